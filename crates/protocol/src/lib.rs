@@ -1,0 +1,20 @@
+//! ATH 0.1 (Agent Trust Handshake): identifiers, scopes, attestations, wire types, error codes, and the clock.
+//!
+//! **Invariant:** no I/O and no state. `(input, key, now) -> Result<checked value, error>`.
+
+mod attestation;
+mod clock;
+mod error;
+mod ids;
+mod json;
+mod jws;
+mod key;
+mod scope;
+pub mod wire;
+
+pub use attestation::{Attestation, AttestationError, Attested, Audience};
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use error::ErrorCode;
+pub use ids::{AccountId, AgentId, ClientId, IdError, Loopback, ProviderId, SessionId, UserId};
+pub use key::{AgentKey, AgentPublicKey, KeyError};
+pub use scope::{Scope, ScopeError, ScopeSet};
