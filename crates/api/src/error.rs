@@ -1,0 +1,376 @@
+//! The control plane's one table from refusal to status, code, sentence and remedy.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use broker::BrokerError;
+use http::{HeaderValue, StatusCode, header};
+use protocol::ErrorCode;
+use protocol::wire::{ErrorBody, JsonError};
+use serde_json::{Map, Value, json};
+
+/// A refusal as its reader gets it: a fixed code, sentence and hint. What caused it goes to the log.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    code: ErrorCode,
+    reason: &'static str,
+    message: &'static str,
+    hint: &'static str,
+    details: Vec<(&'static str, Value)>,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// The sentence for people.
+    #[must_use]
+    pub fn message(&self) -> &'static str {
+        self.message
+    }
+
+    /// The fixed word for the finer reason.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        self.hint
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn new(code: ErrorCode, reason: &'static str, message: &'static str, hint: &'static str) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, code, reason, message, hint, details: Vec::new(), retry_after: None }
+    }
+
+    fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    fn with_detail(mut self, name: &'static str, value: Value) -> Self {
+        self.details.push((name, value));
+        self
+    }
+
+    fn with_retry(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+
+    /// A malformed request. The closed set of codes has none of its own for it; see docs/decisions.
+    fn request(status: StatusCode, reason: &'static str, message: &'static str, hint: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidAttestation, reason, message, hint).with_status(status)
+    }
+
+    pub(crate) fn body_too_large() -> Self {
+        Self::request(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The request body is too large, or broke off.",
+            "Send a JSON object of at most 64 KiB.",
+        )
+    }
+
+    pub(crate) fn malformed_json(error: &JsonError) -> Self {
+        let refusal = Self::request(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            "The request body is not an acceptable JSON object.",
+            "Send one JSON object, no name in it twice.",
+        );
+        match error {
+            JsonError::Malformed { line, column } => {
+                refusal.with_detail("line", json!(line)).with_detail("column", json!(column))
+            }
+            JsonError::NotAnObject => refusal,
+        }
+    }
+
+    pub(crate) fn field(name: &'static str) -> Self {
+        Self::request(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "A field is missing or of the wrong type.",
+            "Send the field that details.field names, in the type of the ATH 0.1 schema.",
+        )
+        .with_detail("field", json!(name))
+    }
+
+    pub(crate) fn client_authentication() -> Self {
+        Self::new(
+            ErrorCode::AgentNotRegistered,
+            "client_authentication",
+            "The client is not authenticated.",
+            "Send client_id and client_secret of a live registration; register again if the secret is lost.",
+        )
+        .with_status(StatusCode::UNAUTHORIZED)
+    }
+}
+
+/// 404 for whatever is no endpoint.
+pub(crate) async fn not_found() -> Refusal {
+    Refusal::request(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "There is no such endpoint.",
+        "The endpoints are listed at /.well-known/ath.json and in the documentation.",
+    )
+}
+
+/// 405 for an endpoint with another method; the `Allow` header names the right ones.
+pub(crate) async fn method_not_allowed() -> Refusal {
+    Refusal::request(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "The endpoint does not take this method.",
+        "Use a method that the Allow header names.",
+    )
+}
+
+/// The table.
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "one row for each refusal, in one place")]
+pub fn refusal(error: &BrokerError) -> Refusal {
+    use ErrorCode as C;
+    match error {
+        BrokerError::Field(name) => Refusal::field(name),
+        BrokerError::GrantType => Refusal::request(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            "The grant type is not supported.",
+            "Send grant_type \"authorization_code\".",
+        ),
+        BrokerError::AttestationMissing => Refusal::new(
+            C::InvalidAttestation,
+            "attestation_missing",
+            "The request carries no agent attestation.",
+            "Send agent_attestation: a fresh ES256 JWT signed with the agent's key, with iss, sub, aud, iat, exp and jti.",
+        ),
+        BrokerError::Attestation(cause) => Refusal::new(
+            C::InvalidAttestation,
+            cause.reason(),
+            "The agent attestation does not hold.",
+            "Sign a fresh ES256 JWT: sub = agent_id, aud = this endpoint, iat = now, exp at most an hour later, a new jti.",
+        ),
+        BrokerError::AttestationReplayed => Refusal::new(
+            C::InvalidAttestation,
+            "attestation_replayed",
+            "The agent attestation was presented before.",
+            "Sign a fresh attestation with a new jti for every request.",
+        ),
+        BrokerError::IdentityDocument(cause) => Refusal::new(
+            C::InvalidAttestation,
+            cause.reason(),
+            "The agent's identity document could not be used.",
+            "Serve the identity document as JSON at agent_id, with the same agent_id and an EC P-256 public_key in it.",
+        ),
+        BrokerError::AgentId(_) => Refusal::new(
+            C::InvalidAttestation,
+            "agent_id_form",
+            "agent_id is not an acceptable agent id.",
+            "Use the https URL of the identity document, spelt canonically.",
+        ),
+        BrokerError::AlreadyRegistered => Refusal::new(
+            C::Conflict,
+            "already_registered",
+            "The agent is registered already.",
+            "Use the client_id and client_secret of that registration; if they are lost, delete it with a bearer attestation first.",
+        ),
+        BrokerError::AgentNotRegistered => Refusal::new(
+            C::AgentNotRegistered,
+            "agent_not_registered",
+            "There is no such registration.",
+            "Register at agent_registration_endpoint of /.well-known/ath.json.",
+        ),
+        BrokerError::ClientNotAuthenticated => Refusal::client_authentication(),
+        BrokerError::AgentUnapproved => Refusal::new(
+            C::AgentUnapproved,
+            "agent_unapproved",
+            "The registration is not approved, or its approval has expired.",
+            "Delete the registration and register again, or ask the gateway's operator.",
+        ),
+        BrokerError::ProviderNotApproved => Refusal::new(
+            C::ProviderNotApproved,
+            "provider_not_approved",
+            "The agent is not approved for this provider.",
+            "Ask for a provider of /.well-known/ath.json when registering.",
+        ),
+        BrokerError::ScopesNotApproved { denied } => Refusal::new(
+            C::ScopeNotApproved,
+            "scope_not_approved",
+            "The agent is not approved for some of these scopes.",
+            "Ask only for approved_scopes of the registration.",
+        )
+        .with_detail("denied_scopes", json!(denied)),
+        BrokerError::NoScopeLeft => Refusal::new(
+            C::ScopeNotApproved,
+            "no_scope_left",
+            "What was approved, consented to and asked for has nothing in common.",
+            "Begin again with scopes that the person consents to.",
+        ),
+        BrokerError::RedirectMismatch => Refusal::request(
+            StatusCode::BAD_REQUEST,
+            "redirect_uri_mismatch",
+            "user_redirect_uri is not one of the registered redirect URIs.",
+            "Send a registered redirect URI exactly as registered, or leave it out.",
+        ),
+        BrokerError::RedirectForm => Refusal::request(
+            StatusCode::BAD_REQUEST,
+            "redirect_uri_form",
+            "A redirect URI is not acceptable.",
+            "Register at most 16 https URIs, or http URIs on loopback, without fragment or credentials.",
+        ),
+        BrokerError::StateMissing => Refusal::new(
+            C::StateMismatch,
+            "state_missing",
+            "state is missing, empty, or longer than 1024 bytes.",
+            "Send a fresh random state of at least 128 bits.",
+        ),
+        BrokerError::StateMismatch => Refusal::new(
+            C::StateMismatch,
+            "state_mismatch",
+            "This answer does not belong to a consent that this browser began.",
+            "Begin again from the agent, in one browser.",
+        ),
+        BrokerError::IssuerMismatch => Refusal::new(
+            C::StateMismatch,
+            "issuer_mismatch",
+            "This answer comes from another provider than the one that was asked.",
+            "Begin again from the agent; if it happens again, tell the gateway's operator.",
+        ),
+        BrokerError::SessionNotFound => Refusal::new(
+            C::SessionNotFound,
+            "session_not_found",
+            "There is no such consent session.",
+            "Begin again with POST /ath/authorize.",
+        ),
+        BrokerError::SessionUsed => Refusal::new(
+            C::SessionNotFound,
+            "session_used",
+            "This consent session was used already.",
+            "Begin again with POST /ath/authorize.",
+        ),
+        BrokerError::SessionExpired => Refusal::new(
+            C::SessionExpired,
+            "session_expired",
+            "This consent session is older than ten minutes.",
+            "Begin again with POST /ath/authorize.",
+        ),
+        BrokerError::ConsentPending => Refusal::new(
+            C::SessionNotFound,
+            "consent_pending",
+            "The person has not finished the consent.",
+            "Let the person finish at authorization_url, then present the code that comes of it.",
+        ),
+        BrokerError::SessionClaimed => Refusal::new(
+            C::SessionNotFound,
+            "session_claimed",
+            "This consent is under way in another browser or another window.",
+            "Go on where it began, or begin again from the agent.",
+        ),
+        BrokerError::CodeInvalid => Refusal::new(
+            C::SessionNotFound,
+            "code_invalid",
+            "The code is not the one that this consent delivered.",
+            "Present the code from the redirect or from the gateway's page; after five wrong ones the session is over.",
+        ),
+        BrokerError::UserDenied => Refusal::new(
+            C::UserDenied,
+            "user_denied",
+            "The person refused.",
+            "Do not ask again unless the person wants it.",
+        ),
+        BrokerError::TokenInvalid => Refusal::new(
+            C::TokenInvalid,
+            "token_invalid",
+            "There is no such ATH token.",
+            "Present the access_token from POST /ath/token.",
+        ),
+        BrokerError::TokenExpired => Refusal::new(
+            C::TokenExpired,
+            "token_expired",
+            "The ATH token has expired.",
+            "Begin again with POST /ath/authorize; where the consent still covers the scopes it is one click.",
+        ),
+        BrokerError::TokenRevoked => Refusal::new(
+            C::TokenRevoked,
+            "token_revoked",
+            "The ATH token was revoked.",
+            "Ask the person again with POST /ath/authorize, if they want it.",
+        ),
+        BrokerError::ForeignToken => Refusal::new(
+            C::AgentIdentityMismatch,
+            "foreign_token",
+            "The token belongs to another agent.",
+            "Revoke your own tokens only.",
+        ),
+        BrokerError::ReconnectRequired { provider } => Refusal::new(
+            C::OAuthError,
+            "reconnect_required",
+            "The person has to sign in at the provider again.",
+            "Begin a new consent with POST /ath/authorize and hand authorization_url to the person.",
+        )
+        .with_detail("provider_id", json!(provider)),
+        BrokerError::Provider { reason, retry_after, .. } => {
+            let refusal = Refusal::new(
+                C::OAuthError,
+                reason,
+                "The provider's OAuth server failed.",
+                "Try again later, or begin again with POST /ath/authorize; if it goes on, tell the gateway's operator.",
+            );
+            Refusal { retry_after: *retry_after, ..refusal }
+        }
+        BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => Refusal::new(
+            C::InternalError,
+            "store_unavailable",
+            "The gateway cannot reach its store.",
+            "Try again in a second; nothing was changed that was not acknowledged.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
+        .with_retry(Duration::from_secs(1)),
+        BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => Refusal::new(
+            C::InternalError,
+            "record_unreadable",
+            "The gateway cannot read a record of its store.",
+            "Tell the gateway's operator, with the request id.",
+        ),
+    }
+}
+
+impl From<BrokerError> for Refusal {
+    fn from(error: BrokerError) -> Self {
+        let refusal = refusal(&error);
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        if refusal.status.is_server_error() {
+            tracing::warn!(error = %error, cause, reason = refusal.reason, "refused");
+        } else {
+            tracing::debug!(error = %error, cause, reason = refusal.reason, "refused");
+        }
+        refusal
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut details = Map::new();
+        details.insert("reason".to_owned(), json!(self.reason));
+        details.insert("hint".to_owned(), json!(self.hint));
+        for (name, value) in self.details {
+            details.insert(name.to_owned(), value);
+        }
+        let body = ErrorBody { code: self.code, message: self.message.to_owned(), details };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        response
+    }
+}

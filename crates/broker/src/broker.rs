@@ -1,0 +1,155 @@
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::{AgentId, Clock, ProviderId, Timestamp};
+use secret::{Entropy, KeyRing};
+use store::{Durability, Store};
+use tokio::runtime::Handle;
+
+use crate::documents::Documents;
+use crate::refresh::Refreshes;
+use crate::vault::Vault;
+use crate::{AgentIdentity, BrokerError, DocumentFetcher, Provider, Urls};
+
+/// Everything the broker is made of.
+pub struct Parts {
+    /// Where records lie.
+    pub store: Arc<dyn Store>,
+    /// What seals them.
+    pub keys: KeyRing,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where secrets come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Fetches agents' identity documents.
+    pub documents: Arc<dyn DocumentFetcher>,
+    /// Agents whose identity the configuration vouches for.
+    pub pinned: HashMap<AgentId, AgentIdentity>,
+    /// The upstream services.
+    pub providers: Vec<Provider>,
+    /// Builds URLs.
+    pub urls: Urls,
+    /// How long things last.
+    pub lifetimes: Lifetimes,
+    /// What development allows.
+    pub development: Development,
+    /// Where work goes that must outlive the request which caused it.
+    pub tasks: Handle,
+}
+
+/// How long things last.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// An ATH token; an hour by default (ATH 0.1, conformance line 74).
+    pub token: Duration,
+    /// A registration's approval.
+    pub approval: Duration,
+    /// A browser's sign-in at the gateway.
+    pub browser: Duration,
+}
+
+/// Looser rules for loopback.
+#[derive(Debug, Clone, Copy)]
+pub struct Development {
+    /// Whether agents may live at `http` on loopback.
+    pub loopback: protocol::Loopback,
+    /// Whether a made-up code passes where none was delivered.
+    pub codes: Codes,
+}
+
+/// Which codes the token endpoint takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codes {
+    /// The one that was delivered.
+    Delivered,
+    /// Where the flow ended on the gateway's own page, any non-empty one: official test suites send placeholders.
+    Placeholders,
+}
+
+/// Consents, connections, grants, ATH tokens and refresh. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Broker(Arc<Inner>);
+
+/// What all clones share. Private: the modules of this crate reach it through [`Broker`].
+pub struct Inner {
+    pub(crate) vault: Vault,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) documents: Documents,
+    pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    pub(crate) urls: Urls,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) development: Development,
+    pub(crate) refreshes: Refreshes,
+    tasks: Handle,
+}
+
+impl Broker {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let documents = Documents::new(parts.documents, parts.clock.clone(), parts.pinned);
+        Self(Arc::new(Inner {
+            vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
+            clock: parts.clock,
+            entropy: parts.entropy,
+            documents,
+            providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
+            urls: parts.urls,
+            lifetimes: parts.lifetimes,
+            development: parts.development,
+            refreshes: Refreshes::default(),
+            tasks: parts.tasks,
+        }))
+    }
+
+    /// Builds URLs.
+    #[must_use]
+    pub fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// The configured providers, by id.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.0.providers.values()
+    }
+
+    /// Whether the store answers, and what its word is worth.
+    pub async fn health(&self) -> Result<Durability, BrokerError> {
+        Ok(self.vault.store().health().await?)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn provider(&self, id: &ProviderId) -> Result<&Provider, BrokerError> {
+        self.0.providers.get(id).ok_or(BrokerError::ProviderNotApproved)
+    }
+
+    /// Runs `work` to its end even when whoever awaits it is dropped: a server drops a request's future when its client hangs up.
+    pub(crate) async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
+    ) -> Result<T, BrokerError> {
+        self.spawn(work).await.unwrap_or(Err(BrokerError::TaskLost))
+    }
+
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(work)
+    }
+}
+
+impl Deref for Broker {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

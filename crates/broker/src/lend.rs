@@ -1,0 +1,68 @@
+use std::time::Duration;
+
+use protocol::Timestamp;
+
+use crate::caller::{Caller, Lent};
+use crate::records::{Connection, ConnectionState};
+use crate::refresh::RefreshFailure;
+use crate::vault::Held;
+use crate::{Broker, BrokerError, Provider};
+
+impl Broker {
+    /// Opens the upstream access token for one request, after renewing it where it has expired or is about to.
+    pub async fn lend(&self, caller: &Caller) -> Result<Lent, BrokerError> {
+        let provider = self.provider(&caller.provider_id)?;
+        let connection = self.working_connection(caller, provider).await?;
+        if !connection.body.is_due(self.now()) {
+            return lent(&connection.body);
+        }
+        match self.refreshed(&caller.connection, provider, connection.version).await {
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
+            Err(RefreshFailure::ReconnectRequired) => Err(BrokerError::ReconnectRequired { provider: provider.id.clone() }),
+            // The provider cannot be asked right now. What has not expired still works.
+            Err(failure) if connection.body.is_live(self.now()) => {
+                tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
+                lent(&connection.body)
+            }
+            Err(failure) => {
+                Err(BrokerError::Provider { reason: failure.reason(), retry_after: Some(RETRY_AFTER), source: None })
+            }
+        }
+    }
+
+    /// The caller's connection, unless only its owner can make it work again.
+    async fn working_connection(&self, caller: &Caller, provider: &Provider) -> Result<Held<Connection>, BrokerError> {
+        let found = self.vault.get_marked::<Connection>(&caller.connection).await?;
+        let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
+        let moved = mark != provider.fingerprint();
+        if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
+            return Err(BrokerError::ReconnectRequired { provider: provider.id.clone() });
+        }
+        Ok(held)
+    }
+}
+
+impl Connection {
+    /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let Some(expires) = self.tokens.expires else { return false };
+        let waiting = matches!(self.state, ConnectionState::Degraded { retry_at, .. } if now < retry_at);
+        match expires <= now {
+            true => true,
+            false => expires <= now.plus(REFRESH_BEFORE) && self.tokens.refresh().is_some() && !waiting,
+        }
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.tokens.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
+    let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
+    Lent::bearer(connection.tokens.access()).ok_or(refused)
+}
+
+/// The buffer absorbs clock skew and the time a request is under way.
+const REFRESH_BEFORE: Duration = Duration::from_secs(60);
+const RETRY_AFTER: Duration = Duration::from_secs(5);

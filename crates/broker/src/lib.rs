@@ -1,0 +1,35 @@
+//! Consents, connections, grants, ATH tokens and refresh.
+//!
+//! **Invariant:** the only place where an upstream token is opened. What leaves is a [`Lent`], which does not print.
+//!
+//! **Invariant:** what must not be lost when a caller hangs up (an exchange, a refresh) runs in a task of its own.
+
+mod attest;
+mod authorize;
+mod broker;
+mod callback;
+mod caller;
+mod consent;
+mod documents;
+mod error;
+mod lend;
+mod people;
+mod provider;
+mod records;
+mod refresh;
+mod register;
+mod text;
+mod token;
+mod urls;
+mod vault;
+
+pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
+pub use callback::{ProviderAnswer, Returned};
+pub use caller::{Caller, Lent};
+pub use consent::{AccountPage, AccountView, Allowed, ConsentView, DonePage, Ending, Next};
+pub use documents::{AgentIdentity, DocumentFetcher};
+pub use error::{BrokerError, DocumentError};
+pub use provider::Provider;
+pub use register::{ClientProof, RegistrationView};
+pub use store::Durability;
+pub use urls::{Outcome, Urls};

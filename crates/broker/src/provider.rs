@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use oauth::HttpClient;
+use policy::Operations;
+use protocol::{ProviderId, Scope};
+use secret::SecretHash;
+use url::Url;
+
+/// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
+pub struct Provider {
+    /// As it stands in paths.
+    pub id: ProviderId,
+    /// As people read it.
+    pub display_name: String,
+    /// Free words about what it is.
+    pub categories: Vec<String>,
+    /// The base of its API: tokens go there alone.
+    pub api_base: Url,
+    /// The base of its token endpoint, for the fingerprint.
+    pub token_endpoint: Url,
+    /// Which scope allows what.
+    pub operations: Operations,
+    /// The OAuth client towards it.
+    pub oauth: oauth::Provider,
+    /// What the OAuth client speaks through.
+    pub http: Arc<dyn HttpClient>,
+}
+
+impl Provider {
+    /// Changes when tokens would go to another host than the one they were issued for.
+    pub(crate) fn fingerprint(&self) -> Vec<u8> {
+        let place = |url: &Url| url.origin().ascii_serialization();
+        let places = format!("provider\n{}\n{}", place(&self.token_endpoint), place(&self.api_base));
+        SecretHash::of(&places).to_hex().into_bytes()
+    }
+
+    /// What a scope lets an agent do, in words.
+    pub(crate) fn says(&self, scope: &Scope) -> String {
+        self.operations.says(scope).unwrap_or(scope.as_str()).to_owned()
+    }
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Provider({})", self.id)
+    }
+}

@@ -1,0 +1,360 @@
+//! What the broker keeps. Each body is sealed whole, bound to its kind, key, version and, for connections, its provider.
+
+use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, SessionId, Timestamp, UserId};
+use secret::{AccessToken, RefreshToken, SecretHash};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use store::{Index, Key, Kind};
+use zeroize::Zeroizing;
+
+/// A record's body: says which kind of key it lies under.
+pub(crate) trait Body: Serialize + serde::de::DeserializeOwned {
+    const KIND: Kind;
+}
+
+macro_rules! bodies {
+    ($($body:ty => $kind:ident),* $(,)?) => { $(impl Body for $body { const KIND: Kind = Kind::$kind; })* };
+}
+
+bodies! {
+    User => User, Identity => Identity, Connection => Connection, Agent => Agent, Client => Client,
+    Grant => Grant, Token => Token, Session => Session, Jti => Jti, Browser => Browser,
+}
+
+/// A text that is secret at rest and in memory: serialised only into a sealed body, wiped when dropped, never printed.
+#[derive(Clone)]
+pub(crate) struct Kept(Zeroizing<String>);
+
+impl Kept {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kept([redacted])")
+    }
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+/// The stored form of a hash: hexadecimal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct KeptHash(String);
+
+impl KeptHash {
+    pub(crate) fn of(hash: SecretHash) -> Self {
+        Self(hash.to_hex())
+    }
+
+    /// Whether `presented` is what was hashed; in constant time.
+    pub(crate) fn matches(&self, presented: &str) -> bool {
+        SecretHash::from_hex(&self.0).is_some_and(|hash| hash.matches(presented))
+    }
+}
+
+/// A person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) created: Timestamp,
+    pub(crate) signs_in: SignIn,
+}
+
+impl User {
+    pub(crate) fn key(user: &UserId) -> Key {
+        Key::new(Kind::User, user.as_str(), &[])
+    }
+
+    /// The person's connections: a hint.
+    pub(crate) fn connections(user: &UserId) -> Index {
+        Index::new(user.as_str(), "connections")
+    }
+}
+
+/// How a person is known.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SignIn {
+    /// By what a provider said of them.
+    Provider(ProviderId),
+    /// By a cookie alone: their provider names nobody.
+    Pseudonymous,
+}
+
+/// Who somebody is at a provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) user: UserId,
+}
+
+impl Identity {
+    pub(crate) fn key(provider: &ProviderId, subject: &str) -> Key {
+        Key::new(Kind::Identity, &SecretHash::of(&format!("identity\n{provider}\n{subject}")).to_hex(), &[])
+    }
+}
+
+/// A person's account at a provider, with its tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Connection {
+    /// What the provider calls the account, as people read it.
+    pub(crate) label: Option<String>,
+    pub(crate) state: ConnectionState,
+    /// What the provider granted.
+    pub(crate) scopes: ScopeSet,
+    pub(crate) tokens: Tokens,
+    /// Written before a refresh token is presented: tells a crash from a quiet time.
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) connected: Timestamp,
+}
+
+impl Connection {
+    pub(crate) fn key(user: &UserId, provider: &ProviderId, account: &AccountId) -> Key {
+        Key::new(Kind::Connection, user.as_str(), &[provider.as_str(), account.as_str()])
+    }
+}
+
+/// Whether a connection works.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum ConnectionState {
+    Connected,
+    /// The provider could not be asked for a new token; the old one is used while it lives.
+    Degraded { since: Timestamp, retry_at: Timestamp, reason: String },
+    /// Only its owner can renew it.
+    ReconnectRequired { since: Timestamp, reason: String },
+}
+
+/// What the provider issued.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tokens {
+    access: Kept,
+    refresh: Option<Kept>,
+    pub(crate) expires: Option<Timestamp>,
+}
+
+impl Tokens {
+    pub(crate) fn new(set: &oauth::TokenSet) -> Self {
+        Self {
+            access: Kept::new(set.access.expose()),
+            refresh: set.refresh.as_ref().map(|token| Kept::new(token.expose())),
+            expires: set.expires_at.map(Timestamp::from_secs),
+        }
+    }
+
+    pub(crate) fn access(&self) -> AccessToken {
+        AccessToken::new(self.access.expose())
+    }
+
+    pub(crate) fn refresh(&self) -> Option<RefreshToken> {
+        self.refresh.as_ref().map(|token| RefreshToken::new(token.expose()))
+    }
+}
+
+/// A refresh that was begun.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) started: Timestamp,
+}
+
+/// A registration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Agent {
+    pub(crate) agent_id: AgentId,
+    pub(crate) client_id: ClientId,
+    pub(crate) secret: KeptHash,
+    pub(crate) name: String,
+    pub(crate) developer: String,
+    pub(crate) purpose: Option<String>,
+    /// Without the gateway's own callback, which means "no redirect".
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) approvals: Vec<(ProviderId, ScopeSet)>,
+    pub(crate) key_fingerprint: String,
+    pub(crate) registered: Timestamp,
+    pub(crate) approval_expires: Timestamp,
+}
+
+impl Agent {
+    pub(crate) fn key(agent: &AgentId) -> Key {
+        Key::new(Kind::Agent, &SecretHash::of(agent.as_str()).to_hex(), &[])
+    }
+
+    /// What the agent was approved for at `provider`.
+    pub(crate) fn approved(&self, provider: &ProviderId) -> ScopeSet {
+        self.approvals.iter().find(|(id, _)| id == provider).map(|(_, scopes)| scopes.clone()).unwrap_or_default()
+    }
+}
+
+/// Finds a registration by its client id; the registration itself says whether that is still so.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Client {
+    pub(crate) agent_id: AgentId,
+}
+
+impl Client {
+    pub(crate) fn key(client: &ClientId) -> Key {
+        Key::new(Kind::Client, client.as_str(), &[])
+    }
+
+    /// The grants that people gave to the agent: a hint.
+    pub(crate) fn grants(client: &ClientId) -> Index {
+        Index::new(client.as_str(), "grants")
+    }
+}
+
+/// What one agent may do with one connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    pub(crate) client_id: ClientId,
+    pub(crate) user: UserId,
+    pub(crate) provider: ProviderId,
+    pub(crate) account: AccountId,
+    pub(crate) approved: ScopeSet,
+    pub(crate) consented: ScopeSet,
+    pub(crate) effective: ScopeSet,
+    /// Counts how often the grant was given anew after a revocation: tokens of an earlier family stay dead.
+    pub(crate) family: u64,
+    pub(crate) revoked: Option<Timestamp>,
+}
+
+impl Grant {
+    pub(crate) fn key(client: &ClientId, user: &UserId, provider: &ProviderId, account: &AccountId) -> Key {
+        Key::new(Kind::Grant, user.as_str(), &[client.as_str(), provider.as_str(), account.as_str()])
+    }
+}
+
+/// An ATH token. Outlives its expiry as a tombstone, so that revoked, expired and unknown stay apart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Token {
+    pub(crate) client_id: ClientId,
+    pub(crate) agent_id: AgentId,
+    pub(crate) user: UserId,
+    pub(crate) provider: ProviderId,
+    pub(crate) account: AccountId,
+    pub(crate) family: u64,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) expires: Timestamp,
+    pub(crate) revoked: Option<Timestamp>,
+}
+
+impl Token {
+    pub(crate) fn key(hash: SecretHash) -> Key {
+        Key::new(Kind::Token, &hash.to_hex(), &[])
+    }
+}
+
+/// An attestation that was seen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Jti {
+    pub(crate) seen: Timestamp,
+}
+
+impl Jti {
+    pub(crate) fn key(hash: SecretHash) -> Key {
+        Key::new(Kind::Jti, &hash.to_hex(), &[])
+    }
+}
+
+/// A browser that is signed in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Browser {
+    pub(crate) user: UserId,
+    pub(crate) expires: Timestamp,
+}
+
+impl Browser {
+    pub(crate) fn key(cookie: &str) -> Key {
+        Key::new(Kind::Browser, &SecretHash::of(cookie).to_hex(), &[])
+    }
+}
+
+/// A consent under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) client_id: ClientId,
+    pub(crate) agent_id: AgentId,
+    pub(crate) provider: ProviderId,
+    /// What the agent asked for, all of it approved.
+    pub(crate) scopes: ScopeSet,
+    /// The agent's own state, echoed to its redirect URI.
+    pub(crate) state: String,
+    /// `None`: the flow ends on the gateway's page.
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) resource: Option<String>,
+    /// PKCE towards the provider.
+    pub(crate) verifier: Kept,
+    pub(crate) expires: Timestamp,
+    pub(crate) stage: Stage,
+}
+
+impl Session {
+    pub(crate) fn key(session: &SessionId) -> Key {
+        Key::new(Kind::Session, session.as_str(), &[])
+    }
+
+    /// The scopes as the provider is asked for them.
+    pub(crate) fn scope_list<'a>(scopes: &'a ScopeSet) -> Vec<&'a str> {
+        scopes.iter().map(Scope::as_str).collect()
+    }
+}
+
+/// How far a consent has come. Every step is a swap, so each is taken once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum Stage {
+    /// Nobody has answered yet.
+    Pending,
+    /// One browser has allowed it and is on its way to the provider.
+    Claimed {
+        binding: KeptHash,
+        /// The gateway's state towards the provider.
+        state: KeptHash,
+        /// What the provider is asked for; more than the agent's scopes where an older connection had more.
+        asked: ScopeSet,
+    },
+    /// The provider's code is being exchanged.
+    Exchanging { binding: KeptHash, asked: ScopeSet },
+    /// The account is known and waits for its owner's word.
+    Confirming { binding: KeptHash, consented: Consented },
+    /// The code may be presented.
+    Completed { binding: KeptHash, consented: Consented, code: KeptHash, wrong_codes: u8 },
+    /// The person, or the provider in their name, refused.
+    Denied { binding: Option<KeptHash> },
+    /// The provider failed.
+    Failed { binding: KeptHash, reason: String },
+    /// The code was exchanged.
+    Consumed,
+}
+
+/// What a person consented to, with which account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Consented {
+    pub(crate) user: UserId,
+    pub(crate) account: AccountId,
+    pub(crate) label: Option<String>,
+    /// What the person was shown, as far as the provider granted it.
+    pub(crate) scopes: ScopeSet,
+    /// What this consent brought into being, and what undoing it therefore removes.
+    pub(crate) made: Made,
+}
+
+/// What a consent brought into being.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) connection: Option<String>,
+    pub(crate) identity: Option<String>,
+}

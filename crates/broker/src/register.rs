@@ -1,0 +1,290 @@
+use protocol::wire::{AgentStatus, ProviderApproval, Registration, RegistrationResponse};
+use protocol::{AgentId, Audience, ClientId, ProviderId, Scope, ScopeSet};
+use secret::Opaque;
+use serde_json::{Map, Value};
+use store::{Life, Written};
+use url::Url;
+
+use crate::documents::AgentIdentity;
+use crate::records::{Agent, Client, KeptHash};
+use crate::vault::Held;
+use crate::{Broker, BrokerError};
+
+/// How the caller of a registration's own endpoint proves that it is its own.
+#[derive(Debug, Clone, Copy)]
+pub enum ClientProof<'a> {
+    /// HTTP Basic: client id and secret.
+    Secret(&'a str),
+    /// Bearer: a fresh attestation. A lost secret must not lock an agent out.
+    Attestation(&'a str),
+}
+
+/// What an agent may read of its registration.
+#[derive(Debug)]
+pub struct RegistrationView {
+    /// Whose it is.
+    pub agent_id: AgentId,
+    /// Its name.
+    pub client_id: ClientId,
+    /// Whether it may begin consents now.
+    pub status: AgentStatus,
+    /// What was approved.
+    pub approvals: Vec<(ProviderId, ScopeSet)>,
+    /// RFC 3339.
+    pub approval_expires: String,
+}
+
+impl Broker {
+    /// Registers an agent (ATH 0.1, phase A). The attestation is judged before anything else is answered.
+    pub async fn register(&self, request: Map<String, Value>) -> Result<RegistrationResponse, BrokerError> {
+        let presented = request.get("agent_attestation").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
+        let agent_id = request.get("agent_id").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
+        let agent_id = AgentId::parse(agent_id, self.development.loopback).map_err(BrokerError::AgentId)?;
+        let audience = Audience::handshake(self.urls.public(), &self.urls.register());
+        let (_, identity) = self.attested(&agent_id, presented, &audience).await?;
+
+        let registration = fields(request)?;
+        let key = Agent::key(&agent_id);
+        if self.vault.get::<Agent>(&key).await?.is_some() {
+            return Err(BrokerError::AlreadyRegistered);
+        }
+        let answers = self.approve(&registration);
+        let (agent, secret) = self.new_agent(agent_id, identity, &registration, &answers)?;
+
+        // The look-up by client id first: alone it leads nowhere, while a registration without it could not be used.
+        let client_key = Client::key(&agent.client_id);
+        self.vault.insert(&client_key, &Client { agent_id: agent.agent_id.clone() }, Life::Forever).await?;
+        if self.vault.insert(&key, &agent, Life::Forever).await? == Written::Refused {
+            self.vault.delete(&client_key).await?;
+            return Err(BrokerError::AlreadyRegistered);
+        }
+        tracing::info!(target: AUDIT, event = "agent_registered", agent_id = %agent.agent_id, client_id = %agent.client_id);
+        Ok(RegistrationResponse {
+            client_id: agent.client_id.clone(),
+            client_secret: secret.expose().to_owned(),
+            agent_status: status(&agent.approvals),
+            approved_providers: answers,
+            approval_expires: agent.approval_expires.to_rfc3339(),
+        })
+    }
+
+    /// An agent's own registration. Unknown and foreign ones are refused alike.
+    pub async fn registration(&self, client: &str, proof: ClientProof<'_>) -> Result<RegistrationView, BrokerError> {
+        let agent = self.proven_agent(client, proof).await?.body;
+        Ok(RegistrationView {
+            status: status(&agent.approvals),
+            approval_expires: agent.approval_expires.to_rfc3339(),
+            agent_id: agent.agent_id,
+            client_id: agent.client_id,
+            approvals: agent.approvals,
+        })
+    }
+
+    /// Ends a registration; every grant and token that hangs on it ends with it.
+    pub async fn deregister(&self, client: &str, proof: ClientProof<'_>) -> Result<(), BrokerError> {
+        let agent = self.proven_agent(client, proof).await?.body;
+        self.vault.delete(&Agent::key(&agent.agent_id)).await?;
+        self.vault.delete(&Client::key(&agent.client_id)).await?;
+        tracing::info!(target: AUDIT, event = "agent_deleted", agent_id = %agent.agent_id, client_id = %agent.client_id);
+        Ok(())
+    }
+
+    /// The registration behind a client id; `None` where there is none.
+    pub(crate) async fn agent(&self, client: &ClientId) -> Result<Option<Held<Agent>>, BrokerError> {
+        let Some(entry) = self.vault.get::<Client>(&Client::key(client)).await? else { return Ok(None) };
+        let agent = self.vault.get::<Agent>(&Agent::key(&entry.body.agent_id)).await?;
+        // The agent may have registered anew since: another client id, another registration.
+        Ok(agent.filter(|agent| agent.body.client_id == *client))
+    }
+
+    /// The registration whose client id and secret were presented.
+    pub(crate) async fn authenticated_agent(&self, client: &str, secret: &str) -> Result<Agent, BrokerError> {
+        let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
+        let agent = self.agent(&client).await?.ok_or(BrokerError::ClientNotAuthenticated)?.body;
+        if !agent.secret.matches(secret) {
+            return Err(BrokerError::ClientNotAuthenticated);
+        }
+        Ok(agent)
+    }
+
+    async fn proven_agent(&self, client: &str, proof: ClientProof<'_>) -> Result<Held<Agent>, BrokerError> {
+        let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
+        let agent = self.agent(&client).await?.ok_or(BrokerError::ClientNotAuthenticated)?;
+        let proven = match proof {
+            ClientProof::Secret(secret) => agent.body.secret.matches(secret),
+            ClientProof::Attestation(presented) => {
+                let audience = Audience::handshake(self.urls.public(), &self.urls.agent(&client));
+                match self.attested(&agent.body.agent_id, presented, &audience).await {
+                    Ok(_) => true,
+                    Err(error @ BrokerError::Store(_)) => return Err(error),
+                    Err(_) => false,
+                }
+            }
+        };
+        if proven { Ok(agent) } else { Err(BrokerError::ClientNotAuthenticated) }
+    }
+
+    fn approve(&self, registration: &Registration) -> Vec<ProviderApproval> {
+        registration
+            .requested_providers
+            .iter()
+            .map(|request| {
+                let provider = ProviderId::parse(&request.provider_id).ok().and_then(|id| self.provider(&id).ok());
+                let available = provider.map(|provider| provider.operations.scopes().clone()).unwrap_or_default();
+                let known = |scope: &&String| Scope::parse(scope).is_ok_and(|scope| available.contains(&scope));
+                let (approved, denied): (Vec<_>, Vec<_>) = request.scopes.iter().partition(known);
+                let reason = match (provider, denied.is_empty()) {
+                    (None, _) => Some("The gateway has no such provider; /.well-known/ath.json lists those it has.".to_owned()),
+                    (Some(_), false) => Some("The provider has no such scopes; /.well-known/ath.json lists those it has.".to_owned()),
+                    (Some(_), true) => None,
+                };
+                ProviderApproval {
+                    provider_id: request.provider_id.clone(),
+                    approved_scopes: approved.into_iter().cloned().collect(),
+                    denied_scopes: denied.into_iter().cloned().collect(),
+                    denial_reason: reason,
+                }
+            })
+            .collect()
+    }
+
+    fn new_agent(
+        &self,
+        agent_id: AgentId,
+        identity: AgentIdentity,
+        registration: &Registration,
+        answers: &[ProviderApproval],
+    ) -> Result<(Agent, Opaque), BrokerError> {
+        let own = self.urls.callback();
+        let redirect_uris: Vec<String> =
+            registration.redirect_uris.iter().flatten().filter(|uri| **uri != own).cloned().collect();
+        if redirect_uris.len() > MAX_REDIRECTS || !redirect_uris.iter().all(|uri| is_redirect(uri)) {
+            return Err(BrokerError::RedirectForm);
+        }
+        let secret = Opaque::generate("ath_secret_", self.entropy.as_ref());
+        let now = self.now();
+        let agent = Agent {
+            client_id: ClientId::generate(self.entropy.as_ref()),
+            secret: KeptHash::of(secret.hash()),
+            name: identity.name,
+            developer: registration.developer.name.clone(),
+            purpose: registration.purpose.clone(),
+            redirect_uris,
+            approvals: approvals(answers),
+            key_fingerprint: identity.key.fingerprint(),
+            registered: now,
+            approval_expires: now.plus(self.lifetimes.approval),
+            agent_id,
+        };
+        Ok((agent, secret))
+    }
+}
+
+impl Agent {
+    /// Whether `uri` is one of those registered: exactly, but for the port of a loopback address (RFC 8252 §7.3).
+    pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|registered| registered == uri || same_but_port(registered, uri))
+    }
+}
+
+fn fields(request: Map<String, Value>) -> Result<Registration, BrokerError> {
+    for name in ["developer", "requested_providers"] {
+        if !request.contains_key(name) {
+            return Err(BrokerError::Field(name));
+        }
+    }
+    let registration: Registration =
+        serde_json::from_value(Value::Object(request)).map_err(|_| BrokerError::Field("developer, requested_providers, purpose or redirect_uris"))?;
+    let requested = &registration.requested_providers;
+    let scopes: usize = requested.iter().map(|request| request.scopes.len()).sum();
+    if requested.is_empty() || requested.len() > MAX_PROVIDERS || scopes > MAX_SCOPES {
+        return Err(BrokerError::Field("requested_providers"));
+    }
+    Ok(registration)
+}
+
+/// What was approved, by provider; one that was asked for twice counts with all its scopes.
+fn approvals(answers: &[ProviderApproval]) -> Vec<(ProviderId, ScopeSet)> {
+    let mut approvals: Vec<(ProviderId, ScopeSet)> = Vec::new();
+    for answer in answers {
+        let Ok(provider) = ProviderId::parse(&answer.provider_id) else { continue };
+        let scopes: ScopeSet = answer.approved_scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect();
+        if scopes.is_empty() {
+            continue;
+        }
+        match approvals.iter_mut().find(|(id, _)| *id == provider) {
+            Some((_, known)) => *known = known.union(&scopes),
+            None => approvals.push((provider, scopes)),
+        }
+    }
+    approvals
+}
+
+fn status(approvals: &[(ProviderId, ScopeSet)]) -> AgentStatus {
+    if approvals.is_empty() { AgentStatus::Denied } else { AgentStatus::Approved }
+}
+
+/// `https`, or `http` on loopback (RFC 8252 §7.3), without fragment (RFC 6749 §3.1.2) or credentials, and written canonically.
+fn is_redirect(uri: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else { return false };
+    let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    let canonical = url.as_str() == uri || url.as_str().strip_suffix('/') == Some(uri);
+    scheme && plain && canonical && uri.len() <= 2048
+}
+
+fn same_but_port(registered: &str, presented: &str) -> bool {
+    // The text is judged, not what a parser makes of it: the text is what the browser will be sent to.
+    if !is_redirect(presented) {
+        return false;
+    }
+    let (Ok(mut registered), Ok(mut presented)) = (Url::parse(registered), Url::parse(presented)) else { return false };
+    let loopback = is_loopback(&registered) && registered.scheme() == "http";
+    loopback
+        && registered.set_port(None).is_ok()
+        && presented.set_port(None).is_ok()
+        && registered == presented
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+pub(crate) const AUDIT: &str = "ath_gateway::audit";
+const MAX_REDIRECTS: usize = 16;
+const MAX_PROVIDERS: usize = 64;
+const MAX_SCOPES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_uris_are_https_or_loopback() {
+        for uri in ["https://agent.example/cb", "https://agent.example", "http://127.0.0.1:7777/cb", "http://localhost/cb?x=1"] {
+            assert!(is_redirect(uri), "{uri}");
+        }
+        for uri in [
+            "http://agent.example/cb", "https://agent.example/cb#f", "javascript:alert(1)", "//agent.example/cb", "/cb", "",
+            "https://a@agent.example/", "https://agent.example/a/../b", "data:text/html,x", "http://localhost.evil.test/cb",
+            "https://agent.example\\@evil.test/", "https:/agent.example", "ftp://127.0.0.1/",
+        ] {
+            assert!(!is_redirect(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn only_the_port_of_a_loopback_address_may_differ() {
+        assert!(same_but_port("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb"));
+        assert!(same_but_port("http://localhost:1/cb", "http://localhost:2/cb"));
+        assert!(!same_but_port("http://127.0.0.1/cb", "http://127.0.0.1:5555/other"));
+        assert!(!same_but_port("http://127.0.0.1/cb", "http://localhost/cb"));
+        assert!(!same_but_port("https://agent.example/cb", "https://agent.example:8443/cb"));
+        assert!(!same_but_port("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb#x"));
+    }
+}

@@ -1,0 +1,126 @@
+use protocol::{ClientId, SessionId};
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+/// Every URL that the gateway serves or hands out is built here.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    public_url: String,
+}
+
+impl Urls {
+    /// From the public URL: scheme, host and port, nothing else.
+    #[must_use]
+    pub fn new(public_url: &Url) -> Self {
+        Self { public_url: public_url.origin().ascii_serialization() }
+    }
+
+    /// The public URL without a trailing slash; also the gateway's id.
+    #[must_use]
+    pub fn public(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Whether cookies can be `Secure` and carry the `__Host-` prefix.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// `POST` here registers an agent.
+    #[must_use]
+    pub fn register(&self) -> String {
+        format!("{}/ath/agents/register", self.public_url)
+    }
+
+    /// A registration.
+    #[must_use]
+    pub fn agent(&self, client: &ClientId) -> String {
+        format!("{}/ath/agents/{client}", self.public_url)
+    }
+
+    /// `POST` here begins a consent.
+    #[must_use]
+    pub fn authorize(&self) -> String {
+        format!("{}/ath/authorize", self.public_url)
+    }
+
+    /// `POST` here exchanges a code for an ATH token.
+    #[must_use]
+    pub fn token(&self) -> String {
+        format!("{}/ath/token", self.public_url)
+    }
+
+    /// Where providers send the browser back to, and what an agent may name to mean "no redirect".
+    #[must_use]
+    pub fn callback(&self) -> String {
+        format!("{}/ath/callback", self.public_url)
+    }
+
+    /// The consent page of a session, with the PKCE parameters that ATH 0.1 wants to see in it.
+    #[must_use]
+    pub fn consent(&self, session: &SessionId, challenge: &str, resource: Option<&str>) -> String {
+        let mut query = Serializer::new(String::new());
+        query.append_pair("session_id", session.as_str());
+        query.append_pair("response_type", "code");
+        query.append_pair("code_challenge", challenge);
+        query.append_pair("code_challenge_method", "S256");
+        if let Some(resource) = resource {
+            query.append_pair("resource", resource);
+        }
+        format!("{}/ath/consent?{}", self.public_url, query.finish())
+    }
+
+    /// The page that names the account which a person signed in with.
+    #[must_use]
+    pub fn confirm(&self, session: &SessionId) -> String {
+        format!("{}/ath/consent/account?session_id={session}", self.public_url)
+    }
+
+    /// The gateway's own page at the end of a consent, successful or not.
+    #[must_use]
+    pub fn done(&self, session: &SessionId, outcome: Outcome) -> String {
+        let success = match outcome {
+            Outcome::Allowed => "true",
+            Outcome::Refused => "false",
+        };
+        format!("{}/ath/consent/done?session_id={session}&success={success}", self.public_url)
+    }
+
+    /// The agent's redirect URI with `parameters` added to whatever query it has.
+    #[must_use]
+    pub fn with_parameters(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(parameters);
+        let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+        format!("{redirect_uri}{separator}{}", query.finish())
+    }
+}
+
+/// How a consent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The person allowed it, and the provider did.
+    Allowed,
+    /// One of them did not.
+    Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_join_an_existing_query() {
+        let joined = Urls::with_parameters("http://127.0.0.1:9/cb?a=1", &[("code", "x y"), ("state", "&")]);
+        assert_eq!(joined, "http://127.0.0.1:9/cb?a=1&code=x+y&state=%26");
+        assert_eq!(Urls::with_parameters("https://a.test/cb", &[("code", "1")]), "https://a.test/cb?code=1");
+    }
+
+    #[test]
+    fn the_public_url_has_no_trailing_slash() {
+        let urls = Urls::new(&Url::parse("https://gateway.example:8443/").expect("a URL"));
+        assert_eq!(urls.register(), "https://gateway.example:8443/ath/agents/register");
+        assert!(urls.is_https());
+    }
+}

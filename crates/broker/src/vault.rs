@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use secret::{AssociatedData, Entropy, KeyRing, OpenError};
+use store::{Index, Key, Life, Record, Store, Version, Write, Written};
+use zeroize::Zeroizing;
+
+use crate::BrokerError;
+use crate::records::Body;
+
+/// Typed records over the store: seals what goes in, opens what comes out, and binds each body to where it lies.
+pub(crate) struct Vault {
+    store: Arc<dyn Store>,
+    keys: KeyRing,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// A body as it was read, with the version that a swap has to name.
+#[derive(Debug)]
+pub(crate) struct Held<T> {
+    pub(crate) body: T,
+    pub(crate) version: Version,
+}
+
+/// Names the provider that a connection was made with: a hash of the hosts its tokens go to. Empty for other records.
+pub(crate) type Fingerprint = Vec<u8>;
+
+impl Vault {
+    pub(crate) fn new(store: Arc<dyn Store>, keys: KeyRing, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, keys, entropy }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    pub(crate) async fn get<T: Body>(&self, key: &Key) -> Result<Option<Held<T>>, BrokerError> {
+        let Some(record) = self.store.get(key).await? else { return Ok(None) };
+        self.open(key, &record).map(|(held, _)| Some(held))
+    }
+
+    /// As `get`, with the fingerprint of the provider that the record was made for.
+    pub(crate) async fn get_marked<T: Body>(&self, key: &Key) -> Result<Option<(Held<T>, Fingerprint)>, BrokerError> {
+        let Some(record) = self.store.get(key).await? else { return Ok(None) };
+        self.open(key, &record).map(Some)
+    }
+
+    /// Writes a new record; `Refused` where there is one.
+    pub(crate) async fn insert<T: Body>(&self, key: &Key, body: &T, life: Life) -> Result<Written, BrokerError> {
+        let bytes = self.seal(key, Version::FIRST, &[], body)?;
+        self.write(Write::Insert { key: key.clone(), bytes, life }).await
+    }
+
+    /// Writes the next version; `Refused` where another writer was faster.
+    pub(crate) async fn swap<T: Body>(
+        &self,
+        key: &Key,
+        read: Version,
+        body: &T,
+        life: Life,
+    ) -> Result<Written, BrokerError> {
+        let bytes = self.seal(key, read.next(), &[], body)?;
+        self.write(Write::Swap { key: key.clone(), expected: read, bytes, life }).await
+    }
+
+    pub(crate) async fn delete(&self, key: &Key) -> Result<(), BrokerError> {
+        self.write(Write::Delete { key: key.clone() }).await.map(drop)
+    }
+
+    pub(crate) async fn list(&self, index: Index, key: &Key) -> Result<(), BrokerError> {
+        self.write(Write::List { index, key: key.clone() }).await.map(drop)
+    }
+
+    /// Does one write and waits until it is durable.
+    pub(crate) async fn write(&self, write: Write) -> Result<Written, BrokerError> {
+        let written = self.store.batch(vec![write]).await?;
+        written.first().copied().ok_or(BrokerError::Contention)
+    }
+
+    /// `fingerprint` is authenticated, and readable without the key, so that a provider that moved can be told from a forgery.
+    pub(crate) fn seal<T: Body>(
+        &self,
+        key: &Key,
+        version: Version,
+        fingerprint: &[u8],
+        body: &T,
+    ) -> Result<Vec<u8>, BrokerError> {
+        let plain = Zeroizing::new(serde_json::to_vec(body).map_err(BrokerError::RecordForm)?);
+        let data = AssociatedData::new(T::KIND.as_str(), key.as_str(), version.number(), fingerprint);
+        let sealed = self.keys.seal(self.entropy.as_ref(), &data, &plain)?;
+        let mark = u8::try_from(fingerprint.len()).map_err(|_| OpenError::Format)?;
+        Ok([&[mark], fingerprint, &sealed].concat())
+    }
+
+    fn open<T: Body>(&self, key: &Key, record: &Record) -> Result<(Held<T>, Fingerprint), BrokerError> {
+        let (mark, rest) = record.bytes.split_first().ok_or(OpenError::Format)?;
+        let (fingerprint, sealed) = rest.split_at_checked(usize::from(*mark)).ok_or(OpenError::Format)?;
+        let data = AssociatedData::new(T::KIND.as_str(), key.as_str(), record.version.number(), fingerprint);
+        let plain = self.keys.open(&data, sealed)?;
+        let body = serde_json::from_slice(&plain).map_err(BrokerError::RecordForm)?;
+        Ok((Held { body, version: record.version }, fingerprint.to_vec()))
+    }
+}

@@ -1,0 +1,22 @@
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use broker::{Broker, ProviderAnswer};
+use http::HeaderMap;
+
+use crate::consent::{go, with_cookies};
+use crate::cookies::Cookies;
+use crate::error::PageError;
+
+/// Where providers send the browser back to (RFC 6749 §4.1.2).
+pub(crate) async fn callback(
+    State(broker): State<Broker>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let answer = ProviderAnswer::parse(query.as_deref().unwrap_or_default())?;
+    let cookies = Cookies::of(&headers, &broker);
+    let binding = cookies.binding(answer.session());
+    let returned = broker.callback(answer, binding.as_deref(), cookies.browser().as_deref()).await?;
+    let signed_in = returned.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
+    Ok(with_cookies(go(&broker, &returned.next), [signed_in]))
+}

@@ -1,0 +1,155 @@
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use broker::{Broker, DonePage, Ending, Next};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use protocol::{AccountId, SessionId};
+use serde::Deserialize;
+
+use crate::cookies::Cookies;
+use crate::error::PageError;
+use crate::forgery;
+use crate::headers::{FORM_ACTION, policy};
+use crate::pages::{Account, Consent, Done, render};
+
+/// What the two forms send.
+#[derive(Deserialize)]
+pub(crate) struct Decision {
+    session_id: String,
+    csrf: String,
+    decision: String,
+    #[serde(default)]
+    account: String,
+}
+
+/// Shows what is asked, by whom. Claims nothing: software follows links, too.
+pub(crate) async fn show(
+    State(broker): State<Broker>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let session = session_in(query.as_deref())?;
+    let cookies = Cookies::of(&headers, &broker);
+    let view = broker.consent(&session, cookies.browser().as_deref()).await?;
+    let (secret, fresh) = form_secret(&broker, &cookies);
+    let token = forgery::token(&secret, session.as_str());
+    let page = render(StatusCode::OK, &Consent { view: &view, token: &token });
+    Ok(form_page(page, fresh))
+}
+
+/// Allow or deny.
+pub(crate) async fn decide(
+    State(broker): State<Broker>,
+    headers: HeaderMap,
+    form: Result<Form<Decision>, FormRejection>,
+) -> Result<Response, PageError> {
+    let (session, cookies, form) = genuine(&broker, &headers, form)?;
+    match form.decision.as_str() {
+        "allow" => {
+            let account = AccountId::parse(&form.account).ok();
+            let allowed = broker.allow(&session, cookies.browser().as_deref(), account.as_ref()).await?;
+            let binding = cookies.set_binding(&session, allowed.binding.expose());
+            Ok(with_cookies(go(&broker, &allowed.next), [binding]))
+        }
+        "deny" => Ok(go(&broker, &Next::Ending(broker.deny(&session).await?))),
+        _ => Err(PageError::Malformed),
+    }
+}
+
+/// Names the account that the person signed in with.
+pub(crate) async fn show_account(
+    State(broker): State<Broker>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let session = session_in(query.as_deref())?;
+    let cookies = Cookies::of(&headers, &broker);
+    let view = broker.account_page(&session, &cookies.binding(&session).unwrap_or_default()).await?;
+    let (secret, fresh) = form_secret(&broker, &cookies);
+    let token = forgery::token(&secret, session.as_str());
+    let page = render(StatusCode::OK, &Account { view: &view, session: session.as_str(), token: &token });
+    Ok(form_page(page, fresh))
+}
+
+/// Go on with the account, or undo.
+pub(crate) async fn decide_account(
+    State(broker): State<Broker>,
+    headers: HeaderMap,
+    form: Result<Form<Decision>, FormRejection>,
+) -> Result<Response, PageError> {
+    let (session, cookies, form) = genuine(&broker, &headers, form)?;
+    let binding = cookies.binding(&session).unwrap_or_default();
+    let ending = match form.decision.as_str() {
+        "continue" => broker.confirm(&session, &binding).await?,
+        "undo" => broker.undo(&session, &binding).await?,
+        _ => return Err(PageError::Malformed),
+    };
+    Ok(go(&broker, &Next::Ending(ending)))
+}
+
+/// The gateway's own last page.
+pub(crate) async fn done(
+    State(broker): State<Broker>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let session = session_in(query.as_deref())?;
+    let binding = Cookies::of(&headers, &broker).binding(&session);
+    let view = broker.done_page(&session, binding.as_deref()).await?;
+    let status = match view {
+        DonePage::Failed { .. } => StatusCode::BAD_GATEWAY,
+        DonePage::Allowed { .. } | DonePage::Refused => StatusCode::OK,
+    };
+    Ok(render(status, &Done { view: &view }))
+}
+
+/// Where the browser goes next: always by 303, so that nothing is posted twice (RFC 9700 §4.12).
+pub(crate) fn go(broker: &Broker, next: &Next) -> Response {
+    match next {
+        Next::Confirm(session) => Redirect::to(&broker.urls().confirm(session)).into_response(),
+        Next::Provider(url) | Next::Ending(Ending::Redirect(url) | Ending::Page(url)) => Redirect::to(url).into_response(),
+    }
+}
+
+pub(crate) fn with_cookies<const N: usize>(mut response: Response, cookies: [Option<HeaderValue>; N]) -> Response {
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn genuine<'a>(
+    broker: &Broker,
+    headers: &'a HeaderMap,
+    form: Result<Form<Decision>, FormRejection>,
+) -> Result<(SessionId, Cookies<'a>, Decision), PageError> {
+    let Form(form) = form.map_err(|_| PageError::Malformed)?;
+    let session = SessionId::parse(&form.session_id).map_err(|_| PageError::Malformed)?;
+    let cookies = Cookies::of(headers, broker);
+    forgery::check(broker, headers, cookies.form().as_deref(), session.as_str(), &form.csrf)?;
+    Ok((session, cookies, form))
+}
+
+/// The secret that this browser's forms are bound to, and the cookie that brings it, where it is new.
+fn form_secret(broker: &Broker, cookies: &Cookies<'_>) -> (String, Option<HeaderValue>) {
+    if let Some(secret) = cookies.form() {
+        return (secret, None);
+    }
+    let secret = broker.form_secret();
+    let cookie = cookies.set_form(secret.expose());
+    (secret.expose().to_owned(), cookie)
+}
+
+fn form_page(page: Response, cookie: Option<HeaderValue>) -> Response {
+    let mut page = with_cookies(page, [cookie]);
+    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(FORM_ACTION));
+    page
+}
+
+/// `session_id` of a query that has it once.
+fn session_in(query: Option<&str>) -> Result<SessionId, PageError> {
+    let mut values = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter(|(name, _)| name == "session_id");
+    let (Some((_, value)), None) = (values.next(), values.next()) else { return Err(PageError::Malformed) };
+    SessionId::parse(&value).map_err(|_| PageError::Malformed)
+}

@@ -1,0 +1,97 @@
+use broker::Broker;
+use cookie::{Cookie, SameSite, time::Duration};
+use http::{HeaderMap, HeaderValue, header};
+use protocol::SessionId;
+use secret::SecretHash;
+
+/// The cookies of one request, under the names that this deployment gives them.
+///
+/// On https they are `__Host-` cookies, which no other host and no other path can set. On loopback http, where browsers refuse that
+/// prefix and share cookies between ports, the port is part of the name.
+pub(crate) struct Cookies<'a> {
+    headers: &'a HeaderMap,
+    naming: Naming,
+}
+
+enum Naming {
+    Host,
+    Port(String),
+}
+
+impl<'a> Cookies<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap, broker: &Broker) -> Self {
+        let urls = broker.urls();
+        let naming = if urls.is_https() {
+            Naming::Host
+        } else {
+            Naming::Port(urls.public().rsplit(':').next().unwrap_or_default().to_owned())
+        };
+        Self { headers, naming }
+    }
+
+    /// The browser's sign-in at the gateway.
+    pub(crate) fn browser(&self) -> Option<String> {
+        self.get(&self.name(BROWSER))
+    }
+
+    /// The proof that this browser claimed the session.
+    pub(crate) fn binding(&self, session: &SessionId) -> Option<String> {
+        self.get(&self.name(&binding_name(session)))
+    }
+
+    /// The secret that forms of this browser are bound to.
+    pub(crate) fn form(&self) -> Option<String> {
+        self.get(&self.name(FORM)).filter(|value| value.len() == 43)
+    }
+
+    pub(crate) fn set_browser(&self, value: &str) -> Option<HeaderValue> {
+        self.set(BROWSER, value, Some(Duration::days(30)))
+    }
+
+    pub(crate) fn set_binding(&self, session: &SessionId, value: &str) -> Option<HeaderValue> {
+        self.set(&binding_name(session), value, Some(Duration::minutes(15)))
+    }
+
+    pub(crate) fn set_form(&self, value: &str) -> Option<HeaderValue> {
+        self.set(FORM, value, None)
+    }
+
+    /// The value of the one cookie of that name; of two, neither is believed.
+    fn get(&self, name: &str) -> Option<String> {
+        let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let mut values = lines.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == name);
+        match (values.next(), values.next()) {
+            (Some(cookie), None) => Some(cookie.value().to_owned()),
+            _ => None,
+        }
+    }
+
+    fn set(&self, name: &str, value: &str, age: Option<Duration>) -> Option<HeaderValue> {
+        let mut cookie = Cookie::build((self.name(name), value.to_owned())).path("/").http_only(true).same_site(SameSite::Lax);
+        if matches!(self.naming, Naming::Host) {
+            cookie = cookie.secure(true);
+        }
+        if let Some(age) = age {
+            cookie = cookie.max_age(age);
+        }
+        let mut value = HeaderValue::from_str(&cookie.build().to_string()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    fn name(&self, name: &str) -> String {
+        match &self.naming {
+            Naming::Host => format!("__Host-{name}"),
+            Naming::Port(port) => format!("{name}_{port}"),
+        }
+    }
+}
+
+/// One cookie per session, so that two consents in one browser do not disturb each other.
+fn binding_name(session: &SessionId) -> String {
+    let hash = SecretHash::of(session.as_str()).to_hex();
+    format!("ath_consent_{}", hash.get(..16).unwrap_or_default())
+}
+
+const BROWSER: &str = "ath_browser";
+const FORM: &str = "ath_form";

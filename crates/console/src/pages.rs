@@ -1,0 +1,66 @@
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use broker::{AccountPage, ConsentView, DonePage};
+use http::{HeaderValue, StatusCode, header};
+
+/// The page that asks.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(crate) struct Consent<'a> {
+    pub(crate) view: &'a ConsentView,
+    pub(crate) token: &'a str,
+}
+
+/// The page that names the account.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct Account<'a> {
+    pub(crate) view: &'a AccountPage,
+    pub(crate) session: &'a str,
+    pub(crate) token: &'a str,
+}
+
+/// The last page.
+#[derive(Template)]
+#[template(path = "done.html")]
+pub(crate) struct Done<'a> {
+    pub(crate) view: &'a DonePage,
+}
+
+/// A page that says what went wrong.
+#[derive(Template)]
+#[template(path = "error.html")]
+pub(crate) struct Problem<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) hint: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home;
+
+/// What stands at the public URL itself.
+pub(crate) async fn home() -> Response {
+    render(StatusCode::OK, &Home)
+}
+
+/// The style sheet; the only thing besides HTML that a page loads.
+pub(crate) async fn style() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+    ];
+    (headers, include_str!("../templates/style.css"))
+}
+
+/// Renders a page; a template that fails is an empty 500.
+pub(crate) fn render(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(error = %error, "a page was not rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
