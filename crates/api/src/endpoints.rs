@@ -3,7 +3,9 @@ use axum::extract::{Path, State};
 use broker::{Broker, ClientProof};
 use data_encoding::BASE64;
 use http::{HeaderMap, StatusCode, header};
-use protocol::wire::{ATH_VERSION, AuthorizationResponse, DiscoveryDocument, ProviderInfo, RegistrationResponse, TokenResponse};
+use protocol::wire::{
+    ATH_VERSION, AuthorizationResponse, DiscoveryDocument, ProviderInfo, RegistrationResponse, TokenResponse,
+};
 use serde_json::{Map, Value, json};
 
 use crate::body::JsonObject;
@@ -107,8 +109,10 @@ impl OwnProof {
         if scheme.eq_ignore_ascii_case("bearer") {
             return Ok(Self::Attestation(credentials.to_owned()));
         }
-        let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(credentials.as_bytes()).ok()).flatten();
-        let pair = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(Refusal::client_authentication)?;
+        let decoded =
+            scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(credentials.as_bytes()).ok()).flatten();
+        let pair =
+            decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(Refusal::client_authentication)?;
         match pair.split_once(':') {
             Some((id, secret)) if id == client => Ok(Self::Secret(secret.to_owned())),
             _ => Err(Refusal::client_authentication()),

@@ -15,7 +15,6 @@ use axum::routing::{get, post};
 use broker::Broker;
 
 /// The JSON endpoints, to be merged with the pages.
-#[must_use]
 pub fn router(broker: Broker) -> Router {
     Router::new()
         .route("/.well-known/ath.json", get(endpoints::discovery))

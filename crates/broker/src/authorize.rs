@@ -23,7 +23,8 @@ impl Broker {
         self.provider(&provider)?;
         let scopes = approved_scopes(&agent, &provider, &wanted.scopes)?;
         let redirect_uri = self.redirect(&agent, wanted.redirect_uri)?;
-        let (session, key, record) = self.new_session(&agent, provider, scopes, wanted.state, redirect_uri, wanted.resource);
+        let (session, key, record) =
+            self.new_session(&agent, provider, scopes, wanted.state, redirect_uri, wanted.resource);
         self.vault.insert(&key, &record, Life::For(TOMBSTONE)).await?;
         tracing::info!(
             target: AUDIT, event = "authorization_started", agent_id = %record.agent_id, provider_id = %record.provider,

@@ -1,6 +1,6 @@
-use oauth::{AuthorizationCode, Callback, CallbackError, TokenSet};
+use oauth::{Callback, CallbackError, IssuerError, TokenSet};
 use protocol::{Scope, ScopeSet, SessionId};
-use secret::{CodeVerifier, Opaque};
+use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
 use crate::consent::{Ending, Next};
@@ -67,7 +67,8 @@ impl Broker {
             return Err(BrokerError::StateMismatch);
         }
         let provider = self.provider(&held.body.provider)?;
-        if provider.oauth.check_issuer(&answer.callback).is_err() {
+        // Many providers have an issuer and send no `iss`; a wrong one is never accepted (RFC 9207 §2.4).
+        if answer.callback.check_issuer(provider.oauth.issuer()) == Err(IssuerError::Other) {
             return Err(BrokerError::IssuerMismatch);
         }
         match answer.callback {
@@ -76,7 +77,7 @@ impl Broker {
                 let consent = UnderWay { session: answer.session, held, binding, bound, asked, browser };
                 self.detached(async move { broker.exchange(consent, code).await }).await
             }
-            Callback::Error { error: CallbackError::AccessDenied, .. } => {
+            Callback::Error { code: CallbackError::AccessDenied, .. } => {
                 let ending = self.refuse(&answer.session, held, Some(bound)).await?;
                 Ok(Returned { signed_in: None, next: Next::Ending(ending) })
             }
@@ -118,7 +119,7 @@ impl Broker {
             return Ok(Returned { signed_in, next: Next::Provider(url) });
         }
         let made = Made {
-            connection: matches!(stored, Stored::New { .. }).then(|| connection_key(provider, &person).to_string()),
+            connection: matches!(stored, Stored::New).then(|| connection_key(provider, &person).to_string()),
             identity: person.made_identity.as_ref().map(ToString::to_string),
         };
         let consented = Consented {
@@ -128,16 +129,13 @@ impl Broker {
             label: person.label.as_deref().map(|label| shown(label, 120)),
             made,
         };
-        let next = match (person.standing, &stored) {
-            (Standing::SignedIn, Stored::Renewed | Stored::Narrower { .. }) => {
-                Next::Ending(self.complete(&session, held, &binding, consented).await?)
-            }
-            _ => {
-                self.advance(&session, held, Stage::Confirming { binding: bound, consented }).await?;
-                Next::Confirm(session)
-            }
-        };
-        Ok(Returned { signed_in, next })
+        let known = person.standing == Standing::SignedIn && !matches!(stored, Stored::New);
+        if known {
+            let ending = self.complete(&session, held, &binding, consented).await?;
+            return Ok(Returned { signed_in, next: Next::Ending(ending) });
+        }
+        self.advance(&session, held, Stage::Confirming { binding: bound, consented }).await?;
+        Ok(Returned { signed_in, next: Next::Confirm(session) })
     }
 
     async fn exchange_code(
@@ -150,7 +148,7 @@ impl Broker {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let tokens = provider.oauth.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
-        let identity = provider.oauth.identify(http, &tokens, self.now().as_secs()).await?;
+        let identity = provider.oauth.identify(http, &tokens).await?;
         Ok((tokens, identity))
     }
 
@@ -224,7 +222,9 @@ enum Stored {
     New,
     Renewed,
     /// Renewed, and an older, working connection held scopes that this one lacks.
-    Narrower { missing: ScopeSet },
+    Narrower {
+        missing: ScopeSet,
+    },
 }
 
 fn connection_key(provider: &Provider, person: &Person) -> store::Key {

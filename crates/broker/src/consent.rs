@@ -157,7 +157,8 @@ impl Broker {
             let accounts = self.covering_accounts(&user, &held.body).await?;
             let known = accounts.into_iter().find(|known| known.id == *account).ok_or(BrokerError::Field("account"))?;
             let scopes = held.body.scopes.clone();
-            let consented = Consented { user, account: known.id, label: Some(known.label), scopes, made: Made::default() };
+            let consented =
+                Consented { user, account: known.id, label: Some(known.label), scopes, made: Made::default() };
             let ending = self.complete(session, held, binding.expose(), consented).await?;
             return Ok(Allowed { binding, next: Next::Ending(ending) });
         }
@@ -179,7 +180,9 @@ impl Broker {
     /// What the page that names the account says. Changes nothing.
     pub async fn account_page(&self, session: &SessionId, binding: &str) -> Result<AccountPage, BrokerError> {
         let record = self.open_session(session).await?.body;
-        let Stage::Confirming { binding: bound, consented } = &record.stage else { return Err(BrokerError::SessionUsed) };
+        let Stage::Confirming { binding: bound, consented } = &record.stage else {
+            return Err(BrokerError::SessionUsed);
+        };
         if !bound.matches(binding) {
             return Err(BrokerError::StateMismatch);
         }
@@ -187,7 +190,12 @@ impl Broker {
         let provider = self.provider(&record.provider)?;
         let label = consented.label.as_deref().map(|label| shown(label, 120));
         let scopes = in_words_of(provider, &consented.scopes);
-        Ok(AccountPage { agent_name: shown(&agent.name, 80), provider_name: provider.display_name.clone(), label, scopes })
+        Ok(AccountPage {
+            agent_name: shown(&agent.name, 80),
+            provider_name: provider.display_name.clone(),
+            label,
+            scopes,
+        })
     }
 
     /// The person goes on with the account that was named: now the code is released.
@@ -257,7 +265,12 @@ impl Broker {
     }
 
     /// Moves a session one stage on; only one of several callers succeeds.
-    pub(crate) async fn advance(&self, session: &SessionId, held: Held<Session>, stage: Stage) -> Result<Session, BrokerError> {
+    pub(crate) async fn advance(
+        &self,
+        session: &SessionId,
+        held: Held<Session>,
+        stage: Stage,
+    ) -> Result<Session, BrokerError> {
         let next = Session { stage, ..held.body };
         match self.vault.swap(&Session::key(session), held.version, &next, Life::For(TOMBSTONE)).await? {
             Written::Done => Ok(next),
@@ -313,8 +326,12 @@ impl Broker {
     fn ending(&self, session: &SessionId, record: &Session, binding: &str) -> Ending {
         let Some(uri) = &record.redirect_uri else { return Ending::Page(self.urls.done(session, Outcome::Allowed)) };
         let code = code(session, record, binding);
-        let parameters =
-            [("code", code.as_str()), ("state", &record.state), ("ath_session_id", session.as_str()), ("iss", self.urls.public())];
+        let parameters = [
+            ("code", code.as_str()),
+            ("state", &record.state),
+            ("ath_session_id", session.as_str()),
+            ("iss", self.urls.public()),
+        ];
         Ending::Redirect(Urls::with_parameters(uri, &parameters))
     }
 
@@ -330,9 +347,15 @@ impl Broker {
             target: AUDIT, event = "access_denied", agent_id = %record.agent_id, provider_id = %record.provider,
             requested_scopes = %record.scopes, denial_reason = "refused by the person",
         );
-        let Some(uri) = &record.redirect_uri else { return Ok(Ending::Page(self.urls.done(session, Outcome::Refused))) };
-        let parameters =
-            [("error", "access_denied"), ("state", &record.state), ("ath_session_id", session.as_str()), ("iss", self.urls.public())];
+        let Some(uri) = &record.redirect_uri else {
+            return Ok(Ending::Page(self.urls.done(session, Outcome::Refused)));
+        };
+        let parameters = [
+            ("error", "access_denied"),
+            ("state", &record.state),
+            ("ath_session_id", session.as_str()),
+            ("iss", self.urls.public()),
+        ];
         Ok(Ending::Redirect(Urls::with_parameters(uri, &parameters)))
     }
 
@@ -343,7 +366,8 @@ impl Broker {
         for _ in 0..RETRIES {
             let held = self.vault.get::<Grant>(&key).await?;
             let family = held.as_ref().map_or(1, |held| held.body.family + u64::from(held.body.revoked.is_some()));
-            let earlier = held.as_ref().filter(|held| held.body.revoked.is_none()).map(|held| held.body.consented.clone());
+            let earlier =
+                held.as_ref().filter(|held| held.body.revoked.is_none()).map(|held| held.body.consented.clone());
             let united = earlier.unwrap_or_default().union(&consented.scopes);
             let grant = Grant {
                 client_id: session.client_id.clone(),
@@ -390,13 +414,11 @@ impl Broker {
 /// and five tries, where a person does.
 pub(crate) fn code(session: &SessionId, record: &Session, binding: &str) -> String {
     let digest = SecretHash::of(&format!("code\n{session}\n{binding}")).to_hex();
-    match record.redirect_uri {
-        Some(_) => format!("ath_code_{digest}"),
-        None => {
-            let bytes = data_encoding::HEXLOWER.decode(digest.as_bytes()).unwrap_or_default();
-            data_encoding::BASE32_NOPAD.encode(&bytes).get(..12).unwrap_or_default().to_owned()
-        }
+    if record.redirect_uri.is_some() {
+        return format!("ath_code_{digest}");
     }
+    let bytes = data_encoding::HEXLOWER.decode(digest.as_bytes()).unwrap_or_default();
+    data_encoding::BASE32_NOPAD.encode(&bytes).get(..12).unwrap_or_default().to_owned()
 }
 
 /// A short code as people read it aloud: `XXXX-XXXX-XXXX`.

@@ -18,7 +18,9 @@ impl Broker {
         }
         match self.refreshed(&caller.connection, provider, connection.version).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
-            Err(RefreshFailure::ReconnectRequired) => Err(BrokerError::ReconnectRequired { provider: provider.id.clone() }),
+            Err(RefreshFailure::ReconnectRequired) => {
+                Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
+            }
             // The provider cannot be asked right now. What has not expired still works.
             Err(failure) if connection.body.is_live(self.now()) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
@@ -47,10 +49,8 @@ impl Connection {
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
         let waiting = matches!(self.state, ConnectionState::Degraded { retry_at, .. } if now < retry_at);
-        match expires <= now {
-            true => true,
-            false => expires <= now.plus(REFRESH_BEFORE) && self.tokens.refresh().is_some() && !waiting,
-        }
+        let soon = expires <= now.plus(REFRESH_BEFORE) && self.tokens.refresh().is_some() && !waiting;
+        expires <= now || soon
     }
 
     fn is_live(&self, now: Timestamp) -> bool {

@@ -134,9 +134,16 @@ impl Connection {
 pub(crate) enum ConnectionState {
     Connected,
     /// The provider could not be asked for a new token; the old one is used while it lives.
-    Degraded { since: Timestamp, retry_at: Timestamp, reason: String },
+    Degraded {
+        since: Timestamp,
+        retry_at: Timestamp,
+        reason: String,
+    },
     /// Only its owner can renew it.
-    ReconnectRequired { since: Timestamp, reason: String },
+    ReconnectRequired {
+        since: Timestamp,
+        reason: String,
+    },
 }
 
 /// What the provider issued.
@@ -172,6 +179,7 @@ pub(crate) struct Attempt {
 }
 
 /// A registration.
+#[expect(clippy::struct_field_names, reason = "agent_id is the protocol's word")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Agent {
     pub(crate) agent_id: AgentId,
@@ -307,7 +315,7 @@ impl Session {
     }
 
     /// The scopes as the provider is asked for them.
-    pub(crate) fn scope_list<'a>(scopes: &'a ScopeSet) -> Vec<&'a str> {
+    pub(crate) fn scope_list(scopes: &ScopeSet) -> Vec<&str> {
         scopes.iter().map(Scope::as_str).collect()
     }
 }

@@ -40,7 +40,9 @@ impl RefreshFailure {
 
 /// The refreshes that are under way in this process: one for each connection, awaited by everybody who needs it.
 #[derive(Default)]
-pub(crate) struct Refreshes(Mutex<HashMap<Key, Shared<BoxFuture<'static, Result<(), RefreshFailure>>>>>);
+pub(crate) struct Refreshes(Mutex<HashMap<Key, UnderWay>>);
+
+type UnderWay = Shared<BoxFuture<'static, Result<(), RefreshFailure>>>;
 
 impl Broker {
     /// Renews a connection whose token was read at version `seen`; joins a refresh that is under way. When this returns `Ok`, the
@@ -62,7 +64,8 @@ impl Broker {
                     broker.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key_);
                     outcome
                 });
-                let refresh = task.map(|ended| ended.unwrap_or(Err(RefreshFailure::Temporary("task_lost")))).boxed().shared();
+                let refresh =
+                    task.map(|ended| ended.unwrap_or(Err(RefreshFailure::Temporary("task_lost")))).boxed().shared();
                 under_way.insert(key.clone(), refresh.clone());
                 refresh
             }
@@ -245,10 +248,10 @@ impl Broker {
 }
 
 fn classify(error: &OAuthError) -> RefreshFailure {
-    match error.is_temporary() {
-        true => RefreshFailure::Temporary(error.reason()),
-        false => RefreshFailure::Operator(error.reason()),
+    if error.is_temporary() {
+        return RefreshFailure::Temporary(error.reason());
     }
+    RefreshFailure::Operator(error.reason())
 }
 
 fn unavailable(error: &BrokerError) -> RefreshFailure {

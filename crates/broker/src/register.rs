@@ -37,7 +37,8 @@ pub struct RegistrationView {
 impl Broker {
     /// Registers an agent (ATH 0.1, phase A). The attestation is judged before anything else is answered.
     pub async fn register(&self, request: Map<String, Value>) -> Result<RegistrationResponse, BrokerError> {
-        let presented = request.get("agent_attestation").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
+        let presented =
+            request.get("agent_attestation").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
         let agent_id = request.get("agent_id").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
         let agent_id = AgentId::parse(agent_id, self.development.loopback).map_err(BrokerError::AgentId)?;
         let audience = Audience::handshake(self.urls.public(), &self.urls.register());
@@ -134,8 +135,12 @@ impl Broker {
                 let known = |scope: &&String| Scope::parse(scope).is_ok_and(|scope| available.contains(&scope));
                 let (approved, denied): (Vec<_>, Vec<_>) = request.scopes.iter().partition(known);
                 let reason = match (provider, denied.is_empty()) {
-                    (None, _) => Some("The gateway has no such provider; /.well-known/ath.json lists those it has.".to_owned()),
-                    (Some(_), false) => Some("The provider has no such scopes; /.well-known/ath.json lists those it has.".to_owned()),
+                    (None, _) => {
+                        Some("The gateway has no such provider; /.well-known/ath.json lists those it has.".to_owned())
+                    }
+                    (Some(_), false) => {
+                        Some("The provider has no such scopes; /.well-known/ath.json lists those it has.".to_owned())
+                    }
                     (Some(_), true) => None,
                 };
                 ProviderApproval {
@@ -193,8 +198,8 @@ fn fields(request: Map<String, Value>) -> Result<Registration, BrokerError> {
             return Err(BrokerError::Field(name));
         }
     }
-    let registration: Registration =
-        serde_json::from_value(Value::Object(request)).map_err(|_| BrokerError::Field("developer, requested_providers, purpose or redirect_uris"))?;
+    let registration: Registration = serde_json::from_value(Value::Object(request))
+        .map_err(|_| BrokerError::Field("developer, requested_providers, purpose or redirect_uris"))?;
     let requested = &registration.requested_providers;
     let scopes: usize = requested.iter().map(|request| request.scopes.len()).sum();
     if requested.is_empty() || requested.len() > MAX_PROVIDERS || scopes > MAX_SCOPES {
@@ -240,10 +245,7 @@ fn same_but_port(registered: &str, presented: &str) -> bool {
     }
     let (Ok(mut registered), Ok(mut presented)) = (Url::parse(registered), Url::parse(presented)) else { return false };
     let loopback = is_loopback(&registered) && registered.scheme() == "http";
-    loopback
-        && registered.set_port(None).is_ok()
-        && presented.set_port(None).is_ok()
-        && registered == presented
+    loopback && registered.set_port(None).is_ok() && presented.set_port(None).is_ok() && registered == presented
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -266,13 +268,25 @@ mod tests {
 
     #[test]
     fn redirect_uris_are_https_or_loopback() {
-        for uri in ["https://agent.example/cb", "https://agent.example", "http://127.0.0.1:7777/cb", "http://localhost/cb?x=1"] {
+        for uri in
+            ["https://agent.example/cb", "https://agent.example", "http://127.0.0.1:7777/cb", "http://localhost/cb?x=1"]
+        {
             assert!(is_redirect(uri), "{uri}");
         }
         for uri in [
-            "http://agent.example/cb", "https://agent.example/cb#f", "javascript:alert(1)", "//agent.example/cb", "/cb", "",
-            "https://a@agent.example/", "https://agent.example/a/../b", "data:text/html,x", "http://localhost.evil.test/cb",
-            "https://agent.example\\@evil.test/", "https:/agent.example", "ftp://127.0.0.1/",
+            "http://agent.example/cb",
+            "https://agent.example/cb#f",
+            "javascript:alert(1)",
+            "//agent.example/cb",
+            "/cb",
+            "",
+            "https://a@agent.example/",
+            "https://agent.example/a/../b",
+            "data:text/html,x",
+            "http://localhost.evil.test/cb",
+            "https://agent.example\\@evil.test/",
+            "https:/agent.example",
+            "ftp://127.0.0.1/",
         ] {
             assert!(!is_redirect(uri), "{uri}");
         }

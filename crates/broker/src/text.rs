@@ -1,7 +1,8 @@
 /// A text from outside, fit to be shown to a person: without control, bidirectional and invisible characters, white space folded, at
 /// most `limit` characters. Escaping is for whoever renders it.
 pub(crate) fn shown(text: &str, limit: usize) -> String {
-    let visible: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hidden(*c)).collect();
+    let visible: String =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hidden(*c)).collect();
     let folded: Vec<&str> = visible.split(' ').filter(|word| !word.is_empty()).collect();
     let folded = folded.join(" ");
     match folded.char_indices().nth(limit) {

@@ -94,7 +94,12 @@ impl Broker {
     }
 
     /// Takes the session, exactly once, for the code that was delivered.
-    async fn redeem(&self, agent: &Agent, session: &SessionId, code: &str) -> Result<(Session, Consented), BrokerError> {
+    async fn redeem(
+        &self,
+        agent: &Agent,
+        session: &SessionId,
+        code: &str,
+    ) -> Result<(Session, Consented), BrokerError> {
         let held = self.vault.get::<Session>(&Session::key(session)).await?;
         let held = held.filter(|held| held.body.client_id == agent.client_id).ok_or(BrokerError::SessionNotFound)?;
         match held.body.stage.clone() {
@@ -105,11 +110,16 @@ impl Broker {
             Stage::Consumed => Err(BrokerError::SessionUsed),
             _ if held.body.expires <= self.now() => Err(BrokerError::SessionExpired),
             Stage::Completed { consented, code: delivered, wrong_codes, binding } => {
-                if delivered.matches(&self.normalised(&held.body, code)) || self.is_placeholder(&held.body, code) {
+                if delivered.matches(&normalised(&held.body, code)) || self.is_placeholder(&held.body, code) {
                     let version = held.version;
                     let taken = Session { stage: Stage::Consumed, ..held.body };
-                    let written = self.vault.swap(&Session::key(session), version, &taken, Life::For(TOMBSTONE)).await?;
-                    return if written == Written::Done { Ok((taken, consented)) } else { Err(BrokerError::SessionUsed) };
+                    let written =
+                        self.vault.swap(&Session::key(session), version, &taken, Life::For(TOMBSTONE)).await?;
+                    return if written == Written::Done {
+                        Ok((taken, consented))
+                    } else {
+                        Err(BrokerError::SessionUsed)
+                    };
                 }
                 let stage = match wrong_codes + 1 {
                     MAX_WRONG_CODES.. => Stage::Consumed,
@@ -122,20 +132,16 @@ impl Broker {
         }
     }
 
-    /// A code that a person copied: dashes, spaces and lower case are theirs.
-    #[expect(clippy::unused_self, reason = "reads beside its callers")]
-    fn normalised(&self, session: &Session, code: &str) -> String {
-        match session.redirect_uri {
-            Some(_) => code.to_owned(),
-            None => code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect(),
-        }
-    }
-
     fn is_placeholder(&self, session: &Session, code: &str) -> bool {
         self.development.codes == Codes::Placeholders && session.redirect_uri.is_none() && !code.is_empty()
     }
 
-    async fn issue(&self, agent: &Agent, session: &Session, consented: Consented) -> Result<TokenResponse, BrokerError> {
+    async fn issue(
+        &self,
+        agent: &Agent,
+        session: &Session,
+        consented: Consented,
+    ) -> Result<TokenResponse, BrokerError> {
         let approved = agent.approved(&session.provider);
         let effective: ScopeSet = approved.intersection(&consented.scopes).intersection(&session.scopes);
         if effective.is_empty() {
@@ -168,9 +174,21 @@ impl Broker {
             effective_scopes: effective.clone(),
             provider_id: token.provider,
             agent_id: token.agent_id,
-            scope_intersection: ScopeIntersection { agent_approved: approved, user_consented: consented.scopes, effective },
+            scope_intersection: ScopeIntersection {
+                agent_approved: approved,
+                user_consented: consented.scopes,
+                effective,
+            },
         })
     }
+}
+
+/// A code that a person copied: dashes, spaces and lower case are theirs.
+fn normalised(session: &Session, code: &str) -> String {
+    if session.redirect_uri.is_some() {
+        return code.to_owned();
+    }
+    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
 const PREFIX: &str = "ath_tk_";

@@ -14,6 +14,7 @@ use crate::headers::{FORM_ACTION, policy};
 use crate::pages::{Account, Consent, Done, render};
 
 /// What the two forms send.
+#[expect(clippy::struct_field_names, reason = "the names are those of the form")]
 #[derive(Deserialize)]
 pub(crate) struct Decision {
     session_id: String,
@@ -108,7 +109,9 @@ pub(crate) async fn done(
 pub(crate) fn go(broker: &Broker, next: &Next) -> Response {
     match next {
         Next::Confirm(session) => Redirect::to(&broker.urls().confirm(session)).into_response(),
-        Next::Provider(url) | Next::Ending(Ending::Redirect(url) | Ending::Page(url)) => Redirect::to(url).into_response(),
+        Next::Provider(url) | Next::Ending(Ending::Redirect(url) | Ending::Page(url)) => {
+            Redirect::to(url).into_response()
+        }
     }
 }
 
@@ -149,7 +152,8 @@ fn form_page(page: Response, cookie: Option<HeaderValue>) -> Response {
 
 /// `session_id` of a query that has it once.
 fn session_in(query: Option<&str>) -> Result<SessionId, PageError> {
-    let mut values = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter(|(name, _)| name == "session_id");
+    let mut values =
+        url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter(|(name, _)| name == "session_id");
     let (Some((_, value)), None) = (values.next(), values.next()) else { return Err(PageError::Malformed) };
     SessionId::parse(&value).map_err(|_| PageError::Malformed)
 }

@@ -59,7 +59,8 @@ impl<'a> Cookies<'a> {
     /// The value of the one cookie of that name; of two, neither is believed.
     fn get(&self, name: &str) -> Option<String> {
         let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut values = lines.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == name);
+        let mut values =
+            lines.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == name);
         match (values.next(), values.next()) {
             (Some(cookie), None) => Some(cookie.value().to_owned()),
             _ => None,
@@ -67,7 +68,8 @@ impl<'a> Cookies<'a> {
     }
 
     fn set(&self, name: &str, value: &str, age: Option<Duration>) -> Option<HeaderValue> {
-        let mut cookie = Cookie::build((self.name(name), value.to_owned())).path("/").http_only(true).same_site(SameSite::Lax);
+        let mut cookie =
+            Cookie::build((self.name(name), value.to_owned())).path("/").http_only(true).same_site(SameSite::Lax);
         if matches!(self.naming, Naming::Host) {
             cookie = cookie.secure(true);
         }

@@ -46,7 +46,9 @@ fn words(error: &PageError) -> (StatusCode, &'static str, &'static str, &'static
     const AGAIN: &str = "Go back to the agent and begin again.";
     let bad = StatusCode::BAD_REQUEST;
     match error {
-        PageError::Malformed => (bad, "This link is not complete", "Something is missing from the address or the form.", AGAIN),
+        PageError::Malformed => {
+            (bad, "This link is not complete", "Something is missing from the address or the form.", AGAIN)
+        }
         PageError::Forged => (
             StatusCode::FORBIDDEN,
             "This form was not sent from here",
@@ -80,7 +82,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "The sign-in was begun in another browser, or was answered by somebody else. Nothing was connected.",
             "If you followed a link that somebody sent you, close this page. Otherwise go back to the agent and begin again, in one browser.",
         ),
-        BrokerError::UserDenied => (StatusCode::FORBIDDEN, "Access was refused", "This request was refused; nothing was connected.", "You can close this page."),
+        BrokerError::UserDenied => (
+            StatusCode::FORBIDDEN,
+            "Access was refused",
+            "This request was refused; nothing was connected.",
+            "You can close this page.",
+        ),
         BrokerError::ConsentPending => (bad, "This is not finished yet", "The request is still being answered.", AGAIN),
         BrokerError::AgentNotRegistered | BrokerError::AgentUnapproved | BrokerError::ProviderNotApproved => (
             StatusCode::FORBIDDEN,
@@ -125,6 +132,8 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         | BrokerError::TokenInvalid
         | BrokerError::TokenExpired
         | BrokerError::TokenRevoked
-        | BrokerError::ForeignToken => (bad, "This request cannot be answered", "Something in it is not as it should be.", AGAIN),
+        | BrokerError::ForeignToken => {
+            (bad, "This request cannot be answered", "Something in it is not as it should be.", AGAIN)
+        }
     }
 }

@@ -18,7 +18,6 @@ use axum::routing::get;
 use broker::Broker;
 
 /// The pages, to be merged with the JSON endpoints.
-#[must_use]
 pub fn router(broker: Broker) -> Router {
     Router::new()
         .route("/", get(pages::home))

@@ -41,7 +41,7 @@ pub enum AttestationError {
     /// `sub` is not the agent that the request is about.
     #[error("`sub` is not the agent_id of this request")]
     Subject,
-    /// `iss` is neither the agent_id nor its origin.
+    /// `iss` is neither the `agent_id` nor its origin.
     #[error("`iss` is neither the agent_id nor its origin")]
     Issuer,
     /// `aud` is not this endpoint.

@@ -1,0 +1,12 @@
+//! Routes and approvals: which scope allows which operations.
+//!
+//! **Invariant:** no I/O and no state. A [`Permit`] and a [`CanonicalPath`] are made here alone, so holding one is proof that the check
+//! was made; the bytes that were matched are the bytes that are sent.
+
+mod operations;
+mod path;
+mod pattern;
+
+pub use operations::{Approval, Denied, Operations, Permit, ScopeRule};
+pub use path::{CanonicalPath, PathError};
+pub use pattern::{Rule, RuleError};
