@@ -1,0 +1,90 @@
+//! What an answer's head says, before anybody reads its body.
+
+use std::time::Duration;
+
+use http::{HeaderMap, header, response::Parts};
+
+use crate::OAuthError;
+
+/// How an answer's body is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// As what was asked for.
+    Success,
+    /// As the reason for a refusal.
+    Refusal,
+}
+
+/// Sorts an answer by its status, of which `success` are those that mean success.
+pub(crate) fn judge(head: &Parts, success: &[u16]) -> Result<Verdict, OAuthError> {
+    match head.status.as_u16() {
+        status if success.contains(&status) => Ok(Verdict::Success),
+        408 | 429 | 500..=599 => Err(retry(head)),
+        400..=499 => Ok(Verdict::Refusal),
+        300..=399 => Err(OAuthError::Nonsense("redirect")),
+        _ => Err(OAuthError::Nonsense("status")),
+    }
+}
+
+/// The provider cannot answer now.
+pub(crate) fn retry(head: &Parts) -> OAuthError {
+    OAuthError::Retry { after: retry_after(&head.headers), status: Some(head.status.as_u16()) }
+}
+
+/// A number of seconds (RFC 9110 §10.2.3). A date is passed over: it is only as good as two clocks.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER)))
+}
+
+/// A day. Whoever wants to be left alone for longer is asked once more.
+const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::answer;
+
+    fn judged(status: u16, headers: &[(&str, &str)]) -> Result<Verdict, OAuthError> {
+        judge(&answer(status, headers, "").into_parts().0, &[200, 201])
+    }
+
+    #[test]
+    fn a_status_says_how_to_read_the_body() {
+        assert_eq!(judged(200, &[]).expect("judged"), Verdict::Success);
+        assert_eq!(judged(201, &[]).expect("judged"), Verdict::Success);
+        for status in [400, 401, 402, 403, 404, 405, 409, 410, 415, 418, 422, 499] {
+            assert_eq!(judged(status, &[]).expect("judged"), Verdict::Refusal, "{status}");
+        }
+        for status in [301, 302, 303, 304, 307, 308] {
+            assert_eq!(judged(status, &[]).expect_err("nonsense").reason(), "redirect", "{status}");
+        }
+        for status in [100, 101, 202, 204, 206, 600, 999] {
+            assert_eq!(judged(status, &[]).expect_err("nonsense").reason(), "status", "{status}");
+        }
+        for status in [408, 429, 500, 502, 503, 504, 520, 599] {
+            let error = judged(status, &[]).expect_err("temporary");
+            assert!(matches!(error, OAuthError::Retry { after: None, status: Some(seen) } if seen == status), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_a_number_of_seconds() {
+        for (value, expected) in [
+            ("0", Some(0)),
+            ("30", Some(30)),
+            (" 30 ", Some(30)),
+            ("18446744073709551615", Some(86_400)),
+            ("18446744073709551616", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ] {
+            let error = judged(429, &[("retry-after", value)]).expect_err("temporary");
+            let expected = expected.map(Duration::from_secs);
+            assert!(matches!(error, OAuthError::Retry { after, .. } if after == expected), "{value:?}: {error:?}");
+        }
+    }
+}

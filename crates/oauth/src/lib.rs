@@ -1,0 +1,43 @@
+//! The gateway's OAuth client towards providers: authorization URL, callback, code exchange, refresh, identity, revocation.
+//!
+//! ```text
+//! pkce::verifier -> Provider::authorization_url -> (browser) -> Callback::parse -> Provider::exchange -> Provider::identify
+//!                                                                                  Provider::refresh  -> Provider::revoke
+//! ```
+//!
+//! **Invariant:** no I/O. Requests leave through the [`HttpClient`] that is handed in, the time comes in as `now`, in Unix seconds.
+//!
+//! **Invariant:** nothing of an answer's body is carried by an error: only a code of RFC 6749 §5.2, or a fixed word of this crate's.
+//!
+//! **Invariant:** one call is one request. Nothing is sent twice here: an authorization code is good for one attempt, and whether a
+//! refresh may be tried again is for those to decide who know what the store says.
+
+mod answer;
+mod authorize;
+mod callback;
+mod endpoint;
+mod error;
+mod http_client;
+mod id_token;
+mod identity;
+pub mod pkce;
+mod pointer;
+mod provider;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod token_request;
+mod token_response;
+mod userinfo;
+
+pub use authorize::AuthorizationRequest;
+pub use callback::{Callback, CallbackError, CallbackFormError, IssuerError};
+pub use endpoint::{Endpoint, EndpointError, Plaintext};
+pub use error::{ErrorCode, OAuthError};
+pub use http_client::{HttpClient, TransportError, TransportErrorKind};
+pub use identity::Identity;
+pub use pointer::{Pointer, PointerError};
+pub use provider::{Provider, Revocable};
+pub use settings::{ClientAuth, Pkce, Settings, TokenRequest};
+pub use token_response::TokenSet;
+pub use userinfo::Userinfo;

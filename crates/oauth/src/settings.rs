@@ -1,0 +1,100 @@
+use http::HeaderMap;
+use secret::ClientSecret;
+
+use crate::{Endpoint, Userinfo};
+
+/// How one provider's OAuth works. A plain record: whatever can be wrong about a single value is ruled out by its type.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the browser is sent. A query that it has already is kept.
+    pub authorize_endpoint: Endpoint,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_endpoint: Endpoint,
+    /// Where the provider says who somebody is, when it issues no ID token.
+    pub userinfo: Option<Userinfo>,
+    /// Where tokens are revoked (RFC 7009); without it a revocation is local only.
+    pub revoke_endpoint: Option<Endpoint>,
+    /// The gateway's client at the provider.
+    pub client_id: String,
+    /// Its secret, where it has one.
+    pub client_secret: Option<ClientSecret>,
+    /// How the secret is presented.
+    pub client_auth: ClientAuth,
+    /// How requests to the token and revocation endpoints are encoded.
+    pub token_request: TokenRequest,
+    /// Whether PKCE is used.
+    pub pkce: Pkce,
+    /// Sent as it stands, never normalised: providers compare it byte for byte.
+    pub redirect_uri: String,
+    /// Between two scopes: a space (RFC 6749 §3.3), or a comma for those who have it so.
+    pub scope_separator: char,
+    /// The name of the scope parameter: `scope`, or what the provider calls it.
+    pub scope_parameter: String,
+    /// Further parameters of the authorization URL, such as `access_type=offline`. One that the gateway sets itself is left out.
+    pub authorize_parameters: Vec<(String, String)>,
+    /// Further headers for the token and revocation endpoints. Values that are secret must be marked sensitive.
+    pub token_headers: HeaderMap,
+    /// The issuer identifier, which ID tokens must name exactly.
+    pub issuer: Option<String>,
+    /// The lifetime of an access token in seconds, where the provider does not say; `None` where it does not end by itself.
+    pub default_lifetime: Option<u64>,
+}
+
+impl Settings {
+    /// What the standards take for granted: form-encoded requests, `client_secret_basic`, PKCE, scopes separated by spaces.
+    #[must_use]
+    pub fn new(
+        authorize_endpoint: Endpoint,
+        token_endpoint: Endpoint,
+        client_id: impl Into<String>,
+        redirect_uri: impl Into<String>,
+    ) -> Self {
+        Self {
+            authorize_endpoint,
+            token_endpoint,
+            userinfo: None,
+            revoke_endpoint: None,
+            client_id: client_id.into(),
+            client_secret: None,
+            client_auth: ClientAuth::Basic,
+            token_request: TokenRequest::Form,
+            pkce: Pkce::S256,
+            redirect_uri: redirect_uri.into(),
+            scope_separator: ' ',
+            scope_parameter: "scope".to_owned(),
+            authorize_parameters: Vec::new(),
+            token_headers: HeaderMap::new(),
+            issuer: None,
+            default_lifetime: None,
+        }
+    }
+}
+
+/// Whether a proof key protects the code (RFC 7636). The method `plain` protects nothing and is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pkce {
+    /// SHA-256 of the verifier.
+    S256,
+    /// Not a parameter of it is sent, for servers that refuse what they do not know.
+    None,
+}
+
+/// How the gateway's client authenticates itself (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_secret_basic`: the `Authorization` header, with id and secret form-encoded first. Without a secret, as [`Self::None`].
+    Basic,
+    /// `client_secret_post`: `client_id` and `client_secret` in the body, in whatever encoding the body has.
+    Post,
+    /// A public client: `client_id` in the body alone.
+    None,
+}
+
+/// How the body of a request to the token endpoint is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRequest {
+    /// `application/x-www-form-urlencoded`, as RFC 6749 has it.
+    Form,
+    /// A JSON object of strings, as some servers have it.
+    Json,
+}

@@ -1,0 +1,207 @@
+use data_encoding::BASE64;
+use http::{HeaderValue, Method, Request, header};
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::endpoint::Endpoint;
+use crate::error::OAuthError;
+use crate::settings::{ClientAuth, Settings, TokenRequest};
+
+/// Names and values, in the order in which they are sent.
+pub(crate) type Parameters<'a> = Vec<(&'static str, &'a str)>;
+
+/// A POST to the token or revocation endpoint, authenticated as the gateway's client.
+pub(crate) fn post<'a>(
+    settings: &'a Settings,
+    endpoint: &Endpoint,
+    mut parameters: Parameters<'a>,
+) -> Result<Request<Vec<u8>>, OAuthError> {
+    let secret = settings.client_secret.as_ref();
+    let authorization = match (settings.client_auth, secret) {
+        (ClientAuth::Basic, Some(secret)) => Some(basic(&settings.client_id, secret.expose())?),
+        (ClientAuth::Post, Some(secret)) => {
+            parameters.extend([("client_id", settings.client_id.as_str()), ("client_secret", secret.expose())]);
+            None
+        }
+        (ClientAuth::None, _) | (_, None) => {
+            parameters.push(("client_id", &settings.client_id));
+            None
+        }
+    };
+    let (content_type, body) = match settings.token_request {
+        TokenRequest::Form => ("application/x-www-form-urlencoded", form(&parameters)),
+        TokenRequest::Json => ("application/json", json(&parameters)?),
+    };
+
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.uri().clone();
+    let headers = request.headers_mut();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.extend(settings.token_headers.clone());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(authorization) = authorization {
+        headers.insert(header::AUTHORIZATION, authorization);
+    }
+    Ok(request)
+}
+
+/// The value of an `Authorization` header, which nobody may print.
+pub(crate) fn authorization(value: &str) -> Result<HeaderValue, OAuthError> {
+    let mut value = HeaderValue::try_from(value).map_err(|_| OAuthError::Nonsense("credentials"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// RFC 6749 §2.3.1: both are form-encoded before they are joined, so that a colon in the id cannot end it.
+fn basic(id: &str, secret: &str) -> Result<HeaderValue, OAuthError> {
+    let mut pair = Zeroizing::new(String::new());
+    pair.extend(form_urlencoded::byte_serialize(id.as_bytes()));
+    pair.push(':');
+    pair.extend(form_urlencoded::byte_serialize(secret.as_bytes()));
+    let mut value = Zeroizing::new("Basic ".to_owned());
+    BASE64.encode_append(pair.as_bytes(), &mut value);
+    authorization(&value)
+}
+
+fn form(parameters: &Parameters<'_>) -> Vec<u8> {
+    // As long as it can get: a buffer that grows would leave copies of the secrets behind.
+    let longest = parameters.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
+    let mut body = form_urlencoded::Serializer::new(String::with_capacity(longest));
+    body.extend_pairs(parameters).finish().into_bytes()
+}
+
+fn json(parameters: &Parameters<'_>) -> Result<Vec<u8>, OAuthError> {
+    struct Object<'a>(&'a Parameters<'a>);
+
+    impl Serialize for Object<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().copied())
+        }
+    }
+
+    serde_json::to_vec(&Object(parameters)).map_err(|_| OAuthError::Nonsense("request"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use secret::ClientSecret;
+
+    use super::*;
+    use crate::testing::{endpoint, settings, written};
+
+    fn post_as(settings: &Settings) -> String {
+        let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", "tGzv3J/O+k F&=\"é")];
+        written(&post(settings, &settings.token_endpoint, parameters).expect("a request"))
+    }
+
+    fn with_secret(client_id: &str, client_secret: &str) -> Settings {
+        Settings {
+            client_id: client_id.to_owned(),
+            client_secret: Some(ClientSecret::new(client_secret)),
+            ..settings()
+        }
+    }
+
+    #[test]
+    fn basic_is_that_of_the_standard() {
+        // The example of RFC 6749 §2.3.1.
+        assert_eq!(
+            post_as(&with_secret("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw")),
+            "POST https://id.example/token\n\
+             accept: application/json\n\
+             authorization: Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3 (sensitive)\n\
+             content-type: application/x-www-form-urlencoded\n\
+             \n\
+             grant_type=refresh_token&refresh_token=tGzv3J%2FO%2Bk+F%26%3D%22%C3%A9"
+        );
+    }
+
+    #[test]
+    fn basic_encodes_id_and_secret_first() {
+        let header = basic("my client:1", "p@ss word:=&é%").expect("a header");
+        let pair = BASE64.decode(&header.as_bytes()["Basic ".len()..]).expect("base64");
+        assert_eq!(
+            String::from_utf8(pair).expect("ASCII"),
+            "my+client%3A1:p%40ss+word%3A%3D%26%C3%A9%25"
+        );
+        assert!(header.is_sensitive());
+    }
+
+    #[test]
+    fn post_carries_id_and_secret_in_the_body() {
+        let settings = Settings { client_auth: ClientAuth::Post, ..with_secret("gateway", "s&cret") };
+        assert_eq!(
+            post_as(&settings),
+            "POST https://id.example/token\n\
+             accept: application/json\n\
+             content-type: application/x-www-form-urlencoded\n\
+             \n\
+             grant_type=refresh_token&refresh_token=tGzv3J%2FO%2Bk+F%26%3D%22%C3%A9&client_id=gateway&client_secret=s%26cret"
+        );
+    }
+
+    #[test]
+    fn a_json_body_has_the_same_parameters_in_the_same_order() {
+        let settings = Settings {
+            client_auth: ClientAuth::Post,
+            token_request: TokenRequest::Json,
+            ..with_secret("gateway", "s\"cret")
+        };
+        assert_eq!(
+            post_as(&settings),
+            "POST https://id.example/token\n\
+             accept: application/json\n\
+             content-type: application/json\n\
+             \n\
+             {\"grant_type\":\"refresh_token\",\"refresh_token\":\"tGzv3J/O+k F&=\\\"é\",\
+             \"client_id\":\"gateway\",\"client_secret\":\"s\\\"cret\"}"
+        );
+    }
+
+    #[test]
+    fn a_public_client_names_itself() {
+        let public = "POST https://id.example/token\n\
+             accept: application/json\n\
+             content-type: application/x-www-form-urlencoded\n\
+             \n\
+             grant_type=refresh_token&refresh_token=tGzv3J%2FO%2Bk+F%26%3D%22%C3%A9&client_id=gateway";
+        assert_eq!(post_as(&Settings { client_auth: ClientAuth::None, ..with_secret("gateway", "canary") }), public);
+        assert_eq!(post_as(&Settings { client_auth: ClientAuth::Basic, ..settings() }), public);
+        assert_eq!(post_as(&Settings { client_auth: ClientAuth::Post, ..settings() }), public);
+    }
+
+    #[test]
+    fn a_provider_may_want_further_headers() {
+        let mut token_headers = HeaderMap::new();
+        for (name, value) in [
+            ("accept", "application/vnd.example+json"),
+            ("notion-version", "2022-06-28"),
+            ("content-type", "text/plain"),
+            ("authorization", "Bearer other"),
+        ] {
+            token_headers.insert(name, HeaderValue::from_static(value));
+        }
+        let settings = Settings {
+            token_endpoint: endpoint("https://id.example:8443/oauth/token/?v=2"),
+            token_headers,
+            ..with_secret("a", "b")
+        };
+        assert_eq!(
+            post_as(&settings),
+            "POST https://id.example:8443/oauth/token/?v=2\n\
+             accept: application/vnd.example+json\n\
+             authorization: Basic YTpi (sensitive)\n\
+             content-type: application/x-www-form-urlencoded\n\
+             notion-version: 2022-06-28\n\
+             \n\
+             grant_type=refresh_token&refresh_token=tGzv3J%2FO%2Bk+F%26%3D%22%C3%A9"
+        );
+    }
+
+    #[test]
+    fn credentials_cannot_end_their_header() {
+        assert_eq!(authorization("Bearer a\r\nX-Evil: 1").expect_err("refused").reason(), "credentials");
+    }
+}

@@ -1,0 +1,197 @@
+use http::{Response, header, response::Parts};
+use secret::{AccessToken, IdToken, RefreshToken};
+use serde::Deserialize;
+use serde::de::value::MapDeserializer;
+use serde_json::{Number, Value};
+use zeroize::Zeroizing;
+
+use crate::answer::{self, Verdict};
+use crate::error::{ErrorCode, OAuthError};
+
+/// What a provider issued (RFC 6749 §5.1).
+#[derive(Debug, Clone)]
+pub struct TokenSet {
+    /// Visible ASCII without spaces, so that it always fits a header.
+    pub access: AccessToken,
+    /// After a refresh that brought no new one, the old one.
+    pub refresh: Option<RefreshToken>,
+    /// When the access token ends, in Unix seconds; `None` where nobody knows.
+    pub expires_at: Option<u64>,
+    /// The granted scopes. `None` where the provider does not say: those that were asked for, or after a refresh those of before.
+    /// An empty list means that nothing was granted.
+    pub scope: Option<Vec<String>>,
+    /// Who signed in, where the provider speaks OpenID Connect.
+    pub id_token: Option<IdToken>,
+}
+
+/// A token endpoint's answer, successful or not, in the members that matter. One that is there twice is refused.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub(crate) struct Body {
+    access_token: Value,
+    refresh_token: Value,
+    id_token: Value,
+    token_type: Value,
+    expires_in: Value,
+    scope: Value,
+    error: Value,
+    ok: Value,
+}
+
+impl Body {
+    /// Reads an answer as far as to know that it is a success.
+    pub(crate) fn read(response: Response<Vec<u8>>) -> Result<Self, OAuthError> {
+        let (head, bytes) = response.into_parts();
+        let bytes = Zeroizing::new(bytes);
+        match answer::judge(&head, &[200, 201])? {
+            Verdict::Refusal => Err(refusal(&head, &bytes)),
+            Verdict::Success => {
+                let body = Self::parse(&head, &bytes)?;
+                body.failure(&head).map_or(Ok(body), Err)
+            }
+        }
+    }
+
+    /// Takes the tokens out, `now` being when they were received.
+    pub(crate) fn into_token_set(self, now: u64, default_lifetime: Option<u64>) -> Result<TokenSet, OAuthError> {
+        match &self.token_type {
+            Value::Null => {}
+            Value::String(kind) if kind.eq_ignore_ascii_case("bearer") => {}
+            _ => return Err(OAuthError::Nonsense("token_type")),
+        }
+        let lifetime = seconds(&self.expires_in).or(default_lifetime).map(|lifetime| lifetime.min(TEN_YEARS));
+        Ok(TokenSet {
+            access: access_token(self.access_token)?,
+            refresh: refresh_token(self.refresh_token)?,
+            expires_at: lifetime.map(|lifetime| now.saturating_add(lifetime)),
+            scope: scope(&self.scope)?,
+            id_token: match self.id_token {
+                Value::String(token) if !token.is_empty() => Some(IdToken::new(token)),
+                _ => None,
+            },
+        })
+    }
+
+    fn parse(head: &Parts, bytes: &[u8]) -> Result<Self, OAuthError> {
+        let malformed = OAuthError::Nonsense("malformed");
+        if is_form(head) {
+            let pairs = form_urlencoded::parse(bytes);
+            return Self::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(pairs)).map_err(|_| malformed);
+        }
+        // Whatever the content type says: there are servers that call their JSON text.
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(malformed);
+        }
+        serde_json::from_slice(text).map_err(|_| malformed)
+    }
+
+    /// What the body says went wrong, whatever its status says: some servers answer 200 and put the error inside.
+    fn failure(&self, head: &Parts) -> Option<OAuthError> {
+        let error = match &self.error {
+            Value::Null | Value::Bool(false) => None,
+            Value::String(code) => Some(code.as_str()).filter(|code| !code.is_empty()),
+            _ => Some(""),
+        };
+        let not_ok = match &self.ok {
+            Value::Bool(ok) => !ok,
+            Value::String(ok) => ok == "false",
+            _ => false,
+        };
+        match error {
+            Some("temporarily_unavailable" | "server_error") => Some(answer::retry(head)),
+            Some(code) => Some(OAuthError::Refused { code: ErrorCode::parse(code) }),
+            None if not_ok => Some(OAuthError::Refused { code: ErrorCode::Other }),
+            None => None,
+        }
+    }
+}
+
+/// Reads the answer of a revocation endpoint (RFC 7009 §2.2), whose body says nothing unless it speaks of an error.
+pub(crate) fn confirmation(response: Response<Vec<u8>>) -> Result<(), OAuthError> {
+    let (head, bytes) = response.into_parts();
+    match answer::judge(&head, &[200, 201, 202, 204])? {
+        Verdict::Refusal => Err(refusal(&head, &bytes)),
+        Verdict::Success => Body::parse(&head, &bytes).ok().and_then(|body| body.failure(&head)).map_or(Ok(()), Err),
+    }
+}
+
+/// The value as a positive number of whole seconds: a number, or a string that reads like one.
+pub(crate) fn seconds(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => whole(number),
+        Value::String(text) => whole(&text.trim().parse().ok()?),
+        _ => None,
+    }
+}
+
+fn whole(number: &Number) -> Option<u64> {
+    let whole = match number.as_u64() {
+        Some(whole) => whole,
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast rounds towards the range of u64")]
+        None => number.as_f64()? as u64,
+    };
+    // A token that was issued this moment is not over. A provider that says so means that it does not end, or means nothing; a
+    // token taken for expired would be refreshed with every request, or its owner asked to sign in with every request.
+    (whole > 0).then_some(whole)
+}
+
+/// An answer with a 4xx status: its code where it has one. Nothing but the code `invalid_grant` itself ends a grant.
+fn refusal(head: &Parts, bytes: &[u8]) -> OAuthError {
+    Body::parse(head, bytes)
+        .ok()
+        .and_then(|body| body.failure(head))
+        .unwrap_or(OAuthError::Refused { code: ErrorCode::Other })
+}
+
+fn is_form(head: &Parts) -> bool {
+    let value = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// RFC 6750 §2.1 has a narrower alphabet; providers keep to a wider one.
+fn access_token(value: Value) -> Result<AccessToken, OAuthError> {
+    match value {
+        Value::String(token) if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(AccessToken::new(token))
+        }
+        _ => Err(OAuthError::Nonsense("access_token")),
+    }
+}
+
+/// RFC 6749 appendix A.17: visible ASCII and space.
+fn refresh_token(value: Value) -> Result<Option<RefreshToken>, OAuthError> {
+    match value {
+        Value::Null | Value::Bool(false) => Ok(None),
+        Value::String(token) if token.is_empty() => Ok(None),
+        Value::String(token) if token.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) => {
+            Ok(Some(RefreshToken::new(token)))
+        }
+        _ => Err(OAuthError::Nonsense("refresh_token")),
+    }
+}
+
+fn scope(value: &Value) -> Result<Option<Vec<String>>, OAuthError> {
+    let nonsense = || OAuthError::Nonsense("scope");
+    let texts = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => vec![text.as_str()],
+        Value::Array(items) => {
+            items.iter().map(|item| item.as_str().ok_or_else(nonsense)).collect::<Result<Vec<_>, _>>()?
+        }
+        _ => return Err(nonsense()),
+    };
+    let scopes = texts.into_iter().flat_map(|text| text.split([' ', ','])).filter(|scope| !scope.is_empty());
+    Ok(Some(scopes.map(str::to_owned).collect()))
+}
+
+/// In seconds. No access token lives longer; a time far off would overflow somewhere else.
+const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+#[path = "token_response_tests.rs"]
+mod tests;
