@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use crate::{Index, Key, Lease};
+
+/// Counts the writes to one record, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(u64);
+
+impl Version {
+    /// What a new record has.
+    pub const FIRST: Self = Self(1);
+
+    /// From its number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// What the next write will make of it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// What a store keeps under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which write this is.
+    pub version: Version,
+    /// Sealed or hashed before it came here.
+    pub bytes: Vec<u8>,
+}
+
+/// How long a record is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is deleted.
+    Forever,
+    /// From the write on, for this long, rounded up to milliseconds; at least one.
+    For(Duration),
+}
+
+/// One write of a batch. All but [`Write::Insert`], [`Write::List`] and [`Write::Unlist`] replace a record's life as well.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Version 1 of a record, whatever was there before.
+    Put {
+        /// Where.
+        key: Key,
+        /// What.
+        bytes: Vec<u8>,
+        /// For how long.
+        life: Life,
+    },
+    /// Version 1 of a record where there is none; otherwise [`Written::Refused`].
+    Insert {
+        /// Where.
+        key: Key,
+        /// What.
+        bytes: Vec<u8>,
+        /// For how long.
+        life: Life,
+    },
+    /// The next version of a record that still has version `expected`; otherwise [`Written::Refused`]. Announced to watchers.
+    Swap {
+        /// Where.
+        key: Key,
+        /// The version that was read.
+        expected: Version,
+        /// What.
+        bytes: Vec<u8>,
+        /// For how long.
+        life: Life,
+    },
+    /// As `Swap`, by the holder of `lease`: refused as well when a later holder has taken it, or it ran out.
+    SwapFenced {
+        /// Guards the record that is written.
+        lease: Lease,
+        /// The version that was read.
+        expected: Version,
+        /// What.
+        bytes: Vec<u8>,
+        /// For how long.
+        life: Life,
+    },
+    /// Removes a record; done, too, where there is none. Announced to watchers.
+    Delete {
+        /// Where.
+        key: Key,
+    },
+    /// Puts a key into an index.
+    List {
+        /// Which list.
+        index: Index,
+        /// Which key.
+        key: Key,
+    },
+    /// Takes a key out of an index.
+    Unlist {
+        /// Which list.
+        index: Index,
+        /// Which key.
+        key: Key,
+    },
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was done.
+    Done,
+    /// Its condition did not hold; nothing was changed.
+    Refused,
+}

@@ -1,0 +1,191 @@
+//! Redis, for any number of gateways.
+//!
+//! Single commands where Redis has one, constant scripts where it has none; each touches one hash tag. A value is the record's version
+//! (8 bytes, big-endian) and its bytes; lives are Redis' own.
+
+mod commands;
+mod watch;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, FromRedisValue, Pipeline, RedisError, RedisResult};
+use tokio::sync::broadcast;
+
+use crate::redis::commands::Commands;
+use crate::{Durability, Index, Invalidation, Key, Lease, Record, Store, StoreError, Write, Written};
+
+/// How Redis is used.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Begins every key and the channel of invalidations.
+    pub prefix: String,
+    /// How many replicas must have a write before it is acknowledged (`WAIT`); none where Redis runs alone.
+    pub replicas_to_wait_for: u32,
+}
+
+/// A store in Redis.
+pub struct RedisStore {
+    connection: ConnectionManager,
+    /// `WAIT` holds up whatever follows it on its connection: durable batches have one of their own.
+    batches: ConnectionManager,
+    commands: Commands,
+    replicas_to_wait_for: u32,
+    watchers: broadcast::Sender<Invalidation>,
+    listener: tokio::task::JoinHandle<()>,
+}
+
+impl RedisStore {
+    /// Connects, and refuses a Redis that may throw records away. Connections renew themselves.
+    pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
+        let client = Client::open(url).map_err(|_| StoreError::Open(URL_FORM.to_owned()))?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
+            .set_number_of_retries(1)
+            .set_min_delay(Duration::from_millis(20))
+            .set_max_delay(Duration::from_millis(200));
+        let open = |config| ConnectionManager::new_with_config(client.clone(), config);
+        let connection = bounded(open(config.clone())).await?;
+        let batches = bounded(open(config)).await?;
+        let watchers = broadcast::Sender::new(crate::WATCH_BACKLOG);
+        let commands = Commands::new(options.prefix);
+        let listener = watch::start(client.clone(), commands.channel().to_owned(), watchers.clone()).await?;
+        let replicas_to_wait_for = options.replicas_to_wait_for;
+        let store = Self { connection, batches, commands, replicas_to_wait_for, watchers, listener };
+        store.refuse_eviction().await?;
+        Ok(store)
+    }
+
+    async fn query<T: FromRedisValue>(&self, command: redis::Cmd) -> Result<T, StoreError> {
+        let mut connection = self.connection.clone();
+        bounded(async move { command.query_async(&mut connection).await }).await
+    }
+
+    /// A policy that evicts would make revocations and used codes undone.
+    async fn refuse_eviction(&self) -> Result<(), StoreError> {
+        match self.config("maxmemory-policy").await?.as_deref() {
+            None | Some("noeviction") => Ok(()),
+            Some(policy) => Err(StoreError::Open(format!(
+                "Redis has maxmemory-policy {policy} and may evict records; set it to noeviction: `redis-cli config set maxmemory-policy noeviction`"
+            ))),
+        }
+    }
+
+    /// A setting of the server; `None` where this user may not ask for it.
+    async fn config(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd("CONFIG");
+        command.arg("GET").arg(name);
+        let asked: RedisResult<Vec<String>> =
+            match tokio::time::timeout(TIMEOUT, command.query_async(&mut connection)).await {
+                Ok(asked) => asked,
+                Err(elapsed) => return Err(StoreError::Unavailable(Box::new(elapsed))),
+            };
+        match asked {
+            Ok(pair) => Ok(pair.into_iter().nth(1)),
+            Err(error) if error.is_io_error() || error.is_timeout() => Err(unavailable(error)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn run(&self, pipeline: Pipeline) -> Result<Vec<redis::Value>, StoreError> {
+        let mut connection = self.batches.clone();
+        bounded(async move { pipeline.query_async(&mut connection).await }).await
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let value: Option<Vec<u8>> = self.query(self.commands.get(key)).await?;
+        value.map(|value| commands::decode(key, &value)).transpose()
+    }
+
+    async fn take(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let value: Option<Vec<u8>> = self.query(self.commands.take(key)).await?;
+        value.map(|value| commands::decode(key, &value)).transpose()
+    }
+
+    async fn batch(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for write in &writes {
+            pipeline.add_command(self.commands.write(write));
+        }
+        if self.replicas_to_wait_for > 0 {
+            pipeline.cmd("WAIT").arg(self.replicas_to_wait_for).arg(WAIT_MS);
+        }
+        let mut answers = self.run(pipeline).await?;
+        if self.replicas_to_wait_for > 0 {
+            let acknowledged = answers.pop().and_then(|answer| u32::from_redis_value(answer).ok()).unwrap_or_default();
+            if acknowledged < self.replicas_to_wait_for {
+                let message = format!("{acknowledged} of {} replicas acknowledged in time", self.replicas_to_wait_for);
+                return Err(StoreError::Unavailable(message.into()));
+            }
+        }
+        Ok(writes.iter().zip(answers).map(|(write, answer)| commands::outcome(write, &answer)).collect())
+    }
+
+    async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
+        let members: Vec<String> = self.query(self.commands.scan(index)).await?;
+        members.iter().map(|key| Key::parse(key).map_err(|_| StoreError::Corrupt(index.as_str().to_owned()))).collect()
+    }
+
+    async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
+        let fence: u64 = self.query(self.commands.acquire(key, holder, time)).await?;
+        Ok((fence > 0).then(|| Lease { key: key.clone(), holder: holder.to_owned(), fence }))
+    }
+
+    async fn renew(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError> {
+        self.query(self.commands.renew(lease, time)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.query::<bool>(self.commands.release(lease)).await.map(drop)
+    }
+
+    async fn announce(&self, key: &Key) -> Result<(), StoreError> {
+        self.query::<u64>(self.commands.announce(key)).await.map(drop)
+    }
+
+    fn watch(&self) -> broadcast::Receiver<Invalidation> {
+        self.watchers.subscribe()
+    }
+
+    async fn health(&self) -> Result<Durability, StoreError> {
+        self.query::<String>(redis::cmd("PING")).await?;
+        if self.replicas_to_wait_for > 0 {
+            return Ok(Durability::Durable);
+        }
+        let (log, sync) = (self.config("appendonly").await?, self.config("appendfsync").await?);
+        let durable = log.as_deref() == Some("yes") && sync.as_deref() == Some("always");
+        Ok(if durable { Durability::Durable } else { Durability::BestEffort })
+    }
+}
+
+/// An operation fails rather than wait for a Redis that does not answer.
+async fn bounded<T>(operation: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(TIMEOUT + Duration::from_millis(500), operation).await {
+        Ok(answered) => answered.map_err(unavailable),
+        Err(elapsed) => Err(StoreError::Unavailable(Box::new(elapsed))),
+    }
+}
+
+fn unavailable(error: RedisError) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
+
+const URL_FORM: &str =
+    "the Redis URL is of no use; it has the form redis://user:password@host:6379/0, or rediss:// for TLS";
+const TIMEOUT: Duration = Duration::from_secs(2);
+const WAIT_MS: u64 = 1500;

@@ -1,0 +1,176 @@
+//! Every command that is ever sent, in one place.
+
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue, Value};
+
+use crate::{Index, Key, Lease, Life, Record, StoreError, Version, Write, Written};
+
+/// Makes commands, with every key under one prefix.
+pub(super) struct Commands {
+    prefix: String,
+    channel: String,
+}
+
+impl Commands {
+    pub(super) fn new(prefix: String) -> Self {
+        let channel = format!("{prefix}invalidate");
+        Self { prefix, channel }
+    }
+
+    pub(super) fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Cmd {
+        command("GET", &self.record(key))
+    }
+
+    pub(super) fn take(&self, key: &Key) -> Cmd {
+        command("GETDEL", &self.record(key))
+    }
+
+    pub(super) fn scan(&self, index: &Index) -> Cmd {
+        command("SMEMBERS", &self.index(index))
+    }
+
+    pub(super) fn announce(&self, key: &Key) -> Cmd {
+        let mut command = command("PUBLISH", &self.channel);
+        command.arg(key.as_str());
+        command
+    }
+
+    pub(super) fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Cmd {
+        let mut command = script(include_str!("scripts/acquire.lua"), &[self.lease(key), self.fence(key)]);
+        command.arg(holder).arg(millis(time));
+        command
+    }
+
+    pub(super) fn renew(&self, lease: &Lease, time: Duration) -> Cmd {
+        let mut command = script(include_str!("scripts/renew.lua"), &[self.lease(&lease.key)]);
+        command.arg(held_value(lease)).arg(millis(time));
+        command
+    }
+
+    pub(super) fn release(&self, lease: &Lease) -> Cmd {
+        let mut command = script(include_str!("scripts/release.lua"), &[self.lease(&lease.key)]);
+        command.arg(held_value(lease));
+        command
+    }
+
+    pub(super) fn write(&self, write: &Write) -> Cmd {
+        match write {
+            Write::Put { key, bytes, life } => self.set(key, bytes, *life),
+            Write::Insert { key, bytes, life } => {
+                let mut command = self.set(key, bytes, *life);
+                command.arg("NX");
+                command
+            }
+            Write::Swap { key, expected, bytes, life } => {
+                let keys = [self.record(key)];
+                self.swap(include_str!("scripts/swap.lua"), &keys, key, *expected, bytes, *life)
+            }
+            Write::SwapFenced { lease, expected, bytes, life } => {
+                let keys = [self.record(&lease.key), self.lease(&lease.key)];
+                let text = include_str!("scripts/swap_fenced.lua");
+                let mut command = self.swap(text, &keys, &lease.key, *expected, bytes, *life);
+                command.arg(held_value(lease));
+                command
+            }
+            Write::Delete { key } => {
+                let mut command = script(include_str!("scripts/delete.lua"), &[self.record(key)]);
+                command.arg(&self.channel).arg(key.as_str());
+                command
+            }
+            Write::List { index, key } => {
+                let mut command = command("SADD", &self.index(index));
+                command.arg(key.as_str());
+                command
+            }
+            Write::Unlist { index, key } => {
+                let mut command = command("SREM", &self.index(index));
+                command.arg(key.as_str());
+                command
+            }
+        }
+    }
+
+    fn set(&self, key: &Key, bytes: &[u8], life: Life) -> Cmd {
+        let mut command = command("SET", &self.record(key));
+        command.arg(encode(Version::FIRST, bytes));
+        if let Life::For(time) = life {
+            command.arg("PX").arg(millis(time));
+        }
+        command
+    }
+
+    fn swap(&self, text: &str, keys: &[String], key: &Key, read: Version, bytes: &[u8], life: Life) -> Cmd {
+        let life = match life {
+            Life::Forever => 0,
+            Life::For(time) => millis(time),
+        };
+        let mut command = script(text, keys);
+        command.arg(read.number().to_be_bytes().as_slice()).arg(encode(read.next(), bytes)).arg(life);
+        command.arg(&self.channel).arg(key.as_str());
+        command
+    }
+
+    fn record(&self, key: &Key) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Contains the record's hash tag, so it lies in the same slot of a cluster.
+    fn lease(&self, key: &Key) -> String {
+        format!("{}lease:{key}", self.prefix)
+    }
+
+    fn fence(&self, key: &Key) -> String {
+        format!("{}fence:{key}", self.prefix)
+    }
+
+    fn index(&self, index: &Index) -> String {
+        format!("{}{}", self.prefix, index.as_str())
+    }
+}
+
+/// Whether a write's condition held, by what Redis answered.
+pub(super) fn outcome(write: &Write, answer: &Value) -> Written {
+    let done = match write {
+        Write::Insert { .. } => !matches!(answer, Value::Nil),
+        Write::Swap { .. } | Write::SwapFenced { .. } => {
+            u64::from_redis_value(answer.clone()).is_ok_and(|done| done == 1)
+        }
+        Write::Put { .. } | Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => true,
+    };
+    if done { Written::Done } else { Written::Refused }
+}
+
+pub(super) fn decode(key: &Key, value: &[u8]) -> Result<Record, StoreError> {
+    let (version, bytes) = value.split_first_chunk().ok_or_else(|| StoreError::Corrupt(key.to_string()))?;
+    Ok(Record { version: Version::new(u64::from_be_bytes(*version)), bytes: bytes.to_vec() })
+}
+
+fn encode(version: Version, bytes: &[u8]) -> Vec<u8> {
+    [version.number().to_be_bytes().as_slice(), bytes].concat()
+}
+
+fn held_value(lease: &Lease) -> String {
+    format!("{}:{}", lease.fence, lease.holder)
+}
+
+fn command(name: &str, key: &str) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(key);
+    command
+}
+
+/// The whole text each time: it is short, and never missing after a restart or a failover.
+fn script(text: &str, keys: &[String]) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(text).arg(keys.len()).arg(keys);
+    command
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2).max(1)
+}
