@@ -64,7 +64,10 @@ mod tests {
         }
         for status in [408, 429, 500, 502, 503, 504, 520, 599] {
             let error = judged(status, &[]).expect_err("temporary");
-            assert!(matches!(error, OAuthError::Retry { after: None, status: Some(seen) } if seen == status), "{error:?}");
+            assert!(
+                matches!(error, OAuthError::Retry { after: None, status: Some(seen) } if seen == status),
+                "{error:?}"
+            );
         }
     }
 

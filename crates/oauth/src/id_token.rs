@@ -111,7 +111,11 @@ mod tests {
         for aud in [json!([]), json!(["other"]), json!({"gateway": 1}), json!([["gateway"]]), json!(null)] {
             let mut claims = claims();
             claims["aud"] = aud.clone();
-            assert_eq!(read(&claims).check(None, "gateway").expect_err("refused").reason(), "id_token_audience", "{aud}");
+            assert_eq!(
+                read(&claims).check(None, "gateway").expect_err("refused").reason(),
+                "id_token_audience",
+                "{aud}"
+            );
         }
         for iss in [json!(null), json!(["https://id.example"]), json!("")] {
             let mut claims = claims();
@@ -150,7 +154,11 @@ mod tests {
             encoded("{\"sub\":\"a\",\"sub\":\"b\",\"aud\":\"gateway\",\"exp\":1}"),
             encoded("{\"sub\":\"a\",\"aud\":\"gateway\"}"),
         ] {
-            assert_eq!(Claims::read(&IdToken::new(token.as_str())).err().expect("refused").reason(), "id_token", "{token}");
+            assert_eq!(
+                Claims::read(&IdToken::new(token.as_str())).err().expect("refused").reason(),
+                "id_token",
+                "{token}"
+            );
         }
     }
 }

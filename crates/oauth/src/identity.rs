@@ -30,7 +30,8 @@ impl fmt::Debug for Identity {
 
 /// A name without the characters that could make a page show something else than is there.
 fn presentable(name: &str) -> String {
-    let visible: String = name.chars().filter(|&char| !char.is_control() && !is_invisible(char)).take(MAX_LABEL).collect();
+    let visible: String =
+        name.chars().filter(|&char| !char.is_control() && !is_invisible(char)).take(MAX_LABEL).collect();
     visible.trim().to_owned()
 }
 

@@ -102,11 +102,7 @@ impl Provider {
     }
 
     /// Gives a token back (RFC 7009). Does nothing where the provider has no revocation endpoint: see [`Provider::can_revoke`].
-    pub async fn revoke<'a>(
-        &self,
-        http: &dyn HttpClient,
-        token: impl Into<Revocable<'a>>,
-    ) -> Result<(), OAuthError> {
+    pub async fn revoke<'a>(&self, http: &dyn HttpClient, token: impl Into<Revocable<'a>>) -> Result<(), OAuthError> {
         let Some(endpoint) = &self.settings.revoke_endpoint else {
             return Ok(());
         };

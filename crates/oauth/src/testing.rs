@@ -29,7 +29,8 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response<Vec<u8>> {
-    let answer = headers.iter().fold(Response::builder().status(status), |answer, (name, value)| answer.header(*name, *value));
+    let answer =
+        headers.iter().fold(Response::builder().status(status), |answer, (name, value)| answer.header(*name, *value));
     answer.body(body.as_ref().to_vec()).expect("an answer")
 }
 

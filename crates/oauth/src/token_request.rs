@@ -122,10 +122,7 @@ mod tests {
     fn basic_encodes_id_and_secret_first() {
         let header = basic("my client:1", "p@ss word:=&é%").expect("a header");
         let pair = BASE64.decode(&header.as_bytes()["Basic ".len()..]).expect("base64");
-        assert_eq!(
-            String::from_utf8(pair).expect("ASCII"),
-            "my+client%3A1:p%40ss+word%3A%3D%26%C3%A9%25"
-        );
+        assert_eq!(String::from_utf8(pair).expect("ASCII"), "my+client%3A1:p%40ss+word%3A%3D%26%C3%A9%25");
         assert!(header.is_sensitive());
     }
 

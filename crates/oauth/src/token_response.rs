@@ -25,9 +25,8 @@ pub struct TokenSet {
 }
 
 /// A token endpoint's answer, successful or not, in the members that matter. One that is there twice is refused.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub(crate) struct Body {
     access_token: Value,
     refresh_token: Value,
@@ -129,7 +128,11 @@ pub(crate) fn seconds(value: &Value) -> Option<u64> {
 fn whole(number: &Number) -> Option<u64> {
     let whole = match number.as_u64() {
         Some(whole) => whole,
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast rounds towards the range of u64")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast rounds towards the range of u64"
+        )]
         None => number.as_f64()? as u64,
     };
     // A token that was issued this moment is not over. A provider that says so means that it does not end, or means nothing; a

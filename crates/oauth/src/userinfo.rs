@@ -94,7 +94,8 @@ mod tests {
     fn a_provider_may_have_members_of_its_own() {
         let pointer = |text| Pointer::parse(text).expect("a pointer");
         let userinfo = Userinfo { subject: pointer("/data/id"), name: vec![pointer("/data/login")], ..userinfo() };
-        let octocat = read(&userinfo, r#"{"data":{"id":583231,"login":"octocat","email":"o@acme.test"}}"#).expect("an identity");
+        let octocat =
+            read(&userinfo, r#"{"data":{"id":583231,"login":"octocat","email":"o@acme.test"}}"#).expect("an identity");
         assert_eq!((octocat.subject.as_str(), octocat.label.as_deref()), ("583231", Some("octocat")));
     }
 
@@ -125,10 +126,16 @@ mod tests {
 
     #[test]
     fn a_status_other_than_200_names_nobody() {
-        for (status, reason) in
-            [(201, "status"), (204, "status"), (302, "redirect"), (401, "refused"), (404, "refused"), (503, "unavailable")]
-        {
-            let answer = answer(status, &[("location", "https://evil.example")], r#"{"sub":"u-alice","error":"invalid_grant"}"#);
+        for (status, reason) in [
+            (201, "status"),
+            (204, "status"),
+            (302, "redirect"),
+            (401, "refused"),
+            (404, "refused"),
+            (503, "unavailable"),
+        ] {
+            let answer =
+                answer(status, &[("location", "https://evil.example")], r#"{"sub":"u-alice","error":"invalid_grant"}"#);
             assert_eq!(userinfo().read(answer).expect_err("refused").reason(), reason, "{status}");
         }
     }

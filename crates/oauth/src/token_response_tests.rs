@@ -1,0 +1,334 @@
+use super::*;
+use crate::testing::{NOW, answer};
+
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+const FORM: &[(&str, &str)] = &[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")];
+
+fn read(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Result<TokenSet, OAuthError> {
+    Body::read(answer(status, headers, body))?.into_token_set(NOW, None)
+}
+
+fn tokens(body: &str) -> TokenSet {
+    read(200, JSON, body).expect(body)
+}
+
+#[test]
+fn the_answer_of_the_standard_is_read() {
+    // RFC 6749 §5.1.
+    let tokens = tokens(
+        r#"{
+          "access_token":"2YotnFZFEjr1zCsicMWpAA",
+          "token_type":"Bearer",
+          "expires_in":3600,
+          "refresh_token":"tGzv3JOkF0XG5Qx2TlKWIA",
+          "example_parameter":"example_value",
+          "scope":"read:tickets write:tickets",
+          "id_token":"e30.e30.c2ln"
+        }"#,
+    );
+    assert_eq!(tokens.access.expose(), "2YotnFZFEjr1zCsicMWpAA");
+    assert_eq!(tokens.refresh.expect("a refresh token").expose(), "tGzv3JOkF0XG5Qx2TlKWIA");
+    assert_eq!(tokens.expires_at, Some(1_790_003_600));
+    assert_eq!(tokens.scope.expect("scopes"), ["read:tickets", "write:tickets"]);
+    assert_eq!(tokens.id_token.expect("an ID token").expose(), "e30.e30.c2ln");
+}
+
+#[test]
+fn an_access_token_alone_is_enough() {
+    let tokens = tokens(r#"{"access_token":"a"}"#);
+    assert_eq!(tokens.access.expose(), "a");
+    assert!(tokens.refresh.is_none() && tokens.id_token.is_none());
+    assert_eq!((tokens.expires_at, tokens.scope), (None, None));
+}
+
+#[test]
+fn servers_answer_in_many_ways() {
+    let nulls =
+        r#"{"access_token":"a","token_type":null,"refresh_token":null,"expires_in":null,"scope":null,"error":null}"#;
+    for (status, headers, body) in [
+        (201, JSON, r#"{"access_token":"a"}"#),
+        (200, &[][..], r#"{"access_token":"a"}"#),
+        (200, &[("content-type", "text/html; charset=utf-8")][..], r#"{"access_token":"a"}"#),
+        (200, JSON, "\u{feff}{\"access_token\":\"a\"}\r\n"),
+        (200, JSON, "\n  {\"access_token\":\"\\u0061\"}"),
+        (200, JSON, r#"{"access_token":"a","token_type":"BEARER"}"#),
+        (200, JSON, r#"{"access_token":"a","ok":true}"#),
+        (200, JSON, r#"{"access_token":"a","error":false,"refresh_token":false}"#),
+        (200, JSON, r#"{"access_token":"a","error":"","refresh_token":"","id_token":""}"#),
+        (200, JSON, r#"{"access_token":"a","id_token":7,"user":{"access_token":"b"}}"#),
+        (200, JSON, nulls),
+        (200, FORM, "access_token=%61&token_type=bearer&x=1&x=2"),
+        (200, FORM, "access_token=a&refresh_token=&ok=true&error="),
+    ] {
+        let tokens = read(status, headers, body).expect(body);
+        assert_eq!(tokens.access.expose(), "a", "{body}");
+        assert!(tokens.refresh.is_none() && tokens.scope.is_none() && tokens.expires_at.is_none(), "{body}");
+    }
+}
+
+#[test]
+fn a_form_is_read_where_the_content_type_says_so() {
+    let body = "access_token=gho_16C7&scope=repo%2Cgist&token_type=bearer&expires_in=28800&refresh_token=ghr_1B4a";
+    let tokens = read(200, FORM, body).expect("tokens");
+    assert_eq!(tokens.access.expose(), "gho_16C7");
+    assert_eq!(tokens.refresh.expect("a refresh token").expose(), "ghr_1B4a");
+    assert_eq!(tokens.scope.expect("scopes"), ["repo", "gist"]);
+    assert_eq!(tokens.expires_at, Some(NOW + 28_800));
+    assert_eq!(read(200, JSON, body).expect_err("no JSON").reason(), "malformed");
+}
+
+#[test]
+fn an_answer_of_no_use_is_nonsense() {
+    let deep = format!(r#"{{"access_token":"a","scope":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    for (headers, body, word) in [
+        (JSON, "", "malformed"),
+        (JSON, " \n", "malformed"),
+        (JSON, "null", "malformed"),
+        (JSON, "[]", "malformed"),
+        (JSON, r#"["a",null,null,"bearer",1,null,null,null]"#, "malformed"),
+        (JSON, r#""access_token""#, "malformed"),
+        (JSON, "<!doctype html><title>Down for maintenance</title>", "malformed"),
+        (&[("content-type", "text/html")], "<html>{\"access_token\":\"a\"}", "malformed"),
+        (JSON, r#"{"access_token":"a","expires"#, "malformed"),
+        (JSON, r#"{"access_token":"a"}{"access_token":"b"}"#, "malformed"),
+        (JSON, r#"{"access_token":"a","access_token":"b"}"#, "malformed"),
+        (JSON, r#"{"access_token":"a","\u0061ccess_token":"b"}"#, "malformed"),
+        (JSON, r#"{"access_token":"a","refresh_token":"r","refresh_token":"s"}"#, "malformed"),
+        (JSON, r"{'access_token':'a'}", "malformed"),
+        (JSON, r#"{"access_token":"a","expires_in":1e999}"#, "malformed"),
+        (JSON, r#"{"access_token":"\ud800"}"#, "malformed"),
+        (JSON, &deep, "malformed"),
+        (JSON, "{}", "access_token"),
+        (JSON, r#"{"access_token":null}"#, "access_token"),
+        (JSON, r#"{"access_token":""}"#, "access_token"),
+        (JSON, r#"{"access_token":1}"#, "access_token"),
+        (JSON, r#"{"access_token":["a"]}"#, "access_token"),
+        (JSON, r#"{"access_token":"a b"}"#, "access_token"),
+        (JSON, r#"{"access_token":"a\r\nX-Evil: 1"}"#, "access_token"),
+        (JSON, r#"{"access_token":"a\u0000"}"#, "access_token"),
+        (JSON, r#"{"access_token":"a\u007f"}"#, "access_token"),
+        (JSON, r#"{"access_token":"é"}"#, "access_token"),
+        (JSON, r#"{"Access_Token":"a"}"#, "access_token"),
+        (JSON, r#"{"data":{"access_token":"a"}}"#, "access_token"),
+        (JSON, r#"{"access_token":"a","token_type":"mac"}"#, "token_type"),
+        (JSON, r#"{"access_token":"a","token_type":"DPoP"}"#, "token_type"),
+        (JSON, r#"{"access_token":"a","token_type":""}"#, "token_type"),
+        (JSON, r#"{"access_token":"a","token_type":7}"#, "token_type"),
+        (JSON, r#"{"access_token":"a","refresh_token":7}"#, "refresh_token"),
+        (JSON, r#"{"access_token":"a","refresh_token":{"value":"r"}}"#, "refresh_token"),
+        (JSON, r#"{"access_token":"a","refresh_token":"r\n"}"#, "refresh_token"),
+        (JSON, r#"{"access_token":"a","scope":7}"#, "scope"),
+        (JSON, r#"{"access_token":"a","scope":{"read":true}}"#, "scope"),
+        (JSON, r#"{"access_token":"a","scope":["read",7]}"#, "scope"),
+        (FORM, "", "access_token"),
+        (FORM, r#"{"access_token":"a"}"#, "access_token"),
+        (FORM, "access_token=a&access_token=b", "malformed"),
+        (FORM, "access_token=a&access%5Ftoken=b", "malformed"),
+        (FORM, "access_token=%FF", "access_token"),
+        (FORM, "access_token=a%0D%0Ab", "access_token"),
+    ] {
+        let error = read(200, headers, body).expect_err(body);
+        assert!(matches!(error, OAuthError::Nonsense(seen) if seen == word), "{body}: {error:?}");
+    }
+    assert_eq!(read(200, JSON, b"{\"access_token\":\"\xff\"}").expect_err("no UTF-8").reason(), "malformed");
+}
+
+#[test]
+fn another_status_is_no_success_whatever_the_body_says() {
+    let body = r#"{"access_token":"a"}"#;
+    for (status, reason) in [
+        (202, "status"),
+        (204, "status"),
+        (302, "redirect"),
+        (307, "redirect"),
+        (400, "refused"),
+        (401, "refused"),
+        (403, "refused"),
+        (404, "refused"),
+        (410, "refused"),
+        (408, "unavailable"),
+        (429, "unavailable"),
+        (500, "unavailable"),
+        (503, "unavailable"),
+    ] {
+        let headers = [("content-type", "application/json"), ("location", "https://evil.example/token")];
+        assert_eq!(read(status, &headers, body).expect_err("no success").reason(), reason, "{status}");
+    }
+}
+
+#[test]
+fn an_error_is_sorted_by_its_code() {
+    for (status, headers, body, reason) in [
+        (400, JSON, r#"{"error":"invalid_grant","error_description":"canary"}"#, "invalid_grant"),
+        (403, JSON, r#"{"error":"invalid_grant"}"#, "invalid_grant"),
+        (400, &[][..], r#"{"error":"invalid_grant"}"#, "invalid_grant"),
+        (400, FORM, "error=invalid_grant&error_description=canary", "invalid_grant"),
+        (401, JSON, r#"{"error":"invalid_client"}"#, "invalid_client"),
+        (400, JSON, r#"{"error":"invalid_request"}"#, "invalid_request"),
+        (400, JSON, r#"{"error":"unauthorized_client"}"#, "unauthorized_client"),
+        (400, JSON, r#"{"error":"unsupported_grant_type"}"#, "unsupported_grant_type"),
+        (400, JSON, r#"{"error":"invalid_scope"}"#, "invalid_scope"),
+        (400, JSON, r#"{"error":"invalid_target"}"#, "invalid_target"),
+        (400, JSON, r#"{"error":"temporarily_unavailable"}"#, "unavailable"),
+        (400, JSON, r#"{"error":"server_error"}"#, "unavailable"),
+        (401, JSON, r#"{"error":"invalid_verifier"}"#, "refused"),
+        (400, JSON, r#"{"error":"Invalid_Grant"}"#, "refused"),
+        (400, JSON, r#"{"error":"invalid_grant "}"#, "refused"),
+        (400, JSON, r#"{"error":"token invalid_grant"}"#, "refused"),
+        (400, JSON, r#"{"error":{"code":"invalid_grant"}}"#, "refused"),
+        (400, JSON, r#"{"error":["invalid_grant"]}"#, "refused"),
+        (400, JSON, r#"{"data":{"error":"invalid_grant"}}"#, "refused"),
+        (400, JSON, r#"{"error_description":"invalid_grant"}"#, "refused"),
+        (400, JSON, r#"{"error":"invalid_client","error":"invalid_grant"}"#, "refused"),
+        (400, JSON, r#"{"error":"invalid_grant""#, "refused"),
+        (400, JSON, r#""invalid_grant""#, "refused"),
+        (400, JSON, "error=invalid_grant", "refused"),
+        (400, JSON, "invalid_grant", "refused"),
+        (401, JSON, "", "refused"),
+        (404, JSON, "<html>invalid_grant</html>", "refused"),
+        (429, JSON, r#"{"error":"invalid_grant"}"#, "unavailable"),
+        (500, JSON, r#"{"error":"invalid_grant"}"#, "unavailable"),
+        (302, JSON, r#"{"error":"invalid_grant"}"#, "redirect"),
+    ] {
+        let error = read(status, headers, body).expect_err(body);
+        assert_eq!(error.reason(), reason, "{status} {body}");
+        assert_eq!(error.is_invalid_grant(), reason == "invalid_grant", "{status} {body}");
+    }
+}
+
+#[test]
+fn an_error_inside_a_success_is_an_error() {
+    for (headers, body, reason) in [
+        (JSON, r#"{"error":"invalid_grant"}"#, "invalid_grant"),
+        (JSON, r#"{"error":"invalid_grant","access_token":"a"}"#, "invalid_grant"),
+        (JSON, r#"{"error":"bad_verification_code","error_uri":"https://id.example"}"#, "refused"),
+        (JSON, r#"{"error":{"message":"no"},"access_token":"a"}"#, "refused"),
+        (JSON, r#"{"error":true,"access_token":"a"}"#, "refused"),
+        (JSON, r#"{"error":1,"access_token":"a"}"#, "refused"),
+        (JSON, r#"{"ok":false}"#, "refused"),
+        (JSON, r#"{"ok":false,"access_token":"a"}"#, "refused"),
+        (JSON, r#"{"ok":false,"error":"invalid_client"}"#, "invalid_client"),
+        (JSON, r#"{"ok":false,"error":"temporarily_unavailable"}"#, "unavailable"),
+        (FORM, "error=bad_verification_code&error_description=canary", "refused"),
+        (FORM, "ok=false&access_token=a", "refused"),
+    ] {
+        assert_eq!(read(200, headers, body).expect_err(body).reason(), reason, "{body}");
+    }
+    let headers = [("content-type", "application/json"), ("retry-after", "7")];
+    let error = read(200, &headers, r#"{"error":"server_error"}"#).expect_err("temporary");
+    let seven = std::time::Duration::from_secs(7);
+    assert!(
+        matches!(error, OAuthError::Retry { after: Some(after), status: Some(200) } if after == seven),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_lifetime_is_a_positive_number_of_seconds() {
+    let ten_years = 315_360_000;
+    for (expires_in, lifetime) in [
+        ("3600", Some(3600)),
+        ("1", Some(1)),
+        ("3599.9", Some(3599)),
+        ("3.6e3", Some(3600)),
+        (r#""3600""#, Some(3600)),
+        (r#"" 3600 ""#, Some(3600)),
+        (r#""3600.5""#, Some(3600)),
+        ("315360000", Some(ten_years)),
+        ("315360001", Some(ten_years)),
+        ("18446744073709551615", Some(ten_years)),
+        ("18446744073709551616", Some(ten_years)),
+        ("1e300", Some(ten_years)),
+        ("0", None),
+        ("0.5", None),
+        ("-0.0", None),
+        ("-1", None),
+        ("-1e300", None),
+        ("null", None),
+        ("true", None),
+        ("[3600]", None),
+        ("{}", None),
+        (r#""""#, None),
+        (r#""0""#, None),
+        (r#""-3600""#, None),
+        (r#""soon""#, None),
+        (r#""1h""#, None),
+        (r#""NaN""#, None),
+        (r#""inf""#, None),
+        (r#""0x10""#, None),
+        (r#""1e999""#, None),
+    ] {
+        let body = || {
+            let text = format!(r#"{{"access_token":"a","expires_in":{expires_in}}}"#);
+            Body::read(answer(200, JSON, text)).expect(expires_in)
+        };
+        let expires_at = |default| body().into_token_set(NOW, default).expect(expires_in).expires_at;
+        assert_eq!(expires_at(None), lifetime.map(|lifetime| NOW + lifetime), "{expires_in}");
+        assert_eq!(expires_at(Some(900)), Some(NOW + lifetime.unwrap_or(900)), "{expires_in}");
+    }
+}
+
+#[test]
+fn no_lifetime_overflows() {
+    let body = || Body::read(answer(200, JSON, r#"{"access_token":"a"}"#)).expect("a body");
+    let expires_at = |now| body().into_token_set(now, Some(u64::MAX)).expect("tokens").expires_at;
+    assert_eq!(expires_at(NOW), Some(NOW + 315_360_000));
+    assert_eq!(expires_at(u64::MAX), Some(u64::MAX));
+}
+
+#[test]
+fn scopes_are_separated_by_spaces_or_commas() {
+    for (scope, expected) in [
+        (r#""read write""#, &["read", "write"][..]),
+        (r#""read,write""#, &["read", "write"]),
+        (r#"" read,  write, ""#, &["read", "write"]),
+        (r#"["read","write"]"#, &["read", "write"]),
+        (r#"["read write","admin"]"#, &["read", "write", "admin"]),
+        (r#""""#, &[]),
+        ("[]", &[]),
+    ] {
+        let body = format!(r#"{{"access_token":"a","scope":{scope}}}"#);
+        assert_eq!(tokens(&body).scope.expect("scopes"), expected, "{scope}");
+    }
+}
+
+#[test]
+fn a_revocation_is_confirmed_by_its_status() {
+    for body in ["", "OK", "{}", "<html></html>", r#"{"ok":true}"#] {
+        assert!(confirmation(answer(200, JSON, body)).is_ok(), "{body}");
+    }
+    assert!(confirmation(answer(204, &[], "")).is_ok());
+    for (status, body, reason) in [
+        (200, r#"{"ok":false,"error":"token_revoked"}"#, "refused"),
+        (302, "", "redirect"),
+        (400, r#"{"error":"unsupported_token_type"}"#, "refused"),
+        (400, r#"{"error":"invalid_client"}"#, "invalid_client"),
+        (404, "", "refused"),
+        (503, "", "unavailable"),
+    ] {
+        assert_eq!(confirmation(answer(status, JSON, body)).expect_err(body).reason(), reason, "{status} {body}");
+    }
+}
+
+#[test]
+fn nothing_of_a_body_is_carried() {
+    let bodies = [
+        r#"{"error":"canary","error_description":"canary","error_uri":"canary"}"#,
+        r#"{"error":"invalid_grant","error_description":"canary"}"#,
+        r#"{"access_token":"canary canary"}"#,
+        r#"{"access_token":"a","token_type":"canary"}"#,
+        r#"{"access_token":"a","refresh_token":["canary"]}"#,
+        r#"{"access_token":"a","scope":{"canary":1}}"#,
+        r#"{"canary"#,
+        "canary",
+    ];
+    for body in bodies {
+        for status in [200, 302, 400, 401, 503] {
+            let error = read(status, &[("retry-after", "canary"), ("location", "https://canary.example")], body)
+                .expect_err(body);
+            assert!(!format!("{error} {error:?} {}", error.reason()).contains("canary"), "{status} {body}: {error:?}");
+        }
+    }
+    let tokens = tokens(r#"{"access_token":"canary","refresh_token":"canary","id_token":"canary"}"#);
+    assert!(!format!("{tokens:?}").contains("canary"));
+}

@@ -1,0 +1,83 @@
+use broker::{Broker, Caller};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::error::ProxyError;
+use crate::route::{Entrance, Proxied};
+use crate::upstream::Upstream;
+
+/// Who calls, and whether it may be here at all (ATH 0.1, proxy): token, agent, provider, in the order of the protocol's table.
+pub(crate) async fn authenticate(
+    broker: &Broker,
+    headers: &HeaderMap,
+    route: &Proxied,
+    upstream: Option<&Upstream>,
+) -> Result<Caller, ProxyError> {
+    let caller = broker.authenticate(bearer(headers)?).await?;
+    let named = named_agent(headers)?;
+    if named.is_some_and(|named| named != caller.agent_id().as_str()) {
+        return Err(ProxyError::AgentMismatch);
+    }
+    if upstream.is_none_or(|upstream| upstream.provider_id != *caller.provider_id()) {
+        return Err(ProxyError::ProviderMismatch);
+    }
+    // On a provider's own host or path, an SDK that knows nothing of ATH sends no such header.
+    if named.is_none() && route.entrance == Entrance::Ath {
+        return Err(ProxyError::AgentMissing);
+    }
+    Ok(caller)
+}
+
+/// `Bearer`, one space, and the token (RFC 6750 §2.1). The gate saw to it that there is one header at most.
+fn bearer(headers: &HeaderMap) -> Result<&str, ProxyError> {
+    let value = headers.get(AUTHORIZATION).ok_or(ProxyError::TokenMissing)?;
+    let (scheme, token) =
+        value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(ProxyError::TokenMissing)?;
+    let form =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || !token.bytes().all(form) {
+        return Err(ProxyError::TokenMissing);
+    }
+    Ok(token)
+}
+
+/// The one `X-ATH-Agent-ID`; of two, neither is believed.
+fn named_agent(headers: &HeaderMap) -> Result<Option<&str>, ProxyError> {
+    let mut values = headers.get_all("x-ath-agent-id").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ProxyError::AgentMismatch),
+        (Some(_), Some(_)) => Err(ProxyError::AgentMismatch),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(value: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, value.parse().expect("a value"));
+        bearer(&headers).ok().map(str::to_owned)
+    }
+
+    #[test]
+    fn only_one_form_of_bearer_is_read() {
+        assert_eq!(token("Bearer ath_tk_x"), Some("ath_tk_x".to_owned()));
+        assert_eq!(token("bearer a-._~+/=1"), Some("a-._~+/=1".to_owned()));
+        for value in [
+            "Bearer",
+            "Bearer ",
+            "Bearer  x",
+            "Bearer x ",
+            "Bearer\tx",
+            "Bearer a b",
+            "Bearer a,b",
+            "Basic eDp4",
+            "Bearer \"x\"",
+            "x",
+        ] {
+            assert_eq!(token(value), None, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::access::Access;
+use crate::guard::Guard;
+use crate::pool::Borrowed;
+
+/// The body of an answer: the gateway's own words, or what the upstream streams.
+pub struct ProxyBody(Kind);
+
+enum Kind {
+    Own(Option<Bytes>),
+    Streamed(Box<Streamed>),
+}
+
+/// An upstream's body on its way through the guard. Data alone: trailers are dropped.
+pub(crate) struct Streamed {
+    body: Incoming,
+    guard: Guard,
+    access: Access,
+    /// Goes back to the pool when the body has ended well; dropped, and closed with it, in every other case.
+    connection: Option<Borrowed>,
+    ended: bool,
+}
+
+impl ProxyBody {
+    pub(crate) fn full(bytes: Vec<u8>) -> Self {
+        Self(Kind::Own(Some(Bytes::from(bytes))))
+    }
+
+    pub(crate) fn streamed(streamed: Streamed) -> Self {
+        Self(Kind::Streamed(Box::new(streamed)))
+    }
+}
+
+impl Body for ProxyBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.0 {
+            Kind::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Streamed(streamed) => streamed.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Own(bytes) => bytes.is_none(),
+            // An empty body is known to be over before it is asked for; any other has to be polled to its end.
+            Kind::Streamed(streamed) => streamed.ended,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            // Masking keeps every length.
+            Kind::Streamed(streamed) => streamed.body.size_hint(),
+        }
+    }
+}
+
+impl Streamed {
+    /// An answer without a body (to HEAD, or 204, or 304) is over before it begins: nobody will poll it.
+    pub(crate) fn new(body: Incoming, guard: Guard, access: Access, connection: Option<Borrowed>) -> Self {
+        let ended = body.is_end_stream();
+        let mut streamed = Self { body, guard, access, connection, ended };
+        if ended {
+            streamed.finish();
+        }
+        streamed
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
+                return Poll::Ready(self.finish());
+            };
+            // A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too.
+            let Ok(data) = frame?.into_data() else { continue };
+            let ready = self.guard.chunk(data);
+            if !ready.is_empty() {
+                self.access.sent(ready.len());
+                return Poll::Ready(Some(Ok(Frame::data(ready))));
+            }
+        }
+    }
+
+    /// The upstream's body is over; what was held back is the last of it.
+    fn finish(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+        self.ended = true;
+        let rest = self.guard.end();
+        self.access.sent(rest.len());
+        self.access.ended(self.guard.finds());
+        if let Some(connection) = self.connection.take() {
+            connection.give_back();
+        }
+        (!rest.is_empty()).then(|| Ok(Frame::data(rest)))
+    }
+}
+
+/// The body of a request on its way to the upstream. Data alone: trailers are dropped.
+pub(crate) struct Upload {
+    body: Incoming,
+    progress: Rc<Progress>,
+}
+
+/// How far an upload has come.
+pub(crate) struct Progress {
+    moved: Cell<Instant>,
+    done: Cell<bool>,
+}
+
+impl Upload {
+    pub(crate) fn new(body: Incoming) -> (Self, Rc<Progress>) {
+        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done: Cell::new(body.is_end_stream()) });
+        (Self { body, progress: progress.clone() }, progress)
+    }
+}
+
+impl Progress {
+    /// When a piece was last taken from the agent.
+    pub(crate) fn moved(&self) -> Instant {
+        self.moved.get()
+    }
+
+    /// Whether the upstream has had all of it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.get()
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            self.progress.moved.set(Instant::now());
+            match frame {
+                None => {
+                    self.progress.done.set(true);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if self.body.is_end_stream() {
+                        self.progress.done.set(true);
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,66 @@
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::body::Upload;
+use crate::error::ProxyError;
+use crate::upstream::Upstream;
+
+/// A fresh connection, by the protocol that ALPN chose.
+pub(crate) enum Connection {
+    Http1(http1::SendRequest<Upload>),
+    Http2(http2::SendRequest<Upload>),
+}
+
+/// Runs what hyper spawns on this core.
+#[derive(Clone)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async move {
+            task.await;
+        });
+    }
+}
+
+/// Connects to the configured host, and to no other, within the connect timeout.
+pub(crate) async fn connect(upstream: &Upstream) -> Result<Connection, ProxyError> {
+    match tokio::time::timeout(upstream.connect_timeout, open(upstream)).await {
+        Ok(connected) => connected,
+        Err(elapsed) => Err(ProxyError::Unreachable(Box::new(elapsed))),
+    }
+}
+
+async fn open(upstream: &Upstream) -> Result<Connection, ProxyError> {
+    let unreachable = |error: std::io::Error| ProxyError::Unreachable(Box::new(error));
+    let stream = TcpStream::connect((upstream.host.as_str(), upstream.port)).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let Some((config, name)) = &upstream.tls else { return http1(stream).await };
+    let stream = TlsConnector::from(config.clone()).connect(name.clone(), stream).await.map_err(unreachable)?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
+}
+
+async fn http1(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<Connection, ProxyError> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(ProxyError::Malformed)?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %error, "an upstream connection ended");
+        }
+    });
+    Ok(Connection::Http1(sender))
+}
+
+async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<Connection, ProxyError> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder.timer(TokioTimer::new());
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(ProxyError::Malformed)?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %error, "an upstream connection ended");
+        }
+    });
+    Ok(Connection::Http2(sender))
+}

@@ -1,0 +1,129 @@
+use std::rc::Rc;
+use std::sync::Arc;
+
+use broker::Broker;
+use http::request::Parts;
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use policy::CanonicalPath;
+use url::Url;
+
+use crate::access::Access;
+use crate::authenticate::authenticate;
+use crate::body::{ProxyBody, Streamed};
+use crate::error::{ProxyError, refuse};
+use crate::forward::forward;
+use crate::guard::Guard;
+use crate::location::Rewriting;
+use crate::pool::{Answered, Pool};
+use crate::route::{self, Proxied, Route};
+use crate::upstream::Upstream;
+use crate::{gate, headers};
+
+/// What all cores share, and none changes.
+pub struct DataPlane {
+    broker: Broker,
+    upstreams: Vec<Upstream>,
+    public_url: String,
+}
+
+/// One core's half of the data plane: its pools of upstream connections.
+pub struct Core {
+    plane: Arc<DataPlane>,
+    pools: Vec<Rc<Pool>>,
+}
+
+/// Names one request in logs and answers; put into the request's extensions by whoever accepts it.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+impl DataPlane {
+    /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
+    #[must_use]
+    pub fn new(broker: Broker, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
+        Self { broker, upstreams, public_url: public_url.origin().ascii_serialization() }
+    }
+
+    /// Whether a request is to be forwarded, and where.
+    #[must_use]
+    pub fn route(&self, parts: &Parts) -> Route {
+        route::route(&self.upstreams, parts)
+    }
+}
+
+impl Core {
+    /// A core without connections yet.
+    #[must_use]
+    pub fn new(plane: Arc<DataPlane>) -> Self {
+        let pools = plane.upstreams.iter().map(|_| Rc::new(Pool::default())).collect();
+        Self { plane, pools }
+    }
+
+    /// The shared half.
+    #[must_use]
+    pub fn plane(&self) -> &DataPlane {
+        &self.plane
+    }
+
+    /// Forwards a call, or refuses it.
+    pub async fn serve(&self, route: Proxied, request: Request<Incoming>) -> Response<ProxyBody> {
+        match self.forwarded(&route, request).await {
+            Ok(response) => response,
+            Err(error) => refuse(&error),
+        }
+    }
+
+    /// The way of a request. Each step makes what the next one needs.
+    async fn forwarded(&self, route: &Proxied, request: Request<Incoming>) -> Result<Response<ProxyBody>, ProxyError> {
+        let (parts, body) = request.into_parts();
+        gate::check(&parts).map_err(ProxyError::Gate)?;
+        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        let pool = route.upstream.and_then(|number| self.pools.get(number));
+        let caller = authenticate(&self.plane.broker, &parts.headers, route, upstream).await?;
+        let (upstream, pool) = upstream.zip(pool).ok_or(ProxyError::ProviderMismatch)?;
+
+        let query = query(&parts.uri)?;
+        let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
+        let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
+        let permit = permit.map_err(|denied| ProxyError::Denied { wanted: denied.wanted().clone() })?;
+
+        let lent = self.plane.broker.lend(&caller).await?;
+        let request_id = request_id(&parts);
+        let mut access = Access::new(caller, request_id, permit.method().clone(), permit.scope().clone());
+        let answered = forward(pool, upstream, &permit, query, parts.headers, body, &lent).await?;
+        access.answered(answered.response.status());
+
+        let rewriting = Rewriting::new(upstream, route.entrance, &self.plane.public_url);
+        Ok(respond(answered, &rewriting, Guard::new(&lent), access))
+    }
+}
+
+fn respond(answered: Answered, rewriting: &Rewriting<'_>, mut guard: Guard, access: Access) -> Response<ProxyBody> {
+    let (mut parts, body) = answered.response.into_parts();
+    headers::incoming(&mut parts.headers);
+    rewriting.apply(&mut parts.headers);
+    guard.headers(&mut parts.headers);
+    parts.extensions.clear();
+    parts.version = http::Version::HTTP_11;
+    let streamed = Streamed::new(body, guard, access, answered.connection);
+    Response::from_parts(parts, ProxyBody::streamed(streamed))
+}
+
+/// The query, as it came; refused where it carries an access token.
+fn query(uri: &Uri) -> Result<Option<&str>, ProxyError> {
+    let query = uri.query();
+    let names = query
+        .into_iter()
+        .flat_map(|query| query.split(['&', ';']))
+        .map(|pair| pair.split('=').next().unwrap_or_default());
+    for name in names {
+        if name.eq_ignore_ascii_case("access_token") {
+            return Err(ProxyError::QueryToken);
+        }
+    }
+    Ok(query)
+}
+
+fn request_id(parts: &Parts) -> String {
+    parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}

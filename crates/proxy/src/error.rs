@@ -1,0 +1,255 @@
+//! The data plane's one table from refusal to status, code, sentence and remedy.
+
+use std::time::Duration;
+
+use broker::BrokerError;
+use http::{HeaderValue, Response, StatusCode, header};
+use policy::PathError;
+use protocol::wire::ErrorBody;
+use protocol::{ErrorCode, ScopeSet};
+use serde_json::{Map, json};
+
+use crate::body::ProxyBody;
+use crate::gate::GateError;
+
+/// Why a call was not forwarded, or its answer not handed on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Two servers could read the request differently.
+    #[error("the request is ambiguous")]
+    Gate(#[source] GateError),
+    /// No bearer token, or not in the form of one.
+    #[error("no bearer token")]
+    TokenMissing,
+    /// `X-ATH-Agent-ID` is another than the token's agent.
+    #[error("another agent than the token's")]
+    AgentMismatch,
+    /// `X-ATH-Agent-ID` is missing.
+    #[error("X-ATH-Agent-ID is missing")]
+    AgentMissing,
+    /// The token is for another provider than the path's.
+    #[error("another provider than the token's")]
+    ProviderMismatch,
+    /// The path has more than one reading.
+    #[error("the path is ambiguous")]
+    Path(#[source] PathError),
+    /// A token in the query (RFC 6750 §2.3 advises against it, and upstreams would log it).
+    #[error("the query carries a token")]
+    QueryToken,
+    /// No granted scope allows the operation.
+    #[error("no granted scope allows the operation")]
+    Denied {
+        /// The scopes that would.
+        wanted: ScopeSet,
+    },
+    /// The broker refused, or could not decide.
+    #[error("the broker refused")]
+    Broker(#[from] BrokerError),
+    /// No connection to the upstream.
+    #[error("the upstream cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No answer in time.
+    #[error("the upstream did not answer in time")]
+    Timeout,
+    /// The upstream's answer is no HTTP, or broke off before its body.
+    #[error("the upstream's answer is malformed")]
+    Malformed(#[source] hyper::Error),
+    /// The answer is compressed although that was not asked for: the guard could not look into it.
+    #[error("the upstream compressed an answer that it was asked not to")]
+    Encoded,
+}
+
+/// One row of the table.
+struct Row {
+    status: StatusCode,
+    code: ErrorCode,
+    reason: &'static str,
+    message: &'static str,
+    hint: &'static str,
+}
+
+/// The answer to a refusal. What caused it goes to the log, with the request id.
+#[must_use]
+pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
+    let row = row(error);
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    if row.status.is_server_error() {
+        tracing::warn!(error = %error, cause, reason = row.reason, "not forwarded");
+    } else {
+        tracing::debug!(error = %error, cause, reason = row.reason, "not forwarded");
+    }
+    let mut details = Map::new();
+    details.insert("reason".to_owned(), json!(row.reason));
+    details.insert("hint".to_owned(), json!(row.hint));
+    if let ProxyError::Denied { wanted } = error {
+        details.insert("wanted_scopes".to_owned(), json!(wanted));
+    }
+    let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let mut response = Response::new(ProxyBody::full(body));
+    *response.status_mut() = row.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if row.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ath-gateway\""));
+    }
+    if row.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    }
+    // A doubt about where a message ends ends the connection with it.
+    if matches!(error, ProxyError::Gate(_)) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(after) = retry_after(error, row.status) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    response
+}
+
+fn retry_after(error: &ProxyError, status: StatusCode) -> Option<Duration> {
+    match error {
+        ProxyError::Broker(BrokerError::Provider { retry_after, .. }) => *retry_after,
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
+        _ => None,
+    }
+}
+
+fn row(error: &ProxyError) -> Row {
+    const OPERATOR: &str = "Try again later; if it goes on, tell the gateway's operator the request id.";
+    let new = |code: ErrorCode, reason, message, hint| {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Row { status, code, reason, message, hint }
+    };
+    match error {
+        ProxyError::Gate(cause) => Row {
+            status: cause.status(),
+            code: ErrorCode::ScopeNotApproved,
+            reason: cause.reason(),
+            message: "The request cannot be matched to an approved operation: it can be read in more than one way.",
+            hint: "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
+        },
+        ProxyError::TokenMissing => new(
+            ErrorCode::TokenInvalid,
+            "token_missing",
+            "The request carries no ATH token.",
+            "Send `Authorization: Bearer <access_token>` with the token from POST /ath/token.",
+        ),
+        ProxyError::AgentMismatch => new(
+            ErrorCode::AgentIdentityMismatch,
+            "agent_mismatch",
+            "X-ATH-Agent-ID is not the agent that the token is bound to.",
+            "Send the token's own agent_id, once.",
+        ),
+        ProxyError::AgentMissing => new(
+            ErrorCode::AgentIdentityMismatch,
+            "agent_id_missing",
+            "X-ATH-Agent-ID is missing.",
+            "Send `X-ATH-Agent-ID: <agent_id>` with every call under /ath/proxy.",
+        ),
+        ProxyError::ProviderMismatch => new(
+            ErrorCode::ProviderMismatch,
+            "provider_mismatch",
+            "The token is not for this provider.",
+            "Call the provider_id that POST /ath/token named, or ask for access to this one.",
+        ),
+        ProxyError::Path(cause) => Row {
+            status: StatusCode::BAD_REQUEST,
+            code: ErrorCode::ScopeNotApproved,
+            reason: cause.reason(),
+            message: "The path cannot be matched to an approved operation: it can be read in more than one way.",
+            hint: "Send the path without dot segments, empty segments, `;`, or percent-encoded separators.",
+        },
+        ProxyError::QueryToken => Row {
+            status: StatusCode::BAD_REQUEST,
+            code: ErrorCode::ScopeNotApproved,
+            reason: "query_token",
+            message: "The query carries an access token.",
+            hint: "Send the ATH token in the Authorization header; the gateway adds the upstream's.",
+        },
+        ProxyError::Denied { .. } => new(
+            ErrorCode::ScopeNotApproved,
+            "operation_not_allowed",
+            "No granted scope allows this operation.",
+            "Ask for one of details.wanted_scopes with POST /ath/authorize; where it is empty, the operation is not offered at all.",
+        ),
+        ProxyError::Broker(error) => broker_row(error),
+        ProxyError::Unreachable(_) => {
+            new(ErrorCode::OAuthError, "upstream_unreachable", "The upstream cannot be reached.", OPERATOR)
+        }
+        ProxyError::Timeout => Row {
+            status: StatusCode::GATEWAY_TIMEOUT,
+            ..new(ErrorCode::OAuthError, "upstream_timeout", "The upstream did not answer in time.", OPERATOR)
+        },
+        ProxyError::Malformed(_) => {
+            new(ErrorCode::OAuthError, "upstream_malformed", "The upstream's answer is malformed.", OPERATOR)
+        }
+        ProxyError::Encoded => new(
+            ErrorCode::OAuthError,
+            "upstream_encoded",
+            "The upstream compressed an answer that it was asked not to.",
+            OPERATOR,
+        ),
+    }
+}
+
+fn broker_row(error: &BrokerError) -> Row {
+    let new = |code: ErrorCode, reason, message, hint| {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Row { status, code, reason, message, hint }
+    };
+    match error {
+        BrokerError::TokenInvalid => new(
+            ErrorCode::TokenInvalid,
+            "token_invalid",
+            "There is no such ATH token.",
+            "Present the access_token from POST /ath/token; tokens of the upstream are never accepted here.",
+        ),
+        BrokerError::TokenExpired => new(
+            ErrorCode::TokenExpired,
+            "token_expired",
+            "The ATH token has expired.",
+            "Begin again with POST /ath/authorize; where the consent still covers the scopes it is one click.",
+        ),
+        BrokerError::TokenRevoked => new(
+            ErrorCode::TokenRevoked,
+            "token_revoked",
+            "The ATH token, or what it hangs on, was revoked.",
+            "Ask the person again with POST /ath/authorize, if they want it.",
+        ),
+        BrokerError::AgentUnapproved => new(
+            ErrorCode::AgentUnapproved,
+            "agent_unapproved",
+            "The agent's registration is not approved, or its approval has expired.",
+            "Register again, or ask the gateway's operator.",
+        ),
+        BrokerError::ReconnectRequired { .. } => new(
+            ErrorCode::OAuthError,
+            "reconnect_required",
+            "The person has to sign in at the provider again.",
+            "Do not repeat the call. Begin a new consent with POST /ath/authorize and hand authorization_url to the person.",
+        ),
+        BrokerError::Provider { reason, .. } => new(
+            ErrorCode::OAuthError,
+            reason,
+            "The provider's OAuth server cannot renew the access token right now.",
+            "Try again after Retry-After.",
+        ),
+        BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => Row {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            ..new(
+                ErrorCode::InternalError,
+                "store_unavailable",
+                "The gateway cannot reach its store, so it forwards nothing.",
+                "Try again after Retry-After.",
+            )
+        },
+        _ => new(
+            ErrorCode::InternalError,
+            "fault",
+            "The gateway failed at this request.",
+            "Tell the gateway's operator the request id.",
+        ),
+    }
+}

@@ -1,0 +1,187 @@
+use http::header::{
+    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+    COOKIE, EXPECT, FORWARDED, HOST, IF_RANGE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, REFRESH, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use broker::Lent;
+
+use crate::upstream::Upstream;
+
+/// The headers of the forwarded request: the agent's, without what is between it and the gateway, and the credential, set last.
+pub(crate) fn outgoing(mut headers: HeaderMap, upstream: &Upstream, lent: &Lent) -> HeaderMap {
+    strip_hop_by_hop(&mut headers);
+    for name in AGENT_ONLY {
+        headers.remove(name);
+    }
+    let private: Vec<HeaderName> = headers.keys().filter(|name| is_private(name.as_str())).cloned().collect();
+    for name in private {
+        headers.remove(name);
+    }
+    // The guard looks into plain bodies alone.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(HOST, upstream.authority.clone());
+    headers.insert(AUTHORIZATION, lent.header_value().clone());
+    headers
+}
+
+/// The headers of the answer, without what would act on the gateway's own origin or between the gateway and the upstream.
+pub(crate) fn incoming(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in ORIGIN_BOUND {
+        headers.remove(name);
+    }
+    let cross: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
+    for name in cross {
+        headers.remove(name);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+}
+
+/// RFC 9110 §7.6.1: what concerns one connection alone, and what `Connection` names.
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    for name in named {
+        // Framing is made anew from the body itself; the length of an answer to HEAD is part of the answer.
+        if name != CONTENT_LENGTH {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Names that tell who the agent is, or where it came from, or that some servers take for another header.
+fn is_private(name: &str) -> bool {
+    name.starts_with("x-ath-")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-original-")
+        || name.contains(['_', '.'])
+}
+
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Credentials, framing, and headers by which a request could pass for another.
+const AGENT_ONLY: [HeaderName; 16] = [
+    AUTHORIZATION,
+    COOKIE,
+    CONTENT_LENGTH,
+    EXPECT,
+    FORWARDED,
+    VIA,
+    RANGE,
+    IF_RANGE,
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("true-client-ip"),
+];
+
+/// What an upstream says about its own origin, which is not the gateway's; and its way of asking for a credential, which agents have
+/// no use for.
+const ORIGIN_BOUND: [HeaderName; 10] = [
+    SET_COOKIE,
+    HeaderName::from_static("set-cookie2"),
+    HeaderName::from_static("clear-site-data"),
+    STRICT_TRANSPORT_SECURITY,
+    ALT_SVC,
+    HeaderName::from_static("service-worker-allowed"),
+    HeaderName::from_static("public-key-pins"),
+    REFRESH,
+    WWW_AUTHENTICATE,
+    HeaderName::from_static("x-request-id"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse::<HeaderValue>().expect("a value")))
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn hop_by_hop_headers_and_those_named_by_connection_go() {
+        let mut headers = map(&[
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "1"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("transfer-encoding", "chunked"),
+            ("accept", "*/*"),
+        ]);
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(names(&headers), ["accept"]);
+    }
+
+    #[test]
+    fn what_acts_on_an_origin_does_not_come_back() {
+        let mut headers = map(&[
+            ("set-cookie", "a=b"),
+            ("access-control-allow-origin", "*"),
+            ("strict-transport-security", "max-age=1"),
+            ("alt-svc", "x"),
+            ("www-authenticate", "Bearer"),
+            ("content-type", "text/html"),
+            ("content-length", "5"),
+            ("etag", "\"x\""),
+            ("content-security-policy", "script-src *"),
+            ("clear-site-data", "*"),
+        ]);
+        incoming(&mut headers);
+        assert_eq!(
+            names(&headers),
+            [
+                "cache-control",
+                "content-length",
+                "content-security-policy",
+                "content-type",
+                "etag",
+                "x-content-type-options"
+            ]
+        );
+        assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
+    }
+
+    #[test]
+    fn private_names_are_known() {
+        for name in ["x-ath-agent-id", "x-forwarded-for", "x-original-url", "x_user", "a.b"] {
+            assert!(is_private(name), "{name}");
+        }
+        assert!(!is_private("x-custom"));
+    }
+}

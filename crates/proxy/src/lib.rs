@@ -1,0 +1,32 @@
+//! The data plane: an agent's request to the upstream and back.
+//!
+//! ```text
+//! gate -> route -> authenticate: Caller -> authorize: Permit -> broker: Lent -> inject -> forward -> guard -> record
+//! ```
+//!
+//! **Invariant:** the scheme, host and port of a forwarded request come from the configuration alone; its path is the very bytes that
+//! policy matched.
+//!
+//! **Invariant:** an upstream token exists here only as a header value that does not print, and as what the guard looks for.
+
+mod access;
+mod authenticate;
+mod body;
+mod connect;
+mod core;
+mod error;
+mod forward;
+mod gate;
+mod guard;
+mod headers;
+mod location;
+mod pool;
+mod route;
+mod upstream;
+
+pub use crate::core::{Core, DataPlane, RequestId};
+pub use body::ProxyBody;
+pub use error::{ProxyError, refuse};
+pub use gate::{GateError, check};
+pub use route::{Proxied, Route};
+pub use upstream::{Upstream, UpstreamError, UpstreamSettings};

@@ -1,0 +1,144 @@
+use http::header::{CONTENT_LOCATION, LINK, LOCATION};
+use http::{HeaderMap, HeaderValue};
+
+use crate::route::Entrance;
+use crate::upstream::Upstream;
+
+/// How the upstream's own URLs are written for the agent: through the entrance it came by.
+pub(crate) struct Rewriting<'a> {
+    upstream: &'a Upstream,
+    /// Scheme and host of the entrance.
+    origin: String,
+    /// Path of the entrance, without a trailing slash.
+    path: String,
+}
+
+impl<'a> Rewriting<'a> {
+    pub(crate) fn new(upstream: &'a Upstream, entrance: Entrance, public_url: &str) -> Self {
+        let (origin, path) = match (entrance, &upstream.path_prefix, &upstream.entrance_host) {
+            (Entrance::Prefix, Some(prefix), _) => (public_url.to_owned(), prefix.clone()),
+            (Entrance::Host, _, Some(host)) => {
+                let scheme = public_url.split("://").next().unwrap_or("https");
+                (format!("{scheme}://{host}"), String::new())
+            }
+            _ => (public_url.to_owned(), format!("/ath/proxy/{}", upstream.provider_id)),
+        };
+        Self { upstream, origin, path }
+    }
+
+    /// `Location`, `Content-Location`, and the targets in `Link` that point at the upstream. Others pass as they are.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        for name in [LOCATION, CONTENT_LOCATION] {
+            let rewritten =
+                headers.get(&name).and_then(|value| value.to_str().ok()).and_then(|target| self.target(target));
+            if let Some(value) = rewritten.and_then(|target| HeaderValue::from_str(&target).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        if !headers.contains_key(LINK) {
+            return;
+        }
+        let links: Vec<HeaderValue> = headers.get_all(LINK).iter().map(|value| self.links(value)).collect();
+        headers.remove(LINK);
+        for link in links {
+            headers.append(LINK, link);
+        }
+    }
+
+    /// RFC 8288 §3: `<target>; parameters, <target>; …`.
+    fn links(&self, value: &HeaderValue) -> HeaderValue {
+        let Ok(text) = value.to_str() else { return value.clone() };
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('<') {
+            let Some((target, tail)) = after.split_once('>') else { break };
+            out.push_str(before);
+            out.push('<');
+            out.push_str(&self.target(target).unwrap_or_else(|| target.to_owned()));
+            out.push('>');
+            rest = tail;
+        }
+        out.push_str(rest);
+        HeaderValue::from_str(&out).unwrap_or_else(|_| value.clone())
+    }
+
+    /// The rewritten target; `None` where it does not point at the upstream.
+    fn target(&self, target: &str) -> Option<String> {
+        if target.starts_with('/') && !target.starts_with("//") {
+            let below = self.below_base(target)?;
+            return Some(format!("{}{below}", self.path));
+        }
+        let authority = self.upstream.authority.to_str().ok()?;
+        let after_scheme = target.strip_prefix(self.upstream.scheme())?.strip_prefix("://")?;
+        let end = after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len());
+        let (given, path) = after_scheme.split_at(end);
+        if !given.eq_ignore_ascii_case(authority) {
+            return None;
+        }
+        let below = self.below_base(path)?;
+        Some(format!("{}{}{below}", self.origin, self.path))
+    }
+
+    fn below_base<'t>(&self, path: &'t str) -> Option<&'t str> {
+        let rest = path.strip_prefix(self.upstream.base_path.as_str())?;
+        (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::tests::upstream;
+
+    fn location(entrance: Entrance, target: &str) -> String {
+        let upstream = upstream("crm", "https://api.test/v1", Some("/crm"), Some("crm.gw.test"));
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, target.parse().expect("a value"));
+        Rewriting::new(&upstream, entrance, "https://gw.test").apply(&mut headers);
+        headers[LOCATION].to_str().expect("text").to_owned()
+    }
+
+    #[test]
+    fn what_points_at_the_upstream_points_at_the_entrance() {
+        for (entrance, target, expected) in [
+            (Entrance::Ath, "https://api.test/v1/tickets/7", "https://gw.test/ath/proxy/crm/tickets/7"),
+            (Entrance::Ath, "/v1/tickets/7?x=1", "/ath/proxy/crm/tickets/7?x=1"),
+            (Entrance::Prefix, "https://API.test/v1/tickets", "https://gw.test/crm/tickets"),
+            (Entrance::Host, "https://api.test/v1/tickets", "https://crm.gw.test/tickets"),
+            (Entrance::Host, "/v1/tickets", "/tickets"),
+        ] {
+            assert_eq!(location(entrance, target), expected);
+        }
+    }
+
+    #[test]
+    fn what_points_elsewhere_passes() {
+        for target in [
+            "https://other.test/v1/x",
+            "https://api.test/v2/x",
+            "https://api.test/v10",
+            "http://api.test/v1/x",
+            "//evil.test/v1",
+            "tickets/7",
+            "https://api.test:444/v1/x",
+            "https://api.test@evil.test/v1",
+        ] {
+            assert_eq!(location(Entrance::Ath, target), target);
+        }
+    }
+
+    #[test]
+    fn links_are_rewritten_one_by_one() {
+        let upstream = upstream("crm", "https://api.test", None, None);
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            LINK,
+            "<https://api.test/a?page=2>; rel=\"next\", <https://other.test/>; rel=x".parse().expect("a value"),
+        );
+        Rewriting::new(&upstream, Entrance::Ath, "https://gw.test").apply(&mut headers);
+        assert_eq!(
+            headers[LINK],
+            "<https://gw.test/ath/proxy/crm/a?page=2>; rel=\"next\", <https://other.test/>; rel=x"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+
+use crate::body::{Progress, Upload};
+use crate::connect::{Connection, connect};
+use crate::error::ProxyError;
+use crate::upstream::Upstream;
+
+/// One core's connections to one upstream.
+///
+/// An HTTP/1.1 connection carries one request at a time, and comes back only when request and answer have both ended well: after any
+/// doubt it is closed. HTTP/2 is one shared connection.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Option<http2::SendRequest<Upload>>>,
+}
+
+struct Idle {
+    sender: http1::SendRequest<Upload>,
+    since: Instant,
+}
+
+/// An HTTP/1.1 connection that is in use.
+pub(crate) struct Borrowed {
+    pool: Rc<Pool>,
+    sender: http1::SendRequest<Upload>,
+    upload: Rc<Progress>,
+}
+
+/// An answer's head, and the connection that its body still comes over.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) connection: Option<Borrowed>,
+}
+
+/// Why there is no answer's head.
+enum Failure {
+    /// Not a byte of the request was written: it may be sent again.
+    Unsent(Box<Request<Upload>>),
+    Lost(hyper::Error),
+}
+
+impl Pool {
+    /// Sends a request. One that an idle connection turned out not to take is sent once more, on a fresh one.
+    pub(crate) async fn send(
+        self: &Rc<Self>,
+        upstream: &Upstream,
+        request: Request<Upload>,
+        upload: &Rc<Progress>,
+    ) -> Result<Answered, ProxyError> {
+        let mut request = request;
+        if let Some(sender) = self.shared() {
+            match send_http2(sender, request).await {
+                Ok(answered) => return Ok(answered),
+                Err(Failure::Lost(error)) => return Err(ProxyError::Malformed(error)),
+                Err(Failure::Unsent(unsent)) => request = *unsent,
+            }
+        }
+        while let Some(sender) = self.idle().await {
+            match self.send_http1(sender, request, upload).await {
+                Ok(answered) => return Ok(answered),
+                Err(Failure::Lost(error)) => return Err(ProxyError::Malformed(error)),
+                Err(Failure::Unsent(unsent)) => request = *unsent,
+            }
+        }
+        let answered = match connect(upstream).await? {
+            Connection::Http1(sender) => self.send_http1(sender, request, upload).await,
+            Connection::Http2(sender) => {
+                *self.shared.borrow_mut() = Some(sender.clone());
+                send_http2(sender, request).await
+            }
+        };
+        answered.map_err(|failure| match failure {
+            Failure::Unsent(_) => ProxyError::Unreachable("the upstream closed the connection at once".into()),
+            Failure::Lost(error) => ProxyError::Malformed(error),
+        })
+    }
+
+    async fn send_http1(
+        self: &Rc<Self>,
+        mut sender: http1::SendRequest<Upload>,
+        request: Request<Upload>,
+        upload: &Rc<Progress>,
+    ) -> Result<Answered, Failure> {
+        let request = in_origin_form(request);
+        match sender.try_send_request(request).await {
+            Ok(response) => {
+                let connection = Borrowed { pool: self.clone(), sender, upload: upload.clone() };
+                Ok(Answered { response, connection: Some(connection) })
+            }
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// The connection that was used last, if it still stands.
+    async fn idle(&self) -> Option<http1::SendRequest<Upload>> {
+        loop {
+            let mut candidate = self.idle.borrow_mut().pop()?;
+            if candidate.since.elapsed() < IDLE && candidate.sender.ready().await.is_ok() {
+                return Some(candidate.sender);
+            }
+        }
+    }
+
+    fn shared(&self) -> Option<http2::SendRequest<Upload>> {
+        let mut shared = self.shared.borrow_mut();
+        if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
+            *shared = None;
+        }
+        shared.clone()
+    }
+}
+
+impl Borrowed {
+    /// The answer has ended well. With an upload unfinished, what comes next on the connection would be in doubt.
+    pub(crate) fn give_back(self) {
+        let mut idle = self.pool.idle.borrow_mut();
+        if self.upload.is_done() && !self.sender.is_closed() && idle.len() < MAX_IDLE {
+            idle.push(Idle { sender: self.sender, since: Instant::now() });
+        }
+    }
+}
+
+async fn send_http2(mut sender: http2::SendRequest<Upload>, request: Request<Upload>) -> Result<Answered, Failure> {
+    match sender.try_send_request(request).await {
+        Ok(response) => Ok(Answered { response, connection: None }),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn failure(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Failure {
+    match error.take_message() {
+        Some(request) => Failure::Unsent(Box::new(request)),
+        None => Failure::Lost(error.into_error()),
+    }
+}
+
+/// HTTP/1.1 sends path and query; `Host` says the rest (RFC 9112 §3.2.1).
+fn in_origin_form(mut request: Request<Upload>) -> Request<Upload> {
+    if let Some(target) = request.uri().path_and_query().cloned() {
+        *request.uri_mut() = http::Uri::from(target);
+    }
+    request
+}
+
+/// Shorter than what servers usually keep a quiet connection.
+const IDLE: Duration = Duration::from_secs(50);
+const MAX_IDLE: usize = 256;

@@ -1,0 +1,130 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use policy::Operations;
+use protocol::ProviderId;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use url::Url;
+
+/// An upstream as the configuration has it.
+#[derive(Debug)]
+pub struct UpstreamSettings {
+    /// As it stands in paths.
+    pub provider_id: ProviderId,
+    /// Scheme, host, port, and the path that all of the API lies below.
+    pub api_base: Url,
+    /// Which scope allows what.
+    pub operations: Operations,
+    /// A path of its own at the gateway: `/helpdesk`.
+    pub path_prefix: Option<String>,
+    /// A host name of its own at the gateway.
+    pub host: Option<String>,
+    /// How its certificate is verified.
+    pub tls: ClientConfig,
+    /// For the TCP connection and the TLS handshake together.
+    pub connect_timeout: Duration,
+    /// From the last byte of the request to the head of the answer.
+    pub response_timeout: Duration,
+}
+
+/// Why there can be no such upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// Neither `http` nor `https`, or without a host.
+    #[error("api_base must be an http or https URL with a host")]
+    Base,
+}
+
+/// An upstream, ready to be connected to.
+pub struct Upstream {
+    pub(crate) provider_id: ProviderId,
+    pub(crate) operations: Operations,
+    pub(crate) path_prefix: Option<String>,
+    pub(crate) entrance_host: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// What `Host` says upstream.
+    pub(crate) authority: HeaderValue,
+    /// Without a trailing slash; empty where the API lies at the root.
+    pub(crate) base_path: String,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+}
+
+impl Upstream {
+    /// Prepares everything that a request would otherwise have to.
+    pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
+        let base = &settings.api_base;
+        let host = base.host_str().ok_or(UpstreamError::Base)?.to_owned();
+        let port = base.port_or_known_default().ok_or(UpstreamError::Base)?;
+        let authority = base.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = match base.scheme() {
+            "https" => {
+                let mut config = settings.tls;
+                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                let name = ServerName::try_from(bare.clone()).map_err(|_| UpstreamError::Base)?;
+                Some((Arc::new(config), name))
+            }
+            "http" => None,
+            _ => return Err(UpstreamError::Base),
+        };
+        Ok(Self {
+            provider_id: settings.provider_id,
+            operations: settings.operations,
+            path_prefix: settings.path_prefix,
+            entrance_host: settings.host.map(|host| host.to_ascii_lowercase()),
+            port,
+            tls,
+            authority: HeaderValue::from_str(&authority).map_err(|_| UpstreamError::Base)?,
+            base_path: base.path().trim_end_matches('/').to_owned(),
+            connect_timeout: settings.connect_timeout,
+            response_timeout: settings.response_timeout,
+            host: bare,
+        })
+    }
+
+    /// `https` or `http`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn upstream(id: &str, base: &str, prefix: Option<&str>, host: Option<&str>) -> Upstream {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let settings = UpstreamSettings {
+            provider_id: ProviderId::parse(id).expect("an id"),
+            api_base: Url::parse(base).expect("a URL"),
+            operations: Operations::default(),
+            path_prefix: prefix.map(str::to_owned),
+            host: host.map(str::to_owned),
+            tls: builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(60),
+        };
+        Upstream::new(settings).expect("an upstream")
+    }
+
+    #[test]
+    fn the_base_is_taken_apart_once() {
+        let plain = upstream("a", "http://api.test:8080/v1/", None, None);
+        assert_eq!(
+            (plain.scheme(), plain.host.as_str(), plain.port, plain.base_path.as_str()),
+            ("http", "api.test", 8080, "/v1")
+        );
+        assert_eq!(plain.authority, "api.test:8080");
+        let tls = upstream("a", "https://api.test", None, None);
+        assert_eq!((tls.scheme(), tls.port, tls.base_path.as_str()), ("https", 443, ""));
+        assert_eq!(tls.authority, "api.test");
+        assert_eq!(upstream("a", "http://[::1]:9", None, None).host, "::1");
+    }
+}
