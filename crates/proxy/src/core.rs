@@ -14,11 +14,11 @@ use crate::body::{ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
 use crate::forward::forward;
 use crate::guard::Guard;
+use crate::headers;
 use crate::location::Rewriting;
 use crate::pool::{Answered, Pool};
 use crate::route::{self, Proxied, Route};
 use crate::upstream::Upstream;
-use crate::{gate, headers};
 
 /// What all cores share, and none changes.
 pub struct DataPlane {
@@ -65,7 +65,7 @@ impl Core {
         &self.plane
     }
 
-    /// Forwards a call, or refuses it.
+    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
     pub async fn serve(&self, route: Proxied, request: Request<Incoming>) -> Response<ProxyBody> {
         match self.forwarded(&route, request).await {
             Ok(response) => response,
@@ -76,7 +76,6 @@ impl Core {
     /// The way of a request. Each step makes what the next one needs.
     async fn forwarded(&self, route: &Proxied, request: Request<Incoming>) -> Result<Response<ProxyBody>, ProxyError> {
         let (parts, body) = request.into_parts();
-        gate::check(&parts).map_err(ProxyError::Gate)?;
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pool = route.upstream.and_then(|number| self.pools.get(number));
         let caller = authenticate(&self.plane.broker, &parts.headers, route, upstream).await?;

@@ -69,7 +69,8 @@ impl Pool {
                 Err(Failure::Unsent(unsent)) => request = *unsent,
             }
         }
-        let answered = match connect(upstream).await? {
+        // Boxed: a request on a standing connection, the usual case, need not carry the size of a handshake.
+        let answered = match Box::pin(connect(upstream)).await? {
             Connection::Http1(sender) => self.send_http1(sender, request, upload).await,
             Connection::Http2(sender) => {
                 *self.shared.borrow_mut() = Some(sender.clone());

@@ -61,12 +61,12 @@ impl Upstream {
         let host = base.host_str().ok_or(UpstreamError::Base)?.to_owned();
         let port = base.port_or_known_default().ok_or(UpstreamError::Base)?;
         let authority = base.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let unbracketed = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = match base.scheme() {
             "https" => {
                 let mut config = settings.tls;
                 config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-                let name = ServerName::try_from(bare.clone()).map_err(|_| UpstreamError::Base)?;
+                let name = ServerName::try_from(unbracketed.clone()).map_err(|_| UpstreamError::Base)?;
                 Some((Arc::new(config), name))
             }
             "http" => None,
@@ -83,7 +83,7 @@ impl Upstream {
             base_path: base.path().trim_end_matches('/').to_owned(),
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
-            host: bare,
+            host: unbracketed,
         })
     }
 

@@ -101,11 +101,11 @@ impl Store for EmbeddedStore {
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
         let operation = Operation::Acquire { key: key.clone(), holder: holder.to_owned(), time };
-        crate::acquired(self.apply(operation).await?, key, holder)
+        crate::acquired(&self.apply(operation).await?, key, holder)
     }
 
     async fn renew(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError> {
-        crate::held(self.apply(lease.renewal(time)).await?)
+        crate::held(&self.apply(lease.renewal(time)).await?)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {

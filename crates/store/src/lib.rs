@@ -148,16 +148,16 @@ fn written(outcome: Outcome) -> Result<Vec<Written>, StoreError> {
     }
 }
 
-fn acquired(outcome: Outcome, key: &Key, holder: &str) -> Result<Option<Lease>, StoreError> {
+fn acquired(outcome: &Outcome, key: &Key, holder: &str) -> Result<Option<Lease>, StoreError> {
     match outcome {
         Outcome::Acquired(fence) => Ok(fence.map(|fence| Lease { key: key.clone(), holder: holder.to_owned(), fence })),
         _ => Err(mixed_up()),
     }
 }
 
-fn held(outcome: Outcome) -> Result<bool, StoreError> {
+fn held(outcome: &Outcome) -> Result<bool, StoreError> {
     match outcome {
-        Outcome::Held(held) => Ok(held),
+        Outcome::Held(held) => Ok(*held),
         _ => Err(mixed_up()),
     }
 }

@@ -100,11 +100,11 @@ impl Store for MemoryStore {
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
         let operation = Operation::Acquire { key: key.clone(), holder: holder.to_owned(), time };
-        crate::acquired(self.apply(&operation)?, key, holder)
+        crate::acquired(&self.apply(&operation)?, key, holder)
     }
 
     async fn renew(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError> {
-        crate::held(self.apply(&lease.renewal(time))?)
+        crate::held(&self.apply(&lease.renewal(time))?)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {

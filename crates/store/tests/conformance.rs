@@ -1,5 +1,7 @@
 //! One suite, run against every store; against a real redis-server for Redis.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
 mod server;
 
 use std::sync::Arc;

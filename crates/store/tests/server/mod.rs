@@ -1,3 +1,5 @@
+#![expect(clippy::expect_used, clippy::panic, reason = "a test without its server has failed")]
+
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,17 +20,21 @@ impl RedisServer {
 
     pub(crate) fn start_at(port: u16, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .arg("--dir")
-            .arg(folder.path())
-            .args(options)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server must be installed: ./tests/run does it");
+        let server = Self {
+            port,
+            process: Command::new("redis-server")
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+                .arg("--dir")
+                .arg(folder.path())
+                .args(options)
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("redis-server must be installed: ./tests/run does it"),
+            _folder: folder,
+        };
         for _ in 0..200 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { process, port, _folder: folder };
+                return server;
             }
             std::thread::sleep(Duration::from_millis(25));
         }
