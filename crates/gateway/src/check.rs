@@ -1,0 +1,47 @@
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::config::{Config, Environment, StoreKind};
+
+/// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
+pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
+    match Config::load(path, environment) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                eprintln!("{warning}");
+            }
+            print!("{}", summary(&config));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            match problems.count() {
+                1 => eprintln!("1 problem"),
+                count => eprintln!("{count} problems"),
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What an operator wants to see once more. Redirect URIs stand on lines of their own, as they belong into the providers' forms.
+fn summary(config: &Config) -> String {
+    let mut text = String::new();
+    let transport = if config.gateway.tls.is_some() { "https" } else { "http" };
+    let store = match &config.store.kind {
+        StoreKind::Embedded => format!("embedded, in {}", config.store.path.display()),
+        StoreKind::Redis { .. } => "Redis".to_owned(),
+    };
+    let public = config.gateway.public_url.as_str().trim_end_matches('/');
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "gateway {public}, listening on {} ({transport}); store: {store}", config.gateway.listen);
+    for provider in &config.providers {
+        let _ = writeln!(text, "\nprovider {} ({}), {}", provider.id, provider.display_name, provider.api_base);
+        for scope in provider.operations.scopes().iter() {
+            let _ = writeln!(text, "  {scope}: {}", provider.operations.says(scope).unwrap_or_default());
+        }
+        let _ = writeln!(text, "  redirect URI, to be registered there exactly as it stands:\n    {}", provider.oauth.redirect_uri);
+    }
+    text
+}

@@ -1,0 +1,120 @@
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use protocol::Loopback;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use url::Url;
+
+use super::key::{Form, Key};
+use super::reader::Table;
+use super::{pem, urls};
+
+/// Where the gateway is, and how it listens.
+#[derive(Debug)]
+pub(crate) struct GatewayConfig {
+    /// Scheme, host and port; the path is `/`.
+    pub(crate) public_url: Url,
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// Threads of the data plane; one for each core where it is `None`.
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// Where TLS ends here.
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+/// A certificate chain, leaf first, and the key that belongs to it.
+#[derive(Debug)]
+pub(crate) struct TlsFiles {
+    /// As sent to clients.
+    pub(crate) cert_chain: Vec<CertificateDer<'static>>,
+    /// Prints nothing of itself.
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// The section, as far as it can be read: others need the public URL even where something else is wrong.
+pub(super) struct Partial {
+    pub(super) public_url: Option<Url>,
+    listen: Option<SocketAddr>,
+    workers: Option<NonZeroUsize>,
+    tls: Option<TlsFiles>,
+}
+
+impl Partial {
+    pub(super) fn complete(self) -> Option<GatewayConfig> {
+        let Self { public_url, listen, workers, tls } = self;
+        Some(GatewayConfig { public_url: public_url?, listen: listen?, workers, tls })
+    }
+}
+
+pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
+    let workers = table.integer(&WORKERS, 1..=1024).and_then(|count| usize::try_from(count).ok());
+    Partial {
+        public_url: table.parsed(&PUBLIC_URL, |text| urls::public(text, loopback)).map(|found| found.value),
+        listen: table.parsed(&LISTEN, address).map(|found| found.value),
+        workers: workers.and_then(NonZeroUsize::new),
+        tls: table.optional_table(&TLS).and_then(|table| tls(&table)),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "is no address and port; write one such as \"127.0.0.1:4180\", \"0.0.0.0:8443\" or \"[::]:8443\"")
+}
+
+fn tls(table: &Table<'_>) -> Option<TlsFiles> {
+    let chain = table.text(&CERT_FILE).and_then(|file| pem::certificates(&file));
+    let key = table.text(&KEY_FILE).and_then(|file| Some((pem::private_key(&file)?, file.place)));
+    let ((key, place), cert_chain) = key.zip(chain)?;
+    match CertifiedKey::from_der(cert_chain.clone(), key.clone_key(), &default_provider()) {
+        Ok(_) => Some(TlsFiles { cert_chain, key }),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            place.problem("the key does not belong to the certificate in cert_file; name the key it was issued for");
+            None
+        }
+        Err(_) => {
+            place.problem("the key and the certificate in cert_file are of no use for TLS; use RSA, ECDSA or Ed25519");
+            None
+        }
+    }
+}
+
+pub(super) const KEYS: &[Key] = &[PUBLIC_URL, LISTEN, WORKERS, TLS];
+
+const PUBLIC_URL: Key = Key::required(
+    "public_url",
+    Form::Text,
+    "public_url = \"https://gateway.example.com\"",
+    "Where browsers and agents reach the gateway: https, a host, and a port if it is not 443.",
+);
+const LISTEN: Key = Key::default(
+    "listen",
+    Form::Text,
+    "127.0.0.1:4180",
+    "The address and port to listen on; 127.0.0.1:4180 by default, so that nothing is open to the network before somebody says so.",
+);
+const WORKERS: Key = Key::optional(
+    "workers",
+    Form::Integer,
+    "Threads that forward requests; by default one for each core, since each of them never waits.",
+);
+const TLS: Key = Key::optional(
+    "tls",
+    Form::Table(TLS_KEYS),
+    "The certificate and its key, where TLS ends at the gateway; left out where a load balancer in front of it does TLS.",
+);
+
+const TLS_KEYS: &[Key] = &[CERT_FILE, KEY_FILE];
+
+const CERT_FILE: Key = Key::required(
+    "cert_file",
+    Form::Text,
+    "cert_file = \"/etc/ath-gateway/tls.crt\"",
+    "A PEM file with the certificate first, then the intermediate ones.",
+);
+const KEY_FILE: Key = Key::required(
+    "key_file",
+    Form::Text,
+    "key_file = \"/etc/ath-gateway/tls.key\"",
+    "A PEM file with the certificate's private key.",
+);

@@ -1,0 +1,145 @@
+//! `gateway.toml`, read and checked.
+//!
+//! The text becomes a tree with positions (`toml`), a small reader walks it key by key (`reader.rs`, `key.rs`), and each section makes
+//! checked values of it. Everything that is wrong is found in one go.
+//!
+//! **Invariant:** what is reported names files, variables, keys and positions. It never holds a line of the file, nor a value that
+//! could be a secret.
+//!
+//! **Invariant:** files and variables are reached through [`Environment`] alone.
+
+mod agents;
+mod development;
+mod duration;
+mod environment;
+mod gateway;
+mod key;
+mod lifetimes;
+mod log;
+mod pem;
+mod provider;
+mod providers;
+mod reader;
+mod report;
+mod secrets;
+mod store;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod urls;
+
+use std::path::Path;
+
+use toml::de::DeTable;
+
+pub(crate) use agents::PinnedAgent;
+pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
+pub(crate) use environment::{Environment, SystemEnvironment};
+pub(crate) use gateway::{GatewayConfig, TlsFiles};
+pub(crate) use lifetimes::LifetimesConfig;
+pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use provider::ProviderConfig;
+pub(crate) use report::{Problems, Warning};
+pub(crate) use store::{KeySource, StoreConfig, StoreKind};
+
+use key::Key;
+use reader::{Context, Table};
+use report::{Finding, Severity};
+
+/// A checked configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The gateway itself: where it is, and how it listens.
+    pub(crate) gateway: GatewayConfig,
+    /// Where records lie, and what seals them.
+    pub(crate) store: StoreConfig,
+    /// What is logged, and how.
+    pub(crate) log: LogConfig,
+    /// How long things last.
+    pub(crate) lifetimes: LifetimesConfig,
+    /// Agents that the configuration vouches for.
+    pub(crate) agents: Vec<PinnedAgent>,
+    /// Looser rules for loopback.
+    pub(crate) development: DevelopmentConfig,
+    /// The upstream services; their ids, path prefixes and hosts differ.
+    pub(crate) providers: Vec<ProviderConfig>,
+}
+
+impl Config {
+    /// Reads and checks a file, and what it refers to.
+    pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<(Self, Vec<Warning>), Problems> {
+        let file = path.display().to_string();
+        let contents = environment.read(path).map_err(|error| whole(&file, &secrets::unreadable(&error)))?;
+        match std::str::from_utf8(&contents.bytes) {
+            Ok(text) => Self::parse(&file, text, environment),
+            Err(_) => Err(whole(&file, "is not UTF-8 text")),
+        }
+    }
+
+    /// Checks a text, and what it refers to. `file` is what messages call it.
+    pub(crate) fn parse(
+        file: &str,
+        text: &str,
+        environment: &dyn Environment,
+    ) -> Result<(Self, Vec<Warning>), Problems> {
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        let context = Context::new(text, environment);
+        for error in &errors {
+            // The message alone: the error's own `Display` shows the line.
+            context.place(error.span().map_or(0, |span| span.start)).problem(error.message());
+        }
+        // Where the syntax is broken, keys that seem to be missing may stand in the broken part.
+        let config = if errors.is_empty() { read(&context.root(tree.get_ref(), KEYS)) } else { None };
+        match (Problems::among(file, context.into_findings()), config) {
+            (Err(warnings), Some(config)) => Ok((config, warnings)),
+            (Ok(problems), _) => Err(problems),
+            (Err(_), None) => Err(whole(file, "cannot be read")),
+        }
+    }
+}
+
+/// Reads every section to its end before any of them is missed, so that all problems come at once.
+fn read(root: &Table<'_>) -> Option<Config> {
+    let development = development::read(&root.table(&DEVELOPMENT));
+    let gateway = gateway::read(&root.table(&GATEWAY), development.value.loopback);
+    development::check(&development, gateway.public_url.as_ref());
+    let store = store::read(&root.table(&STORE));
+    let log = log::read(&root.table(&LOG));
+    let lifetimes = lifetimes::read(&root.table(&LIFETIMES));
+    let agents = agents::read(&root.tables(&AGENT), development.value.loopback);
+    let surroundings = provider::Surroundings {
+        public_url: gateway.public_url.clone(),
+        loopback: development.value.loopback,
+    };
+    let providers = providers::read(root, &root.tables(&PROVIDER), &surroundings);
+    Some(Config {
+        gateway: gateway.complete()?,
+        store: store?,
+        log: log?,
+        lifetimes: lifetimes?,
+        agents,
+        development: development.value,
+        providers,
+    })
+}
+
+/// A problem with the file as a whole.
+fn whole(file: &str, message: &str) -> Problems {
+    let message = message.to_owned();
+    Problems::one(file, &Finding { severity: Severity::Problem, position: None, key: String::new(), message })
+}
+
+const KEYS: &[Key] = &[GATEWAY, STORE, LOG, LIFETIMES, AGENT, DEVELOPMENT, PROVIDER];
+const GATEWAY: Key = Key::optional("gateway", key::Form::Table(gateway::KEYS), "The gateway itself.");
+const STORE: Key = Key::optional("store", key::Form::Table(store::KEYS), "Where records lie, and what seals them.");
+const LOG: Key = Key::optional("log", key::Form::Table(log::KEYS), "What is logged to standard error, and how.");
+const LIFETIMES: Key = Key::optional("lifetimes", key::Form::Table(lifetimes::KEYS), "How long things last.");
+const AGENT: Key =
+    Key::optional("agent", key::Form::Tables(agents::KEYS), "An agent whose identity this file vouches for.");
+const DEVELOPMENT: Key = Key::optional(
+    "development",
+    key::Form::Table(development::KEYS),
+    "Looser rules for development, refused unless public_url is on loopback.",
+);
+const PROVIDER: Key =
+    Key::optional("provider", key::Form::Tables(provider::KEYS), "An upstream service that agents may use.");

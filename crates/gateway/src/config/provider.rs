@@ -1,0 +1,205 @@
+mod entrance;
+mod oauth;
+mod scopes;
+
+use std::time::Duration;
+
+use policy::Operations;
+use protocol::{Loopback, ProviderId};
+use rustls_pki_types::CertificateDer;
+use url::Url;
+
+use super::key::{Form, Key};
+use super::reader::{Found, Table};
+use super::pem;
+use super::urls::{self, PlainHttp};
+
+/// An upstream service.
+#[derive(Debug)]
+pub(crate) struct ProviderConfig {
+    /// As it stands in paths.
+    pub(crate) id: ProviderId,
+    /// As people read it.
+    pub(crate) display_name: String,
+    /// Free words about what it is.
+    pub(crate) categories: Vec<String>,
+    /// The base of its API, without query and without slash at the end of its path.
+    pub(crate) api_base: Url,
+    /// The path below which agents reach it besides `/ath/proxy/{id}`: `/helpdesk`.
+    pub(crate) path_prefix: Option<String>,
+    /// The host name of the gateway's that is the provider's alone, in lower case and without port.
+    pub(crate) host: Option<String>,
+    /// Roots that its certificates may go back to, besides the machine's.
+    pub(crate) extra_roots: Vec<CertificateDer<'static>>,
+    /// For a connection to the API, with TLS.
+    pub(crate) connect_timeout: Duration,
+    /// From the end of a request to the head of its answer.
+    pub(crate) response_timeout: Duration,
+    /// How its OAuth works.
+    pub(crate) oauth: ::oauth::Settings,
+    /// Which scope allows what.
+    pub(crate) operations: Operations,
+}
+
+/// What a provider must fit in with.
+pub(super) struct Surroundings {
+    /// `None` where it could not be read.
+    pub(super) public_url: Option<Url>,
+    pub(super) loopback: Loopback,
+}
+
+/// A provider as far as it can be read: what must be unique is compared even where something else is wrong.
+pub(super) struct Partial<'c> {
+    pub(super) id: Option<Found<'c, ProviderId>>,
+    pub(super) path_prefix: Option<Found<'c, String>>,
+    pub(super) host: Option<Found<'c, String>>,
+    pub(super) rest: Option<Rest>,
+}
+
+/// What nothing else is compared with.
+pub(super) struct Rest {
+    display_name: Option<String>,
+    categories: Vec<String>,
+    api_base: Url,
+    extra_roots: Vec<CertificateDer<'static>>,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    oauth: ::oauth::Settings,
+    operations: Operations,
+}
+
+impl Partial<'_> {
+    pub(super) fn complete(self) -> Option<ProviderConfig> {
+        let (id, rest) = (self.id?.value, self.rest?);
+        Some(ProviderConfig {
+            display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
+            id,
+            categories: rest.categories,
+            api_base: rest.api_base,
+            path_prefix: self.path_prefix.map(|found| found.value),
+            host: self.host.map(|found| found.value),
+            extra_roots: rest.extra_roots,
+            connect_timeout: rest.connect_timeout,
+            response_timeout: rest.response_timeout,
+            oauth: rest.oauth,
+            operations: rest.operations,
+        })
+    }
+}
+
+pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partial<'c> {
+    Partial {
+        id: table.parsed(&ID, ProviderId::parse),
+        path_prefix: table.parsed(&PATH_PREFIX, entrance::path_prefix),
+        host: table.parsed(&HOST, |text| entrance::host(text, surroundings.public_url.as_ref())),
+        rest: rest(table, surroundings),
+    }
+}
+
+/// For one of several providers, which share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
+pub(super) fn warn_of_issuer(table: &Table<'_>) {
+    if let Some(oauth) = table.nested(&OAUTH).filter(|oauth| !oauth::has_issuer(oauth)) {
+        let remedy = "if the provider sends `iss` to the callback, add `issuer = \"https://...\"`";
+        oauth.place().warning(format!("has no issuer, and several providers share the callback; {remedy}"));
+    }
+}
+
+fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
+    let http = match (table.boolean(&ALLOW_PLAINTEXT), surroundings.loopback) {
+        (true, _) => PlainHttp::Everywhere,
+        (false, Loopback::Allowed) => PlainHttp::OnLoopback,
+        (false, Loopback::Refused) => PlainHttp::Nowhere,
+    };
+    let display_name = table.words(&DISPLAY_NAME).map(|found| found.value);
+    let categories = table.texts(&CATEGORIES).iter().map(|found| found.value.to_owned()).collect();
+    let api_base = table.parsed(&API_BASE, |text| urls::api_base(text, http));
+    let exposed = |base: &&Found<'_, Url>| base.value.scheme() == "http" && !urls::is_loopback(&base.value);
+    if let Some(api_base) = api_base.as_ref().filter(exposed) {
+        api_base.place.warning("is http on another machine: whoever is on the way reads the tokens; use https");
+    }
+    let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
+    let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
+    let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
+    let operations = scopes::read(table, &SCOPES);
+    Some(Rest {
+        display_name,
+        categories,
+        api_base: api_base?.value,
+        extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
+        connect_timeout: connect?,
+        response_timeout: response?,
+        oauth: oauth?,
+        operations,
+    })
+}
+
+pub(super) const KEYS: &[Key] = &[
+    ID,
+    DISPLAY_NAME,
+    CATEGORIES,
+    API_BASE,
+    PATH_PREFIX,
+    HOST,
+    ALLOW_PLAINTEXT,
+    CA_FILE,
+    CONNECT_TIMEOUT,
+    RESPONSE_TIMEOUT,
+    OAUTH,
+    SCOPES,
+];
+
+const ID: Key =
+    Key::required("id", Form::Text, "id = \"helpdesk\"", "Names the provider in paths and records; never change it.");
+const DISPLAY_NAME: Key =
+    Key::optional("display_name", Form::Text, "What people are shown; the id by default, for want of a better name.");
+const CATEGORIES: Key =
+    Key::optional("categories", Form::Texts, "Words about what it is, for agents that look for a service; none by default.");
+const API_BASE: Key = Key::required(
+    "api_base",
+    Form::Text,
+    "api_base = \"https://api.example.com\"",
+    "The base URL of its API: tokens go there and nowhere else.",
+);
+const PATH_PREFIX: Key = Key::optional(
+    "path_prefix",
+    Form::Text,
+    "A path of the gateway's below which agents reach it, besides /ath/proxy and its id; none by default.",
+);
+const HOST: Key = Key::optional(
+    "host",
+    Form::Text,
+    "A host name of the gateway's that is this provider's alone; none by default, since it needs an entry in the DNS.",
+);
+const ALLOW_PLAINTEXT: Key = Key::optional(
+    "allow_plaintext",
+    Form::Boolean,
+    "Whether its URLs may be http; false by default, since whoever is on the way reads the tokens.",
+);
+const CA_FILE: Key = Key::optional(
+    "ca_file",
+    Form::Text,
+    "A PEM file of certificates to trust besides the machine's, for a service with a private authority.",
+);
+const CONNECT_TIMEOUT: Key = Key::default(
+    "connect_timeout",
+    Form::Text,
+    "5s",
+    "How long a connection to the API may take; 5s by default, enough for a lost packet or two.",
+);
+const RESPONSE_TIMEOUT: Key = Key::default(
+    "response_timeout",
+    Form::Text,
+    "60s",
+    "How long the API may take to begin its answer; 60s by default, longer than most services allow themselves.",
+);
+const OAUTH: Key = Key::required(
+    "oauth",
+    Form::Table(oauth::KEYS),
+    "[provider.oauth]",
+    "How the provider's OAuth server is spoken to.",
+);
+const SCOPES: Key = Key::optional(
+    "scopes",
+    Form::TableMap(scopes::KEYS),
+    "The scopes that agents may ask for: what people are told, and which calls each allows; what no scope allows is not forwarded.",
+);

@@ -1,0 +1,226 @@
+use oauth::{ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
+use secret::ClientSecret;
+use url::Url;
+
+use crate::config::key::{Form, Key};
+use crate::config::reader::Table;
+use crate::config::secrets;
+use crate::config::urls::{self, PlainHttp};
+
+pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Settings> {
+    if provider.written(key).is_none() {
+        // Says once that the table is missing, instead of that every key in it is.
+        provider.table(key);
+        return None;
+    }
+    let table = provider.optional_table(key)?;
+    let endpoint = |key: &Key| table.parsed(key, |text| urls::endpoint(text, http)).map(|found| found.value);
+    let (authorize, token) = (endpoint(&AUTHORIZE_ENDPOINT), endpoint(&TOKEN_ENDPOINT));
+    let revoke_endpoint = endpoint(&REVOKE_ENDPOINT);
+    let userinfo = userinfo(&table, endpoint(&USERINFO_ENDPOINT));
+    let client_id = table.words(&CLIENT_ID);
+    let client_secret = secrets::one(&table, &CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()));
+    let client_auth = client_auth(&table);
+    let token_request = table.text(&TOKEN_REQUEST);
+    let pkce = table.text(&PKCE);
+    let separator = table.text(&SCOPE_SEPARATOR);
+    let scope_parameter = table.words(&SCOPE_PARAMETER);
+    let issuer = table.parsed(&ISSUER, |text| urls::endpoint(text, http).map(|_| text.to_owned()));
+    let default_lifetime = table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs());
+    let scope_parameter = scope_parameter?.value;
+    let authorize_parameters = authorize_parameters(&table, &scope_parameter);
+    let pkce = if pkce?.value == "none" { Pkce::None } else { Pkce::S256 };
+    if pkce == Pkce::None && client_auth == ClientAuth::None {
+        let message = "has neither a client secret nor PKCE: whoever sees a code can use it; add client_secret, or pkce = \"s256\"";
+        table.place().warning(message);
+    }
+    Some(Settings {
+        userinfo,
+        revoke_endpoint,
+        client_secret,
+        client_auth,
+        token_request: if token_request?.value == "json" { TokenRequest::Json } else { TokenRequest::Form },
+        pkce,
+        scope_separator: if separator?.value == "comma" { ',' } else { ' ' },
+        scope_parameter,
+        authorize_parameters,
+        issuer: issuer.map(|found| found.value),
+        default_lifetime,
+        ..Settings::new(authorize?, token?, client_id?.value, broker::Urls::new(public_url?).callback())
+    })
+}
+
+pub(super) fn has_issuer(table: &Table<'_>) -> bool {
+    table.written(&ISSUER).is_some()
+}
+
+fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
+    let subject = table.parsed(&USERINFO_SUBJECT, pointer);
+    let names = table.texts(&USERINFO_NAME).into_iter().filter_map(|found| found.parsed(pointer));
+    let names: Vec<Pointer> = names.map(|name| name.value).collect();
+    if table.written(&USERINFO_ENDPOINT).is_none() {
+        for key in [&USERINFO_SUBJECT, &USERINFO_NAME] {
+            if let Some(place) = table.written(key) {
+                place.problem("is about an answer that is not asked for; add userinfo_endpoint, or remove it");
+            }
+        }
+    }
+    let mut userinfo = Userinfo::new(endpoint?);
+    if let Some(subject) = subject {
+        userinfo.subject = subject.value;
+    }
+    if !names.is_empty() {
+        userinfo.name = names;
+    }
+    Some(userinfo)
+}
+
+fn pointer(text: &str) -> Result<Pointer, String> {
+    Pointer::parse(text).map_err(|error| format!("is no JSON pointer; {error}"))
+}
+
+/// By default in the body where there is a secret: more servers take it there than in the header.
+fn client_auth(table: &Table<'_>) -> ClientAuth {
+    let secret = table.written(&CLIENT_SECRET);
+    let place = table.written(&CLIENT_AUTH);
+    let how = table.text(&CLIENT_AUTH).map(|found| found.value);
+    match (how, secret, place) {
+        (Some("none"), Some(_), Some(place)) => {
+            place.problem("is none, and there is a client_secret; remove one of them");
+            ClientAuth::None
+        }
+        (Some("post" | "basic"), None, Some(place)) => {
+            place.problem("needs a secret; add `client_secret = { file = \"...\" }` or write \"none\"");
+            ClientAuth::None
+        }
+        (Some("basic"), ..) => ClientAuth::Basic,
+        (_, Some(_), _) => ClientAuth::Post,
+        (_, None, _) => ClientAuth::None,
+    }
+}
+
+fn authorize_parameters(table: &Table<'_>, scope_parameter: &str) -> Vec<(String, String)> {
+    let entries = table.text_map(&AUTHORIZE_PARAMETERS).into_iter();
+    entries
+        .map(|(name, value)| {
+            if OWN_PARAMETERS.contains(&name.value) || name.value == scope_parameter {
+                name.place.problem("is set by the gateway itself; remove it");
+            }
+            (name.value.to_owned(), value.value.to_owned())
+        })
+        .collect()
+}
+
+pub(super) const KEYS: &[Key] = &[
+    AUTHORIZE_ENDPOINT,
+    TOKEN_ENDPOINT,
+    USERINFO_ENDPOINT,
+    USERINFO_SUBJECT,
+    USERINFO_NAME,
+    REVOKE_ENDPOINT,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    CLIENT_AUTH,
+    TOKEN_REQUEST,
+    PKCE,
+    SCOPE_SEPARATOR,
+    SCOPE_PARAMETER,
+    AUTHORIZE_PARAMETERS,
+    ISSUER,
+    DEFAULT_LIFETIME,
+];
+
+const AUTHORIZE_ENDPOINT: Key = Key::required(
+    "authorize_endpoint",
+    Form::Text,
+    "authorize_endpoint = \"https://id.example.com/authorize\"",
+    "Where the browser is sent to sign in.",
+);
+const TOKEN_ENDPOINT: Key = Key::required(
+    "token_endpoint",
+    Form::Text,
+    "token_endpoint = \"https://id.example.com/token\"",
+    "Where codes and refresh tokens are exchanged.",
+);
+const USERINFO_ENDPOINT: Key = Key::optional(
+    "userinfo_endpoint",
+    Form::Text,
+    "Where the provider says who signed in, if it issues no ID token; without either, a person is known by the browser alone.",
+);
+const USERINFO_SUBJECT: Key = Key::optional(
+    "userinfo_subject",
+    Form::Text,
+    "A JSON pointer to the account's lasting id in that answer; /sub by default, as OpenID Connect has it.",
+);
+const USERINFO_NAME: Key = Key::optional(
+    "userinfo_name",
+    Form::Texts,
+    "JSON pointers to what people know the account by, best first; /email, /name and /preferred_username by default, as OpenID Connect \
+     has them.",
+);
+const REVOKE_ENDPOINT: Key = Key::optional(
+    "revoke_endpoint",
+    Form::Text,
+    "Where tokens are revoked (RFC 7009); without it, revocation ends at the gateway.",
+);
+const CLIENT_ID: Key = Key::required(
+    "client_id",
+    Form::Text,
+    "client_id = \"ath-gateway\"",
+    "The gateway's client id, as the provider gave it out.",
+);
+const CLIENT_SECRET: Key = Key::optional(
+    "client_secret",
+    Form::Secret,
+    "Where the client's secret is kept, a file or an environment variable; left out for a public client.",
+);
+const CLIENT_AUTH: Key = Key::optional(
+    "client_auth",
+    Form::OneOf(&["post", "basic", "none"]),
+    "How the secret is presented: in the body, in the Authorization header, or not at all; post by default where there is a secret, since \
+     most servers take it.",
+);
+const TOKEN_REQUEST: Key = Key::default(
+    "token_request",
+    Form::OneOf(&["form", "json"]),
+    "form",
+    "How requests to the token endpoint are encoded; form by default, as RFC 6749 has it.",
+);
+const PKCE: Key = Key::default(
+    "pkce",
+    Form::OneOf(&["s256", "none"]),
+    "s256",
+    "Whether PKCE protects the code; s256 by default, and none for servers that refuse parameters they do not know.",
+);
+const SCOPE_SEPARATOR: Key = Key::default(
+    "scope_separator",
+    Form::OneOf(&["space", "comma"]),
+    "space",
+    "What stands between two scopes; space by default, as RFC 6749 has it.",
+);
+const SCOPE_PARAMETER: Key = Key::default(
+    "scope_parameter",
+    Form::Text,
+    "scope",
+    "What the provider calls the parameter with the scopes; scope by default, as RFC 6749 has it.",
+);
+const AUTHORIZE_PARAMETERS: Key = Key::optional(
+    "authorize_parameters",
+    Form::TextMap,
+    "Further parameters for the authorize endpoint, such as { access_type = \"offline\" }; none by default.",
+);
+const ISSUER: Key = Key::optional(
+    "issuer",
+    Form::Text,
+    "The issuer identifier, which callbacks (RFC 9207) and ID tokens are checked against; needed where several providers share the \
+     callback.",
+);
+const DEFAULT_LIFETIME: Key = Key::optional(
+    "default_lifetime",
+    Form::Text,
+    "How long an access token lives where the provider does not say; left out, until the provider refuses it.",
+);
+
+/// What the gateway puts into the authorization URL.
+const OWN_PARAMETERS: &[&str] =
+    &["response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "resource"];

@@ -1,0 +1,335 @@
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::duration;
+use super::environment::Environment;
+use super::key::{Form, Key, Presence};
+use super::report::{Finding, Position, Severity};
+use super::suggest;
+
+/// What every part of the reader shares: the text, the way to files and variables, and what was found wrong so far.
+pub(super) struct Context<'c> {
+    text: &'c str,
+    environment: &'c dyn Environment,
+    findings: RefCell<Vec<Finding>>,
+}
+
+/// A key where it stands in the file. What is wrong there is reported here.
+#[derive(Clone)]
+pub(super) struct Place<'c> {
+    context: &'c Context<'c>,
+    key: String,
+    offset: usize,
+}
+
+/// A value and where it stands.
+pub(super) struct Found<'c, T> {
+    pub(super) value: T,
+    pub(super) place: Place<'c>,
+}
+
+/// A table of the file, or the absence of one. Unknown keys were reported when it was opened; values that are not of their key's form
+/// are reported when they are read, and then count as absent.
+pub(super) struct Table<'c> {
+    tree: Option<&'c DeTable<'c>>,
+    place: Place<'c>,
+}
+
+impl<'c> Context<'c> {
+    pub(super) fn new(text: &'c str, environment: &'c dyn Environment) -> Self {
+        Self { text, environment, findings: RefCell::default() }
+    }
+
+    pub(super) fn root(&'c self, tree: &'c DeTable<'c>, keys: &'static [Key]) -> Table<'c> {
+        Table::open(Some(tree), self.place(0), keys)
+    }
+
+    pub(super) fn place(&'c self, offset: usize) -> Place<'c> {
+        Place { context: self, key: String::new(), offset }
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.findings.into_inner()
+    }
+}
+
+impl<'c> Place<'c> {
+    /// Reports what keeps the gateway from starting.
+    pub(super) fn problem(&self, message: impl Into<String>) {
+        self.report(Severity::Problem, message.into());
+    }
+
+    /// Reports what does not.
+    pub(super) fn warning(&self, message: impl Into<String>) {
+        self.report(Severity::Warning, message.into());
+    }
+
+    pub(super) fn line(&self) -> usize {
+        self.position().line
+    }
+
+    pub(super) fn environment(&self) -> &'c dyn Environment {
+        self.context.environment
+    }
+
+    fn report(&self, severity: Severity, message: String) {
+        let finding = Finding { severity, position: Some(self.position()), key: self.key.clone(), message };
+        self.context.findings.borrow_mut().push(finding);
+    }
+
+    fn position(&self) -> Position {
+        Position::of(self.context.text, self.offset)
+    }
+
+    fn below(&self, name: &str, offset: usize) -> Self {
+        let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let name = if bare { name.to_owned() } else { format!("{name:?}") };
+        let key = if self.key.is_empty() { name } else { format!("{}.{name}", self.key) };
+        Self { context: self.context, key, offset }
+    }
+}
+
+impl<'c> Table<'c> {
+    fn open(tree: Option<&'c DeTable<'c>>, place: Place<'c>, keys: &'static [Key]) -> Self {
+        let table = Self { tree, place };
+        for (name, _) in tree.into_iter().flatten() {
+            let written = name.get_ref();
+            if keys.iter().any(|key| key.name == written) {
+                continue;
+            }
+            let remedy = match suggest::nearest(written, keys.iter().map(|key| key.name)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("known are {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
+            };
+            table.place.below(written, name.span().start).problem(format!("is not known; {remedy}"));
+        }
+        table
+    }
+
+    /// Where the table begins.
+    pub(super) fn place(&self) -> &Place<'c> {
+        &self.place
+    }
+
+    /// Where the key stands, if it does, whatever stands there.
+    pub(super) fn written(&self, key: &Key) -> Option<Place<'c>> {
+        let (name, _) = self.tree?.get_key_value(key.name)?;
+        Some(self.place.below(key.name, name.span().start))
+    }
+
+    pub(super) fn text(&self, key: &Key) -> Option<Found<'c, &'c str>> {
+        if let (Presence::Default(value), None) = (key.presence, self.written(key)) {
+            return Some(Found { value, place: self.place.below(key.name, self.place.offset) });
+        }
+        let Found { value, place } = self.get(key)?;
+        Some(Found { value: value.as_str()?, place })
+    }
+
+    /// A text that has a further form; where it has not, that is reported with what `parse` says.
+    pub(super) fn parsed<T, E: Display>(
+        &self,
+        key: &Key,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Found<'c, T>> {
+        self.text(key)?.parsed(parse)
+    }
+
+    /// A text that is not empty, since people read it.
+    pub(super) fn words(&self, key: &Key) -> Option<Found<'c, String>> {
+        self.parsed(key, |text| if text.trim().is_empty() { Err("is empty") } else { Ok(text.to_owned()) })
+    }
+
+    pub(super) fn duration(&self, key: &Key) -> Option<Duration> {
+        self.parsed(key, duration::parse).map(|found| found.value)
+    }
+
+    /// Absent is false.
+    pub(super) fn boolean(&self, key: &Key) -> bool {
+        self.get(key).and_then(|found| found.value.as_bool()).unwrap_or_default()
+    }
+
+    pub(super) fn integer(&self, key: &Key, range: RangeInclusive<u32>) -> Option<u32> {
+        let found = self.get(key)?;
+        let integer = found.value.as_integer()?;
+        let value = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| range.contains(value));
+        if value.is_none() {
+            found.place.problem(format!("is out of range; write a number from {} to {}", range.start(), range.end()));
+        }
+        value
+    }
+
+    pub(super) fn texts(&self, key: &Key) -> Vec<Found<'c, &'c str>> {
+        let Some(Found { value, place }) = self.get(key) else {
+            return Vec::new();
+        };
+        match (value.as_str(), value.as_array()) {
+            (Some(value), _) => vec![Found { value, place }],
+            (None, Some(items)) => {
+                items.iter().filter_map(|item| Some(place.at(item).with(item.get_ref().as_str()?))).collect()
+            }
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// The table behind the key; one without anything in it where there is none.
+    pub(super) fn table(&self, key: &Key) -> Table<'c> {
+        let found = self.get(key).and_then(|found| Some((found.value.as_table()?, found.place)));
+        let place = || self.place.below(key.name, self.place.offset);
+        match (found, key.form) {
+            (Some((tree, place)), Form::Table(keys)) => Self::open(Some(tree), place, keys),
+            _ => Self { tree: None, place: place() },
+        }
+    }
+
+    /// The table behind the key, if there is one.
+    pub(super) fn optional_table(&self, key: &Key) -> Option<Table<'c>> {
+        let table = self.table(key);
+        table.tree.map(|_| table)
+    }
+
+    /// The same for a look at it beside its reading: nothing is reported.
+    pub(super) fn nested(&self, key: &Key) -> Option<Table<'c>> {
+        let (name, value) = self.tree?.get_key_value(key.name)?;
+        let place = self.place.below(key.name, name.span().start);
+        Some(Self { tree: Some(value.get_ref().as_table()?), place })
+    }
+
+    pub(super) fn tables(&self, key: &Key) -> Vec<Table<'c>> {
+        let Form::Tables(keys) = key.form else {
+            return Vec::new();
+        };
+        self.items(key).into_iter().map(|(tree, place)| Self::open(Some(tree), place, keys)).collect()
+    }
+
+    pub(super) fn text_map(&self, key: &Key) -> Vec<(Found<'c, &'c str>, Found<'c, &'c str>)> {
+        let entries = self.entries(key).into_iter();
+        entries
+            .filter_map(|(name, value)| match value.value.as_str() {
+                Some(text) => Some((name, value.place.with(text))),
+                None => {
+                    value.place.problem(format!("must be {}", Form::Text.wanted("")));
+                    None
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn table_map(&self, key: &Key) -> Vec<(Found<'c, &'c str>, Table<'c>)> {
+        let Form::TableMap(keys) = key.form else {
+            return Vec::new();
+        };
+        let entries = self.entries(key).into_iter();
+        entries
+            .filter_map(|(name, value)| match value.value.as_table() {
+                Some(tree) => Some((name, Self::open(Some(tree), value.place, keys))),
+                None => {
+                    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+                    value.place.problem(format!("must be a table with {}", names.join(" and ")));
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// The table that stands in a string's place: `{ file = "..." }`.
+    pub(super) fn reference(&self, key: &Key, keys: &'static [Key]) -> Option<Table<'c>> {
+        let found = self.get(key)?;
+        Some(Self::open(Some(found.value.as_table()?), found.place, keys))
+    }
+
+    /// The tables of a list of such.
+    pub(super) fn references(&self, key: &Key, keys: &'static [Key]) -> Option<Vec<Table<'c>>> {
+        let list = self.get(key)?;
+        if list.value.as_array().is_some_and(|items| items.is_empty()) {
+            list.place.problem("is empty; write one at least, or remove it");
+        }
+        Some(self.items(key).into_iter().map(|(tree, place)| Self::open(Some(tree), place, keys)).collect())
+    }
+
+    /// Whether a string stands there, where something else may too.
+    pub(super) fn is_text(&self, key: &Key) -> bool {
+        self.tree.and_then(|tree| tree.get(key.name)).is_some_and(|value| value.get_ref().is_str())
+    }
+
+    /// What stands behind the key, if it is of the key's form.
+    fn get(&self, key: &Key) -> Option<Found<'c, &'c DeValue<'c>>> {
+        let Some(value) = self.tree.and_then(|tree| tree.get(key.name)) else {
+            if let Presence::Required(line) = key.presence {
+                let place = self.place.below(key.name, self.place.offset);
+                place.problem(format!("is missing; add `{line}`. {}", key.says));
+            }
+            return None;
+        };
+        let place = self.place.below(key.name, value.span().start);
+        if !key.form.accepts(value.get_ref()) {
+            let wanted = key.form.wanted(key.name);
+            place.problem(match key.form {
+                Form::OneOf(_) if value.get_ref().is_str() => format!("is none of its values; write {wanted}"),
+                _ => format!("is {}; write {wanted}", kind(value.get_ref())),
+            });
+            return None;
+        }
+        Some(place.with(value.get_ref()))
+    }
+
+    fn items(&self, key: &Key) -> Vec<(&'c DeTable<'c>, Place<'c>)> {
+        let Some(Found { value, place }) = self.get(key) else {
+            return Vec::new();
+        };
+        let items = value.as_array().into_iter().flat_map(|items| items.iter());
+        items.filter_map(|item| Some((item.get_ref().as_table()?, place.at(item)))).collect()
+    }
+
+    fn entries(&self, key: &Key) -> Vec<(Found<'c, &'c str>, Found<'c, &'c DeValue<'c>>)> {
+        let Some(Found { value, place }) = self.get(key) else {
+            return Vec::new();
+        };
+        let entries = value.as_table().into_iter().flatten();
+        entries
+            .map(|(name, value)| {
+                let written = name.get_ref().as_ref();
+                let named = place.below(written, name.span().start).with(written);
+                (named, place.below(written, value.span().start).with(value.get_ref()))
+            })
+            .collect()
+    }
+}
+
+impl<'c> Place<'c> {
+    fn at(&self, item: &Spanned<DeValue<'c>>) -> Self {
+        Self { offset: item.span().start, ..self.clone() }
+    }
+
+    pub(super) fn with<T>(self, value: T) -> Found<'c, T> {
+        Found { value, place: self }
+    }
+}
+
+impl<'c> Found<'c, &str> {
+    pub(super) fn parsed<T, E: Display>(self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<Found<'c, T>> {
+        match parse(self.value) {
+            Ok(value) => Some(self.place.with(value)),
+            Err(error) => {
+                self.place.problem(error.to_string());
+                None
+            }
+        }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

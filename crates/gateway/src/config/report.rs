@@ -1,0 +1,137 @@
+use std::fmt;
+
+/// Everything that keeps the gateway from starting with a configuration, and whatever else is doubtful in it, in the order of the file.
+///
+/// Prints one line for each: `file:line:column: key: what is wrong; remedy`. No line shows a value that could be a secret, and none
+/// shows the text of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problems {
+    lines: Vec<String>,
+    count: usize,
+}
+
+/// One line about something that does not keep the gateway from starting, and that somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Warning(String);
+
+/// What was found, before it is a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) severity: Severity,
+    /// `None` where it concerns the file as a whole.
+    pub(super) position: Option<Position>,
+    /// The key with all tables around it, `gateway.tls.key_file`; empty where there is none.
+    pub(super) key: String,
+    pub(super) message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// The gateway does not start with it.
+    Problem,
+    /// The gateway starts, and somebody should look at it.
+    Warning,
+}
+
+/// Line and column in characters, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) line: usize,
+    column: usize,
+}
+
+impl Problems {
+    /// The findings of `file` in order; `Err` with the warnings where no problem is among them.
+    pub(super) fn among(file: &str, mut findings: Vec<Finding>) -> Result<Self, Vec<Warning>> {
+        findings.sort_by_key(|finding| finding.position);
+        let count = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
+        let lines: Vec<String> = findings.iter().map(|finding| finding.line(file)).collect();
+        if count == 0 {
+            return Err(lines.into_iter().map(Warning).collect());
+        }
+        Ok(Self { lines, count })
+    }
+
+    /// A single problem.
+    pub(super) fn one(file: &str, finding: &Finding) -> Self {
+        Self { lines: vec![finding.line(file)], count: 1 }
+    }
+
+    /// How many there are, warnings not counted.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Finding {
+    fn line(&self, file: &str) -> String {
+        let mut line = format!("{file}:");
+        if let Some(Position { line: number, column }) = self.position {
+            line += &format!("{number}:{column}:");
+        }
+        if self.severity == Severity::Warning {
+            line += " warning:";
+        }
+        if !self.key.is_empty() {
+            line += &format!(" {}:", self.key);
+        }
+        line + " " + &self.message
+    }
+}
+
+impl Position {
+    /// Where the byte at `offset` of `text` stands.
+    pub(super) fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        Self { line: before.matches('\n').count() + 1, column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let text = "a = 1\nä = \"ö\" # x\n";
+        for (offset, line, column) in [(0, 1, 1), (4, 1, 5), (6, 2, 1), (11, 2, 5), (99, 3, 1)] {
+            assert_eq!(Position::of(text, offset), Position { line, column }, "{offset}");
+        }
+    }
+
+    #[test]
+    fn lines_stand_in_the_order_of_the_file() {
+        let finding = |severity, offset, key: &str| Finding {
+            severity,
+            position: offset.map(|offset| Position::of("a\nb\nc", offset)),
+            key: key.to_owned(),
+            message: "is wrong".to_owned(),
+        };
+        let findings = vec![
+            finding(Severity::Problem, Some(4), "c"),
+            finding(Severity::Warning, Some(2), "b"),
+            finding(Severity::Problem, None, ""),
+        ];
+        let problems = Problems::among("x.toml", findings).expect("problems");
+        assert_eq!(problems.to_string(), "x.toml: is wrong\nx.toml:2:1: warning: b: is wrong\nx.toml:3:1: c: is wrong");
+        assert_eq!(problems.count(), 2);
+        let warnings = Problems::among("x.toml", vec![finding(Severity::Warning, Some(2), "b")]).expect_err("no problem");
+        assert_eq!(warnings, [Warning("x.toml:2:1: warning: b: is wrong".to_owned())]);
+    }
+}

@@ -1,0 +1,122 @@
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::environment::{Contents, Readers};
+use super::key::{Form, Key};
+use super::reader::{Found, Table};
+
+/// Where a text came from that does not stand in the file itself.
+pub(super) type Kept<'c> = Found<'c, Zeroizing<String>>;
+
+/// The secret that a key says the place of.
+pub(super) fn one<'c>(table: &Table<'c>, key: &Key) -> Option<Kept<'c>> {
+    fetch(&table.reference(key, KEYS)?)
+}
+
+/// The secrets of a list; `None` where the key is not there.
+pub(super) fn list<'c>(table: &Table<'c>, key: &Key) -> Option<Vec<Kept<'c>>> {
+    Some(table.references(key, KEYS)?.iter().filter_map(fetch).collect())
+}
+
+/// A text that stands in the file, or is kept as a secret is.
+pub(super) fn literal_or_one<'c>(table: &Table<'c>, key: &Key) -> Option<Kept<'c>> {
+    literal_or(table, key, KEYS)
+}
+
+/// A text that stands in the file, or in a file of its own.
+pub(super) fn literal_or_file<'c>(table: &Table<'c>, key: &Key) -> Option<Kept<'c>> {
+    literal_or(table, key, FILE_KEYS)
+}
+
+/// A file that a key names; that it cannot be read is reported there.
+pub(super) fn contents(file: &Found<'_, &str>) -> Option<Contents> {
+    match file.place.environment().read(Path::new(file.value)) {
+        Ok(contents) => Some(contents),
+        Err(error) => {
+            file.place.problem(format!("{} {}", file.value, unreadable(&error)));
+            None
+        }
+    }
+}
+
+/// Says so where a file that holds a secret can be read by everybody.
+pub(super) fn warn_of_readers(file: &Found<'_, &str>, readers: Readers) {
+    if readers == Readers::Everyone {
+        file.place.warning(format!("{0} can be read by every user of this machine; chmod o-r {0}", file.value));
+    }
+}
+
+/// Why a file was not read, in words.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "does not exist".to_owned(),
+        ErrorKind::PermissionDenied => "cannot be read by this user".to_owned(),
+        ErrorKind::FileTooLarge => "is larger than 1 MiB".to_owned(),
+        kind => format!("cannot be read: {kind}"),
+    }
+}
+
+fn literal_or<'c>(table: &Table<'c>, key: &Key, keys: &'static [Key]) -> Option<Kept<'c>> {
+    if table.is_text(key) {
+        let found = table.text(key)?;
+        return Some(found.place.with(Zeroizing::new(found.value.to_owned())));
+    }
+    fetch(&table.reference(key, keys)?)
+}
+
+/// Reads what `{ file = "..." }` or `{ env = "..." }` refers to. Line ends after it do not belong to it.
+fn fetch<'c>(table: &Table<'c>) -> Option<Kept<'c>> {
+    let (text, place) = match (table.text(&FILE), table.text(&ENV)) {
+        (Some(file), None) => (from_file(&file)?, file.place),
+        (None, Some(variable)) => (from_variable(&variable)?, variable.place),
+        _ => {
+            table.place().problem("names no place or several; write { file = \"...\" } or { env = \"...\" }");
+            return None;
+        }
+    };
+    let trimmed = text.trim_end_matches(['\r', '\n']);
+    if trimmed.is_empty() {
+        place.problem("is empty there; put the value into it");
+        return None;
+    }
+    Some(place.with(Zeroizing::new(trimmed.to_owned())))
+}
+
+fn from_file(file: &Found<'_, &str>) -> Option<Zeroizing<String>> {
+    let contents = contents(file)?;
+    warn_of_readers(file, contents.readers);
+    match std::str::from_utf8(&contents.bytes) {
+        Ok(text) => Some(Zeroizing::new(text.to_owned())),
+        Err(_) => {
+            file.place.problem(format!("{} is not UTF-8 text", file.value));
+            None
+        }
+    }
+}
+
+fn from_variable(variable: &Found<'_, &str>) -> Option<Zeroizing<String>> {
+    // A name is shown only where it looks like one: somebody may have put the secret itself in its place.
+    let usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if !variable.value.bytes().all(usual) || variable.value.is_empty() {
+        variable.place.problem("is no name of a variable; write it in A-Z, 0-9 and _");
+        return None;
+    }
+    match variable.place.environment().variable(variable.value).map(|value| value.into_string().map(Zeroizing::new)) {
+        Some(Ok(value)) => Some(value),
+        Some(Err(_)) => {
+            variable.place.problem(format!("the variable {} is not UTF-8 text", variable.value));
+            None
+        }
+        None => {
+            variable.place.problem(format!("the variable {0} is not set; set {0} where the gateway is started", variable.value));
+            None
+        }
+    }
+}
+
+const KEYS: &[Key] = &[FILE, ENV];
+const FILE_KEYS: &[Key] = &[FILE];
+const FILE: Key = Key::optional("file", Form::Text, "The file that holds it.");
+const ENV: Key = Key::optional("env", Form::Text, "The environment variable that holds it.");

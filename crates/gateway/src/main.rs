@@ -1,0 +1,35 @@
+//! The binary `ath-gateway`: a reverse proxy that lets agents use APIs on behalf of people and never hands them a credential.
+//!
+//! This file dispatches; what runs is in `serve.rs`, how it is put together in `wiring.rs`.
+
+mod check;
+mod cli;
+mod config;
+#[cfg(feature = "demo")]
+mod demo;
+mod egress;
+mod keygen;
+mod keys;
+mod serve;
+mod server;
+mod system;
+mod telemetry;
+mod tls;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    tls::install_provider();
+    match Cli::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments.config),
+        Command::Check(arguments) => check::run(&arguments.config, &config::SystemEnvironment),
+        Command::Keygen => keygen::run(),
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&arguments),
+    }
+}

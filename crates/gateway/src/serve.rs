@@ -1,0 +1,57 @@
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, SystemEnvironment};
+use crate::server::Server;
+use crate::{telemetry, wiring};
+
+/// Runs the gateway until it is told to stop. A configuration with a problem in it exits 2 before anything is opened.
+pub(crate) fn run(path: &Path) -> ExitCode {
+    let (config, warnings) = match Config::load(path, &SystemEnvironment) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(2);
+        }
+    };
+    telemetry::start(&config.log);
+    for warning in warnings {
+        tracing::warn!(%warning, "configuration");
+    }
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %error, "the gateway cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = Runtime::new()?;
+    let shutdown = CancellationToken::new();
+    let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
+    let public_url = config.gateway.public_url.clone();
+    let parts = runtime.block_on(wiring::parts(config, shutdown.clone()))?;
+    let server = Server::start(listen, workers, &parts)?;
+    tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
+    runtime.block_on(stop_signal())?;
+    tracing::info!("stopping: finishing what is under way");
+    shutdown.cancel();
+    server.join();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGTERM, or Ctrl-C.
+pub(crate) async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}

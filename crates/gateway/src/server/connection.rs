@@ -1,0 +1,109 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use proxy::{Core, ProxyBody, ProxyError, RequestId, Route};
+use secret::Entropy;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tracing::Instrument;
+
+use crate::server::Parts;
+use crate::system::SystemEntropy;
+
+type Answer = Response<Either<ProxyBody, axum::body::Body>>;
+
+/// Runs what hyper spawns on this core.
+#[derive(Clone)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async move {
+            task.await;
+        });
+    }
+}
+
+/// Serves one connection to its end; after shutdown, to the end of what is under way.
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(error = %error, %peer, "a connection was gone at once");
+        return;
+    }
+    let Some(acceptor) = parts.tls.clone() else { return converse(stream, peer, core, parts).await };
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, peer, core, parts).await,
+        Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
+        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
+    let shutdown = parts.shutdown.clone();
+    let mut builder = auto::Builder::new(LocalExecutor);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
+    builder.http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+    let service = service_fn(move |request| answer(request, core.clone(), parts.clone()));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, %peer, "a connection ended");
+    }
+}
+
+/// One request: named, routed, answered.
+async fn answer(mut request: Request<Incoming>, core: Rc<Core>, parts: Parts) -> Result<Answer, Infallible> {
+    let id = request_id();
+    let span = tracing::info_span!("request", request_id = id);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = routed(request, &core, &parts).instrument(span).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+async fn routed(request: Request<Incoming>, core: &Core, parts: &Parts) -> Answer {
+    let (head, body) = request.into_parts();
+    if let Err(error) = proxy::check(&head) {
+        return proxy::refuse(&ProxyError::Gate(error)).map(Either::Left);
+    }
+    let route = core.plane().route(&head);
+    let request = Request::from_parts(head, body);
+    match route {
+        Route::Proxied(route) => core.serve(route, request).await.map(Either::Left),
+        Route::Control => parts.control.call(request).await.map(Either::Right),
+    }
+}
+
+/// Sixteen hexadecimal digits, drawn here: what an agent sends under that name is its own affair.
+fn request_id() -> String {
+    let mut bytes = [0u8; 8];
+    SystemEntropy.fill(&mut bytes);
+    HEXLOWER.encode(&bytes)
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const HANDSHAKE: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const MAX_HEADERS: usize = 100;
+const MAX_HEADER_LIST: u32 = 32 * 1024;
+const MAX_STREAMS: u32 = 100;

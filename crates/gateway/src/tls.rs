@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
+
+use crate::config::TlsFiles;
+
+/// aws-lc-rs for libraries that ask for the process's provider; our own code names it.
+pub(crate) fn install_provider() {
+    // Fails only where one was installed before, which is the same one.
+    let _ = default_provider().install_default();
+}
+
+/// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer.
+pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    let (_, ignored) = roots.add_parsable_certificates(native.certs);
+    if ignored > 0 || !native.errors.is_empty() {
+        tracing::debug!(ignored, errors = native.errors.len(), "some of the machine's root certificates are of no use");
+    }
+    for certificate in extra {
+        roots.add(certificate.clone())?;
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The gateway's own listener: h2 and HTTP/1.1 by ALPN.
+pub(crate) fn server(files: TlsFiles) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let mut config = builder.with_no_client_auth().with_single_cert(files.cert_chain, files.key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(default_provider())
+}

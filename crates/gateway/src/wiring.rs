@@ -1,0 +1,128 @@
+//! Puts a checked configuration together: store, keys, broker, data plane, control plane.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use broker::{AgentIdentity, Broker, Codes, Development, Lifetimes, Urls};
+use protocol::AgentId;
+use proxy::{DataPlane, Upstream, UpstreamSettings};
+use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
+use tokio::runtime::Handle;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, PinnedAgent, PlaceholderCodes, ProviderConfig, StoreConfig, StoreKind};
+use crate::egress::{DocumentClient, ProviderClient};
+use crate::server::{Control, Parts};
+use crate::system::{SystemClock, SystemEntropy};
+use crate::{keys, tls};
+
+/// Why the gateway cannot be put together from a configuration that is right in itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WiringError {
+    #[error("{0}")]
+    Store(#[from] store::StoreError),
+    #[error("{0}")]
+    Keys(#[from] keys::KeysError),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("outgoing HTTP cannot be set up: {0}")]
+    Egress(#[from] reqwest::Error),
+    #[error("the upstream of provider {provider} cannot be set up: {source}")]
+    Upstream { provider: protocol::ProviderId, source: proxy::UpstreamError },
+}
+
+/// Everything that the cores need.
+pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result<Parts, WiringError> {
+    let urls = Urls::new(&config.gateway.public_url);
+    let store = open_store(&config.store).await?;
+    let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let loopback = config.development.loopback;
+    let mut providers = Vec::new();
+    let mut upstreams = Vec::new();
+    for provider in config.providers {
+        let (provider, upstream) = wire_provider(provider)?;
+        providers.push(provider);
+        upstreams.push(upstream);
+    }
+    let public_host = config.gateway.public_url.clone();
+    let broker = Broker::new(broker::Parts {
+        store,
+        keys: keys::ring(config.store.keys)?,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        documents: Arc::new(DocumentClient::new(tls::client(&[])?, loopback)?),
+        pinned: pinned(config.agents),
+        providers,
+        urls,
+        lifetimes: Lifetimes {
+            token: config.lifetimes.token,
+            approval: config.lifetimes.approval,
+            browser: config.lifetimes.browser,
+        },
+        development: Development {
+            loopback,
+            codes: match config.development.placeholder_codes {
+                PlaceholderCodes::Refused => Codes::Delivered,
+                PlaceholderCodes::Accepted => Codes::Placeholders,
+            },
+        },
+        tasks: Handle::current(),
+    });
+    let router = console::router(broker.clone()).merge(api::router(broker.clone()));
+    Ok(Parts {
+        plane: Arc::new(DataPlane::new(broker, upstreams, &public_host)),
+        control: Control::new(router, Handle::current()),
+        tls,
+        shutdown,
+    })
+}
+
+/// One core for each processor, unless the configuration says otherwise.
+pub(crate) fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
+    configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError> {
+    match &config.kind {
+        StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
+        StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
+            let options = RedisOptions { prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
+            Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
+        }
+    }
+}
+
+fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
+    let tls = tls::client(&config.extra_roots)?;
+    let provider = broker::Provider {
+        id: config.id.clone(),
+        display_name: config.display_name,
+        categories: config.categories,
+        api_base: config.api_base.clone(),
+        token_endpoint: config.oauth.token_endpoint.url().clone(),
+        operations: config.operations.clone(),
+        oauth: oauth::Provider::new(config.oauth),
+        http: Arc::new(ProviderClient::new(tls.clone())?),
+    };
+    let upstream = Upstream::new(UpstreamSettings {
+        provider_id: config.id.clone(),
+        api_base: config.api_base,
+        operations: config.operations,
+        path_prefix: config.path_prefix,
+        host: config.host,
+        tls,
+        connect_timeout: config.connect_timeout,
+        response_timeout: config.response_timeout,
+    });
+    let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
+    Ok((provider, upstream))
+}
+
+fn pinned(agents: Vec<PinnedAgent>) -> HashMap<AgentId, AgentIdentity> {
+    agents
+        .into_iter()
+        .map(|agent| (agent.agent_id, AgentIdentity { name: agent.name, developer: agent.developer, key: agent.key }))
+        .collect()
+}
