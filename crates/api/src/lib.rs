@@ -11,8 +11,11 @@ mod health;
 pub use error::{Refusal, refusal};
 
 use axum::Router;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
 use broker::Broker;
+use http::{HeaderValue, header};
 
 /// The JSON endpoints, to be merged with the pages.
 pub fn router(broker: Broker) -> Router {
@@ -28,5 +31,14 @@ pub fn router(broker: Broker) -> Router {
         .route("/readyz", get(health::ready))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(map_response(unstored))
         .with_state(broker)
+}
+
+/// Answers hold codes, secrets and decisions of one moment: nobody keeps them (RFC 6749 §5.1).
+async fn unstored(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

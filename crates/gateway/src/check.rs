@@ -41,7 +41,11 @@ fn summary(config: &Config) -> String {
         for scope in provider.operations.scopes().iter() {
             let _ = writeln!(text, "  {scope}: {}", provider.operations.says(scope).unwrap_or_default());
         }
-        let _ = writeln!(text, "  redirect URI, to be registered there exactly as it stands:\n    {}", provider.oauth.redirect_uri);
+        let _ = writeln!(
+            text,
+            "  redirect URI, to be registered there exactly as it stands:\n    {}",
+            provider.oauth.redirect_uri
+        );
     }
     text
 }

@@ -42,7 +42,7 @@ pub trait Store: Send + Sync {
     /// The keys that were listed in `index`: a hint. A key may stand there whose record is gone.
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError>;
 
-    /// Takes the lease that guards the record under `key`, for `time`; `None` while somebody else holds it. Each new holder gets a
+    /// Takes the lease that guards the record under `key`, for `time`; `None` while anybody holds it. Each new holder gets a
     /// higher fencing number than all before.
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError>;
 

@@ -39,6 +39,9 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects, and refuses a Redis that may throw records away. Connections renew themselves.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
+        if options.prefix.contains(['{', '}']) {
+            return Err(StoreError::Open("the key prefix must not contain braces: they mark the hash tag".to_owned()));
+        }
         let client = Client::open(url).map_err(|_| StoreError::Open(URL_FORM.to_owned()))?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
@@ -181,8 +184,10 @@ async fn bounded<T>(operation: impl Future<Output = RedisResult<T>>) -> Result<T
     }
 }
 
+/// What kind of failure it was, and the server's code word for it. The server's sentence may quote what it was sent.
+#[expect(clippy::needless_pass_by_value, reason = "reads as `map_err(unavailable)`")]
 fn unavailable(error: RedisError) -> StoreError {
-    StoreError::Unavailable(Box::new(error))
+    StoreError::Unavailable(format!("{:?} {}", error.kind(), error.code().unwrap_or_default()).into())
 }
 
 const URL_FORM: &str =

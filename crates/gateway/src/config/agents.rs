@@ -65,8 +65,12 @@ const AGENT_ID: Key = Key::required(
 );
 const NAME: Key =
     Key::required("name", Form::Text, "name = \"Travel agent\"", "The name of the agent that people are shown.");
-const DEVELOPER: Key =
-    Key::required("developer", Form::Text, "developer = \"Example Inc.\"", "Who made the agent, as people are shown it.");
+const DEVELOPER: Key = Key::required(
+    "developer",
+    Form::Text,
+    "developer = \"Example Inc.\"",
+    "Who made the agent, as people are shown it.",
+);
 const PUBLIC_KEY: Key = Key::required(
     "public_key",
     Form::TextOrFile,

@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_none() {
-        for text in ["", "s", "90", "1.5h", "-1s", "+1s", "1 h", "1H", "1h30m", "0s", "3651d", "99999999999999999999d", "1µ"] {
+        for text in
+            ["", "s", "90", "1.5h", "-1s", "+1s", "1 h", "1H", "1h30m", "0s", "3651d", "99999999999999999999d", "1µ"]
+        {
             assert_eq!(parse(text), Err(DurationError), "{text:?}");
         }
     }

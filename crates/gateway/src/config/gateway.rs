@@ -59,7 +59,8 @@ pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "is no address and port; write one such as \"127.0.0.1:4180\", \"0.0.0.0:8443\" or \"[::]:8443\"")
+    text.parse()
+        .map_err(|_| "is no address and port; write one such as \"127.0.0.1:4180\", \"0.0.0.0:8443\" or \"[::]:8443\"")
 }
 
 fn tls(table: &Table<'_>) -> Option<TlsFiles> {

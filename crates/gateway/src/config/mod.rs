@@ -107,10 +107,8 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let log = log::read(&root.table(&LOG));
     let lifetimes = lifetimes::read(&root.table(&LIFETIMES));
     let agents = agents::read(&root.tables(&AGENT), development.value.loopback);
-    let surroundings = provider::Surroundings {
-        public_url: gateway.public_url.clone(),
-        loopback: development.value.loopback,
-    };
+    let surroundings =
+        provider::Surroundings { public_url: gateway.public_url.clone(), loopback: development.value.loopback };
     let providers = providers::read(root, &root.tables(&PROVIDER), &surroundings);
     Some(Config {
         gateway: gateway.complete()?,

@@ -14,7 +14,10 @@ pub(super) fn certificates(file: &Found<'_, &str>) -> Option<Vec<CertificateDer<
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Some(certificates),
         _ => {
-            file.place.problem(format!("{} holds no certificates in PEM; it begins with -----BEGIN CERTIFICATE-----", file.value));
+            file.place.problem(format!(
+                "{} holds no certificates in PEM; it begins with -----BEGIN CERTIFICATE-----",
+                file.value
+            ));
             None
         }
     }
@@ -25,7 +28,8 @@ pub(super) fn roots(file: &Found<'_, &str>) -> Option<Vec<CertificateDer<'static
     let certificates = certificates(file)?;
     let mut store = RootCertStore::empty();
     if certificates.iter().any(|certificate| store.add(certificate.clone()).is_err()) {
-        file.place.problem(format!("{} holds a certificate that cannot be a root; remove it, or issue it anew", file.value));
+        file.place
+            .problem(format!("{} holds a certificate that cannot be a root; remove it, or issue it anew", file.value));
         return None;
     }
     Some(certificates)

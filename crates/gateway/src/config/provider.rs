@@ -10,8 +10,8 @@ use rustls_pki_types::CertificateDer;
 use url::Url;
 
 use super::key::{Form, Key};
-use super::reader::{Found, Table};
 use super::pem;
+use super::reader::{Found, Table};
 use super::urls::{self, PlainHttp};
 
 /// An upstream service.
@@ -152,8 +152,11 @@ const ID: Key =
     Key::required("id", Form::Text, "id = \"helpdesk\"", "Names the provider in paths and records; never change it.");
 const DISPLAY_NAME: Key =
     Key::optional("display_name", Form::Text, "What people are shown; the id by default, for want of a better name.");
-const CATEGORIES: Key =
-    Key::optional("categories", Form::Texts, "Words about what it is, for agents that look for a service; none by default.");
+const CATEGORIES: Key = Key::optional(
+    "categories",
+    Form::Texts,
+    "Words about what it is, for agents that look for a service; none by default.",
+);
 const API_BASE: Key = Key::required(
     "api_base",
     Form::Text,

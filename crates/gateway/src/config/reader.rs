@@ -194,8 +194,8 @@ impl<'c> Table<'c> {
 
     /// The same for a look at it beside its reading: nothing is reported.
     pub(super) fn nested(&self, key: &Key) -> Option<Table<'c>> {
-        let (name, value) = self.tree?.get_key_value(key.name)?;
-        let place = self.place.below(key.name, name.span().start);
+        let value = self.tree?.get(key.name)?;
+        let place = self.place.below(key.name, value.span().start);
         Some(Self { tree: Some(value.get_ref().as_table()?), place })
     }
 

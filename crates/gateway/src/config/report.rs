@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn lines_stand_in_the_order_of_the_file() {
-        let finding = |severity, offset, key: &str| Finding {
+        let finding = |severity, offset: Option<usize>, key: &str| Finding {
             severity,
             position: offset.map(|offset| Position::of("a\nb\nc", offset)),
             key: key.to_owned(),
@@ -131,7 +131,8 @@ mod tests {
         let problems = Problems::among("x.toml", findings).expect("problems");
         assert_eq!(problems.to_string(), "x.toml: is wrong\nx.toml:2:1: warning: b: is wrong\nx.toml:3:1: c: is wrong");
         assert_eq!(problems.count(), 2);
-        let warnings = Problems::among("x.toml", vec![finding(Severity::Warning, Some(2), "b")]).expect_err("no problem");
+        let warnings =
+            Problems::among("x.toml", vec![finding(Severity::Warning, Some(2), "b")]).expect_err("no problem");
         assert_eq!(warnings, [Warning("x.toml:2:1: warning: b: is wrong".to_owned())]);
     }
 }

@@ -12,12 +12,12 @@ pub(super) type Kept<'c> = Found<'c, Zeroizing<String>>;
 
 /// The secret that a key says the place of.
 pub(super) fn one<'c>(table: &Table<'c>, key: &Key) -> Option<Kept<'c>> {
-    fetch(&table.reference(key, KEYS)?)
+    fetch(&table.reference(key, KEYS)?, KEYS)
 }
 
 /// The secrets of a list; `None` where the key is not there.
 pub(super) fn list<'c>(table: &Table<'c>, key: &Key) -> Option<Vec<Kept<'c>>> {
-    Some(table.references(key, KEYS)?.iter().filter_map(fetch).collect())
+    Some(table.references(key, KEYS)?.iter().filter_map(|place| fetch(place, KEYS)).collect())
 }
 
 /// A text that stands in the file, or is kept as a secret is.
@@ -63,16 +63,18 @@ fn literal_or<'c>(table: &Table<'c>, key: &Key, keys: &'static [Key]) -> Option<
         let found = table.text(key)?;
         return Some(found.place.with(Zeroizing::new(found.value.to_owned())));
     }
-    fetch(&table.reference(key, keys)?)
+    fetch(&table.reference(key, keys)?, keys)
 }
 
-/// Reads what `{ file = "..." }` or `{ env = "..." }` refers to. Line ends after it do not belong to it.
-fn fetch<'c>(table: &Table<'c>) -> Option<Kept<'c>> {
-    let (text, place) = match (table.text(&FILE), table.text(&ENV)) {
+/// Reads what `{ file = "..." }` or `{ env = "..." }` refers to, as far as `keys` has them. Line ends after it do not belong to it.
+fn fetch<'c>(table: &Table<'c>, keys: &[Key]) -> Option<Kept<'c>> {
+    let source = |wanted: &Key| keys.iter().find(|key| key.name == wanted.name).and_then(|key| table.text(key));
+    let (text, place) = match (source(&FILE), source(&ENV)) {
         (Some(file), None) => (from_file(&file)?, file.place),
         (None, Some(variable)) => (from_variable(&variable)?, variable.place),
         _ => {
-            table.place().problem("names no place or several; write { file = \"...\" } or { env = \"...\" }");
+            let forms: Vec<String> = keys.iter().map(|key| format!("{{ {} = \"...\" }}", key.name)).collect();
+            table.place().problem(format!("names no place or several; write {}", forms.join(" or ")));
             return None;
         }
     };
@@ -110,7 +112,9 @@ fn from_variable(variable: &Found<'_, &str>) -> Option<Zeroizing<String>> {
             None
         }
         None => {
-            variable.place.problem(format!("the variable {0} is not set; set {0} where the gateway is started", variable.value));
+            variable
+                .place
+                .problem(format!("the variable {0} is not set; set {0} where the gateway is started", variable.value));
             None
         }
     }

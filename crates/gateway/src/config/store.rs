@@ -55,7 +55,8 @@ impl RedisUrl {
     }
 
     fn parse(text: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "is no URL of a Redis; write it as in \"redis://redis:6379\" or \"rediss://redis.example.com\"";
+        const FORM: &str =
+            "is no URL of a Redis; write it as in \"redis://redis:6379\" or \"rediss://redis.example.com\"";
         let url = Url::parse(text).map_err(|_| FORM)?;
         let database = url.path().trim_start_matches('/').bytes().all(|byte| byte.is_ascii_digit());
         if !matches!(url.scheme(), "redis" | "rediss") || url.host().is_none() || !database {
@@ -94,11 +95,8 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
     }
     let written = secrets::literal_or_one(table, &URL)?;
     let url = written.place.with(written.value.as_str()).parsed(RedisUrl::parse)?.value;
-    let kind = StoreKind::Redis {
-        url,
-        prefix: prefix?.value.to_owned(),
-        replicas_to_wait_for: replicas.unwrap_or_default(),
-    };
+    let kind =
+        StoreKind::Redis { url, prefix: prefix?.value.to_owned(), replicas_to_wait_for: replicas.unwrap_or_default() };
     Some(StoreConfig { kind, path, keys: keys? })
 }
 

@@ -39,10 +39,10 @@ pub(super) fn public(text: &str, loopback: Loopback) -> Result<Url, String> {
 pub(super) fn endpoint(text: &str, http: PlainHttp) -> Result<Endpoint, String> {
     let endpoint = Endpoint::parse(text, Plaintext::Allowed).map_err(form)?;
     match (endpoint.url().scheme(), http, is_loopback(endpoint.url())) {
-        ("http", PlainHttp::Nowhere | PlainHttp::OnLoopback, false) => {
-            Err("is http, by which secrets travel unprotected; use https, or set allow_plaintext = true for this provider"
-                .to_owned())
-        }
+        ("http", PlainHttp::Nowhere | PlainHttp::OnLoopback, false) => Err(
+            "is http, by which secrets travel unprotected; use https, or set allow_plaintext = true for this provider"
+                .to_owned(),
+        ),
         ("http", PlainHttp::Nowhere, true) => {
             Err("is http; use https, or set development.loopback_http = true".to_owned())
         }

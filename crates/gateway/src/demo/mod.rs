@@ -70,8 +70,8 @@ impl Stage {
         telemetry::start(&config.log);
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);
-        let parts = wiring::parts(config, shutdown.clone()).await?;
-        let server = Server::start(listen, workers, &parts)?;
+        let wired = wiring::parts(config, shutdown.clone()).await?;
+        let server = Server::start(listen, workers, &wired)?;
 
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;

@@ -33,18 +33,18 @@ impl Place {
 
     /// The gateway's configuration: what anybody would write for an API of their own.
     pub(crate) fn config(&self, ports: &Ports, redis: Option<&str>) -> io::Result<String> {
-        let secret = self.0.join("helpdesk.secret");
+        let secret = self.0.join("helpdesk.secret").display().to_string();
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?.write_all(CLIENT_SECRET.as_bytes())?;
         let store = match redis {
             Some(url) => {
-                let key = self.0.join("sealing.key");
+                let key = self.0.join("sealing.key").display().to_string();
                 let made = secret::SealingKey::generate(&SystemEntropy);
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key)?.write_all(made.as_bytes())?;
                 // A prefix of its own: a Redis that is used for other things stays as it is.
                 let prefix = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 format!("url = {url:?}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"")
             }
-            None => format!("path = {:?}", self.0.join("data")),
+            None => format!("path = {:?}", self.0.join("data").display().to_string()),
         };
         let (gateway, helpdesk) = (ports.gateway_url(), ports.helpdesk_url());
         Ok(format!(

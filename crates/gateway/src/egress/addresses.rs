@@ -70,8 +70,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Global unicast (2000::/3) without the ranges that stand for IPv4 addresses or are set apart: 2001::/23, 2001:db8::/32, 2002::/16,
-/// 3fff::/20. IPv4-mapped and NAT64 addresses lie outside of 2000::/3.
+/// Global unicast (`2000::/3`) without the ranges that stand for IPv4 addresses or are set apart: `2001::/23`, `2001:db8::/32`,
+/// `2002::/16`, `3fff::/20`. IPv4-mapped and NAT64 addresses lie outside of `2000::/3`.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let global = first & 0xe000 == 0x2000;

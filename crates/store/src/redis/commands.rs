@@ -171,6 +171,8 @@ fn script(text: &str, keys: &[String]) -> Cmd {
     command
 }
 
+/// Rounded up, as [`Life`] promises; at most ten thousand years, which Redis still takes.
 fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2).max(1)
+    let millis = time.as_micros().div_ceil(1000);
+    u64::try_from(millis).unwrap_or(u64::MAX).clamp(1, 315_360_000_000_000)
 }

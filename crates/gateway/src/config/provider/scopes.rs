@@ -18,8 +18,7 @@ pub(super) fn read(table: &Table<'_>, scopes: &Key) -> Operations {
         }
     }
     if allowed == 0 {
-        let place = table.written(scopes).unwrap_or_else(|| table.place().clone());
-        place.warning(NOTHING);
+        table.nested(scopes).as_ref().unwrap_or(table).place().warning(NOTHING);
     }
     Operations::new(rules)
 }

@@ -1,0 +1,66 @@
+use super::{Fake, lines};
+use crate::config::KEYS;
+use crate::config::key::{Form, Key};
+
+const EXAMPLE: &str = include_str!("../../../../../gateway.toml.example");
+
+fn environment() -> Fake {
+    Fake::new()
+        .variable("ATH_SEALING_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")
+        .variable("HELPDESK_CLIENT_SECRET", "secret")
+}
+
+#[test]
+fn the_example_passes() {
+    assert_eq!(lines(EXAMPLE, &environment()), Vec::<String>::new());
+}
+
+/// With everything switched on, only what excludes each other is wrong, and that files are not there.
+#[test]
+fn every_line_that_is_switched_off_would_be_understood() {
+    let on: Vec<&str> = EXAMPLE
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .collect();
+    let found = lines(&on.join("\n"), &environment());
+    let found: Vec<&str> = found.iter().filter_map(|line| line.splitn(5, ':').nth(3)).map(str::trim).collect();
+    assert_eq!(
+        found,
+        [
+            "gateway.tls.cert_file",
+            "gateway.tls.key_file",
+            "store.path",
+            "provider.ca_file",
+            "agent.public_key.file",
+            "development.loopback_http",
+            "development.placeholder_codes",
+        ]
+    );
+}
+
+#[test]
+fn every_key_is_explained_in_the_example() {
+    let comments: Vec<&str> = EXAMPLE.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    let comments = comments.join(" ");
+    let mut keys = 0;
+    for key in every(KEYS) {
+        keys += 1;
+        assert!(key.says.ends_with('.') && comments.contains(key.says), "{}: {}", key.name, key.says);
+        let stands = |line: &str| {
+            let line = line.trim_start_matches(['#', '[']);
+            line.strip_prefix(key.name).is_some_and(|rest| rest.starts_with([' ', ']']))
+                || line.contains(&format!("{} = ", key.name))
+                || line.starts_with(&format!("provider.{}]", key.name))
+        };
+        assert!(EXAMPLE.lines().any(stands), "{}", key.name);
+    }
+    assert_eq!(keys, 59);
+}
+
+fn every(keys: &'static [Key]) -> Vec<&'static Key> {
+    let below = |key: &'static Key| match key.form {
+        Form::Table(keys) | Form::Tables(keys) | Form::TableMap(keys) => every(keys),
+        _ => Vec::new(),
+    };
+    keys.iter().flat_map(|key| std::iter::once(key).chain(below(key))).collect()
+}
