@@ -101,7 +101,7 @@ impl Wanted {
             Some(Value::String(text)) if text.len() <= 2048 => Ok(Some(text.clone())),
             Some(_) => Err(BrokerError::Field(name)),
         };
-        let attestation = text("agent_attestation").map_err(|_| BrokerError::AttestationMissing)?;
+        let attestation = attestation(request)?.to_owned();
         let state = text("state").map_err(|_| BrokerError::StateMissing)?;
         if state.is_empty() || state.len() > MAX_STATE {
             return Err(BrokerError::StateMissing);
@@ -119,6 +119,12 @@ impl Wanted {
             resource: optional("resource")?,
         })
     }
+}
+
+/// The attestation of a request at authorize and token: absent is a malformed request, anything but a string a bad attestation.
+pub(crate) fn attestation(request: &Map<String, Value>) -> Result<&str, BrokerError> {
+    let value = request.get("agent_attestation").ok_or(BrokerError::Field("agent_attestation"))?;
+    value.as_str().ok_or(BrokerError::AttestationMissing)
 }
 
 fn approved_scopes(agent: &Agent, provider: &ProviderId, wanted: &[String]) -> Result<ScopeSet, BrokerError> {

@@ -1,6 +1,6 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
 use protocol::{Scope, ScopeSet, SessionId};
-use secret::{AuthorizationCode, CodeVerifier, Opaque};
+use secret::{AuthorizationCode, CodeVerifier};
 use store::{Life, Write, Written};
 
 use crate::consent::{Ending, Next};
@@ -36,15 +36,6 @@ impl ProviderAnswer {
     }
 }
 
-/// What the callback led to.
-#[derive(Debug)]
-pub struct Returned {
-    /// For the browser's own cookie, where somebody signed in.
-    pub signed_in: Option<Opaque>,
-    /// Where to.
-    pub next: Next,
-}
-
 impl Broker {
     /// Takes the provider's answer (RFC 6749 §4.1.2): from the browser that began, with the state that was sent, once.
     ///
@@ -54,7 +45,7 @@ impl Broker {
         answer: ProviderAnswer,
         binding: Option<&str>,
         browser: Option<&str>,
-    ) -> Result<Returned, BrokerError> {
+    ) -> Result<Next, BrokerError> {
         let held = match self.open_session(&answer.session).await {
             Err(BrokerError::SessionNotFound) => return Err(BrokerError::StateMismatch),
             other => other?,
@@ -78,18 +69,16 @@ impl Broker {
                 self.detached(async move { broker.exchange(consent, code).await }).await
             }
             Callback::Error { code: CallbackError::AccessDenied, .. } => {
-                let ending = self.refuse(&answer.session, held, Some(bound)).await?;
-                Ok(Returned { signed_in: None, next: Next::Ending(ending) })
+                self.refuse(&answer.session, held, Some(bound)).await.map(Next::Ending)
             }
             Callback::Error { .. } => {
-                let ending = self.fail(&answer.session, held, bound, "authorization_failed").await?;
-                Ok(Returned { signed_in: None, next: Next::Ending(ending) })
+                self.fail(&answer.session, held, bound, "authorization_failed").await.map(Next::Ending)
             }
         }
     }
 
     /// Exchanges the code, learns who signed in, and stores the connection before anybody relies on it.
-    async fn exchange(&self, consent: UnderWay, code: AuthorizationCode) -> Result<Returned, BrokerError> {
+    async fn exchange(&self, consent: UnderWay, code: AuthorizationCode) -> Result<Next, BrokerError> {
         let UnderWay { session, held, binding, bound, asked, browser } = consent;
         let stage = Stage::Exchanging { binding: bound.clone(), asked: asked.clone() };
         let version = held.version.next();
@@ -100,23 +89,18 @@ impl Broker {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
-                let ending = self.fail(&session, held, bound, error.reason()).await?;
-                return Ok(Returned { signed_in: None, next: Next::Ending(ending) });
+                return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
         let granted = granted(&tokens, &asked);
         let person = self.person(&provider.id, identity, browser.as_deref()).await?;
         let stored = self.connect(provider, &person, &tokens, &granted).await?;
-        let signed_in = match person.standing {
-            Standing::SignedIn => None,
-            Standing::New => Some(self.sign_in(&person.user).await?),
-        };
         if let Stored::Narrower { missing } = &stored
             && asked == held.body.scopes
         {
             // The older connection could do more, and nothing shrinks silently: ask the provider once more, for all of it.
             let url = self.send_to_provider(&session, held, bound, asked.union(missing)).await?;
-            return Ok(Returned { signed_in, next: Next::Provider(url) });
+            return Ok(Next::Provider(url));
         }
         let made = Made {
             connection: matches!(stored, Stored::New).then(|| connection_key(provider, &person).to_string()),
@@ -131,11 +115,10 @@ impl Broker {
         };
         let known = person.standing == Standing::SignedIn && !matches!(stored, Stored::New);
         if known {
-            let ending = self.complete(&session, held, &binding, consented).await?;
-            return Ok(Returned { signed_in, next: Next::Ending(ending) });
+            return self.complete(&session, held, &binding, consented).await.map(Next::Ending);
         }
         self.advance(&session, held, Stage::Confirming { binding: bound, consented }).await?;
-        Ok(Returned { signed_in, next: Next::Confirm(session) })
+        Ok(Next::Confirm(session))
     }
 
     async fn exchange_code(

@@ -73,6 +73,15 @@ pub struct Allowed {
     pub next: Next,
 }
 
+/// What Continue led to.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// For the browser's own cookie; `None` at a second click.
+    pub signed_in: Option<Opaque>,
+    /// Where to.
+    pub ending: Ending,
+}
+
 /// What the page that names the account says.
 #[derive(Debug)]
 pub struct AccountPage {
@@ -198,16 +207,18 @@ impl Broker {
         })
     }
 
-    /// The person goes on with the account that was named: now the code is released.
-    pub async fn confirm(&self, session: &SessionId, binding: &str) -> Result<Ending, BrokerError> {
+    /// The person goes on with the account that was named: now the browser is signed in, and the code is released.
+    pub async fn confirm(&self, session: &SessionId, binding: &str) -> Result<Confirmed, BrokerError> {
         let held = self.open_session(session).await?;
         match held.body.stage.clone() {
             Stage::Confirming { binding: bound, consented } if bound.matches(binding) => {
-                self.complete(session, held, binding, consented).await
+                let user = consented.user.clone();
+                let ending = self.complete(session, held, binding, consented).await?;
+                Ok(Confirmed { signed_in: Some(self.sign_in(&user).await?), ending })
             }
             // A second click, or a reloaded page: the same code, which is still good once.
             Stage::Completed { binding: bound, .. } if bound.matches(binding) => {
-                Ok(self.ending(session, &held.body, binding))
+                Ok(Confirmed { signed_in: None, ending: self.ending(session, &held.body, binding) })
             }
             Stage::Confirming { .. } | Stage::Completed { .. } => Err(BrokerError::StateMismatch),
             _ => Err(BrokerError::SessionUsed),

@@ -14,7 +14,7 @@ pub enum BrokerError {
     /// `grant_type` is another than `authorization_code`.
     #[error("the grant type is not supported")]
     GrantType,
-    /// The request carries no attestation.
+    /// The request carries no attestation, or something that is not even a string.
     #[error("the attestation is missing")]
     AttestationMissing,
     /// The attestation does not hold.

@@ -24,9 +24,9 @@ mod urls;
 mod vault;
 
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
-pub use callback::{ProviderAnswer, Returned};
+pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
-pub use consent::{AccountPage, AccountView, Allowed, ConsentView, DonePage, Ending, Next};
+pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError};
 pub use provider::Provider;

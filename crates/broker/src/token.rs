@@ -6,7 +6,7 @@ use secret::{Opaque, SecretHash};
 use serde_json::{Map, Value};
 use store::{Life, Written};
 
-use crate::authorize::TOMBSTONE;
+use crate::authorize::{TOMBSTONE, attestation};
 use crate::broker::Codes;
 use crate::caller::Caller;
 use crate::records::{Agent, Connection, Consented, Grant, Session, Stage, Token};
@@ -18,7 +18,7 @@ impl Broker {
     /// Exchanges a code for an ATH token (ATH 0.1): once, by the agent that began, with a fresh attestation for this endpoint.
     pub async fn exchange_token(&self, request: Map<String, Value>) -> Result<TokenResponse, BrokerError> {
         let text = |name: &'static str| request.get(name).and_then(Value::as_str).ok_or(BrokerError::Field(name));
-        let attestation = text("agent_attestation").map_err(|_| BrokerError::AttestationMissing)?;
+        let attestation = attestation(&request)?;
         if text("grant_type")? != "authorization_code" {
             return Err(BrokerError::GrantType);
         }

@@ -3,7 +3,7 @@ use axum::response::Response;
 use broker::{Broker, ProviderAnswer};
 use http::HeaderMap;
 
-use crate::consent::{go, with_cookies};
+use crate::consent::go;
 use crate::cookies::Cookies;
 use crate::error::PageError;
 
@@ -16,7 +16,6 @@ pub(crate) async fn callback(
     let answer = ProviderAnswer::parse(query.as_deref().unwrap_or_default())?;
     let cookies = Cookies::of(&headers, &broker);
     let binding = cookies.binding(answer.session());
-    let returned = broker.callback(answer, binding.as_deref(), cookies.browser().as_deref()).await?;
-    let signed_in = returned.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
-    Ok(with_cookies(go(&broker, &returned.next), [signed_in]))
+    let next = broker.callback(answer, binding.as_deref(), cookies.browser().as_deref()).await?;
+    Ok(go(&broker, &next))
 }

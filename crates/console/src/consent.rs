@@ -81,12 +81,15 @@ pub(crate) async fn decide_account(
 ) -> Result<Response, PageError> {
     let (session, cookies, form) = genuine(&broker, &headers, form)?;
     let binding = cookies.binding(&session).unwrap_or_default();
-    let ending = match form.decision.as_str() {
-        "continue" => broker.confirm(&session, &binding).await?,
-        "undo" => broker.undo(&session, &binding).await?,
-        _ => return Err(PageError::Malformed),
-    };
-    Ok(go(&broker, &Next::Ending(ending)))
+    match form.decision.as_str() {
+        "continue" => {
+            let confirmed = broker.confirm(&session, &binding).await?;
+            let signed_in = confirmed.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
+            Ok(with_cookies(go(&broker, &Next::Ending(confirmed.ending)), [signed_in]))
+        }
+        "undo" => Ok(go(&broker, &Next::Ending(broker.undo(&session, &binding).await?))),
+        _ => Err(PageError::Malformed),
+    }
 }
 
 /// The gateway's own last page.
@@ -115,7 +118,7 @@ pub(crate) fn go(broker: &Broker, next: &Next) -> Response {
     }
 }
 
-pub(crate) fn with_cookies<const N: usize>(mut response: Response, cookies: [Option<HeaderValue>; N]) -> Response {
+fn with_cookies<const N: usize>(mut response: Response, cookies: [Option<HeaderValue>; N]) -> Response {
     for cookie in cookies.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

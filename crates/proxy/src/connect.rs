@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -55,7 +57,7 @@ async fn http1(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<
 
 async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<Connection, ProxyError> {
     let mut builder = http2::Builder::new(LocalExecutor);
-    builder.timer(TokioTimer::new());
+    builder.timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(ProxyError::Malformed)?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
@@ -64,3 +66,6 @@ async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<
     });
     Ok(Connection::Http2(sender))
 }
+
+/// A connection that answers no ping for this long is given up.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);

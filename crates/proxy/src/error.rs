@@ -54,6 +54,9 @@ pub enum ProxyError {
     /// The upstream's answer is no HTTP, or broke off before its body.
     #[error("the upstream's answer is malformed")]
     Malformed(#[source] hyper::Error),
+    /// The upstream switched protocols (101), which nobody asked for.
+    #[error("the upstream switched protocols unasked")]
+    Switched,
     /// The answer is compressed although that was not asked for: the guard could not look into it.
     #[error("the upstream compressed an answer that it was asked not to")]
     Encoded,
@@ -182,7 +185,7 @@ fn row(error: &ProxyError) -> Row {
             status: StatusCode::GATEWAY_TIMEOUT,
             ..new(ErrorCode::OAuthError, "upstream_timeout", "The upstream did not answer in time.", OPERATOR)
         },
-        ProxyError::Malformed(_) => {
+        ProxyError::Malformed(_) | ProxyError::Switched => {
             new(ErrorCode::OAuthError, "upstream_malformed", "The upstream's answer is malformed.", OPERATOR)
         }
         ProxyError::Encoded => new(

@@ -30,7 +30,15 @@ pub(crate) async fn forward(
     *request.uri_mut() = target(upstream, permit, query)?;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers::outgoing(headers, upstream, lent);
-    let answered = in_time(upstream.response_timeout, &progress, pool.send(upstream, request, &progress)).await?;
+    let answered = in_time(upstream.response_timeout, &progress, pool.send(upstream, request, &progress)).await;
+    if matches!(answered, Err(ProxyError::Timeout)) {
+        // A shared connection that has gone silent would time every later request out, too.
+        pool.forget_shared();
+    }
+    let answered = answered?;
+    if answered.response.status().is_informational() {
+        return Err(ProxyError::Switched);
+    }
     refuse_encoded(&answered)?;
     Ok(answered)
 }

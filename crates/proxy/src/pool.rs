@@ -109,6 +109,11 @@ impl Pool {
         }
     }
 
+    /// The next request opens a connection of its own.
+    pub(crate) fn forget_shared(&self) {
+        *self.shared.borrow_mut() = None;
+    }
+
     fn shared(&self) -> Option<http2::SendRequest<Upload>> {
         let mut shared = self.shared.borrow_mut();
         if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
