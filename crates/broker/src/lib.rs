@@ -18,6 +18,8 @@ mod provider;
 mod records;
 mod refresh;
 mod register;
+#[cfg(test)]
+mod tests;
 mod text;
 mod token;
 mod urls;

@@ -49,3 +49,36 @@ fn summary(config: &Config) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SystemEnvironment;
+
+    #[test]
+    fn the_summary_has_what_the_providers_form_wants() {
+        let text = r#"
+            [gateway]
+            public_url = "https://gateway.example.com/"
+            [[provider]]
+            id = "helpdesk"
+            api_base = "https://helpdesk.internal/api/"
+            [provider.oauth]
+            authorize_endpoint = "https://helpdesk.internal/authorize"
+            token_endpoint = "https://helpdesk.internal/token"
+            client_id = "ath-gateway"
+            [provider.scopes]
+            "read:tickets" = { says = "See your tickets", allow = ["GET /tickets"] }
+        "#;
+        let (config, _) = Config::parse("gateway.toml", text, &SystemEnvironment).expect("a configuration");
+        assert_eq!(
+            summary(&config),
+            "gateway https://gateway.example.com, listening on 127.0.0.1:4180 (http); store: embedded, in ./data\n\
+             \n\
+             provider helpdesk (helpdesk), https://helpdesk.internal/api\n  \
+               read:tickets: See your tickets\n  \
+               redirect URI, to be registered there exactly as it stands:\n    \
+                 https://gateway.example.com/ath/callback\n"
+        );
+    }
+}

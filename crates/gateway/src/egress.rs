@@ -28,7 +28,8 @@ impl ProviderClient {
 #[async_trait]
 impl HttpClient for ProviderClient {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
-        let request = reqwest::Request::try_from(request).map_err(|error| transport(TransportErrorKind::Other, error))?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|error| transport(TransportErrorKind::Other, error))?;
         let mut answer = self.0.execute(request).await.map_err(classified)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(classified)? {

@@ -63,7 +63,10 @@ mod tests {
         let path = folder.path().join("data").join("sealing.key");
         let made = read_or_make(&path).expect("made").id();
         assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(path.parent().expect("a folder")).expect("a folder").permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(path.parent().expect("a folder")).expect("a folder").permissions().mode() & 0o777,
+            0o700
+        );
         assert_eq!(read_or_make(&path).expect("read").id(), made);
     }
 

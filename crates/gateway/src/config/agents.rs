@@ -45,13 +45,9 @@ fn public_key(table: &Table<'_>) -> Option<AgentPublicKey> {
     match AgentPublicKey::from_pem(&pem.value) {
         Ok(key) => Some(key),
         Err(_) if pem.value.contains("PRIVATE KEY-----") => {
-            pem.place.problem("is a private key, which is the agent's alone; write its public key");
-            None
+            pem.place.refused("is a private key, which is the agent's alone; write its public key")
         }
-        Err(_) => {
-            pem.place.problem("is no EC P-256 public key; write PEM that begins with -----BEGIN PUBLIC KEY-----");
-            None
-        }
+        Err(_) => pem.place.refused("is no EC P-256 public key; write PEM that begins with -----BEGIN PUBLIC KEY-----"),
     }
 }
 

@@ -35,9 +35,10 @@ pub(super) fn read<'c>(table: &Table<'c>) -> Written<'c> {
     Written {
         value: DevelopmentConfig {
             loopback: if is_on(&LOOPBACK_HTTP) { Loopback::Allowed } else { Loopback::Refused },
-            placeholder_codes: match is_on(&PLACEHOLDER_CODES) {
-                true => PlaceholderCodes::Accepted,
-                false => PlaceholderCodes::Refused,
+            placeholder_codes: if is_on(&PLACEHOLDER_CODES) {
+                PlaceholderCodes::Accepted
+            } else {
+                PlaceholderCodes::Refused
             },
         },
         places: on.iter().filter_map(|key| table.written(key)).collect(),

@@ -70,12 +70,10 @@ fn tls(table: &Table<'_>) -> Option<TlsFiles> {
     match CertifiedKey::from_der(cert_chain.clone(), key.clone_key(), &default_provider()) {
         Ok(_) => Some(TlsFiles { cert_chain, key }),
         Err(rustls::Error::InconsistentKeys(_)) => {
-            place.problem("the key does not belong to the certificate in cert_file; name the key it was issued for");
-            None
+            place.refused("the key does not belong to the certificate in cert_file; name the key it was issued for")
         }
         Err(_) => {
-            place.problem("the key and the certificate in cert_file are of no use for TLS; use RSA, ECDSA or Ed25519");
-            None
+            place.refused("the key and the certificate in cert_file are of no use for TLS; use RSA, ECDSA or Ed25519")
         }
     }
 }

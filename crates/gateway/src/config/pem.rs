@@ -13,13 +13,10 @@ pub(super) fn certificates(file: &Found<'_, &str>) -> Option<Vec<CertificateDer<
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&contents.bytes).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Some(certificates),
-        _ => {
-            file.place.problem(format!(
-                "{} holds no certificates in PEM; it begins with -----BEGIN CERTIFICATE-----",
-                file.value
-            ));
-            None
-        }
+        _ => file.place.refused(format!(
+            "{} holds no certificates in PEM; it begins with -----BEGIN CERTIFICATE-----",
+            file.value
+        )),
     }
 }
 

@@ -64,6 +64,12 @@ impl<'c> Place<'c> {
         self.report(Severity::Problem, message.into());
     }
 
+    /// Reports what keeps the gateway from starting, in a value's place.
+    pub(super) fn refused<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.problem(message);
+        None
+    }
+
     /// Reports what does not.
     pub(super) fn warning(&self, message: impl Into<String>) {
         self.report(Severity::Warning, message.into());
@@ -209,12 +215,9 @@ impl<'c> Table<'c> {
     pub(super) fn text_map(&self, key: &Key) -> Vec<(Found<'c, &'c str>, Found<'c, &'c str>)> {
         let entries = self.entries(key).into_iter();
         entries
-            .filter_map(|(name, value)| match value.value.as_str() {
-                Some(text) => Some((name, value.place.with(text))),
-                None => {
-                    value.place.problem(format!("must be {}", Form::Text.wanted("")));
-                    None
-                }
+            .filter_map(|(name, Found { value, place })| match value.as_str() {
+                Some(text) => Some((name, place.with(text))),
+                None => place.refused(format!("must be {}", Form::Text.wanted(""))),
             })
             .collect()
     }
@@ -223,15 +226,12 @@ impl<'c> Table<'c> {
         let Form::TableMap(keys) = key.form else {
             return Vec::new();
         };
+        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
         let entries = self.entries(key).into_iter();
         entries
-            .filter_map(|(name, value)| match value.value.as_table() {
-                Some(tree) => Some((name, Self::open(Some(tree), value.place, keys))),
-                None => {
-                    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-                    value.place.problem(format!("must be a table with {}", names.join(" and ")));
-                    None
-                }
+            .filter_map(|(name, Found { value, place })| match value.as_table() {
+                Some(tree) => Some((name, Self::open(Some(tree), place, keys))),
+                None => place.refused(format!("must be a table with {}", names.join(" and "))),
             })
             .collect()
     }
@@ -314,10 +314,7 @@ impl<'c> Found<'c, &str> {
     pub(super) fn parsed<T, E: Display>(self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<Found<'c, T>> {
         match parse(self.value) {
             Ok(value) => Some(self.place.with(value)),
-            Err(error) => {
-                self.place.problem(error.to_string());
-                None
-            }
+            Err(error) => self.place.refused(error.to_string()),
         }
     }
 }

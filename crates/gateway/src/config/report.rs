@@ -79,17 +79,10 @@ impl fmt::Display for Warning {
 
 impl Finding {
     fn line(&self, file: &str) -> String {
-        let mut line = format!("{file}:");
-        if let Some(Position { line: number, column }) = self.position {
-            line += &format!("{number}:{column}:");
-        }
-        if self.severity == Severity::Warning {
-            line += " warning:";
-        }
-        if !self.key.is_empty() {
-            line += &format!(" {}:", self.key);
-        }
-        line + " " + &self.message
+        let position = self.position.map_or_else(String::new, |at| format!("{}:{}:", at.line, at.column));
+        let severity = if self.severity == Severity::Warning { " warning:" } else { "" };
+        let key = if self.key.is_empty() { String::new() } else { format!(" {}:", self.key) };
+        format!("{file}:{position}{severity}{key} {}", self.message)
     }
 }
 

@@ -34,10 +34,7 @@ pub(super) fn literal_or_file<'c>(table: &Table<'c>, key: &Key) -> Option<Kept<'
 pub(super) fn contents(file: &Found<'_, &str>) -> Option<Contents> {
     match file.place.environment().read(Path::new(file.value)) {
         Ok(contents) => Some(contents),
-        Err(error) => {
-            file.place.problem(format!("{} {}", file.value, unreadable(&error)));
-            None
-        }
+        Err(error) => file.place.refused(format!("{} {}", file.value, unreadable(&error))),
     }
 }
 
@@ -74,14 +71,12 @@ fn fetch<'c>(table: &Table<'c>, keys: &[Key]) -> Option<Kept<'c>> {
         (None, Some(variable)) => (from_variable(&variable)?, variable.place),
         _ => {
             let forms: Vec<String> = keys.iter().map(|key| format!("{{ {} = \"...\" }}", key.name)).collect();
-            table.place().problem(format!("names no place or several; write {}", forms.join(" or ")));
-            return None;
+            return table.place().refused(format!("names no place or several; write {}", forms.join(" or ")));
         }
     };
     let trimmed = text.trim_end_matches(['\r', '\n']);
     if trimmed.is_empty() {
-        place.problem("is empty there; put the value into it");
-        return None;
+        return place.refused("is empty there; put the value into it");
     }
     Some(place.with(Zeroizing::new(trimmed.to_owned())))
 }
@@ -91,10 +86,7 @@ fn from_file(file: &Found<'_, &str>) -> Option<Zeroizing<String>> {
     warn_of_readers(file, contents.readers);
     match std::str::from_utf8(&contents.bytes) {
         Ok(text) => Some(Zeroizing::new(text.to_owned())),
-        Err(_) => {
-            file.place.problem(format!("{} is not UTF-8 text", file.value));
-            None
-        }
+        Err(_) => file.place.refused(format!("{} is not UTF-8 text", file.value)),
     }
 }
 
@@ -102,15 +94,11 @@ fn from_variable(variable: &Found<'_, &str>) -> Option<Zeroizing<String>> {
     // A name is shown only where it looks like one: somebody may have put the secret itself in its place.
     let usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if !variable.value.bytes().all(usual) || variable.value.is_empty() {
-        variable.place.problem("is no name of a variable; write it in A-Z, 0-9 and _");
-        return None;
+        return variable.place.refused("is no name of a variable; write it in A-Z, 0-9 and _");
     }
     match variable.place.environment().variable(variable.value).map(|value| value.into_string().map(Zeroizing::new)) {
         Some(Ok(value)) => Some(value),
-        Some(Err(_)) => {
-            variable.place.problem(format!("the variable {} is not UTF-8 text", variable.value));
-            None
-        }
+        Some(Err(_)) => variable.place.refused(format!("the variable {} is not UTF-8 text", variable.value)),
         None => {
             variable
                 .place

@@ -13,6 +13,7 @@ use super::*;
 mod broken;
 mod example;
 mod leaks;
+mod tls;
 
 /// Files and variables that exist in the test alone.
 #[derive(Default)]

@@ -83,12 +83,15 @@ impl Agent {
 
     pub(crate) async fn register(&self) -> Result<Answer, Failure> {
         let answer = self
-            .post("/ath/agents/register", &json!({
-                "agent_id": self.id.as_str(), "agent_attestation": self.attest(&self.gateway)?,
-                "developer": {"name": "Example Works", "id": "example-works"},
-                "requested_providers": [{"provider_id": "helpdesk", "scopes": ["read:tickets", "write:tickets"]}],
-                "purpose": "Keeps an eye on your tickets", "redirect_uris": [self.redirect_uri()],
-            }))
+            .post(
+                "/ath/agents/register",
+                &json!({
+                    "agent_id": self.id.as_str(), "agent_attestation": self.attest(&self.gateway)?,
+                    "developer": {"name": "Example Works", "id": "example-works"},
+                    "requested_providers": [{"provider_id": "helpdesk", "scopes": ["read:tickets", "write:tickets"]}],
+                    "purpose": "Keeps an eye on your tickets", "redirect_uris": [self.redirect_uri()],
+                }),
+            )
             .await?;
         if answer.status == StatusCode::CREATED {
             self.state().client = Some((answer.text("/client_id"), answer.text("/client_secret")));
@@ -103,10 +106,13 @@ impl Agent {
     pub(crate) async fn authorize(&self, scopes: &[&str]) -> Result<Answer, Failure> {
         let (client_id, _) = self.client()?;
         let answer = self
-            .post("/ath/authorize", &json!({
-                "client_id": client_id, "agent_attestation": self.attest(&self.gateway)?, "provider_id": "helpdesk",
-                "scopes": scopes, "state": random(), "user_redirect_uri": self.redirect_uri(),
-            }))
+            .post(
+                "/ath/authorize",
+                &json!({
+                    "client_id": client_id, "agent_attestation": self.attest(&self.gateway)?, "provider_id": "helpdesk",
+                    "scopes": scopes, "state": random(), "user_redirect_uri": self.redirect_uri(),
+                }),
+            )
             .await?;
         self.state().session = Some(answer.text("/ath_session_id"));
         Ok(answer)
@@ -117,10 +123,13 @@ impl Agent {
         let session = self.state().session.clone().ok_or("no consent was begun")?;
         let attestation = self.attest(&format!("{}/ath/token", self.gateway))?;
         let answer = self
-            .post("/ath/token", &json!({
-                "grant_type": "authorization_code", "client_id": client_id, "client_secret": client_secret,
-                "agent_attestation": attestation, "code": code, "ath_session_id": session,
-            }))
+            .post(
+                "/ath/token",
+                &json!({
+                    "grant_type": "authorization_code", "client_id": client_id, "client_secret": client_secret,
+                    "agent_attestation": attestation, "code": code, "ath_session_id": session,
+                }),
+            )
             .await?;
         if answer.status == StatusCode::OK {
             self.state().token = Some(answer.text("/access_token"));

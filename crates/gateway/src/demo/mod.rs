@@ -66,7 +66,8 @@ impl Stage {
         tokio::spawn(helpdesk.clone().serve(listener, shutdown.clone().cancelled_owned()));
 
         let text = place.config(&ports, arguments.store.as_deref())?;
-        let (config, _) = Config::parse("demo.toml", &text, &SystemEnvironment).map_err(|problems| problems.to_string())?;
+        let (config, _) =
+            Config::parse("demo.toml", &text, &SystemEnvironment).map_err(|problems| problems.to_string())?;
         telemetry::start(&config.log);
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);

@@ -34,7 +34,12 @@ impl Place {
     /// The gateway's configuration: what anybody would write for an API of their own.
     pub(crate) fn config(&self, ports: &Ports, redis: Option<&str>) -> io::Result<String> {
         let secret = self.0.join("helpdesk.secret").display().to_string();
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?.write_all(CLIENT_SECRET.as_bytes())?;
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&secret)?
+            .write_all(CLIENT_SECRET.as_bytes())?;
         let store = match redis {
             Some(url) => {
                 let key = self.0.join("sealing.key").display().to_string();
@@ -96,7 +101,8 @@ impl Ports {
     pub(crate) fn usual() -> io::Result<Self> {
         for port in [4180, 4181, 4182] {
             if let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
-                let message = format!("port {port} of 127.0.0.1 is taken ({error}): end what listens there, then start again");
+                let message =
+                    format!("port {port} of 127.0.0.1 is taken ({error}): end what listens there, then start again");
                 return Err(io::Error::new(error.kind(), message));
             }
         }
@@ -105,7 +111,8 @@ impl Ports {
 
     /// Whatever is free, so that a story can be played beside a running demonstration.
     pub(crate) fn free() -> io::Result<Self> {
-        let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+        let listeners =
+            [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
         let [gateway, helpdesk, agent] = listeners.map(|listener| listener.local_addr().map(|address| address.port()));
         Ok(Self { gateway: gateway?, helpdesk: helpdesk?, agent: agent? })
     }

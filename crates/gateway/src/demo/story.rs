@@ -39,9 +39,15 @@ impl Story<'_> {
         let agent = &self.stage.agent;
         let found = hold(agent.discover().await?, StatusCode::OK)?;
         let scopes = found.json().pointer("/supported_providers/0/available_scopes").cloned().unwrap_or_default();
-        self.tell("It asks the gateway what there is", &format!("{} with {scopes}", found.text("/supported_providers/0/provider_id")));
+        self.tell(
+            "It asks the gateway what there is",
+            &format!("{} with {scopes}", found.text("/supported_providers/0/provider_id")),
+        );
         let answer = hold(agent.register().await?, StatusCode::CREATED)?;
-        self.tell("It registers, and proves by a signature who it is", &format!("{} {}", answer.text("/agent_status"), answer.text("/client_id")));
+        self.tell(
+            "It registers, and proves by a signature who it is",
+            &format!("{} {}", answer.text("/agent_status"), answer.text("/client_id")),
+        );
         Ok(())
     }
 
@@ -56,32 +62,46 @@ impl Story<'_> {
     async fn consent(&mut self, link: &str) -> Result<(), Failure> {
         let mut browser = Browser::new()?;
         let asked = page(browser.open(link).await?, "Ticket Helper")?;
-        require(asked.says("See your tickets") && asked.says("Open and change tickets"), "the page says the scopes in words")?;
+        require(
+            asked.says("See your tickets") && asked.says("Open and change tickets"),
+            "the page says the scopes in words",
+        )?;
         self.tell("The user opens it: the page names the agent and what it may do", "nothing");
         let login = browser.submit(&asked, &[("decision", "allow")]).await?;
         require(login.url.host_str() == Some("localhost"), "Allow leads to the helpdesk")?;
         let signed_in = browser.submit(&login, &[("username", "alice@acme.test"), ("password", "demo1234")]).await?;
-        self.tell("The user allows, and signs in at the helpdesk as alice@acme.test", "nothing: the password stays between the two");
+        self.tell(
+            "The user allows, and signs in at the helpdesk as alice@acme.test",
+            "nothing: the password stays between the two",
+        );
         let account = page(browser.submit(&signed_in, &[("decision", "allow")]).await?, "alice@acme.test")?;
         require(account.url.host_str() == Some("127.0.0.1"), "the helpdesk leads back to the gateway")?;
-        self.tell("The gateway takes the helpdesk's code and names the account: alice@acme.test", "nothing: tokens are sealed in the store");
+        self.tell(
+            "The gateway takes the helpdesk's code and names the account: alice@acme.test",
+            "nothing: tokens are sealed in the store",
+        );
         let end = page(browser.submit(&account, &[("decision", "continue")]).await?, "ATH token")?;
         require(end.url.path() == "/callback", "the browser ends at the agent's redirect URI")?;
         let token = self.stage.agent.token().ok_or("the agent got no token")?;
-        self.tell("The user goes on; the agent exchanges its one-time code", &format!("an ATH token, {}…", token.get(..10).unwrap_or_default()));
+        self.tell(
+            "The user goes on; the agent exchanges its one-time code",
+            &format!("an ATH token, {}…", token.get(..10).unwrap_or_default()),
+        );
         Ok(())
     }
 
     async fn calls(&mut self) -> Result<(), Failure> {
         let agent = &self.stage.agent;
         let list = hold(agent.call(Method::GET, "/tickets?status=open", None).await?, StatusCode::OK)?;
-        let count = list.json().pointer("/tickets").and_then(|tickets| tickets.as_array().map(Vec::len)).unwrap_or_default();
+        let count =
+            list.json().pointer("/tickets").and_then(|tickets| tickets.as_array().map(Vec::len)).unwrap_or_default();
         require(count > 0, "there are open tickets")?;
         self.tell("It lists the open tickets, through the gateway", &format!("{count} tickets"));
         let ticket = json!({"title": "Card payments fail", "team": "payments", "priority": "p1"});
         let opened = hold(agent.call(Method::POST, "/tickets", Some(&ticket)).await?, StatusCode::CREATED)?;
         let id = opened.json().pointer("/id").map(ToString::to_string).unwrap_or_default();
-        let location = opened.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let location =
+            opened.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         require(location.starts_with("http://127.0.0.1:"), "Location points at the gateway")?;
         self.tell("It opens one", &format!("ticket {id}, at {location}"));
         let change = json!({"status": "in_progress"});
@@ -99,7 +119,10 @@ impl Story<'_> {
         let spelt = agent.call(Method::GET, "/tickets/%2e%2e/userinfo", None).await?;
         require(spelt.status.is_client_error(), "another spelling gains nothing")?;
         require(self.stage.helpdesk.recorded_requests().len() == before, "the helpdesk saw neither")?;
-        self.tell("A call outside its scopes is refused, however it is spelt", &format!("{} {}", refused.status.as_u16(), refused.text("/code")));
+        self.tell(
+            "A call outside its scopes is refused, however it is spelt",
+            &format!("{} {}", refused.status.as_u16(), refused.text("/code")),
+        );
         let echo = hold(agent.call(Method::GET, "/echo", None).await?, StatusCode::OK)?;
         require(String::from_utf8_lossy(&echo.body).contains("Bearer ****"), "the echoed token is masked")?;
         self.tell("Even an API that echoes the injected header gives nothing away", "Bearer ****…");
@@ -120,9 +143,16 @@ impl Story<'_> {
         let issued = self.stage.helpdesk.issued_tokens();
         require(!issued.is_empty(), "the helpdesk issued tokens")?;
         for token in &issued {
-            require(!contains(&received, token.as_bytes()), "nothing the agent received contains a token of the helpdesk's")?;
+            require(
+                !contains(&received, token.as_bytes()),
+                "nothing the agent received contains a token of the helpdesk's",
+            )?;
         }
-        let seen = format!("{} bytes in all, none of the helpdesk's {} tokens and codes in them", received.len(), issued.len());
+        let seen = format!(
+            "{} bytes in all, none of the helpdesk's {} tokens and codes in them",
+            received.len(),
+            issued.len()
+        );
         self.tell("All that the agent ever received is searched", &seen);
         println!("The story held, every step of it.");
         Ok(())

@@ -58,7 +58,8 @@ async fn consent_url(agent: &Agent) -> Result<String, Failure> {
 /// The end of the consent: a code, or a refusal.
 async fn callback(State(agent): State<Arc<Agent>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let code = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+    let code =
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
     let Some(code) = code else { return page(StatusCode::OK, "You refused. The agent got nothing.") };
     match agent.exchange(&code).await {
         Ok(answer) if answer.status == StatusCode::OK => page(StatusCode::OK, &allowed(&agent, &answer.json())),

@@ -47,7 +47,12 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, p
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    peer: SocketAddr,
+    core: Rc<Core>,
+    parts: Parts,
+) {
     let shutdown = parts.shutdown.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);

@@ -17,7 +17,7 @@ fn no_message_shows_a_secret() {
         secret(&format!("{{ env = \"{CANARY}\" }}")),
         secret(&format!("{{ env = 1, file = [\"{CANARY}\"] }}")),
         secret(&format!("'''{CANARY}''' x")),
-        secret(&format!("{CANARY}")),
+        secret(CANARY),
         secret(&format!("\"{CANARY}")),
         secret("{ file = \"/binary\" }"),
         secret("{ file = \"/open\" }") + "bogus = 1\n",
