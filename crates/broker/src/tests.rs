@@ -192,6 +192,7 @@ impl Bench {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "takes what `json!` makes")]
 fn map(value: Value) -> Map<String, Value> {
     value.as_object().expect("an object").clone()
 }
