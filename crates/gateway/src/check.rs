@@ -16,12 +16,16 @@ pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
         }
         Err(problems) => {
             eprintln!("{problems}");
-            match problems.count() {
-                1 => eprintln!("1 problem"),
-                count => eprintln!("{count} problems"),
-            }
+            eprintln!("{}", found(problems.count()));
             ExitCode::from(2)
         }
+    }
+}
+
+fn found(count: usize) -> String {
+    match count {
+        1 => "1 problem found".to_owned(),
+        count => format!("{count} problems found"),
     }
 }
 
@@ -54,6 +58,11 @@ fn summary(config: &Config) -> String {
 mod tests {
     use super::*;
     use crate::config::SystemEnvironment;
+
+    #[test]
+    fn problems_are_counted() {
+        assert_eq!([1, 2].map(found), ["1 problem found", "2 problems found"]);
+    }
 
     #[test]
     fn the_summary_has_what_the_providers_form_wants() {
