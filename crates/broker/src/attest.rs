@@ -5,12 +5,26 @@ use store::{Life, Written};
 
 use crate::documents::AgentIdentity;
 use crate::records::Jti;
+use crate::register::AUDIT;
 use crate::{Broker, BrokerError};
 
 impl Broker {
     /// Believes an attestation, or says why not: form and claims first, which cost nothing; then the key, from the identity document
     /// of the agent that `sub` names; then whether it was seen before, which only a valid signature gets to ask.
     pub(crate) async fn attested(
+        &self,
+        agent: &AgentId,
+        presented: &str,
+        audience: &Audience,
+    ) -> Result<(Attested, AgentIdentity), BrokerError> {
+        let judged = self.judge(agent, presented, audience).await;
+        if let Err(error) = &judged {
+            tracing::info!(target: AUDIT, event = "attestation_failed", agent_id = %agent, denial_reason = %error);
+        }
+        judged
+    }
+
+    async fn judge(
         &self,
         agent: &AgentId,
         presented: &str,

@@ -59,6 +59,12 @@ impl Broker {
             self.vault.delete(&client_key).await?;
             return Err(BrokerError::AlreadyRegistered);
         }
+        if agent.approvals.is_empty() {
+            tracing::info!(
+                target: AUDIT, event = "agent_registration_denied", agent_id = %agent.agent_id,
+                denial_reason = "no requested scope is offered",
+            );
+        }
         tracing::info!(target: AUDIT, event = "agent_registered", agent_id = %agent.agent_id, client_id = %agent.client_id);
         Ok(RegistrationResponse {
             client_id: agent.client_id.clone(),

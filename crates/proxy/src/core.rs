@@ -1,11 +1,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use broker::Broker;
+use broker::{Broker, Caller};
 use http::request::Parts;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use policy::CanonicalPath;
+use policy::{CanonicalPath, Denied};
 use url::Url;
 
 use crate::access::Access;
@@ -84,7 +84,7 @@ impl Core {
         let query = query(&parts.uri)?;
         let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
         let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
-        let permit = permit.map_err(|denied| ProxyError::Denied { wanted: denied.wanted().clone() })?;
+        let permit = permit.map_err(|denied| violation(&caller, &denied))?;
 
         let lent = self.plane.broker.lend(&caller).await?;
         let request_id = request_id(&parts);
@@ -106,6 +106,14 @@ fn respond(answered: Answered, rewriting: &Rewriting<'_>, mut guard: Guard, acce
     parts.version = http::Version::HTTP_11;
     let streamed = Streamed::new(body, guard, access, answered.connection);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
+}
+
+fn violation(caller: &Caller, denied: &Denied) -> ProxyError {
+    tracing::info!(
+        target: "ath_gateway::audit", event = "scope_violation", agent_id = %caller.agent_id(), user_id = %caller.user_id(),
+        provider_id = %caller.provider_id(), effective_scopes = %caller.scopes(), denied_scopes = %denied.wanted(),
+    );
+    ProxyError::Denied { wanted: denied.wanted().clone() }
 }
 
 /// The query, as it came; refused where it carries an access token.
