@@ -8,6 +8,7 @@ use protocol::{AgentId, Clock, ProviderId, Timestamp};
 use secret::{Entropy, KeyRing};
 use store::{Durability, Store};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use crate::documents::Documents;
 use crate::refresh::Refreshes;
@@ -142,7 +143,7 @@ impl Broker {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn(work)
+        self.tasks.spawn(work.in_current_span())
     }
 }
 

@@ -4,6 +4,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tower_service::Service;
+use tracing::Instrument;
 
 /// The control plane's service, on its own runtime: a slow request there never holds a core up.
 #[derive(Clone)]
@@ -20,8 +21,8 @@ impl Control {
     /// Answers one request. Goes on when the client hangs up: a decision that was begun is finished.
     pub(crate) async fn call(&self, request: Request<Incoming>) -> Response<Body> {
         let mut router = self.router.clone();
-        let answer = self.runtime.spawn(async move { Service::call(&mut router, request.map(Body::new)).await });
-        match answer.await {
+        let answer = async move { Service::call(&mut router, request.map(Body::new)).await };
+        match self.runtime.spawn(answer.in_current_span()).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(error) => {
