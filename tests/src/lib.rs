@@ -1,1 +1,39 @@
-//! Black-box tests.
+//! What the black-box tests are made of: the built gateway, a real Redis, the acting helpdesk, an acting agent, a person's browser.
+//!
+//! Every token that the helpdesk issues begins with [`CANARY`]. Whatever an agent is sent is searched for it, and so is the gateway's log.
+#![expect(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, reason = "what fails here fails the test")]
+
+mod agent;
+mod browser;
+mod gateway;
+mod http1;
+mod redis;
+mod upstream;
+
+pub use agent::Agent;
+pub use browser::{Browser, Page};
+pub use gateway::{Gateway, Store, binary};
+pub use http1::{Answer, Request, raw};
+pub use redis::RedisServer;
+pub use upstream::Upstream;
+
+/// Begins every token and code of the helpdesk's.
+pub const CANARY: &str = "CANARY-";
+
+/// A port that was free a moment ago.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Waits until `holds`, for ten seconds at most.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("this never held: {what}");
+}

@@ -16,7 +16,7 @@ impl Party {
         Self { key: AgentKey::generate().expect("a key"), id: AgentId::parse(AGENT, Loopback::Refused).expect("an id") }
     }
 
-    fn claims(&self) -> Value {
+    fn claims() -> Value {
         json!({"iss": AGENT, "sub": AGENT, "aud": GATEWAY, "iat": NOW.as_secs(), "exp": NOW.as_secs() + 3600, "jti": "j1", "capabilities": []})
     }
 
@@ -41,7 +41,7 @@ fn what_an_agent_signs_is_believed() {
         let token = Attestation::sign(&party.key, &party.id, audience, NOW, "j1").expect("signs");
         assert_eq!(party.judge(&token).expect("believed").agent_id().as_str(), AGENT);
     }
-    let mut origin = party.claims();
+    let mut origin = Party::claims();
     origin["iss"] = json!("https://agent.example");
     assert!(party.judge(&party.signed(r#"{"alg":"ES256"}"#, &origin.to_string())).is_ok());
 }
@@ -50,14 +50,14 @@ fn what_an_agent_signs_is_believed() {
 fn each_claim_is_required_and_of_its_type() {
     let party = Party::new();
     for name in ["iss", "sub", "aud", "iat", "exp", "jti"] {
-        let mut missing = party.claims();
+        let mut missing = Party::claims();
         missing.as_object_mut().expect("an object").remove(name);
         assert_eq!(
             party.judge(&party.signed(HEADER, &missing.to_string())).unwrap_err(),
             AttestationError::Claim(name)
         );
         for wrong in [json!(null), json!(["x"]), json!({}), json!(true), json!(-1), json!(1.5), json!(1e30)] {
-            let mut claims = party.claims();
+            let mut claims = Party::claims();
             claims[name] = wrong.clone();
             let error = party.judge(&party.signed(HEADER, &claims.to_string())).unwrap_err();
             assert_eq!(error, AttestationError::Claim(name), "{name}: {wrong}");
@@ -70,7 +70,7 @@ fn each_claim_is_required_and_of_its_type() {
         ("jti", json!("")),
         ("capabilities", json!("all")),
     ] {
-        let mut claims = party.claims();
+        let mut claims = Party::claims();
         claims[name] = wrong;
         assert_eq!(party.judge(&party.signed(HEADER, &claims.to_string())).unwrap_err(), AttestationError::Claim(name));
     }
@@ -92,7 +92,7 @@ fn claims_must_fit_the_request() {
         ("exp", json!(0), AttestationError::Expired),
         ("nbf", json!(now + 600), AttestationError::IssuedAt),
     ] {
-        let mut claims = party.claims();
+        let mut claims = Party::claims();
         claims[name] = value.clone();
         assert_eq!(party.judge(&party.signed(HEADER, &claims.to_string())).unwrap_err(), expected, "{name}: {value}");
     }
@@ -101,7 +101,7 @@ fn claims_must_fit_the_request() {
 #[test]
 fn only_es256_in_compact_form_is_read() {
     let party = Party::new();
-    let claims = party.claims().to_string();
+    let claims = Party::claims().to_string();
     for header in [
         r#"{"alg":"none"}"#,
         r#"{"alg":"HS256"}"#,
@@ -149,16 +149,16 @@ fn only_es256_in_compact_form_is_read() {
 #[test]
 fn only_the_agents_own_key_signs_for_it() {
     let (party, stranger) = (Party::new(), Party::new());
-    let token = stranger.signed(HEADER, &stranger.claims().to_string());
+    let token = stranger.signed(HEADER, &Party::claims().to_string());
     assert_eq!(party.judge(&token).unwrap_err(), AttestationError::Signature);
-    let own = party.signed(HEADER, &party.claims().to_string());
+    let own = party.signed(HEADER, &Party::claims().to_string());
     let (input, _) = own.rsplit_once('.').expect("three parts");
     for forged in [[0u8; 64], [0xff; 64]] {
         let token = format!("{input}.{}", BASE64URL_NOPAD.encode(&forged));
         assert_eq!(party.judge(&token).unwrap_err(), AttestationError::Signature);
     }
     let embedded = format!(r#"{{"alg":"ES256","jwk":{}}}"#, stranger.key.public_key().expect("a key").to_jwk());
-    let token = stranger.signed(&embedded, &stranger.claims().to_string());
+    let token = stranger.signed(&embedded, &Party::claims().to_string());
     assert_eq!(party.judge(&token).unwrap_err(), AttestationError::Signature);
 }
 

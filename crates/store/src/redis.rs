@@ -166,7 +166,12 @@ impl Store for RedisStore {
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {
-        self.query::<String>(redis::cmd("PING")).await?;
+        // Both connections: one that broke is renewed by its first use, so asking heals it before a write needs it.
+        let mut ping = redis::pipe();
+        ping.cmd("PING");
+        let (alive, writable) = tokio::join!(self.query::<String>(redis::cmd("PING")), self.run(ping));
+        alive?;
+        writable?;
         if self.replicas_to_wait_for > 0 {
             return Ok(Durability::Durable);
         }

@@ -1,0 +1,11 @@
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails in a test fails the test")]
+
+//! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
+
+mod consent;
+mod handshake;
+mod house;
+mod program;
+mod proxying;
+mod refreshing;
+mod way;

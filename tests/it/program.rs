@@ -1,0 +1,62 @@
+//! The command line.
+
+use std::process::{Command, Output};
+
+use tests::{RedisServer, binary};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).output().expect("it runs")
+}
+
+#[test]
+fn the_story_holds_with_each_store() {
+    let redis = RedisServer::start();
+    for arguments in [vec!["demo", "--story"], vec!["demo", "--story", "--store", &redis.url()]] {
+        let told = run(&arguments);
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        assert!(told.status.success(), "{text}{}", String::from_utf8_lossy(&told.stderr));
+        assert!(
+            text.contains("Seeded 3 users and 12 tickets.") && text.contains("The story held, every step of it."),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn keygen_prints_a_key() {
+    let key = String::from_utf8(run(&["keygen"]).stdout).expect("text");
+    assert!(secret::SealingKey::parse(&key).is_ok());
+}
+
+#[test]
+fn check_finds_every_problem_at_once_and_shows_no_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, "[gateway]\npublic_url = \"http://gateway.example.com\"\nlisten = \"nowhere\"\ncolour = 1\n\n[[provider]]\nid = \"A\"\n[provider.oauth]\nclient_secret = \"CANARY-secret\"\n").expect("written");
+    let checked = run(&["check", "--config", path.to_str().expect("text")]);
+    let problems = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert_eq!(checked.status.code(), Some(2));
+    for place in ["gateway.toml:2:", "gateway.toml:3:", "gateway.toml:4:", "gateway.toml:7:", "gateway.toml:9:"] {
+        assert!(problems.contains(place), "{place} in {problems}");
+    }
+    assert!(!problems.contains("CANARY"), "{problems}");
+    assert_eq!(run(&["serve", "--config", path.to_str().expect("text")]).status.code(), Some(2));
+}
+
+#[test]
+fn the_configurations_that_come_with_the_project_are_right() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = run(&["keygen"]).stdout;
+    std::fs::write(folder.path().join("key"), &key).expect("written");
+    let deployed = std::fs::read_to_string(format!("{root}/deploy/gateway.toml")).expect("a file");
+    let place = folder.path().display().to_string();
+    let deployed = deployed
+        .replace("/run/secrets/sealing-key", &format!("{place}/key"))
+        .replace("/run/secrets/crm", &format!("{place}/key"));
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, deployed).expect("written");
+    let checked = run(&["check", "--config", path.to_str().expect("text")]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("https://gateway.example.com/ath/callback"));
+}

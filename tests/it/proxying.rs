@@ -1,0 +1,268 @@
+//! The data plane: who may call what, what the upstream sees, and what comes back.
+
+use serde_json::json;
+use tests::{Agent, Browser, CANARY, Gateway, Store, Upstream, free_port, raw};
+
+struct Scene {
+    gateway: Gateway,
+    upstream: Upstream,
+    agent: Agent,
+    token: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let upstream = Upstream::start(free_port(), |_| {});
+        let gateway =
+            Gateway::start_with(Store::Embedded, upstream.gateway_port(), &upstream.provider("pkce = \"none\""));
+        let mut agent = Agent::new("Ticket Helper");
+        agent.register(&gateway);
+        let (link, session) = agent.authorize(&gateway, &["read:tickets", "write:tickets"]);
+        let end = Browser::new().consent(&link);
+        let token = agent.exchange(&gateway, &session, &end["code"]).text("/access_token");
+        Self { gateway, upstream, agent, token }
+    }
+
+    fn forwarded(&self) -> usize {
+        self.upstream.helpdesk.recorded_requests().len()
+    }
+}
+
+fn refused(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+#[test]
+fn checks_come_in_the_protocols_order() {
+    let scene = Scene::new();
+    let (gateway, token) = (&scene.gateway, &scene.token);
+    let id = scene.agent.id.as_str();
+    let call = |path: &str, headers: &[(&str, &str)]| {
+        let request = gateway.request("GET", path);
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send().refusal()
+    };
+    let bearer = format!("Bearer {token}");
+    assert_eq!(call("/ath/proxy/helpdesk/tickets", &[]), refused(401, "TOKEN_INVALID"));
+    assert_eq!(
+        call("/ath/proxy/helpdesk/tickets", &[("authorization", "Bearer ath_tk_unknown")]),
+        refused(401, "TOKEN_INVALID")
+    );
+    let upstreams_own =
+        scene.upstream.helpdesk.issued_tokens().into_iter().find(|token| token.starts_with(CANARY)).expect("a token");
+    let passed_through = format!("Bearer {upstreams_own}");
+    assert_eq!(
+        call("/ath/proxy/helpdesk/tickets", &[("authorization", &passed_through)]),
+        refused(401, "TOKEN_INVALID")
+    );
+    let agent = [("authorization", bearer.as_str()), ("x-ath-agent-id", "https://other.example/agent.json")];
+    assert_eq!(call("/ath/proxy/none/tickets", &agent), refused(403, "AGENT_IDENTITY_MISMATCH"));
+    let right = [("authorization", bearer.as_str()), ("x-ath-agent-id", id)];
+    assert_eq!(call("/ath/proxy/other/tickets", &right), refused(403, "PROVIDER_MISMATCH"));
+    assert_eq!(call("/ath/proxy/none/tickets", &right), refused(403, "PROVIDER_MISMATCH"));
+    assert_eq!(call("/ath/proxy/helpdesk/tickets", &right[..1]), refused(403, "AGENT_IDENTITY_MISMATCH"));
+    assert_eq!(call("/ath/proxy/helpdesk/admin", &right), refused(403, "SCOPE_NOT_APPROVED"));
+    assert_eq!(scene.forwarded(), 0);
+    let own = gateway.request("GET", "/helpdesk/tickets").header("authorization", &bearer).send();
+    assert_eq!(own.status, 200, "a provider's own path needs the token alone");
+}
+
+#[test]
+fn no_other_spelling_reaches_the_upstream() {
+    let scene = Scene::new();
+    for target in [
+        "/ath/proxy/helpdesk/tickets/../userinfo",
+        "/ath/proxy/helpdesk/tickets/%2e%2e/userinfo",
+        "/ath/proxy/helpdesk/tickets/.%2E/userinfo",
+        "/ath/proxy/helpdesk//tickets",
+        "/ath/proxy/helpdesk/tickets//1",
+        "/ath/proxy/helpdesk/tickets;x=1",
+        "/ath/proxy/helpdesk/tickets%2f1",
+        "/ath/proxy/helpdesk/tickets%5c1",
+        "/ath/proxy/helpdesk/tickets%00",
+        "/ath/proxy/helpdesk/%74ickets",
+        "/ath/proxy/helpdesk/tickets%252f1",
+        "/ath/proxy/helpdesk/tickets\\1",
+        "/ath/proxy/helpdesk/Tickets",
+        "/ath/proxy/helpdesk/tickets/1/",
+        "/ath/proxy/helpdesk/./tickets",
+        "/ath/proxy/%68elpdesk/tickets",
+        "/ath/proxy/helpdesk@evil.test/tickets",
+        "/ath/proxy//helpdesk/tickets",
+        "/helpdesk/../helpdesk/tickets",
+        "/ath/proxy/helpdesk/tickets?access_token=x",
+        "http://evil.test/ath/proxy/helpdesk/tickets",
+        "/ath/proxy/helpdesk/tickets/..%3b/x",
+    ] {
+        let answer = scene.agent.call(&scene.gateway, &scene.token, "GET", "/tickets").send_to(target);
+        assert!((400..500).contains(&answer.status), "{target}: {} {}", answer.status, answer.body_text());
+    }
+    for method in ["TRACE", "CONNECT", "get", "PROPFIND"] {
+        let answer = scene.agent.call(&scene.gateway, &scene.token, method, "/tickets").send();
+        assert!((400..500).contains(&answer.status), "{method}: {}", answer.status);
+    }
+    assert_eq!(scene.forwarded(), 0);
+}
+
+#[test]
+fn ambiguous_http_is_refused() {
+    let scene = Scene::new();
+    let port = scene.gateway.port();
+    let head = format!("Authorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n", scene.token, scene.agent.id);
+    for lines in [
+        "Host: a\r\nHost: b\r\n",
+        "",
+        "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n",
+        "Host: a\r\nAuthorization: Bearer x\r\n",
+        "Host: a\r\nTransfer_Encoding: chunked\r\n",
+        "Host: a\r\nConnection: authorization\r\n",
+        "Host: a\r\nExpect: 200-ok\r\n",
+        "Host: a\r\nX_ATH_Agent_ID: other\r\n",
+    ] {
+        let request = format!("GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\n{lines}{head}\r\n");
+        let answer = raw(port, request.as_bytes(), "GET");
+        assert!((400..500).contains(&answer.status), "{lines:?}: {}", answer.status);
+    }
+    assert_eq!(scene.forwarded(), 0);
+}
+
+#[test]
+fn the_upstream_sees_its_own_token_and_nothing_of_the_agents_credentials() {
+    let scene = Scene::new();
+    let request = scene.agent.call(
+        &scene.gateway,
+        &scene.token,
+        "GET",
+        "/tickets?status=open&team=payments&status=open&x=%20%2f;a",
+    );
+    let request = [
+        ("cookie", "a=b"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("forwarded", "for=x"),
+        ("x-http-method-override", "DELETE"),
+        ("x-custom", "kept"),
+        ("proxy-authorization", "Basic x"),
+        ("te", "trailers"),
+        ("accept-encoding", "gzip"),
+    ]
+    .iter()
+    .fold(request, |request, (name, value)| request.header(name, value));
+    let _ = scene.agent.send(&request);
+    let seen = scene.upstream.helpdesk.recorded_requests();
+    let seen = seen.last().expect("one call");
+    let values = |name: &str| {
+        let values = seen.headers.get_all(name).iter().map(|value| value.to_str().expect("text").to_owned());
+        values.collect::<Vec<_>>()
+    };
+    let authorization = values("authorization");
+    assert_eq!(authorization.len(), 1);
+    assert!(authorization[0].starts_with(&format!("Bearer {CANARY}")), "its own token");
+    assert_eq!(values("x-custom"), ["kept"]);
+    assert_eq!(values("accept-encoding"), ["identity"]);
+    assert!(values("host")[0].starts_with("localhost:"));
+    for name in [
+        "cookie",
+        "x-ath-agent-id",
+        "x-forwarded-for",
+        "forwarded",
+        "x-http-method-override",
+        "proxy-authorization",
+        "te",
+        "connection",
+    ] {
+        assert!(values(name).is_empty(), "{name}: {:?}", values(name));
+    }
+    assert!(seen.target.ends_with("/tickets?status=open&team=payments&status=open&x=%20%2f;a"), "{}", seen.target);
+}
+
+#[test]
+fn an_echoed_token_comes_back_masked() {
+    let scene = Scene::new();
+    for place in ["body", "header", "split", "location"] {
+        let answer =
+            scene.agent.send(&scene.agent.call(&scene.gateway, &scene.token, "GET", &format!("/echo?in={place}")));
+        assert!(answer.status < 400, "{place}: {}", answer.body_text());
+        let text = String::from_utf8_lossy(&answer.bytes).into_owned();
+        assert!(text.contains("*****"), "{place}: {text}");
+        assert!(!text.contains(CANARY), "{place}");
+    }
+}
+
+#[test]
+fn heads_and_bodies_pass() {
+    let scene = Scene::new();
+    let call = |method: &str, path: &str| scene.agent.call(&scene.gateway, &scene.token, method, path);
+    let get = scene.agent.send(&call("GET", "/tickets"));
+    let head = scene.agent.send(&call("HEAD", "/tickets"));
+    assert_eq!((head.status, head.header("content-length")), (200, get.header("content-length")));
+    assert!(head.body.is_empty());
+    assert_eq!(get.header("x-content-type-options"), Some("nosniff"));
+    let missing = scene.agent.send(&call("GET", "/tickets/999"));
+    assert_eq!(missing.status, 404, "an upstream's own refusals pass");
+
+    let before = scene.gateway.memory();
+    let body = vec![b'x'; 64 << 20];
+    let sent = scene.agent.send(&call("PUT", "/tickets/1/attachments/big").body(body));
+    assert_eq!(sent.json()["bytes"], json!(64 << 20), "{}", sent.body_text());
+    let got = call("GET", "/tickets/1/attachments/big?size=67108864").send();
+    assert_eq!(got.body.len(), 64 << 20);
+    let grown = scene.gateway.memory().saturating_sub(before);
+    assert!(grown < 24 << 20, "streaming is flat: it grew by {grown} bytes");
+}
+
+#[test]
+fn an_event_arrives_when_it_is_sent() {
+    use std::io::Read;
+    let scene = Scene::new();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", scene.gateway.port())).expect("connects");
+    let request = format!(
+        "GET /ath/proxy/helpdesk/tickets/events?every_ms=60000 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
+        scene.token, scene.agent.id
+    );
+    std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("a timeout");
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    while !seen.windows(6).any(|window| window == b"data: ") {
+        let read = stream.read(&mut buffer).expect("the first event comes long before the second");
+        seen.extend_from_slice(&buffer[..read]);
+    }
+    assert!(String::from_utf8_lossy(&seen).contains("text/event-stream"));
+}
+
+#[test]
+fn an_upstream_that_is_down_or_slow_is_said_so() {
+    let mut scene = Scene::new();
+    let call = |scene: &Scene| scene.agent.send(&scene.agent.call(&scene.gateway, &scene.token, "GET", "/tickets"));
+    assert_eq!(call(&scene).status, 200);
+    scene.upstream.stop();
+    tests::eventually("the upstream is gone", || call(&scene).status == 502);
+    let down = call(&scene);
+    assert_eq!(down.refusal(), refused(502, "OAUTH_ERROR"));
+    assert_eq!(down.text("/details/reason"), "upstream_unreachable");
+    scene.upstream.serve();
+    assert_eq!(call(&scene).status, 200);
+}
+
+#[test]
+fn a_slow_upstream_times_out() {
+    let hole = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = hole.local_addr().expect("an address").port();
+    let upstream = Upstream::start(free_port(), |_| {});
+    let providers = upstream.provider("pkce = \"none\"").replacen(
+        "api_base = \"http://localhost",
+        "api_base = \"http://127.0.0.1:PORT#",
+        1,
+    );
+    let base = providers.lines().find(|line| line.contains("PORT#")).expect("a line").to_owned();
+    let providers = providers.replace(&base, &format!("api_base = \"http://127.0.0.1:{port}\""));
+    let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &providers);
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&gateway);
+    let (link, session) = agent.authorize(&gateway, &["read:tickets"]);
+    let end = Browser::new().consent(&link);
+    let token = agent.exchange(&gateway, &session, &end["code"]).text("/access_token");
+    let slow = agent.send(&agent.call(&gateway, &token, "GET", "/tickets"));
+    assert_eq!(slow.refusal(), refused(504, "OAUTH_ERROR"));
+    assert_eq!(slow.text("/details/reason"), "upstream_timeout");
+    drop(hole);
+}

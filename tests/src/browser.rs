@@ -1,0 +1,169 @@
+use std::collections::BTreeMap;
+
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use crate::{Answer, CANARY, Request};
+
+/// A person's browser: cookies by host, redirects, forms. What it is shown by the gateway is searched for canaries.
+#[derive(Default)]
+pub struct Browser {
+    cookies: BTreeMap<String, BTreeMap<String, String>>,
+    /// Stands for a gateway behind its public URL: requests to the first port go to the second.
+    reroute: Option<(u16, u16)>,
+}
+
+/// Where the browser is now.
+pub struct Page {
+    /// The last URL.
+    pub url: Url,
+    /// What stands there; status 0 where nobody listens, as at an agent's redirect URI.
+    pub answer: Answer,
+}
+
+impl Browser {
+    /// A browser that has been nowhere.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on the gateway's public port leads to another replica.
+    pub fn reroute(&mut self, public: u16, replica: u16) {
+        self.reroute = Some((public, replica));
+    }
+
+    /// Opens a link and follows redirects.
+    pub fn open(&mut self, url: &str) -> Page {
+        self.go("GET", Url::parse(url).expect("a URL"), None, &[])
+    }
+
+    /// Fills in the first form and presses the button.
+    pub fn submit(&mut self, page: &Page, fields: &[(&str, &str)]) -> Page {
+        self.submit_from(page, fields, &[])
+    }
+
+    /// The same with other headers: another origin, say.
+    pub fn submit_from(&mut self, page: &Page, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
+        let html = page.answer.body_text();
+        let form = between(&html, "<form", "</form>").unwrap_or_else(|| panic!("no form at {}: {html}", page.url));
+        let mut filled = Serializer::new(String::new());
+        for input in form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
+            let name = attribute(input, "name").unwrap_or_default();
+            let hidden = attribute(input, "type").as_deref() == Some("hidden");
+            let chosen = attribute(input, "type").as_deref() == Some("radio") && input.contains("checked");
+            if (hidden || chosen) && fields.iter().all(|(field, _)| *field != name) {
+                filled.append_pair(&name, &attribute(input, "value").unwrap_or_default());
+            }
+        }
+        filled.extend_pairs(fields);
+        let action = page.url.join(&attribute(form, "action").unwrap_or_default()).expect("an action");
+        self.go("POST", action, Some(filled.finish()), headers)
+    }
+
+    /// The whole consent of alice, from the link to the end; the parameters of the agent's redirect URI.
+    pub fn consent(&mut self, link: &str) -> BTreeMap<String, String> {
+        let page = self.sign_in(link);
+        let page = self.submit(&page, &[("decision", "allow")]);
+        assert!(page.says("alice@acme.test"), "the account is named: {}", page.answer.body_text());
+        self.submit(&page, &[("decision", "continue")]).parameters()
+    }
+
+    /// Allow at the gateway, and alice's sign-in at the helpdesk: the helpdesk's own consent page.
+    pub fn sign_in(&mut self, link: &str) -> Page {
+        let page = self.open(link);
+        assert_eq!(page.answer.status, 200, "{}", page.answer.body_text());
+        let page = self.submit(&page, &[("decision", "allow")]);
+        self.submit(&page, &[("username", "alice@acme.test"), ("password", "demo1234")])
+    }
+
+    fn go(&mut self, method: &str, url: Url, form: Option<String>, headers: &[(&str, &str)]) -> Page {
+        let (mut method, mut url, mut form) = (method, url, form);
+        for _ in 0..12 {
+            let Some(answer) = self.one(method, &url, form.take(), headers) else {
+                return Page {
+                    url,
+                    answer: Answer { status: 0, headers: Vec::new(), body: Vec::new(), bytes: Vec::new() },
+                };
+            };
+            let location = answer.header("location").map(str::to_owned);
+            match location {
+                Some(location) if (300..400).contains(&answer.status) => {
+                    url = url.join(&location).expect("a URL");
+                    method = "GET";
+                }
+                _ => return Page { url, answer },
+            }
+        }
+        panic!("too many redirects, the last to {url}");
+    }
+
+    /// `None` where the URL is an agent's redirect URI: the tests read it, and nobody serves it.
+    fn one(&mut self, method: &str, url: &Url, form: Option<String>, headers: &[(&str, &str)]) -> Option<Answer> {
+        if url.path() == "/callback" {
+            return None;
+        }
+        let host = url.host_str().expect("a host").to_owned();
+        let mut target = url.clone();
+        let gateway = host == "127.0.0.1";
+        if let Some((public, replica)) = self.reroute
+            && gateway
+            && url.port() == Some(public)
+        {
+            target.set_port(Some(replica)).expect("a port");
+        }
+        let cookies: Vec<String> =
+            self.cookies.get(&host).into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = Request::new(method, target.as_str()).header("cookie", &cookies.join("; "));
+        if let Some(form) = form {
+            request = request.header("content-type", "application/x-www-form-urlencoded").body(form.into_bytes());
+            if headers.is_empty() {
+                request = request.header("origin", &url.origin().ascii_serialization());
+            }
+        }
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send();
+        if gateway {
+            assert!(!String::from_utf8_lossy(&answer.bytes).contains(CANARY), "a page of the gateway's shows a token");
+        }
+        let jar = self.cookies.entry(host).or_default();
+        for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            if let Some((name, value)) = cookie.split(';').next().and_then(|pair| pair.split_once('=')) {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Some(answer)
+    }
+}
+
+impl Page {
+    /// Whether a person would read `text` there.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        self.answer.body_text().contains(text)
+    }
+
+    /// The parameters of the URL.
+    #[must_use]
+    pub fn parameters(&self) -> BTreeMap<String, String> {
+        self.url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+    }
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.split_once(end).map(|(inside, _)| inside)
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = between(tag, &format!(" {name}=\""), "\"")?;
+    Some(
+        value
+            .replace("&#38;", "&")
+            .replace("&#34;", "\"")
+            .replace("&#39;", "'")
+            .replace("&amp;", "&")
+            .replace("&quot;", "\""),
+    )
+}

@@ -1,0 +1,159 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::{CANARY, RedisServer, Request, Upstream};
+
+/// Where a gateway keeps its records.
+#[derive(Clone, Copy)]
+pub enum Store<'a> {
+    /// In a folder of its own: one gateway.
+    Embedded,
+    /// In this Redis: as many as you like.
+    Redis(&'a RedisServer),
+}
+
+/// The built binary, running on loopback. Its log is searched for canaries when it ends.
+pub struct Gateway {
+    process: Child,
+    port: u16,
+    public_port: u16,
+    folder: TempDir,
+    log: PathBuf,
+}
+
+/// A sealing key, the same for all replicas of a test.
+const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+impl Gateway {
+    /// A gateway in front of `upstream`, with `settings` added to its `[provider.oauth]` table.
+    #[must_use]
+    pub fn start(store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
+        Self::start_at(crate::free_port(), None, store, &upstream.provider(settings))
+    }
+
+    /// A gateway with this text as its `[[provider]]` tables and whatever follows them.
+    #[must_use]
+    pub fn start_with(store: Store<'_>, port: u16, providers: &str) -> Self {
+        Self::start_at(port, None, store, providers)
+    }
+
+    /// A second gateway on the same store, with the same public URL.
+    #[must_use]
+    pub fn replica(&self, store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
+        Self::start_at(crate::free_port(), Some(self.public_port), store, &upstream.provider(settings))
+    }
+
+    fn start_at(port: u16, public_port: Option<u16>, store: Store<'_>, providers: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let public_port = public_port.unwrap_or(port);
+        let store = match store {
+            Store::Embedded => format!(
+                "path = {:?}\nkeys = [{{ env = \"SEALING_KEY\" }}]",
+                folder.path().join("data").display().to_string()
+            ),
+            Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
+        };
+        let text = format!(
+            "[gateway]\npublic_url = \"http://127.0.0.1:{public_port}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n\n[store]\n{store}\n\n\
+             [log]\nfilter = \"debug\"\n\n[development]\nloopback_http = true\n\n{providers}"
+        );
+        let config = folder.path().join("gateway.toml");
+        fs::write(&config, text).expect("written");
+        let log = folder.path().join("log");
+        let process = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(&config)
+            .env("SEALING_KEY", SEALING_KEY)
+            .env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET)
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).expect("a log"))
+            .spawn()
+            .expect("the gateway starts");
+        let gateway = Self { process, port, public_port, folder, log };
+        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        gateway
+    }
+
+    /// What agents and browsers call: the address of this very replica.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What attestations name: the same for all replicas.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.public_port)
+    }
+
+    /// The port of this replica.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A plain request to this replica.
+    #[must_use]
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(method, &format!("{}{path}", self.url()))
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Resident memory, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
+    }
+
+    /// Everything that its embedded store has on disk.
+    #[must_use]
+    pub fn at_rest(&self) -> Vec<u8> {
+        everything_below(&self.folder.path().join("data"))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if !std::thread::panicking() {
+            let log = self.log();
+            assert!(!log.contains(CANARY), "the log holds a token of the upstream's");
+            assert!(!log.contains(crate::upstream::CLIENT_SECRET), "the log holds the client secret");
+            assert!(!log.contains("panicked"), "something panicked: {log}");
+        }
+    }
+}
+
+/// The binary that lies beside this test's own.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let folder = test.parent().and_then(Path::parent).expect("target/debug");
+    let binary = folder.join("ath-gateway");
+    assert!(binary.exists(), "{} is missing: run `cargo build --workspace` first", binary.display());
+    binary
+}
+
+pub(crate) fn everything_below(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            bytes.extend(everything_below(&path));
+        } else {
+            bytes.extend(fs::read(&path).expect("readable"));
+        }
+    }
+    bytes
+}

@@ -1,0 +1,71 @@
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A real redis-server on loopback, with its data in a folder that goes with it.
+pub struct RedisServer {
+    process: Option<Child>,
+    port: u16,
+    folder: TempDir,
+}
+
+impl RedisServer {
+    /// Starts one on a free port.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mut server = Self { process: None, port: crate::free_port(), folder };
+        server.restart();
+        server
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it; what was acknowledged is on disk.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts it again, on the same port, with what it had.
+    pub fn restart(&mut self) {
+        let process = Command::new("redis-server")
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .spawn();
+        self.process = Some(process.expect("redis-server must be installed: ./tests/run does it"));
+        crate::eventually("redis-server listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    /// Everything that is on its disk.
+    #[must_use]
+    pub fn at_rest(&self) -> Vec<u8> {
+        crate::gateway::everything_below(self.folder.path())
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
