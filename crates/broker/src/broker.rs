@@ -8,6 +8,7 @@ use protocol::{AgentId, Clock, ProviderId, Timestamp};
 use secret::{Entropy, KeyRing};
 use store::{Durability, Store};
 use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::documents::Documents;
@@ -86,6 +87,7 @@ pub struct Inner {
     pub(crate) development: Development,
     pub(crate) refreshes: Refreshes,
     tasks: Handle,
+    under_way: TaskTracker,
 }
 
 impl Broker {
@@ -104,6 +106,7 @@ impl Broker {
             development: parts.development,
             refreshes: Refreshes::default(),
             tasks: parts.tasks,
+            under_way: TaskTracker::new(),
         }))
     }
 
@@ -121,6 +124,12 @@ impl Broker {
     /// Whether the store answers, and what its word is worth.
     pub async fn health(&self) -> Result<Durability, BrokerError> {
         Ok(self.vault.store().health().await?)
+    }
+
+    /// Waits until every exchange and refresh that was begun has been stored: what to do before the process ends.
+    pub async fn settled(&self) {
+        self.under_way.close();
+        self.under_way.wait().await;
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -143,7 +152,7 @@ impl Broker {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn(work.in_current_span())
+        self.under_way.spawn_on(work.in_current_span(), &self.tasks)
     }
 }
 

@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,6 +44,9 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     tracing::info!("stopping: finishing what is under way");
     shutdown.cancel();
     server.join();
+    if runtime.block_on(async { tokio::time::timeout(SETTLE, parts.broker.settled()).await }).is_err() {
+        tracing::error!("stopped before every refresh was stored");
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -55,3 +59,6 @@ pub(crate) async fn stop_signal() -> std::io::Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted,
     }
 }
+
+/// Longer than a provider is given to answer.
+const SETTLE: Duration = Duration::from_secs(35);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use broker::Broker;
 use proxy::{Core, DataPlane};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -29,6 +30,8 @@ pub(crate) use control::Control;
 pub(crate) struct Parts {
     /// The data plane, shared and immutable.
     pub(crate) plane: Arc<DataPlane>,
+    /// What has to settle before the process ends.
+    pub(crate) broker: Broker,
     /// The control plane.
     pub(crate) control: Control,
     /// Where TLS ends here.

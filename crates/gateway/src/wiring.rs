@@ -72,7 +72,8 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
     });
     let router = console::router(broker.clone()).merge(api::router(broker.clone()));
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker, upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), upstreams, &public_host)),
+        broker,
         control: Control::new(router, Handle::current()),
         tls,
         shutdown,

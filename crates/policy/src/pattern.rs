@@ -4,8 +4,9 @@ use crate::path::{CanonicalPath, PathError};
 
 /// One allowed kind of operation: `GET /tickets/*`.
 ///
-/// In the pattern, `*` is one whole segment that is not empty, and `**`, at the end alone, is the rest: any number of segments, none
-/// too. Everything else is compared byte for byte, a trailing slash with it.
+/// In the pattern, `*` is one whole segment that is neither empty nor holds a `:`, and `**`, at the end alone, is the rest: any number
+/// of segments, none too. A segment with a colon is often another operation (`/documents/7:delete`), so it has to be written:
+/// `*:archive`, or `*:*` for any. Everything else is compared byte for byte, a trailing slash with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     methods: Methods,
@@ -23,7 +24,7 @@ pub enum RuleError {
     #[error("the method must be GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, or * for any of them")]
     Method,
     /// `*` beside other characters, or `**` before the end.
-    #[error("`*` must be a whole segment, and `**` the last one")]
+    #[error("`*` must be a whole segment or stand before a colon, and `**` be the last one")]
     Wildcard,
     /// The path could not be one of a request.
     #[error("the path is not a canonical one")]
@@ -40,6 +41,10 @@ enum Methods {
 enum Segment {
     Exactly(String),
     Any,
+    /// Anything, a colon, and this verb.
+    Verb(String),
+    /// Anything, a colon, anything.
+    AnyVerb,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +108,10 @@ impl Segment {
     fn parse(text: &str) -> Result<Self, RuleError> {
         match text {
             "*" => Ok(Self::Any),
+            "*:*" => Ok(Self::AnyVerb),
+            _ if text.starts_with("*:") && !text.trim_start_matches("*:").contains(['*', ':']) => {
+                Ok(Self::Verb(text.trim_start_matches("*:").to_owned()))
+            }
             _ if text.contains('*') => Err(RuleError::Wildcard),
             _ => Ok(Self::Exactly(text.to_owned())),
         }
@@ -111,7 +120,9 @@ impl Segment {
     fn matches(&self, segment: &str) -> bool {
         match self {
             Self::Exactly(text) => text == segment,
-            Self::Any => !segment.is_empty(),
+            Self::Any => !segment.is_empty() && !segment.contains(':'),
+            Self::Verb(verb) => segment.split_once(':').is_some_and(|(name, after)| !name.is_empty() && after == verb),
+            Self::AnyVerb => segment.contains(':'),
         }
     }
 }
@@ -153,6 +164,12 @@ mod tests {
             ("GET /", "/", true),
             ("GET /", "/x", false),
             ("GET /a%20b", "/a%20b", true),
+            ("GET /d/*", "/d/7:delete", false),
+            ("GET /d/*:delete", "/d/7:delete", true),
+            ("GET /d/*:delete", "/d/7:undelete", false),
+            ("GET /d/*:delete", "/d/7", false),
+            ("GET /d/*:*", "/d/urn:x:7", true),
+            ("GET /d/**", "/d/7:delete", true),
         ] {
             assert_eq!(allows(rule, &Method::GET, path), expected, "{rule} on {path}");
         }

@@ -77,39 +77,42 @@ impl Streamed {
         let ended = body.is_end_stream();
         let mut streamed = Self { body, guard, access, connection, ended };
         if ended {
-            streamed.finish();
+            streamed.finish(Bytes::new());
         }
         streamed
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        loop {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
-                return Poll::Ready(self.finish());
+        while !self.ended {
+            let ready = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                None => self.finish(Bytes::new()),
+                // A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too.
+                Some(frame) => match frame?.into_data() {
+                    Err(_) => continue,
+                    Ok(data) => {
+                        let ready = self.guard.chunk(data);
+                        // A body of known length is over with its last byte: nobody polls it for an end after that.
+                        if self.body.is_end_stream() { self.finish(ready) } else { ready }
+                    }
+                },
             };
-            // A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too.
-            let Ok(data) = frame?.into_data() else { continue };
-            let ready = self.guard.chunk(data);
             if !ready.is_empty() {
                 self.access.sent(ready.len());
                 return Poll::Ready(Some(Ok(Frame::data(ready))));
             }
         }
+        Poll::Ready(None)
     }
 
-    /// The upstream's body is over; what was held back is the last of it.
-    fn finish(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    /// The upstream's body is over: what may leave is `ready` and what was held back.
+    fn finish(&mut self, ready: Bytes) -> Bytes {
         self.ended = true;
-        let rest = self.guard.end();
-        self.access.sent(rest.len());
+        let last = self.guard.end(ready);
         self.access.ended(self.guard.finds());
         if let Some(connection) = self.connection.take() {
             connection.give_back();
         }
-        (!rest.is_empty()).then(|| Ok(Frame::data(rest)))
+        last
     }
 }
 

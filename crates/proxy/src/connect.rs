@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -40,6 +41,8 @@ async fn open(upstream: &Upstream) -> Result<Connection, ProxyError> {
     let unreachable = |error: std::io::Error| ProxyError::Unreachable(Box::new(error));
     let stream = TcpStream::connect((upstream.host.as_str(), upstream.port)).await.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(unreachable)?;
     let Some((config, name)) = &upstream.tls else { return http1(stream).await };
     let stream = TlsConnector::from(config.clone()).connect(name.clone(), stream).await.map_err(unreachable)?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }

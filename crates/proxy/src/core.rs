@@ -116,16 +116,13 @@ fn violation(caller: &Caller, denied: &Denied) -> ProxyError {
     ProxyError::Denied { wanted: denied.wanted().clone() }
 }
 
-/// The query, as it came; refused where it carries an access token.
+/// The query, as it came; refused where it carries an access token, or a method that some frameworks obey.
 fn query(uri: &Uri) -> Result<Option<&str>, ProxyError> {
     let query = uri.query();
-    let names = query
-        .into_iter()
-        .flat_map(|query| query.split(['&', ';']))
-        .map(|pair| pair.split('=').next().unwrap_or_default());
-    for name in names {
-        if name.eq_ignore_ascii_case("access_token") {
-            return Err(ProxyError::QueryToken);
+    for pair in query.into_iter().flat_map(|query| query.split(['&', ';'])) {
+        let names = url::form_urlencoded::parse(pair.as_bytes());
+        if names.into_iter().any(|(name, _)| REFUSED.iter().any(|refused| name.eq_ignore_ascii_case(refused))) {
+            return Err(ProxyError::QueryParameter);
         }
     }
     Ok(query)
@@ -134,3 +131,5 @@ fn query(uri: &Uri) -> Result<Option<&str>, ProxyError> {
 fn request_id(parts: &Parts) -> String {
     parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
+
+const REFUSED: [&str; 2] = ["access_token", "_method"];

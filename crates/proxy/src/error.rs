@@ -33,9 +33,9 @@ pub enum ProxyError {
     /// The path has more than one reading.
     #[error("the path is ambiguous")]
     Path(#[source] PathError),
-    /// A token in the query (RFC 6750 §2.3 advises against it, and upstreams would log it).
-    #[error("the query carries a token")]
-    QueryToken,
+    /// A token in the query (RFC 6750 §2.3 advises against it, and upstreams would log it), or a method.
+    #[error("the query carries a token or a method")]
+    QueryParameter,
     /// No granted scope allows the operation.
     #[error("no granted scope allows the operation")]
     Denied {
@@ -57,6 +57,9 @@ pub enum ProxyError {
     /// The upstream switched protocols (101), which nobody asked for.
     #[error("the upstream switched protocols unasked")]
     Switched,
+    /// The length of the upstream's answer can be read in two ways.
+    #[error("the length of the upstream's answer is ambiguous")]
+    Framing,
     /// The answer is compressed although that was not asked for: the guard could not look into it.
     #[error("the upstream compressed an answer that it was asked not to")]
     Encoded,
@@ -164,12 +167,12 @@ fn row(error: &ProxyError) -> Row {
             message: "The path cannot be matched to an approved operation: it can be read in more than one way.",
             hint: "Send the path without dot segments, empty segments, `;`, or percent-encoded separators.",
         },
-        ProxyError::QueryToken => Row {
+        ProxyError::QueryParameter => Row {
             status: StatusCode::BAD_REQUEST,
             code: ErrorCode::ScopeNotApproved,
-            reason: "query_token",
-            message: "The query carries an access token.",
-            hint: "Send the ATH token in the Authorization header; the gateway adds the upstream's.",
+            reason: "query_parameter",
+            message: "The query carries an access token, or another method.",
+            hint: "Send the ATH token in the Authorization header, the method on the request line, and neither in the query.",
         },
         ProxyError::Denied { .. } => new(
             ErrorCode::ScopeNotApproved,
@@ -185,7 +188,7 @@ fn row(error: &ProxyError) -> Row {
             status: StatusCode::GATEWAY_TIMEOUT,
             ..new(ErrorCode::OAuthError, "upstream_timeout", "The upstream did not answer in time.", OPERATOR)
         },
-        ProxyError::Malformed(_) | ProxyError::Switched => {
+        ProxyError::Malformed(_) | ProxyError::Switched | ProxyError::Framing => {
             new(ErrorCode::OAuthError, "upstream_malformed", "The upstream's answer is malformed.", OPERATOR)
         }
         ProxyError::Encoded => new(

@@ -2,14 +2,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use broker::Lent;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
 
 use crate::body::{Progress, Upload};
 use crate::error::ProxyError;
+use crate::gate::GateError;
 use crate::headers;
 use crate::pool::{Answered, Pool};
 use crate::upstream::Upstream;
@@ -24,12 +26,22 @@ pub(crate) async fn forward(
     body: Incoming,
     lent: &Lent,
 ) -> Result<Answered, ProxyError> {
+    let empty = body.is_end_stream();
+    let bodyless = matches!(*permit.method(), Method::GET | Method::HEAD);
+    if bodyless && !empty && body.size_hint().exact().is_none() {
+        // A body of unknown length with such a method is one that half of all servers do not look for.
+        return Err(ProxyError::Gate(GateError::Framing));
+    }
     let (upload, progress) = Upload::new(body);
     let mut request = Request::new(upload);
     *request.method_mut() = permit.method().clone();
     *request.uri_mut() = target(upstream, permit, query)?;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers::outgoing(headers, upstream, lent);
+    if empty && matches!(*permit.method(), Method::POST | Method::PUT | Method::PATCH) {
+        // RFC 9110 §8.6: a method that could have a body says that there is none.
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let answered = in_time(upstream.response_timeout, &progress, pool.send(upstream, request, &progress)).await;
     if matches!(answered, Err(ProxyError::Timeout)) {
         // A shared connection that has gone silent would time every later request out, too.
@@ -39,7 +51,8 @@ pub(crate) async fn forward(
     if answered.response.status().is_informational() {
         return Err(ProxyError::Switched);
     }
-    refuse_encoded(&answered)?;
+    refuse_ambiguous(answered.response.headers())?;
+    refuse_encoded(answered.response.headers())?;
     Ok(answered)
 }
 
@@ -73,9 +86,22 @@ async fn in_time(
     }
 }
 
+/// RFC 9112 §6.3: an answer with two lengths, or coded otherwise than in chunks, ends where nobody can say.
+fn refuse_ambiguous(headers: &HeaderMap) -> Result<(), ProxyError> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(ProxyError::Encoded);
+    }
+    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    if lengths > 1 || lengths == 1 && headers.contains_key(TRANSFER_ENCODING) {
+        return Err(ProxyError::Framing);
+    }
+    Ok(())
+}
+
 /// The guard reads plain bodies; one that is compressed all the same would pass unread.
-fn refuse_encoded(answered: &Answered) -> Result<(), ProxyError> {
-    let mut encodings = answered.response.headers().get_all(CONTENT_ENCODING).iter();
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), ProxyError> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Ok(());
     }

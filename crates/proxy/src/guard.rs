@@ -51,9 +51,14 @@ impl Guard {
         ready
     }
 
-    /// The body has ended: a beginning that was not continued is no find.
-    pub(crate) fn end(&mut self) -> Bytes {
-        std::mem::take(&mut self.held)
+    /// The body has ended: a beginning that was not continued is no find, and leaves behind `ready`.
+    pub(crate) fn end(&mut self, ready: Bytes) -> Bytes {
+        let held = std::mem::take(&mut self.held);
+        match (ready.is_empty(), held.is_empty()) {
+            (_, true) => ready,
+            (true, false) => held,
+            (false, false) => joined(&ready, &held),
+        }
     }
 
     fn mask(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
@@ -103,7 +108,7 @@ mod tests {
         let mut guard = Guard::with_needles(&[TOKEN]);
         let mut out: Vec<u8> =
             chunks.iter().flat_map(|chunk| guard.chunk(Bytes::copy_from_slice(chunk)).to_vec()).collect();
-        out.extend_from_slice(&guard.end());
+        out.extend_from_slice(&guard.end(Bytes::new()));
         out
     }
 
@@ -125,7 +130,7 @@ mod tests {
         assert_eq!(guard.chunk(Bytes::from_static(b"data: hello\n\n")), "data: hello\n\n");
         assert_eq!(guard.chunk(Bytes::from_static(b"data: CAN")), "data: ");
         assert_eq!(guard.chunk(Bytes::from_static(b"ADA\n\n")), "CANADA\n\n");
-        assert_eq!(guard.end(), "");
+        assert_eq!(guard.end(Bytes::new()), "");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 use http::header::{
     ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
     COOKIE, EXPECT, FORWARDED, HOST, IF_RANGE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, REFRESH, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY, VIA, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -39,7 +40,9 @@ pub(crate) fn incoming(headers: &mut HeaderMap) {
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+    // The answer is one person's: no cache between the gateway and the agent may give it to another.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.append(VARY, HeaderValue::from_static("authorization"));
 }
 
 /// RFC 9110 §7.6.1: what concerns one connection alone, and what `Connection` names.
@@ -171,6 +174,7 @@ mod tests {
                 "content-security-policy",
                 "content-type",
                 "etag",
+                "vary",
                 "x-content-type-options"
             ]
         );

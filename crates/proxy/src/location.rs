@@ -18,8 +18,9 @@ impl<'a> Rewriting<'a> {
         let (origin, path) = match (entrance, &upstream.path_prefix, &upstream.entrance_host) {
             (Entrance::Prefix, Some(prefix), _) => (public_url.to_owned(), prefix.clone()),
             (Entrance::Host, _, Some(host)) => {
-                let scheme = public_url.split("://").next().unwrap_or("https");
-                (format!("{scheme}://{host}"), String::new())
+                let (scheme, authority) = public_url.split_once("://").unwrap_or(("https", ""));
+                let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+                (format!("{scheme}://{host}{port}"), String::new())
             }
             _ => (public_url.to_owned(), format!("/ath/proxy/{}", upstream.provider_id)),
         };
@@ -72,7 +73,8 @@ impl<'a> Rewriting<'a> {
         let after_scheme = target.strip_prefix(self.upstream.scheme())?.strip_prefix("://")?;
         let end = after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len());
         let (given, path) = after_scheme.split_at(end);
-        if !given.eq_ignore_ascii_case(authority) {
+        let with_port = format!("{}:{}", self.upstream.host, self.upstream.port);
+        if !given.eq_ignore_ascii_case(authority) && !given.eq_ignore_ascii_case(&with_port) {
             return None;
         }
         let below = self.below_base(path)?;

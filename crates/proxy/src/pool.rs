@@ -30,7 +30,15 @@ struct Idle {
 pub(crate) struct Borrowed {
     pool: Rc<Pool>,
     sender: http1::SendRequest<Upload>,
-    upload: Rc<Progress>,
+    exchange: Exchange,
+}
+
+/// Whether the upstream had the whole request before it answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exchange {
+    Orderly,
+    /// It answered early: whether it reads the rest of the request as such is in doubt.
+    Early,
 }
 
 /// An answer's head, and the connection that its body still comes over.
@@ -70,6 +78,7 @@ impl Pool {
             }
         }
         // Boxed: a request on a standing connection, the usual case, need not carry the size of a handshake.
+        request = in_absolute_form(request, upstream);
         let answered = match Box::pin(connect(upstream)).await? {
             Connection::Http1(sender) => self.send_http1(sender, request, upload).await,
             Connection::Http2(sender) => {
@@ -92,7 +101,8 @@ impl Pool {
         let request = in_origin_form(request);
         match sender.try_send_request(request).await {
             Ok(response) => {
-                let connection = Borrowed { pool: self.clone(), sender, upload: upload.clone() };
+                let exchange = if upload.is_done() { Exchange::Orderly } else { Exchange::Early };
+                let connection = Borrowed { pool: self.clone(), sender, exchange };
                 Ok(Answered { response, connection: Some(connection) })
             }
             Err(error) => Err(failure(error)),
@@ -103,7 +113,8 @@ impl Pool {
     async fn idle(&self) -> Option<http1::SendRequest<Upload>> {
         loop {
             let mut candidate = self.idle.borrow_mut().pop()?;
-            if candidate.since.elapsed() < IDLE && candidate.sender.ready().await.is_ok() {
+            let settled = tokio::time::timeout(SETTLE, candidate.sender.ready()).await;
+            if candidate.since.elapsed() < IDLE && matches!(settled, Ok(Ok(()))) {
                 return Some(candidate.sender);
             }
         }
@@ -124,10 +135,10 @@ impl Pool {
 }
 
 impl Borrowed {
-    /// The answer has ended well. With an upload unfinished, what comes next on the connection would be in doubt.
+    /// The answer has ended well.
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.borrow_mut();
-        if self.upload.is_done() && !self.sender.is_closed() && idle.len() < MAX_IDLE {
+        if self.exchange == Exchange::Orderly && !self.sender.is_closed() && idle.len() < MAX_IDLE {
             idle.push(Idle { sender: self.sender, since: Instant::now() });
         }
     }
@@ -155,6 +166,19 @@ fn in_origin_form(mut request: Request<Upload>) -> Request<Upload> {
     request
 }
 
+/// A request that an HTTP/1.1 connection did not take may go out by HTTP/2, which needs scheme and authority.
+fn in_absolute_form(mut request: Request<Upload>, upstream: &Upstream) -> Request<Upload> {
+    let parts = http::Uri::builder().scheme(upstream.scheme()).authority(upstream.authority.as_bytes());
+    if let Some(target) = request.uri().path_and_query().cloned()
+        && let Ok(uri) = parts.path_and_query(target).build()
+    {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
 /// Shorter than what servers usually keep a quiet connection.
 const IDLE: Duration = Duration::from_secs(50);
 const MAX_IDLE: usize = 256;
+/// How long a connection that was given back may take to be ready for the next request.
+const SETTLE: Duration = Duration::from_millis(20);

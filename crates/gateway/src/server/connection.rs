@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use proxy::{Core, ProxyBody, ProxyError, RequestId, Route};
 use secret::Entropy;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
@@ -33,22 +34,64 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// Serves one connection to its end; after shutdown, to the end of what is under way.
+/// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
+/// not waited for.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = prepare(&stream) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
-    let Some(acceptor) = parts.tls.clone() else { return converse(stream, peer, core, parts).await };
+    let Some(acceptor) = parts.tls.clone() else {
+        match tokio::time::timeout(FIRST_BYTES, spoken(&stream)).await {
+            Ok(Ok(protocol)) => converse(stream, protocol, peer, core, parts).await,
+            Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
+            Err(_) => tracing::debug!(%peer, "a connection said nothing"),
+        }
+        return;
+    };
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => converse(stream, peer, core, parts).await,
+        Ok(Ok(stream)) => {
+            let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
+            converse(stream, protocol, peer, core, parts).await;
+        }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
 }
 
+/// What a connection speaks: by ALPN, or by its first bytes.
+#[derive(Debug, Clone, Copy)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Looks at the first bytes without taking them: HTTP/2 with prior knowledge begins with its preface (RFC 9113 §3.4).
+async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        let begun = seen.get(..length).unwrap_or_default();
+        if length == 0 || !PREFACE.starts_with(begun) {
+            return Ok(Protocol::Http1);
+        }
+        if length == PREFACE.len() {
+            return Ok(Protocol::Http2);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    protocol: Protocol,
     peer: SocketAddr,
     core: Rc<Core>,
     parts: Parts,
@@ -58,6 +101,10 @@ async fn converse(
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
     builder.http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+    let builder = match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
+    };
     let service = service_fn(move |request| answer(request, core.clone(), parts.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -106,6 +153,9 @@ fn request_id() -> String {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const FIRST_BYTES: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tower_service::Service;
@@ -18,25 +21,40 @@ impl Control {
         Self { router, runtime }
     }
 
-    /// Answers one request. Goes on when the client hangs up: a decision that was begun is finished.
+    /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
+    /// up, since a decision that was begun is one.
     pub(crate) async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => return refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
+            Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, TOO_SLOW),
+        };
         let mut router = self.router.clone();
-        let answer = async move { Service::call(&mut router, request.map(Body::new)).await };
+        let answer = async move { Service::call(&mut router, Request::from_parts(head, Body::from(body))).await };
         match self.runtime.spawn(answer.in_current_span()).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(error) => {
                 tracing::error!(error = %error, "a control-plane request ended by a panic");
-                fault()
+                refused(StatusCode::INTERNAL_SERVER_ERROR, FAULT)
             }
         }
     }
 }
 
-fn fault() -> Response<Body> {
-    let body = r#"{"code":"INTERNAL_ERROR","message":"The gateway failed at this request.","details":{"reason":"fault","hint":"Try again; tell the gateway's operator the request id."}}"#;
+/// A refusal from before the control plane's own table.
+fn refused(status: StatusCode, body: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Above the limit of every endpoint, whose own refusal says more.
+const BODY_LIMIT: usize = 256 * 1024;
+const TOO_LARGE: &str = r#"{"code":"INVALID_ATTESTATION","message":"The request body is too large, or broke off.","details":{"reason":"body_too_large","hint":"Send a JSON object of at most 64 KiB."}}"#;
+const TOO_SLOW: &str = r#"{"code":"INVALID_ATTESTATION","message":"The request body did not arrive in time.","details":{"reason":"body_too_slow","hint":"Send the whole body within 15 seconds."}}"#;
+const FAULT: &str = r#"{"code":"INTERNAL_ERROR","message":"The gateway failed at this request.","details":{"reason":"fault","hint":"Try again; tell the gateway's operator the request id."}}"#;

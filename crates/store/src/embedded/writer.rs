@@ -50,7 +50,8 @@ fn commit_group(database: &Database, jobs: Vec<Job>, now: Timestamp, watchers: &
             }
         }
         Err(error) => {
-            let message = error.to_string();
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let message = format!("{error}: {cause}");
             tracing::error!(error = message, "a group of writes was not committed");
             for job in jobs {
                 let _ = job.answer.send(Err(StoreError::Unavailable(message.clone().into())));
