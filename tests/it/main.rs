@@ -2,9 +2,11 @@
 
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
+mod clients;
 mod consent;
 mod handshake;
 mod house;
+mod limits;
 mod program;
 mod proxying;
 mod refreshing;

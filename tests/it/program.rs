@@ -60,3 +60,16 @@ fn the_configurations_that_come_with_the_project_are_right() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     assert!(String::from_utf8_lossy(&checked.stdout).contains("https://gateway.example.com/ath/callback"));
 }
+
+#[test]
+fn the_example_configuration_passes_its_own_check() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway.toml.example");
+    let key = String::from_utf8(run(&["keygen"]).stdout).expect("text");
+    let checked = Command::new(binary())
+        .args(["check", "--config", example])
+        .env("ATH_SEALING_KEY", key.trim())
+        .env("HELPDESK_CLIENT_SECRET", "a-client-secret")
+        .output()
+        .expect("it runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}

@@ -48,8 +48,15 @@ impl Agent {
     /// A fresh attestation.
     #[must_use]
     pub fn attest(&self, audience: &str) -> String {
+        self.attest_at(audience, 0)
+    }
+
+    /// An attestation issued so many seconds from now; negative is in the past.
+    #[must_use]
+    pub fn attest_at(&self, audience: &str, offset: i64) -> String {
         #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting agent enters")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after the epoch").as_secs();
+        let now = now.saturating_add_signed(offset);
         Attestation::sign(&self.key, &self.id, audience, Timestamp::from_secs(now), &self.random()).expect("signs")
     }
 

@@ -34,7 +34,8 @@ impl Gateway {
         Self::start_at(crate::free_port(), None, store, &upstream.provider(settings))
     }
 
-    /// A gateway with this text as its `[[provider]]` tables and whatever follows them.
+    /// A gateway with this text as its `[[provider]]` tables and whatever follows them. It comes right after the `[development]` table,
+    /// so that further settings of that table may come first.
     #[must_use]
     pub fn start_with(store: Store<'_>, port: u16, providers: &str) -> Self {
         Self::start_at(port, None, store, providers)

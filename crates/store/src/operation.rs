@@ -174,7 +174,9 @@ fn holds(rows: &dyn Rows, key: &Key, holder: &str, fence: u64, now: Timestamp) -
 fn stored(version: Version, bytes: &[u8], life: Life, now: Timestamp) -> Stored {
     let expires = match life {
         Life::Forever => None,
-        Life::For(time) => Some(now.plus(time.saturating_add(Duration::from_micros(999))).max(now.plus(Duration::from_millis(1)))),
+        Life::For(time) => {
+            Some(now.plus(time.saturating_add(Duration::from_micros(999))).max(now.plus(Duration::from_millis(1))))
+        }
     };
     Stored { record: Record { version, bytes: bytes.to_vec() }, expires }
 }

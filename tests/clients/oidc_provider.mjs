@@ -1,0 +1,87 @@
+// npm's oidc-provider as a modern authorization server, with a small API of its own behind it.
+//
+//     oidc_provider.mjs PORT REDIRECT_URI
+//
+// PKCE is required, refresh tokens rotate and their reuse is detected. Access tokens live for $ACCESS_TTL seconds. GET /_control/state tells what was issued
+// and how often the token endpoint was asked. Prints READY when it listens.
+import { createServer } from 'node:http';
+import Provider from 'oidc-provider';
+
+const [port, redirectUri] = process.argv.slice(2);
+const issuer = `http://localhost:${port}`;
+const issued = new Set();
+const requests = { authorization_code: 0, refresh_token: 0, failed: 0 };
+
+const provider = new Provider(issuer, {
+  clients: [{
+    client_id: 'ath-gateway', client_secret: 'the-client-secret-of-the-gateway', redirect_uris: [redirectUri],
+    grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
+  }],
+  scopes: ['openid', 'email', 'offline_access', 'api:read', 'api:write'],
+  claims: { openid: ['sub'], email: ['email'] },
+  conformIdTokenClaims: false,
+  pkce: { required: () => true },
+  rotateRefreshToken: true,
+  issueRefreshToken: () => true,
+  ttl: { AccessToken: Number(process.env.ACCESS_TTL ?? 3600), RefreshToken: 86400, Interaction: 600, Session: 600, Grant: 86400, AuthorizationCode: 60, IdToken: 3600 },
+  features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+  interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+  cookies: { keys: ['only for tests'] },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@idp.test` }) }),
+});
+for (const name of ['access_token', 'refresh_token', 'authorization_code']) {
+  provider.on(`${name}.saved`, (token) => issued.add(token.jti));
+}
+provider.on('grant.success', (ctx) => { requests[ctx.oidc.params.grant_type] += 1; });
+provider.on('grant.error', (ctx, error) => { requests.failed += 1; console.error('grant.error', error.message, error.error_description ?? ''); });
+
+const read = async (request) => {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return new URLSearchParams(Buffer.concat(chunks).toString());
+};
+const json = (response, status, body) => {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+};
+
+// One form that signs in, one that consents.
+async function interaction(request, response) {
+  const details = await provider.interactionDetails(request, response);
+  const { prompt, params, session } = details;
+  if (request.method === 'GET') {
+    const fields = prompt.name === 'login' ? '<input name="login"><input name="password" type="password">' : '';
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end(`<!doctype html><title>${prompt.name}</title><form method="post" action="${request.url}">${fields}<button name="go" value="on">Go on</button></form>`);
+    return;
+  }
+  const form = await read(request);
+  if (prompt.name === 'login') {
+    await provider.interactionFinished(request, response, { login: { accountId: form.get('login') } }, { mergeWithLastSubmission: false });
+    return;
+  }
+  const grant = details.grantId ? await provider.Grant.find(details.grantId) : new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+  grant.addOIDCScope(params.scope);
+  await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } }, { mergeWithLastSubmission: true });
+}
+
+// The API that the gateway stands in front of.
+async function api(request, response) {
+  const token = await provider.AccessToken.find((request.headers.authorization ?? '').replace(/^Bearer /, ''));
+  if (!token || token.isExpired) return json(response, 401, { error: 'invalid_token' });
+  const path = new URL(request.url, issuer).pathname;
+  const needed = request.method === 'GET' ? 'api:read' : 'api:write';
+  if (!token.scope.split(' ').includes(needed)) return json(response, 403, { error: 'insufficient_scope' });
+  if (path === '/api/echo') return json(response, 200, { headers: request.headers });
+  return json(response, 200, { things: ['one', 'two'], account: token.accountId });
+}
+
+const handle = provider.callback();
+createServer((request, response) => {
+  const path = request.url.split('?')[0];
+  const failed = (error) => { console.error(error); response.writeHead(500); response.end(); };
+  if (path === '/_control/state') return json(response, 200, { issued: [...issued], requests });
+  if (path.startsWith('/interaction/')) return interaction(request, response).catch(failed);
+  if (path.startsWith('/api/')) return api(request, response).catch(failed);
+  return handle(request, response);
+}).listen(Number(port), '127.0.0.1', () => console.log(`READY ${issuer}`));
