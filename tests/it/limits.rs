@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Agent, Browser, Gateway, Store, Upstream, free_port};
+use tests::{Agent, Browser, Gateway, RedisServer, Store, Upstream, free_port};
 
 const PKCE: &str = "pkce = \"none\"";
 const CODES: [&str; 7] = [
@@ -17,6 +17,9 @@ const CODES: [&str; 7] = [
     "SESSION_NOT_FOUND",
     "STATE_MISMATCH",
 ];
+
+/// A path, a complete request to it, and the fields that it must have.
+type Case<'a> = (&'a str, &'a dyn Fn() -> Value, &'a [&'a str]);
 
 fn registered() -> (Gateway, Upstream, Agent) {
     let upstream = Upstream::start(free_port(), |_| {});
@@ -43,7 +46,7 @@ fn an_attestation_of_another_hour_is_refused() {
 #[test]
 fn what_is_missing_or_of_the_wrong_type_is_refused_in_the_same_form() {
     let (gateway, _upstream, agent) = registered();
-    let cases: [(&str, &dyn Fn() -> Value, &[&str]); 3] = [
+    let cases: [Case<'_>; 3] = [
         (
             "/ath/agents/register",
             &|| agent.registration(&gateway),
@@ -117,19 +120,6 @@ fn a_second_allow_of_the_same_form_is_refused() {
 }
 
 #[test]
-fn a_token_that_the_upstream_no_longer_takes_is_renewed() {
-    let (gateway, upstream, agent) = registered();
-    let (link, session) = agent.authorize(&gateway, &["read:tickets"]);
-    let end = Browser::new().consent(&link);
-    let token = agent.exchange(&gateway, &session, &end["code"]).text("/access_token");
-    let call = || agent.send(&agent.call(&gateway, &token, "GET", "/tickets")).status;
-    assert_eq!(call(), 200);
-    upstream.helpdesk.expire_all_access_tokens();
-    assert_eq!(call(), 200, "one refresh, and the call is sent once more");
-    assert_eq!(upstream.helpdesk.counters().token_requests.refresh_token, 1);
-}
-
-#[test]
 fn an_upload_of_any_size_passes_in_flat_memory() {
     const SIZE: u64 = 1 << 30;
     let (gateway, _upstream, agent) = registered();
@@ -161,4 +151,32 @@ fn an_upload_of_any_size_passes_in_flat_memory() {
     assert!(answer.starts_with("HTTP/1.1 201") && answer.contains(&format!("\"bytes\":{SIZE}")), "{answer}");
     let grown = highest.max(gateway.memory()) - before;
     assert!(grown < 40 << 20, "it grew by {grown} bytes");
+}
+
+#[test]
+fn a_live_token_is_not_honoured_while_the_store_is_down_and_works_again_after() {
+    let mut redis = RedisServer::start();
+    let upstream = Upstream::start(free_port(), |_| {});
+    let one = Gateway::start_with(Store::Redis(&redis), upstream.gateway_port(), &upstream.provider(PKCE));
+    let two = one.replica(Store::Redis(&redis), &upstream, PKCE);
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&one);
+    let (link, session) = agent.authorize(&one, &["read:tickets"]);
+    let end = Browser::new().consent(&link);
+    let token = agent.exchange(&two, &session, &end["code"]).text("/access_token");
+    let call = |gateway: &Gateway| agent.send(&agent.call(gateway, &token, "GET", "/tickets"));
+    assert_eq!((call(&one).status, call(&two).status), (200, 200));
+    redis.kill();
+    for gateway in [&one, &two] {
+        tests::eventually("the cached validity ends", || call(gateway).status == 503);
+        let forwarded = upstream.helpdesk.recorded_requests().len();
+        let down = call(gateway);
+        assert_eq!(down.refusal(), (503, "INTERNAL_ERROR".to_owned()));
+        assert!(down.header("retry-after").is_some());
+        assert_eq!(upstream.helpdesk.recorded_requests().len(), forwarded);
+    }
+    redis.restart();
+    for gateway in [&one, &two] {
+        tests::eventually("the token works again", || call(gateway).status == 200);
+    }
 }

@@ -15,6 +15,10 @@ impl Scene {
         let upstream = Upstream::start(free_port(), |_| {});
         let gateway =
             Gateway::start_with(Store::Embedded, upstream.gateway_port(), &upstream.provider("pkce = \"none\""));
+        Self::with(gateway, upstream)
+    }
+
+    fn with(gateway: Gateway, upstream: Upstream) -> Self {
         let mut agent = Agent::new("Ticket Helper");
         agent.register(&gateway);
         let (link, session) = agent.authorize(&gateway, &["read:tickets", "write:tickets"]);
@@ -241,6 +245,121 @@ fn an_upstream_that_is_down_or_slow_is_said_so() {
     assert_eq!(down.text("/details/reason"), "upstream_unreachable");
     scene.upstream.serve();
     assert_eq!(call(&scene).status, 200);
+}
+
+/// An API of raw bytes in front of which the gateway stands, while the helpdesk signs people in. `answer` makes an answer of a
+/// request's head; each connection is kept as long as the gateway keeps it.
+struct RawApi {
+    scene: Scene,
+    connections: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl RawApi {
+    fn start(answer: fn(&str) -> Option<Vec<u8>>) -> Self {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let connections = std::sync::Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().filter_map(Result::ok) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || converse(&stream, answer));
+            }
+        });
+        let upstream = Upstream::start(free_port(), |_| {});
+        let providers = upstream.provider("pkce = \"none\"");
+        let base = providers.lines().find(|line| line.starts_with("api_base")).expect("a line").to_owned();
+        let providers = providers.replacen(&base, &format!("api_base = \"http://127.0.0.1:{port}\""), 1);
+        let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &format!("{providers}\n"));
+        Self { scene: Scene::with(gateway, upstream), connections }
+    }
+
+    fn get(&self, path: &str) -> tests::Answer {
+        self.scene.agent.send(&self.scene.agent.call(&self.scene.gateway, &self.scene.token, "GET", path))
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+fn converse(stream: &std::net::TcpStream, answer: fn(&str) -> Option<Vec<u8>>) {
+    use std::io::{BufRead, BufReader, Write};
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head).map_or(0, |read| read) == 0 {
+                return;
+            }
+        }
+        match answer(&head) {
+            Some(bytes) => {
+                (&*stream).write_all(&bytes).expect("sent");
+                if bytes.windows(5).any(|window| window == b"close") {
+                    return;
+                }
+            }
+            None => return,
+        }
+    }
+}
+
+#[test]
+fn an_upstream_connection_serves_one_call_after_another() {
+    let api = RawApi::start(|head| {
+        Some(match head.split(' ').nth(1).unwrap_or_default() {
+            "/tickets/1" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec(),
+            "/tickets/2" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_vec(),
+            _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+        })
+    });
+    for round in 0..12 {
+        for path in ["/tickets/1", "/tickets/2", "/tickets/3"] {
+            let answer = api.get(path);
+            assert!(matches!(answer.status, 200 | 204), "{round} {path}: {} {}", answer.status, answer.body_text());
+        }
+    }
+    assert!(api.connections() <= 2, "one for each core, not {}", api.connections());
+    let log = api.scene.gateway.log();
+    assert_eq!(log.matches("end=\"complete\"").count(), 36, "every call is recorded as complete");
+}
+
+#[test]
+fn an_answer_that_can_be_read_in_two_ways_is_not_handed_on() {
+    for (answer, why) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            "two lengths",
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "two other lengths"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "another coding"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", "compressed unasked"),
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "switched unasked"),
+        ("not HTTP at all\r\n\r\n", "no HTTP"),
+        ("HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length : 5\r\n\r\nhello", "a folded line"),
+    ] {
+        static ANSWER: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+        answer.clone_into(&mut ANSWER.lock().expect("no panic"));
+        let api = RawApi::start(|_| Some(ANSWER.lock().expect("no panic").clone().into_bytes()));
+        let got = api.get("/tickets/1");
+        assert_eq!(got.refusal(), refused(502, "OAUTH_ERROR"), "{why}: {}", got.body_text());
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_is_not_a_whole_one() {
+    let api =
+        RawApi::start(|_| Some(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100\r\n\r\nbroken".to_vec()));
+    let request = api.scene.agent.call(&api.scene.gateway, &api.scene.token, "GET", "/tickets/1");
+    let answer = request.send();
+    assert_eq!(answer.header("content-length"), Some("100"));
+    assert!(
+        answer.bytes.ends_with(&[0; 94]) || answer.body.len() < 100,
+        "94 bytes are missing, and the agent can tell"
+    );
+    tests::eventually("the call is recorded as cut", || api.scene.gateway.log().contains("end=\"cut\""));
 }
 
 #[test]

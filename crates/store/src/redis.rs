@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, Pipeline, RedisError, RedisResult};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult};
+use socket2::TcpKeepalive;
 use tokio::sync::broadcast;
 
 use crate::redis::commands::Commands;
@@ -42,7 +44,7 @@ impl RedisStore {
         if options.prefix.contains(['{', '}']) {
             return Err(StoreError::Open("the key prefix must not contain braces: they mark the hash tag".to_owned()));
         }
-        let client = Client::open(url).map_err(|_| StoreError::Open(URL_FORM.to_owned()))?;
+        let client = client(url).map_err(|_| StoreError::Open(URL_FORM.to_owned()))?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT))
@@ -179,6 +181,15 @@ impl Store for RedisStore {
         let durable = log.as_deref() == Some("yes") && sync.as_deref() == Some("always");
         Ok(if durable { Durability::Durable } else { Durability::BestEffort })
     }
+}
+
+/// A network that swallows packets must break a connection, not keep it: only a broken one is renewed.
+fn client(url: &str) -> RedisResult<Client> {
+    let keepalive = TcpKeepalive::new().with_time(TIMEOUT).with_interval(TIMEOUT).with_retries(2);
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(2 * TIMEOUT);
+    Client::open(url.into_connection_info()?.set_tcp_settings(settings))
 }
 
 /// An operation fails rather than wait for a Redis that does not answer.
