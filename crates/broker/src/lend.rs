@@ -16,6 +16,10 @@ impl Broker {
         if !connection.body.is_due(self.now()) {
             return lent(&connection.body);
         }
+        if let Some(wait) = connection.body.pause(self.now()) {
+            // Expired, and the provider failed a moment ago: it is not asked again for every call that comes.
+            return Err(BrokerError::Provider { reason: "refresh_paused", retry_after: Some(wait), source: None });
+        }
         match self.refreshed(&caller.connection, provider, connection.version).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
             Err(RefreshFailure::ReconnectRequired) => {
@@ -48,9 +52,16 @@ impl Connection {
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
-        let waiting = matches!(self.state, ConnectionState::Degraded { retry_at, .. } if now < retry_at);
-        let soon = expires <= now.plus(REFRESH_BEFORE) && self.tokens.refresh().is_some() && !waiting;
+        let soon = expires <= now.plus(REFRESH_BEFORE) && self.tokens.refresh().is_some() && self.pause(now).is_none();
         expires <= now || soon
+    }
+
+    /// How long the provider is still left alone after it failed.
+    fn pause(&self, now: Timestamp) -> Option<Duration> {
+        match self.state {
+            ConnectionState::Degraded { retry_at, .. } if now < retry_at => Some(retry_at.since(now)),
+            _ => None,
+        }
     }
 
     fn is_live(&self, now: Timestamp) -> bool {

@@ -270,6 +270,9 @@ async fn what_passes_is_no_revocation() {
     bench.clock.advance(Duration::from_secs(60));
     bench.script(401, json!({"error": "invalid_client"}));
     assert!(matches!(bench.lend(&caller).await, Err(BrokerError::Provider { reason: "invalid_client", .. })));
+    assert!(matches!(bench.lend(&caller).await, Err(BrokerError::Provider { reason: "refresh_paused", .. })));
+    assert_eq!(bench.seen().len(), 2, "it is not asked again at once");
+    bench.clock.advance(Duration::from_secs(6));
     bench.tokens("at-2", "rt-2");
     assert_eq!(bench.lend(&caller).await.expect("the grant was not touched"), "at-2");
 }
