@@ -180,3 +180,20 @@ fn a_live_token_is_not_honoured_while_the_store_is_down_and_works_again_after() 
         tests::eventually("the token works again", || call(gateway).status == 200);
     }
 }
+
+#[test]
+fn a_token_that_the_upstream_no_longer_takes_is_renewed_once() {
+    let (gateway, upstream, agent) = registered();
+    let (link, session) = agent.authorize(&gateway, &["read:tickets"]);
+    let end = Browser::new().consent(&link);
+    let token = agent.exchange(&gateway, &session, &end["code"]).text("/access_token");
+    let call = || agent.send(&agent.call(&gateway, &token, "GET", "/tickets")).status;
+    let renewals = || upstream.helpdesk.counters().token_requests.refresh_token;
+    assert_eq!(call(), 200);
+    upstream.helpdesk.expire_all_access_tokens();
+    assert_eq!(call(), 200, "one refresh, and the call is sent once more");
+    assert_eq!(renewals(), 1);
+    upstream.helpdesk.expire_all_access_tokens();
+    assert_eq!((call(), call()), (401, 401), "no second refresh within half a minute");
+    assert_eq!(renewals(), 1);
+}

@@ -155,6 +155,7 @@ impl Broker {
                 tokens: Tokens::new(tokens),
                 attempt: None,
                 connected: self.now(),
+                renewed: None,
             };
             let (write, stored) = match &older {
                 None => {

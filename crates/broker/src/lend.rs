@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use protocol::Timestamp;
+use secret::SecretHash;
 
 use crate::caller::{Caller, Lent};
 use crate::records::{Connection, ConnectionState};
@@ -32,6 +33,34 @@ impl Broker {
             }
             Err(failure) => {
                 Err(BrokerError::Provider { reason: failure.reason(), retry_after: Some(RETRY_AFTER), source: None })
+            }
+        }
+    }
+
+    /// Another token than `refused`, which the upstream no longer takes although its time is not over: the one that somebody else
+    /// fetched meanwhile, or a fresh one. `None` where asking again would not help: the last renewal is not half a minute old, there
+    /// is no refresh token, or the provider cannot be asked right now.
+    pub async fn renew(&self, caller: &Caller, refused: &Lent) -> Result<Option<Lent>, BrokerError> {
+        let provider = self.provider(&caller.provider_id)?;
+        let connection = self.working_connection(caller, provider).await?;
+        let same = SecretHash::of(refused.token().expose()).matches(connection.body.tokens.access().expose());
+        if !same {
+            return lent(&connection.body).map(Some);
+        }
+        let now = self.now();
+        let just_renewed = connection.body.renewed.is_some_and(|renewed| now.since(renewed) < RENEW_PAUSE);
+        let hopeless = connection.body.tokens.refresh().is_none() || connection.body.pause(now).is_some();
+        if just_renewed || hopeless {
+            return Ok(None);
+        }
+        match self.refreshed(&caller.connection, provider, connection.version).await {
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
+            Err(RefreshFailure::ReconnectRequired) => {
+                Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
+            }
+            Err(failure) => {
+                tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
+                Ok(None)
             }
         }
     }
@@ -77,3 +106,5 @@ fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
 /// The buffer absorbs clock skew and the time a request is under way.
 const REFRESH_BEFORE: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.
+const RENEW_PAUSE: Duration = Duration::from_secs(30);

@@ -120,6 +120,9 @@ pub(crate) struct Connection {
     /// Written before a refresh token is presented: tells a crash from a quiet time.
     pub(crate) attempt: Option<Attempt>,
     pub(crate) connected: Timestamp,
+    /// When a refresh last brought new tokens.
+    #[serde(default)]
+    pub(crate) renewed: Option<Timestamp>,
 }
 
 impl Connection {

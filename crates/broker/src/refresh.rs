@@ -143,6 +143,7 @@ impl Broker {
             state: ConnectionState::Connected,
             tokens: Tokens::new(tokens),
             attempt: None,
+            renewed: Some(self.now()),
             scopes,
             ..held.body
         };

@@ -118,7 +118,8 @@ impl Streamed {
 
 /// The body of a request on its way to the upstream. Data alone: trailers are dropped.
 pub(crate) struct Upload {
-    body: Incoming,
+    /// `None` where there is nothing to send.
+    body: Option<Incoming>,
     progress: Rc<Progress>,
 }
 
@@ -130,8 +131,16 @@ pub(crate) struct Progress {
 
 impl Upload {
     pub(crate) fn new(body: Incoming) -> (Self, Rc<Progress>) {
-        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done: Cell::new(body.is_end_stream()) });
-        (Self { body, progress: progress.clone() }, progress)
+        if body.is_end_stream() {
+            return Self::empty();
+        }
+        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done: Cell::new(false) });
+        (Self { body: Some(body), progress: progress.clone() }, progress)
+    }
+
+    pub(crate) fn empty() -> (Self, Rc<Progress>) {
+        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done: Cell::new(true) });
+        (Self { body: None, progress: progress.clone() }, progress)
     }
 }
 
@@ -155,19 +164,20 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self { body: Some(body), progress } = &mut *self else { return Poll::Ready(None) };
         loop {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-            self.progress.moved.set(Instant::now());
+            let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+            progress.moved.set(Instant::now());
             match frame {
                 None => {
-                    self.progress.done.set(true);
+                    progress.done.set(true);
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    if self.body.is_end_stream() {
-                        self.progress.done.set(true);
+                    if body.is_end_stream() {
+                        progress.done.set(true);
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
@@ -176,10 +186,10 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

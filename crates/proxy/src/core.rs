@@ -12,7 +12,7 @@ use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
-use crate::forward::forward;
+use crate::forward::Call;
 use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
@@ -88,8 +88,9 @@ impl Core {
 
         let lent = self.plane.broker.lend(&caller).await?;
         let request_id = request_id(&parts);
-        let mut access = Access::new(caller, request_id, permit.method().clone(), permit.scope().clone());
-        let answered = forward(pool, upstream, &permit, query, parts.headers, body, &lent).await?;
+        let mut access = Access::new(caller.clone(), request_id, permit.method().clone(), permit.scope().clone());
+        let call = Call { pool, upstream, permit: &permit, query, headers: &parts.headers };
+        let (answered, lent) = call.exchange(&self.plane.broker, &caller, body, lent).await?;
         access.answered(answered.response.status());
 
         let rewriting = Rewriting::new(upstream, route.entrance, &self.plane.public_url);

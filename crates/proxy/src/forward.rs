@@ -1,10 +1,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use broker::Lent;
+use broker::{Broker, Caller, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
@@ -16,44 +16,68 @@ use crate::headers;
 use crate::pool::{Answered, Pool};
 use crate::upstream::Upstream;
 
-/// Sends the permitted request with the lent credential, and waits for the head of the answer.
-pub(crate) async fn forward(
-    pool: &Rc<Pool>,
-    upstream: &Upstream,
-    permit: &Permit,
-    query: Option<&str>,
-    headers: HeaderMap,
-    body: Incoming,
-    lent: &Lent,
-) -> Result<Answered, ProxyError> {
-    let empty = body.is_end_stream();
-    let bodyless = matches!(*permit.method(), Method::GET | Method::HEAD);
-    if bodyless && !empty && body.size_hint().exact().is_none() {
-        // A body of unknown length with such a method is one that half of all servers do not look for.
-        return Err(ProxyError::Gate(GateError::Framing));
+/// A permitted request, all but its body and its credential.
+pub(crate) struct Call<'a> {
+    pub(crate) pool: &'a Rc<Pool>,
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) permit: &'a Permit,
+    pub(crate) query: Option<&'a str>,
+    /// As the agent sent them.
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl Call<'_> {
+    /// Sends it with the lent credential, and waits for the head of the answer.
+    ///
+    /// An upstream that answers 401 no longer takes the token, whatever it said about its life: it is renewed, and the request sent
+    /// once more, where it had no body and changes nothing (RFC 9110 §9.2.1). What comes back is the token that was used last, too.
+    pub(crate) async fn exchange(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        body: Incoming,
+        lent: Lent,
+    ) -> Result<(Answered, Vec<Lent>), ProxyError> {
+        let repeatable = body.is_end_stream() && self.permit.method().is_safe();
+        let answered = self.forward(Upload::new(body), &lent).await?;
+        if !repeatable || answered.response.status() != StatusCode::UNAUTHORIZED {
+            return Ok((answered, vec![lent]));
+        }
+        let Some(renewed) = broker.renew(caller, &lent).await? else { return Ok((answered, vec![lent])) };
+        let answered = self.forward(Upload::empty(), &renewed).await?;
+        Ok((answered, vec![renewed, lent]))
     }
-    let (upload, progress) = Upload::new(body);
-    let mut request = Request::new(upload);
-    *request.method_mut() = permit.method().clone();
-    *request.uri_mut() = target(upstream, permit, query)?;
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = headers::outgoing(headers, upstream, lent);
-    if empty && matches!(*permit.method(), Method::POST | Method::PUT | Method::PATCH) {
-        // RFC 9110 §8.6: a method that could have a body says that there is none.
-        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+
+    async fn forward(&self, (upload, progress): (Upload, Rc<Progress>), lent: &Lent) -> Result<Answered, ProxyError> {
+        let method = self.permit.method();
+        let empty = upload.is_end_stream();
+        if matches!(*method, Method::GET | Method::HEAD) && !empty && upload.size_hint().exact().is_none() {
+            // A body of unknown length with such a method is one that half of all servers do not look for.
+            return Err(ProxyError::Gate(GateError::Framing));
+        }
+        let mut request = Request::new(upload);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = target(self.upstream, self.permit, self.query)?;
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers::outgoing(self.headers, self.upstream, lent);
+        if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+            // RFC 9110 §8.6: a method that could have a body says that there is none.
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let sent = self.pool.send(self.upstream, request, &progress);
+        let answered = in_time(self.upstream.response_timeout, &progress, sent).await;
+        if matches!(answered, Err(ProxyError::Timeout)) {
+            // A shared connection that has gone silent would time every later request out, too.
+            self.pool.forget_shared();
+        }
+        let answered = answered?;
+        if answered.response.status().is_informational() {
+            return Err(ProxyError::Switched);
+        }
+        refuse_ambiguous(answered.response.headers())?;
+        refuse_encoded(answered.response.headers())?;
+        Ok(answered)
     }
-    let answered = in_time(upstream.response_timeout, &progress, pool.send(upstream, request, &progress)).await;
-    if matches!(answered, Err(ProxyError::Timeout)) {
-        // A shared connection that has gone silent would time every later request out, too.
-        pool.forget_shared();
-    }
-    let answered = answered?;
-    if answered.response.status().is_informational() {
-        return Err(ProxyError::Switched);
-    }
-    refuse_ambiguous(answered.response.headers())?;
-    refuse_encoded(answered.response.headers())?;
-    Ok(answered)
 }
 
 /// Scheme and authority from the configuration, path from the permit, query as it came.

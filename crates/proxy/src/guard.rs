@@ -15,9 +15,10 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// A guard for one answer, by the token that was lent for its request.
-    pub(crate) fn new(lent: &Lent) -> Self {
-        Self::with_needles(&[lent.token().expose().as_bytes()])
+    /// A guard for one answer, by the tokens that were lent for its request.
+    pub(crate) fn new(lent: &[Lent]) -> Self {
+        let needles: Vec<&[u8]> = lent.iter().map(|lent| lent.token().expose().as_bytes()).collect();
+        Self::with_needles(&needles)
     }
 
     fn with_needles(needles: &[&[u8]]) -> Self {

@@ -11,20 +11,21 @@ use broker::Lent;
 use crate::upstream::Upstream;
 
 /// The headers of the forwarded request: the agent's, without what is between it and the gateway, and the credential, set last.
-pub(crate) fn outgoing(mut headers: HeaderMap, upstream: &Upstream, lent: &Lent) -> HeaderMap {
-    strip_hop_by_hop(&mut headers);
-    for name in AGENT_ONLY {
-        headers.remove(name);
-    }
-    let private: Vec<HeaderName> = headers.keys().filter(|name| is_private(name.as_str())).cloned().collect();
-    for name in private {
-        headers.remove(name);
+pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, lent: &Lent) -> HeaderMap {
+    let named = named_by_connection(headers);
+    let mut out = HeaderMap::with_capacity(headers.len() + 3);
+    for (name, value) in headers {
+        let dropped =
+            HOP_BY_HOP.contains(name) || AGENT_ONLY.contains(name) || named.contains(name) || is_private(name.as_str());
+        if !dropped {
+            out.append(name.clone(), value.clone());
+        }
     }
     // The guard looks into plain bodies alone.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(HOST, upstream.authority.clone());
-    headers.insert(AUTHORIZATION, lent.header_value().clone());
-    headers
+    out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    out.insert(HOST, upstream.authority.clone());
+    out.insert(AUTHORIZATION, lent.header_value().clone());
+    out
 }
 
 /// The headers of the answer, without what would act on the gateway's own origin or between the gateway and the upstream.
@@ -47,14 +48,8 @@ pub(crate) fn incoming(headers: &mut HeaderMap) {
 
 /// RFC 9110 §7.6.1: what concerns one connection alone, and what `Connection` names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    for name in named {
-        // Framing is made anew from the body itself; the length of an answer to HEAD is part of the answer.
+    for name in named_by_connection(headers) {
+        // The length of an answer to HEAD is part of the answer.
         if name != CONTENT_LENGTH {
             headers.remove(name);
         }
@@ -62,6 +57,11 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lists = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    lists.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
 /// Names that tell who the agent is, or where it came from, or that some servers take for another header.
