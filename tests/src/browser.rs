@@ -33,6 +33,24 @@ impl Browser {
         self.reroute = Some((public, replica));
     }
 
+    /// Plants a cookie, as somebody with a foot in the door might.
+    pub fn plant(&mut self, host: &str, name: &str, value: &str) {
+        self.cookies.entry(host.to_owned()).or_default().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The cookies that go to a host.
+    #[must_use]
+    pub fn cookies(&self, host: &str) -> BTreeMap<String, String> {
+        self.cookies.get(host).cloned().unwrap_or_default()
+    }
+
+    /// Opens a link and stays where it leads first: the URL of its redirect.
+    pub fn peek(&mut self, url: &str) -> (Answer, Option<String>) {
+        let answer = self.one("GET", &Url::parse(url).expect("a URL"), None, &[]).expect("served");
+        let location = answer.header("location").map(str::to_owned);
+        (answer, location)
+    }
+
     /// Opens a link and follows redirects.
     pub fn open(&mut self, url: &str) -> Page {
         self.go("GET", Url::parse(url).expect("a URL"), None, &[])
