@@ -1,6 +1,7 @@
 //! Attacks on identity and consent, each named by its number: A on who an agent is, O on what a person consents to.
 
 mod attestation;
+mod documents;
 mod vectors;
 
 use tests::{Agent, Answer, Gateway, Store, Upstream, free_port};
