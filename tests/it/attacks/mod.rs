@@ -1,7 +1,9 @@
 //! Attacks on identity and consent, each named by its number: A on who an agent is, O on what a person consents to.
 
 mod attestation;
+mod callers;
 mod documents;
+mod once;
 mod vectors;
 
 use tests::{Agent, Answer, Gateway, Store, Upstream, free_port};
