@@ -1,9 +1,12 @@
 //! Attacks on identity and consent, each named by its number: A on who an agent is, O on what a person consents to.
 
+mod acting;
 mod attestation;
 mod callers;
 mod documents;
+mod mixup;
 mod once;
+mod scopes;
 mod vectors;
 
 use tests::{Agent, Answer, Gateway, Store, Upstream, free_port};
