@@ -53,10 +53,14 @@ impl Broker {
         let Stage::Claimed { binding: bound, state, asked } = held.body.stage.clone() else {
             return Err(BrokerError::SessionUsed);
         };
-        let binding = binding.filter(|binding| bound.matches(binding)).ok_or(BrokerError::StateMismatch)?.to_owned();
         if !state.matches(&answer.state_secret) {
             return Err(BrokerError::StateMismatch);
         }
+        let Some(binding) = binding.filter(|binding| bound.matches(binding)).map(str::to_owned) else {
+            // Somebody passed the provider's URL on, and this is somebody else's code. If it becomes known, it must be of no use.
+            self.fail(&answer.session, held, bound, "another_browser").await?;
+            return Err(BrokerError::StateMismatch);
+        };
         let provider = self.provider(&held.body.provider)?;
         if !self.may_be_from(provider, &answer.callback) {
             tracing::warn!(provider_id = %provider.id, "the answer names another issuer than the configuration");
