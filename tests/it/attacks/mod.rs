@@ -2,10 +2,12 @@
 
 mod acting;
 mod attestation;
+mod browsers;
 mod callers;
 mod documents;
 mod mixup;
 mod once;
+mod redirects;
 mod scopes;
 mod vectors;
 
