@@ -305,6 +305,7 @@ impl Broker {
             scopes: &Session::scope_list(&asked),
             state: &state,
             challenge: Some(&challenge),
+            nonce: None,
             resource: held.body.resource.as_deref(),
         });
         self.advance(session, held, Stage::Claimed { binding, state: KeptHash::of(secret.hash()), asked }).await?;
