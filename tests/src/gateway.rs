@@ -47,6 +47,14 @@ impl Gateway {
         Self::start_at(crate::free_port(), Some(self.public_port), store, &upstream.provider(settings))
     }
 
+    /// A gateway that listens on `port` and is reached at `front`, where something forwards to it.
+    #[must_use]
+    pub fn start_behind(front: u16, store: Store<'_>, port: u16, providers: &str) -> Self {
+        let mut gateway = Self::start_at(port, Some(front), store, providers);
+        gateway.port = front;
+        gateway
+    }
+
     fn start_at(port: u16, public_port: Option<u16>, store: Store<'_>, providers: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let public_port = public_port.unwrap_or(port);

@@ -8,6 +8,7 @@ mod browser;
 mod gateway;
 mod http1;
 mod redis;
+mod tunnel;
 mod upstream;
 
 pub use agent::Agent;
@@ -15,6 +16,7 @@ pub use browser::{Browser, Page};
 pub use gateway::{Gateway, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use redis::RedisServer;
+pub use tunnel::Tunnel;
 pub use upstream::Upstream;
 
 /// Begins every token and code of the helpdesk's.

@@ -181,7 +181,11 @@ fn a_sign_in_is_by_id_token_alone() {
     assert_eq!((alice.subject.as_str(), alice.label.as_deref()), ("u-alice", Some("Alice Archer")));
     assert_eq!(signed_in(settings(), &tokens, "n-2"), Err("id_token_nonce"));
     assert_eq!(signed_in(settings(), &token_set(None), "n-1"), Err("id_token_missing"));
-    assert_eq!(signed_in(with_userinfo(), &tokens, "n-1"), Err("id_token_issuer"), "an issuer to compare with is needed");
+    assert_eq!(
+        signed_in(with_userinfo(), &tokens, "n-1"),
+        Err("id_token_issuer"),
+        "an issuer to compare with is needed"
+    );
     let elsewhere = Settings { issuer: Some("https://other.example".to_owned()), ..settings() };
     assert_eq!(signed_in(elsewhere, &tokens, "n-1"), Err("id_token_issuer"));
     let other_client = Settings { client_id: "other".to_owned(), ..settings() };
