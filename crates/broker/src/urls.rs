@@ -27,6 +27,13 @@ impl Urls {
         self.public_url.starts_with("https://")
     }
 
+    /// A host name of the gateway's, with the public URL's scheme.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> String {
+        let scheme = if self.is_https() { "https" } else { "http" };
+        format!("{scheme}://{}", host.to_ascii_lowercase())
+    }
+
     /// `POST` here registers an agent.
     #[must_use]
     pub fn register(&self) -> String {
