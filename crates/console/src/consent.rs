@@ -1,6 +1,6 @@
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
 use broker::{Broker, DonePage, Ending, Next, SignedIn};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -27,7 +27,7 @@ pub(crate) struct Decision {
 
 /// Shows what is asked, by whom. Claims nothing: software follows links, too.
 pub(crate) async fn show(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     person: Option<Extension<SignedIn>>,
     headers: HeaderMap,
@@ -44,7 +44,7 @@ pub(crate) async fn show(
 
 /// Allow or deny.
 pub(crate) async fn decide(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     headers: HeaderMap,
     form: Result<Form<Decision>, FormRejection>,
 ) -> Result<Response, PageError> {
@@ -63,7 +63,7 @@ pub(crate) async fn decide(
 
 /// Names the account that the person signed in with.
 pub(crate) async fn show_account(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
@@ -78,7 +78,7 @@ pub(crate) async fn show_account(
 
 /// Go on with the account, or undo.
 pub(crate) async fn decide_account(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     headers: HeaderMap,
     form: Result<Form<Decision>, FormRejection>,
 ) -> Result<Response, PageError> {
@@ -97,7 +97,7 @@ pub(crate) async fn decide_account(
 
 /// The gateway's own last page.
 pub(crate) async fn done(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
