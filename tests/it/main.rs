@@ -10,4 +10,5 @@ mod limits;
 mod program;
 mod proxying;
 mod refreshing;
+mod sign_in;
 mod way;
