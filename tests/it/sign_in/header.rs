@@ -15,7 +15,8 @@ fn by_secret() -> (Scene, tempfile::TempDir) {
     let path = folder.path().join("proxy");
     std::fs::write(&path, SECRET).expect("written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("for its owner alone");
-    let text = format!("kind = \"header\"\nheader = \"X-Forwarded-User\"\nproxy_secret = {{ file = {path:?} }}\n");
+    let path = path.display();
+    let text = format!("kind = \"header\"\nheader = \"X-Forwarded-User\"\nproxy_secret = {{ file = \"{path}\" }}\n");
     (Scene::new(&text), folder)
 }
 

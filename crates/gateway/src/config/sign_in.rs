@@ -16,7 +16,7 @@ pub(crate) enum SignInConfig {
     /// What the provider says of whoever signs in there.
     Provider,
     /// Single sign-on.
-    Openid(OpenidSettings),
+    Openid(Box<OpenidSettings>),
     /// Accounts of the gateway's own; at least one, their names differ.
     Accounts(Vec<Account>),
     /// The word of a proxy in front.
@@ -46,7 +46,7 @@ pub(super) fn read(table: &Table<'_>, surroundings: Surroundings) -> Option<Sign
         foreign.for_each(|place| place.problem(format!("is for kind = \"{owner}\"; change the kind, or remove it")));
     }
     match kind {
-        "openid" => openid::read(table, surroundings.loopback).map(SignInConfig::Openid),
+        "openid" => openid::read(table, surroundings.loopback).map(|settings| SignInConfig::Openid(Box::new(settings))),
         "accounts" => accounts::read(table).map(SignInConfig::Accounts),
         "header" => header::read(table, surroundings.client_certificates).map(SignInConfig::Header),
         _ => Some(SignInConfig::Provider),
