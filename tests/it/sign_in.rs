@@ -107,14 +107,14 @@ impl Scene {
         let (link, session) = self.begin();
         let page = browser.open(&link);
         assert!(page.says(&format!("You are signed in as <strong>{label}</strong>")), "{}", page.answer.body_text());
-        let held = browser.cookies();
+        let held = browser.cookies("127.0.0.1");
         let cookie = browser.cookie("ath_browser").expect("signed in");
         let name = held.keys().find(|name| name.starts_with("ath_browser")).expect("a name").clone();
         assert_eq!(browser.submit_to("/ath/sign-out", &page, &[("csrf", "x")]).answer.status, 403);
         let out = browser.submit_to("/ath/sign-out", &page, &[]);
         assert!(out.url.path() == "/ath/sign-in" && browser.cookie("ath_browser").is_none(), "{}", out.url);
         self.sent_to_sign_in(browser, &link, &session);
-        browser.plant(&name, &cookie);
+        browser.plant("127.0.0.1", &name, &cookie);
         self.sent_to_sign_in(browser, &link, &session);
     }
 }

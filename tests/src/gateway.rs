@@ -19,7 +19,7 @@ pub enum Store<'a> {
 pub struct Gateway {
     process: Child,
     port: u16,
-    public_port: u16,
+    public_url: String,
     folder: TempDir,
     log: PathBuf,
 }
@@ -31,33 +31,39 @@ impl Gateway {
     /// A gateway in front of `upstream`, with `settings` added to its `[provider.oauth]` table.
     #[must_use]
     pub fn start(store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
-        Self::start_at(crate::free_port(), None, store, &upstream.provider(settings))
+        Self::start_with(store, crate::free_port(), &upstream.provider(settings))
     }
 
     /// A gateway with this text as its `[[provider]]` tables and whatever follows them. It comes right after the `[development]` table,
     /// so that further settings of that table may come first.
     #[must_use]
     pub fn start_with(store: Store<'_>, port: u16, providers: &str) -> Self {
-        Self::start_at(port, None, store, providers)
+        Self::start_at(port, &format!("http://127.0.0.1:{port}"), store, &in_development(providers))
     }
 
     /// A second gateway on the same store, with the same public URL.
     #[must_use]
     pub fn replica(&self, store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
-        Self::start_at(crate::free_port(), Some(self.public_port), store, &upstream.provider(settings))
+        Self::start_at(crate::free_port(), &self.public_url, store, &in_development(&upstream.provider(settings)))
+    }
+
+    /// A gateway as it runs in earnest: a public URL on https, whose TLS ends elsewhere, and no `[development]` table. `providers` is the
+    /// text of its `[[provider]]` tables.
+    #[must_use]
+    pub fn start_in_earnest(store: Store<'_>, public_url: &str, providers: &str) -> Self {
+        Self::start_at(crate::free_port(), public_url, store, providers)
     }
 
     /// A gateway that listens on `port` and is reached at `front`, where something forwards to it.
     #[must_use]
     pub fn start_behind(front: u16, store: Store<'_>, port: u16, providers: &str) -> Self {
-        let mut gateway = Self::start_at(port, Some(front), store, providers);
+        let mut gateway = Self::start_at(port, &format!("http://127.0.0.1:{front}"), store, &in_development(providers));
         gateway.port = front;
         gateway
     }
 
-    fn start_at(port: u16, public_port: Option<u16>, store: Store<'_>, providers: &str) -> Self {
+    fn start_at(port: u16, public_url: &str, store: Store<'_>, rest: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let public_port = public_port.unwrap_or(port);
         let store = match store {
             Store::Embedded => format!(
                 "path = {:?}\nkeys = [{{ env = \"SEALING_KEY\" }}]",
@@ -66,24 +72,28 @@ impl Gateway {
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
         };
         let text = format!(
-            "[gateway]\npublic_url = \"http://127.0.0.1:{public_port}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n[development]\nloopback_http = true\n\n{providers}"
+            "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n\n[store]\n{store}\n\n\
+             [log]\nfilter = \"debug\"\n\n{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");
         let log = folder.path().join("log");
-        let process = Command::new(binary())
-            .args(["serve", "--config"])
-            .arg(&config)
-            .env("SEALING_KEY", SEALING_KEY)
-            .env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET)
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&log).expect("a log"))
-            .spawn()
-            .expect("the gateway starts");
-        let gateway = Self { process, port, public_port, folder, log };
-        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let process = spawn(&config, &log);
+        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log };
+        gateway.await_listening();
         gateway
+    }
+
+    /// Kills it, and starts it again with the same configuration and the same store.
+    pub fn restart(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log);
+        self.await_listening();
+    }
+
+    fn await_listening(&self) {
+        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
     /// What agents and browsers call: the address of this very replica.
@@ -95,7 +105,7 @@ impl Gateway {
     /// What attestations name: the same for all replicas.
     #[must_use]
     pub fn public_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.public_port)
+        self.public_url.clone()
     }
 
     /// The port of this replica.
@@ -129,6 +139,18 @@ impl Gateway {
     pub fn at_rest(&self) -> Vec<u8> {
         everything_below(&self.folder.path().join("data"))
     }
+}
+
+fn in_development(providers: &str) -> String {
+    format!("[development]\nloopback_http = true\n\n{providers}")
+}
+
+fn spawn(config: &Path, log: &Path) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+    let mut command = Command::new(binary());
+    command.args(["serve", "--config"]).arg(config);
+    command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
+    command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
 }
 
 impl Drop for Gateway {

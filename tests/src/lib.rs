@@ -8,14 +8,16 @@ mod browser;
 mod gateway;
 mod http1;
 mod redis;
+mod served;
 mod tunnel;
 mod upstream;
 
-pub use agent::Agent;
+pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
 pub use gateway::{Gateway, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use redis::RedisServer;
+pub use served::{Received, Reply, Served};
 pub use tunnel::Tunnel;
 pub use upstream::Upstream;
 

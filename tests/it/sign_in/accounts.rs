@@ -103,13 +103,13 @@ fn signing_in_makes_a_new_cookie_and_voids_what_was_begun() {
     let mut browser = Browser::new();
     let page = scene.sent_to_sign_in(&mut browser, &link, &session);
     enter(&mut browser, &page, "ada", ADA);
-    let cookies = browser.cookies();
+    let cookies = browser.cookies("127.0.0.1");
     let (name, before) = cookies.iter().find(|(name, _)| name.starts_with("ath_browser")).expect("signed in");
 
     // Somebody plants their own cookie in another person's browser before that person signs in.
     let mut victim = Browser::new();
     let page = scene.sent_to_sign_in(&mut victim, &link, &session);
-    victim.plant(name, before);
+    victim.plant("127.0.0.1", name, before);
     enter(&mut victim, &page, "bob", BOB);
     assert_ne!(victim.cookie("ath_browser").as_ref(), Some(before));
     assert!(victim.open(&link).says("You are signed in as <strong>bob</strong>"));
@@ -127,7 +127,11 @@ fn signing_in_makes_a_new_cookie_and_voids_what_was_begun() {
     enter(&mut shared, &page, "bob", BOB);
     let page = shared.submit(&helpdesk, &[("decision", "allow")]);
     assert_eq!(page.answer.status, 400, "{}", page.answer.body_text());
-    assert_eq!(scene.agent.exchange(&scene.gateway, &session, "x").text("/details/reason"), "consent_pending");
+    assert_eq!(
+        scene.agent.exchange(&scene.gateway, &session, "x").text("/details/reason"),
+        "authorization_failed",
+        "and the consent is over"
+    );
 }
 
 #[test]

@@ -179,8 +179,8 @@ fn a_client_certificate_proves_the_proxy() {
     }
     // The cookie is worth nothing either without the proxy.
     let (mut thief, _tunnel) = by.browser(None);
-    for (name, value) in ada.cookies() {
-        thief.plant(&name, &value);
+    for (name, value) in ada.cookies("127.0.0.1") {
+        thief.plant("127.0.0.1", &name, &value);
     }
     assert_eq!(thief.open(&link).answer.status, 403);
     let (mut forger, _tunnel) = by.browser(Some(FORGED));

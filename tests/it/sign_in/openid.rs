@@ -148,11 +148,11 @@ fn signing_in_makes_a_new_cookie() {
     let sso = Sso::new("");
     let mut ada = sso.signed_in("ada");
     let before = ada.cookie("ath_browser").expect("signed in");
-    let name = ada.cookies().into_keys().find(|name| name.starts_with("ath_browser")).expect("a name");
+    let name = ada.cookies("127.0.0.1").into_keys().find(|name| name.starts_with("ath_browser")).expect("a name");
     let mut bob = Browser::new();
     let (link, session) = sso.scene.begin();
     let page = sso.scene.sent_to_sign_in(&mut bob, &link, &session);
-    bob.plant(&name, &before);
+    bob.plant("127.0.0.1", &name, &before);
     let page = sso.enter(&mut bob, &page, "bob");
     assert!(page.says("bob@idp.test"), "{}", page.answer.body_text());
     assert_ne!(bob.cookie("ath_browser"), Some(before));
