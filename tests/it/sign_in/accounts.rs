@@ -72,6 +72,9 @@ fn a_wrong_password_is_refused_and_five_of_them_are_a_minute() {
     let page = scene.sent_to_sign_in(&mut Browser::new(), &link, &session);
     assert_eq!(enter(&mut Browser::new(), &page, "ada", ADA).answer.status, 403, "another browser's form token");
 
+    let policy = page.answer.header("content-security-policy").expect("a policy");
+    assert!(policy.ends_with("form-action 'self'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+
     let mut guesser = Browser::new();
     let page = scene.sent_to_sign_in(&mut guesser, &link, &session);
     let attempts =

@@ -183,6 +183,8 @@ const ISSUER: &str = "https://login.example";
 
 struct Sso {
     bench: Bench,
+    /// Another gateway on the same store.
+    replica: Bench,
     openid: Arc<ActingOpenid>,
 }
 
@@ -194,7 +196,7 @@ impl Sso {
             names_itself,
             claims: Mutex::new(json!({})),
         });
-        let settings = OpenidSettings {
+        let settings = || OpenidSettings {
             issuer: Endpoint::parse(ISSUER, Plaintext::Refused).expect("a URL"),
             client_id: "gw".to_owned(),
             client_secret: ClientSecret::new("secret"),
@@ -202,8 +204,9 @@ impl Sso {
             display_name: "SSO".to_owned(),
             endpoints: OpenidEndpoints::Discovered(Plaintext::Refused),
         };
-        let client = OpenidClient::new(settings, openid.clone());
-        Self { bench: House::new().gateway(SignInMethod::Openid(Box::new(client))), openid }
+        let house = House::new();
+        let gateway = || house.gateway(SignInMethod::Openid(Box::new(OpenidClient::new(settings(), openid.clone()))));
+        Self { bench: gateway(), replica: gateway(), openid }
     }
 
     /// Begins, and lets the OpenID provider issue what it should: the cookie's secret, and the state.
@@ -258,6 +261,15 @@ async fn another_subject_with_the_same_address_is_somebody_else() {
     }
     assert!(users[0] != users[1] && users[0] == users[2]);
     assert_eq!(sso.openid.discovered.load(Ordering::Relaxed), 1, "the metadata is asked for once");
+}
+
+#[tokio::test]
+async fn a_sign_in_may_end_at_another_gateway_than_it_began() {
+    let sso = Sso::new(false);
+    let (secret, state) = sso.depart(None).await;
+    let answer = OpenidAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
+    let arrived = sso.replica.broker.arrive(answer, Some(&secret), None).await.expect("in");
+    assert!(sso.bench.user(arrived.cookie.expose()).await.is_some());
 }
 
 #[tokio::test]

@@ -207,6 +207,12 @@ fn a_certificate_needs_tls_with_an_authority() {
     let SignInConfig::Header(header) = config.sign_in else { panic!("header") };
     assert!(matches!(header.header.proof, broker::ProxyProof::SecretAndCertificate(_)));
     assert_eq!(
+        lines(&with("proxy_secret = { file = \"/proxy\" }"), &environment()),
+        [
+            "gateway.toml:3:56: warning: gateway.tls.client_ca_file: is of no use alone; add `proxy_certificate = true` to [sign_in], or remove it"
+        ]
+    );
+    assert_eq!(
         lines(&with("proxy_certificate = true\nproxy_certificate_name = \"-\""), &environment()),
         ["gateway.toml:8:26: sign_in.proxy_certificate_name: is no DNS name; write one such as \"proxy.internal\""]
     );
