@@ -124,6 +124,21 @@ pub(super) const PROXY_CERTIFICATE_NAME: Key = Key::optional(
 
 /// How the gateway's own headers begin.
 const OWN: &str = "x-ath-";
-/// What every client sends, or may send.
-const OTHERS: &[&str] =
-    &["authorization", "cookie", "host", "origin", "referer", "user-agent", "content-type", "accept"];
+/// What every client sends, or what proxies say of it besides who the user is.
+const OTHERS: &[&str] = &[
+    "accept",
+    "authorization",
+    "cookie",
+    "content-type",
+    "forwarded",
+    "host",
+    "origin",
+    "referer",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+];

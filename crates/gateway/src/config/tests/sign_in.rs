@@ -182,7 +182,7 @@ fn a_header_needs_a_proof() {
     ] {
         assert_eq!(found(&format!("{HEADER}{keys}")), [format!("gateway.toml:{expected}")]);
     }
-    for name in ["Cookie", "X-ATH-User", "authorization"] {
+    for name in ["Cookie", "X-ATH-User", "authorization", "X-Forwarded-For"] {
         let keys = format!("kind = \"header\"\nheader = {name:?}\nproxy_secret = {{ file = \"/proxy\" }}");
         let expected = "gateway.toml:5:10: sign_in.header: has another meaning; choose one that the proxy alone sets, such as \"X-Forwarded-User\"";
         assert_eq!(found(&keys), [expected]);
