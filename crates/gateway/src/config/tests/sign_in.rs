@@ -227,7 +227,7 @@ fn no_message_shows_a_secret_of_a_sign_in() {
         format!("{HEADER}proxy_secret = \"{CANARY}\""),
         format!("{HEADER}proxy_secret = {{ file = \"/canary\" }}"),
         format!("kind = \"accounts\"\n[[sign_in.account]]\nname = \"ada\"\npassword_hash = \"{CANARY}\""),
-        format!("kind = \"accounts\"\n[[sign_in.account]]\nname = \"ada\"\npassword_hash = {{ file = \"/canary\" }}"),
+        "kind = \"accounts\"\n[[sign_in.account]]\nname = \"ada\"\npassword_hash = { file = \"/canary\" }".to_owned(),
     ] {
         let lines = lines(&text(&keys), &environment);
         assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains(CANARY)), "{lines:?}");
