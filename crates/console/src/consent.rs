@@ -69,7 +69,10 @@ pub(crate) async fn show_account(
 ) -> Result<Response, PageError> {
     let session = session_in(query.as_deref())?;
     let cookies = Cookies::of(&headers, &broker);
-    let view = broker.account_page(&session, &cookies.binding(&session).unwrap_or_default()).await?;
+    let view = {
+        let binding = cookies.binding(&session).unwrap_or_default();
+        broker.account_page(&session, &binding, cookies.browser().as_deref()).await?
+    };
     let (secret, fresh) = form_secret(&broker, &cookies);
     let token = forgery::token(&secret, session.as_str());
     let page = render(StatusCode::OK, &Account { view: &view, session: session.as_str(), token: &token });
@@ -86,7 +89,7 @@ pub(crate) async fn decide_account(
     let binding = cookies.binding(&session).unwrap_or_default();
     match form.decision.as_str() {
         "continue" => {
-            let confirmed = broker.confirm(&session, &binding).await?;
+            let confirmed = broker.confirm(&session, &binding, cookies.browser().as_deref()).await?;
             let signed_in = confirmed.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
             Ok(with_cookies(go(&broker, &Next::Ending(confirmed.ending)), [signed_in]))
         }

@@ -171,7 +171,7 @@ fn welcome(broker: &Broker, cookies: &Cookies<'_>, cookie: &Opaque, session: Opt
 fn onward(broker: &Broker, session: Option<&SessionId>) -> Response {
     match session {
         Some(session) => Redirect::to(&broker.urls().consent_again(session)).into_response(),
-        None => Redirect::to(broker.urls().public()).into_response(),
+        None => Redirect::to(&broker.urls().accounts()).into_response(),
     }
 }
 
