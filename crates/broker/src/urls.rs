@@ -64,6 +64,12 @@ impl Urls {
         format!("{}/ath/callback", self.public_url)
     }
 
+    /// What a person has connected.
+    #[must_use]
+    pub fn accounts(&self) -> String {
+        format!("{}/accounts", self.public_url)
+    }
+
     /// The consent page of a session, with the PKCE parameters that ATH 0.1 wants to see in it.
     #[must_use]
     pub fn consent(&self, session: &SessionId, challenge: &str, resource: Option<&str>) -> String {
