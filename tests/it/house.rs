@@ -17,7 +17,13 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("proxy", &["audit", "broker", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
-    ("gateway", &["api", "audit", "broker", "console", "helpdesk", "limits", "oauth", "policy", "protocol", "proxy", "secret", "store"]),
+    (
+        "gateway",
+        &[
+            "api", "audit", "broker", "console", "helpdesk", "limits", "oauth", "policy", "protocol", "proxy",
+            "secret", "store",
+        ],
+    ),
     ("helpdesk", &[]),
     ("tests", &["helpdesk", "protocol", "secret"]),
 ];

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{CANARY, RedisServer, Request, Upstream};
@@ -45,6 +46,31 @@ impl Gateway {
     #[must_use]
     pub fn replica(&self, store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
         Self::start_at(crate::free_port(), &self.public_url, store, &in_development(&upstream.provider(settings)))
+    }
+
+    /// The same with this text as its `[[provider]]` tables and whatever follows them.
+    #[must_use]
+    pub fn replica_with(&self, store: Store<'_>, providers: &str) -> Self {
+        Self::start_at(crate::free_port(), &self.public_url, store, &in_development(providers))
+    }
+
+    /// What a gateway says that does not start with these settings.
+    #[must_use]
+    pub fn refused_to_start(settings: &str, environment: &[(&str, &str)], upstream: &Upstream) -> String {
+        let folder = TempDir::new().expect("a folder");
+        let config = folder.path().join("gateway.toml");
+        let port = crate::free_port();
+        let text = format!(
+            "[gateway]\npublic_url = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\n{settings}\n{}",
+            in_development(&upstream.provider(""))
+        );
+        fs::write(&config, text).expect("written");
+        let mut command = Command::new(binary());
+        command.args(["serve", "--config"]).arg(&config).current_dir(folder.path());
+        command.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET).envs(environment.iter().copied());
+        let ended = command.output().expect("it runs");
+        assert_eq!(ended.status.code(), Some(2), "it does not start");
+        String::from_utf8_lossy(&ended.stderr).into_owned()
     }
 
     /// A gateway as it runs in earnest: a public URL on https, whose TLS ends elsewhere, and no `[development]` table. `providers` is the
@@ -126,6 +152,46 @@ impl Gateway {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Everything in its audit log, oldest first.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// The events of that name, oldest first; waits for calls, which are written when their answers have ended.
+    #[must_use]
+    pub fn events(&self, name: &str) -> Vec<Value> {
+        let found = || self.audit().into_iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+        crate::eventually(&format!("{name} is recorded"), || !found().is_empty());
+        found()
+    }
+
+    /// An operator's command against this gateway.
+    #[must_use]
+    pub fn operate(&self, arguments: &[&str]) -> Operated {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--config").arg(self.folder.path().join("gateway.toml"));
+        let ended = command.current_dir(self.folder.path()).env("SEALING_KEY", SEALING_KEY);
+        let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Operated { status: ended.status.code().unwrap_or(-1), said: text(ended.stdout), complained: text(ended.stderr) }
+    }
+
+    /// The same as JSON; it has to succeed.
+    #[must_use]
+    pub fn operate_json(&self, arguments: &[&str]) -> Value {
+        let done = self.operate(&[arguments, &["--json"]].concat());
+        assert_eq!(done.status, 0, "{}", done.complained);
+        serde_json::from_str(&done.said).expect("JSON")
+    }
+
+    /// The folder that it works in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Resident memory, in bytes.
     #[must_use]
     pub fn memory(&self) -> u64 {
@@ -141,6 +207,17 @@ impl Gateway {
     }
 }
 
+/// What came of an operator's command.
+#[derive(Debug)]
+pub struct Operated {
+    /// The exit code.
+    pub status: i32,
+    /// Standard output.
+    pub said: String,
+    /// Standard error.
+    pub complained: String,
+}
+
 fn in_development(providers: &str) -> String {
     format!("[development]\nloopback_http = true\n\n{providers}")
 }
@@ -148,7 +225,7 @@ fn in_development(providers: &str) -> String {
 fn spawn(config: &Path, log: &Path) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
-    command.args(["serve", "--config"]).arg(config);
+    command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("a folder"));
     command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
     command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
 }
@@ -158,7 +235,7 @@ impl Drop for Gateway {
         let _ = self.process.kill();
         let _ = self.process.wait();
         if !std::thread::panicking() {
-            let log = self.log();
+            let log = self.log() + &fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap_or_default();
             assert!(!log.contains(CANARY), "the log holds a token of the upstream's");
             assert!(!log.contains(crate::upstream::CLIENT_SECRET), "the log holds the client secret");
             assert!(!log.contains("panicked"), "something panicked: {log}");

@@ -14,7 +14,7 @@ mod upstream;
 
 pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
-pub use gateway::{Gateway, Store, binary};
+pub use gateway::{Gateway, Operated, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use redis::RedisServer;
 pub use served::{Received, Reply, Served};

@@ -405,7 +405,7 @@ fn a04_forged_attestations_cause_two_fetches_at_most() {
 }
 
 #[test]
-fn a05_a_new_key_counts_at_once_and_the_old_one_no_more() {
+fn a05_a_new_key_waits_for_an_operator_and_the_old_one_counts_no_more() {
     let scene = Scene::new();
     let Scene { gateway, mut agent, .. } = scene;
     let ask = |agent: &Agent| agent.post(&gateway, "/ath/authorize", &agent.authorization(&gateway, &["read:tickets"]));
@@ -417,7 +417,10 @@ fn a05_a_new_key_counts_at_once_and_the_old_one_no_more() {
     assert_eq!(rotating.register(&gateway).status, 201);
     let first = std::mem::replace(&mut rotating.key, AgentKey::generate().expect("a key"));
     rotating.publish(Reply::json(&rotating.document()));
-    assert_eq!(ask(&rotating).status, 200, "the new key");
+    let waits = ask(&rotating);
+    assert_eq!((waits.status, refusal(&waits).2.as_str()), (403, "agent_key_changed"), "the new key");
+    assert_eq!(gateway.operate(&["agents", "approve", &rotating.client().0]).status, 0);
+    assert_eq!(ask(&rotating).status, 200, "the new key, approved");
     rotating.key = first;
     assert_eq!(refusal(&ask(&rotating)).2, "signature_mismatch", "the old key");
     assert_eq!(rotating.fetches(), 2);
