@@ -161,10 +161,8 @@ impl Broker {
             return Err(BrokerError::Unknown("user"));
         }
         // The person first: with them every chain is cut, whatever comes of the rest.
-        let writes = vec![
-            Write::Delete { key: User::key(user) },
-            Write::Unlist { index: User::all(), key: User::key(user) },
-        ];
+        let writes =
+            vec![Write::Delete { key: User::key(user) }, Write::Unlist { index: User::all(), key: User::key(user) }];
         let event = self.event("user_deleted").by("operator").user(user);
         self.decide(event, self.vault.write_all(writes)).await?;
         for key in self.vault.store().scan(&User::connections(user)).await? {

@@ -397,12 +397,7 @@ impl Broker {
         Ok(self.vault.get::<Connection>(&key).await?.is_some())
     }
 
-    async fn joins(
-        &self,
-        provider: &Provider,
-        arrived: &Arrived,
-        browser: Option<&str>,
-    ) -> Result<Joins, BrokerError> {
+    async fn joins(&self, provider: &Provider, arrived: &Arrived, browser: Option<&str>) -> Result<Joins, BrokerError> {
         if self.live_browser(browser).await?.is_none() || self.is_connected(provider, arrived).await? {
             return Ok(Joins::Nothing);
         }
