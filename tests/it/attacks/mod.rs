@@ -5,6 +5,7 @@ mod attestation;
 mod browsers;
 mod callers;
 mod documents;
+mod headers;
 mod mixup;
 mod once;
 mod redirects;
