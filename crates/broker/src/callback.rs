@@ -7,7 +7,7 @@ use crate::consent::{Ending, Next};
 use crate::people::{Person, Standing};
 use crate::records::{Connection, ConnectionState, Consented, KeptHash, Made, Session, Stage, Tokens, User};
 use crate::register::AUDIT;
-use crate::text::shown;
+use crate::text::named;
 use crate::urls::Outcome;
 use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError, Provider};
@@ -123,7 +123,7 @@ impl Broker {
             scopes: held.body.scopes.intersection(&granted),
             user: person.user,
             account: person.account,
-            label: person.label.as_deref().map(|label| shown(label, 120)),
+            label: person.label.as_deref().and_then(|label| named(label, 120)),
             made,
         };
         let known = person.standing == Standing::SignedIn && !matches!(stored, Stored::New);

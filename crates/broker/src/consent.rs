@@ -5,7 +5,7 @@ use store::{Key, Life, Written};
 use crate::authorize::TOMBSTONE;
 use crate::records::{Agent, Connection, ConnectionState, Consented, Grant, KeptHash, Made, Session, Stage, User};
 use crate::register::AUDIT;
-use crate::text::shown;
+use crate::text::{named, shown};
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
@@ -134,10 +134,10 @@ impl Broker {
         };
         Ok(ConsentView {
             session: session.clone(),
-            agent_name: shown(&agent.name, 80),
+            agent_name: agent.display_name(),
             agent_host: agent.agent_id.host(),
             developer: shown(&agent.developer, 80),
-            purpose: agent.purpose.as_deref().map(|purpose| shown(purpose, 240)),
+            purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
             provider_name: provider.display_name.clone(),
             provider_host: provider.oauth.authorize_host(),
             scopes: in_words(provider, &record),
@@ -197,10 +197,10 @@ impl Broker {
         }
         let agent = self.agent(&record.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
         let provider = self.provider(&record.provider)?;
-        let label = consented.label.as_deref().map(|label| shown(label, 120));
+        let label = consented.label.as_deref().and_then(|label| named(label, 120));
         let scopes = in_words_of(provider, &consented.scopes);
         Ok(AccountPage {
-            agent_name: shown(&agent.name, 80),
+            agent_name: agent.display_name(),
             provider_name: provider.display_name.clone(),
             label,
             scopes,
@@ -247,7 +247,7 @@ impl Broker {
     pub async fn done_page(&self, session: &SessionId, binding: Option<&str>) -> Result<DonePage, BrokerError> {
         let record = self.vault.get::<Session>(&Session::key(session)).await?.ok_or(BrokerError::SessionNotFound)?.body;
         let agent_name = match self.agent(&record.client_id).await? {
-            Some(agent) => shown(&agent.body.name, 80),
+            Some(agent) => agent.body.display_name(),
             None => String::new(),
         };
         match &record.stage {
@@ -412,8 +412,8 @@ impl Broker {
             let Some((held, mark)) = self.vault.get_marked::<Connection>(&key).await? else { continue };
             let works = !matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) && mark == fingerprint;
             if works && session.scopes.is_subset(&held.body.scopes) {
-                let label = held.body.label.unwrap_or_else(|| "your account".to_owned());
-                accounts.push(AccountView { id, label: shown(&label, 120) });
+                let label = held.body.label.and_then(|label| named(&label, 120));
+                accounts.push(AccountView { id, label: label.unwrap_or_else(|| "your account".to_owned()) });
             }
         }
         Ok(accounts)
@@ -435,6 +435,13 @@ pub(crate) fn code(session: &SessionId, record: &Session, binding: &str) -> Stri
 /// A short code as people read it aloud: `XXXX-XXXX-XXXX`.
 fn spoken(code: &str) -> String {
     code.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")
+}
+
+impl Agent {
+    /// The name that people are shown: the agent's own, or where that is none, the host that vouches for it.
+    fn display_name(&self) -> String {
+        named(&self.name, 80).unwrap_or_else(|| self.agent_id.host())
+    }
 }
 
 fn in_words(provider: &Provider, session: &Session) -> Vec<(Scope, String)> {
