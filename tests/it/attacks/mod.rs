@@ -8,6 +8,7 @@ mod documents;
 mod headers;
 mod mixup;
 mod once;
+mod pages;
 mod redirects;
 mod scopes;
 mod vectors;
