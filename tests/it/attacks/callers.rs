@@ -19,6 +19,9 @@ fn seen(scene: &Scene) -> usize {
     scene.upstream.helpdesk.recorded_requests().len()
 }
 
+/// The `Authorization` header for a registration.
+type Proof<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What one who compares answers could compare: all of it but what no two answers share.
 fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<_> =
@@ -120,7 +123,7 @@ fn a10_unknown_and_foreign_registrations_are_answered_alike() {
         comparable(&request.send())
     };
     for method in ["GET", "DELETE"] {
-        let proofs: [&dyn Fn(&str) -> Option<String>; 8] = [
+        let proofs: [Proof<'_>; 8] = [
             &|_| None,
             &|_| Some(basic(&own, &secret)),
             &|id| Some(basic(id, &secret)),

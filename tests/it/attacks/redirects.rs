@@ -263,7 +263,7 @@ fn o07_no_parameter_of_a_page_leads_anywhere() {
     let scene = Scene::new();
     let names =
         ["next", "redirect", "redirect_uri", "user_redirect_uri", "return_to", "rd", "url", "continue", "RelayState"];
-    let extra: String = names.iter().map(|name| format!("&{name}=https://evil.test/")).collect();
+    let extra = format!("&{}=https://evil.test/", names.join("=https://evil.test/&"));
     let (link, session) = scene.begin();
     let page = Browser::new().open(&format!("{link}{extra}"));
     assert_eq!(page.answer.status, 200);
