@@ -9,6 +9,7 @@ mod gateway;
 mod http1;
 mod redis;
 mod served;
+mod tunnel;
 mod upstream;
 
 pub use agent::{Agent, now};
@@ -17,6 +18,7 @@ pub use gateway::{Gateway, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use redis::RedisServer;
 pub use served::{Received, Reply, Served};
+pub use tunnel::Tunnel;
 pub use upstream::Upstream;
 
 /// Begins every token and code of the helpdesk's.
