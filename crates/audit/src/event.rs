@@ -178,7 +178,8 @@ impl Event {
             #[serde(flatten)]
             event: &'a Event,
         }
-        let mut line = serde_json::to_vec(&Line { timestamp: now.to_rfc3339_millis(), event: self }).unwrap_or_default();
+        let mut line =
+            serde_json::to_vec(&Line { timestamp: now.to_rfc3339_millis(), event: self }).unwrap_or_default();
         line.push(b'\n');
         line
     }
