@@ -227,9 +227,12 @@ fn o04_the_callback_takes_one_answer_of_each_kind_and_only_with_its_cookie() {
     for target in &targets {
         refused(target, &get(target, &cookie));
     }
-    for method in ["POST", "PUT", "DELETE"] {
-        let request = Request::new(method, &scene.gateway.url()).header("cookie", &cookie);
-        assert_eq!(request.send_to(&path).status, 405, "{method}");
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"] {
+        for cookie in [&cookie, ""] {
+            let request = Request::new(method, &scene.gateway.url()).header("cookie", cookie);
+            assert_eq!(request.send_to(&path).status, 405, "{method}");
+        }
+        assert_eq!(scene.upstream.helpdesk.counters().token_requests, before, "{method}: a code was exchanged");
     }
     // After all that the right answer still counts, and once.
     assert_eq!(get(&path, &cookie).status, 303);

@@ -47,12 +47,25 @@ fn o13_every_page_is_unstored_unframed_and_tells_nobody_where_it_was() {
         ("/ath/callback", 400),
         ("/ath/callback?code=x&state=x", 400),
         ("/ath/callback?error=access_denied&state=x", 400),
+        ("/ath/sign-in", 404),
+        ("/ath/sign-in?session_id=x", 400),
+        ("/ath/sign-in/callback", 400),
+        ("/ath/sign-in/callback?code=x&state=x", 400),
     ] {
         let answer = get(&nobody, path);
         assert_eq!(answer.status, status, "{path}");
         assert_guarded(path, &answer);
     }
-    for path in ["/", "/ath/consent", "/ath/consent/account", "/ath/consent/done", "/ath/callback"] {
+    for path in [
+        "/",
+        "/ath/consent",
+        "/ath/consent/account",
+        "/ath/consent/done",
+        "/ath/callback",
+        "/ath/sign-in",
+        "/ath/sign-in/callback",
+        "/ath/sign-out",
+    ] {
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
             let answer = scene.gateway.request(method, path).send();
             assert_eq!(answer.status, 405, "{method} {path}");
