@@ -149,6 +149,11 @@ fn spawn(config: &Path, log: &Path) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
     command.args(["serve", "--config"]).arg(config);
+    // Nothing goes through a proxy of the environment's: every request of every test would fail there.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
     command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
 }

@@ -358,6 +358,35 @@ fn a03_a_document_that_never_ends_is_given_up_in_time() {
     });
 }
 
+#[test]
+fn a03_a_document_is_asked_for_plainly_and_remembered_whatever_its_server_says() {
+    let scene = Scene::new();
+    let mut agent = Agent::new("Cached");
+    let body = agent.document().to_string();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nset-cookie: a=b; Path=/\r\ncache-control: no-store, max-age=0\r\nexpires: 0\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    agent.publish(Reply::Bytes([head, body].concat().into_bytes()));
+    assert_eq!(agent.register(&scene.gateway).status, 201);
+    for _ in 0..20 {
+        let asked = agent.authorization(&scene.gateway, &["read:tickets"]);
+        assert_eq!(agent.post(&scene.gateway, "/ath/authorize", &asked).status, 200);
+    }
+    let mut forged_one = agent.authorization(&scene.gateway, &["read:tickets"]);
+    forged_one["agent_attestation"] = forged(&agent, &scene.gateway.public_url());
+    assert_eq!(agent.post(&scene.gateway, "/ath/authorize", &forged_one).refusal().0, 401);
+    let asked = agent.asked();
+    assert_eq!(asked.len(), 2, "once, and once more for the forged one");
+    for request in asked {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/agent.json"));
+        let mut names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "host", "user-agent"], "no cookie, no credential, no encoding, no referrer");
+        assert!(request.body.is_empty());
+    }
+}
+
 /// An attestation in the agent's name, signed by somebody else.
 fn forged(agent: &Agent, audience: &str) -> Value {
     let other = AgentKey::generate().expect("a key");

@@ -226,3 +226,62 @@ fn o02_of_200_times_allow_by_two_browsers_one_wins() {
     let bindings = answers.iter().flat_map(|answer| &answer.headers).filter(|(name, _)| name == "set-cookie").count();
     assert_eq!(bindings, 1, "only the winner is bound");
 }
+
+#[test]
+fn o02_of_allow_and_deny_at_once_one_counts() {
+    let replicas = Replicas::start();
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&replicas.one);
+    for _ in 0..3 {
+        let (link, session) = agent.authorize(&replicas.one, &["read:tickets"]);
+        let mut browser = Browser::new();
+        let page = browser.open(&link);
+        let requests = ["allow", "deny"].map(|decision| browser.request(&page, &[("decision", decision)]));
+        let answers = replicas.race(60, |number, gateway| requests[number / 2 % 2].at_port(gateway.port()).send());
+        let won: Vec<usize> = (0..60).filter(|number| answers[*number].status == 303).collect();
+        assert_eq!(won.len(), 1, "{:?}", tally(&answers));
+        let denied = won[0] / 2 % 2 == 1;
+        let code = agent.exchange(&replicas.two, &session, "x").refusal().1;
+        assert_eq!(code, if denied { "USER_DENIED" } else { "SESSION_NOT_FOUND" });
+    }
+}
+
+#[test]
+fn o02_of_continue_and_undo_at_once_one_counts() {
+    let replicas = Replicas::start();
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&replicas.one);
+    let mut outcomes = BTreeMap::new();
+    for round in 0..6 {
+        let (link, session) = agent.authorize(&replicas.one, &["read:tickets"]);
+        let mut browser = Browser::new();
+        let page = browser.sign_in(&link);
+        let page = browser.submit(&page, &[("decision", "allow")]);
+        let requests = ["continue", "undo"].map(|decision| browser.request(&page, &[("decision", decision)]));
+        // Each of them begins a round, so that each has its chance.
+        let answers =
+            replicas.race(40, |number, gateway| requests[(number / 2 + round) % 2].at_port(gateway.port()).send());
+        let ends: Vec<BTreeMap<String, String>> = answers
+            .iter()
+            .filter(|answer| answer.status == 303)
+            .map(|answer| url::Url::parse(answer.header("location").expect("a redirect")).expect("a URL"))
+            .map(|url| url.query_pairs().into_owned().collect())
+            .collect();
+        let codes: Vec<&String> = ends.iter().filter_map(|end| end.get("code")).collect();
+        let denied = ends.iter().filter(|end| end.contains_key("error")).count();
+        assert!(!ends.is_empty(), "{:?}", tally(&answers));
+        if codes.is_empty() {
+            assert_eq!(denied, 1, "{:?}", tally(&answers));
+            assert_eq!(agent.exchange(&replicas.two, &session, "x").refusal().1, "USER_DENIED");
+        } else {
+            assert_eq!(denied, 0, "{:?}", tally(&answers));
+            assert!(codes.iter().all(|code| *code == codes[0]), "a second click gets the same code");
+            let token = agent.exchange(&replicas.two, &session, codes[0]);
+            assert_eq!(token.status, 200, "{}", token.body_text());
+            let call = agent.call(&replicas.one, &token.text("/access_token"), "GET", "/tickets");
+            assert_eq!(agent.send(&call).status, 200, "what was confirmed is there");
+        }
+        *outcomes.entry(codes.is_empty()).or_insert(0) += 1;
+    }
+    assert_eq!(outcomes.values().sum::<i32>(), 6);
+}
