@@ -5,7 +5,7 @@ use store::{Life, Write, Written};
 
 use crate::consent::{Ending, Next};
 use crate::people::{Person, Standing};
-use crate::records::{Connection, ConnectionState, Consented, KeptHash, Made, Session, Stage, Tokens, User};
+use crate::records::{Connection, ConnectionState, Consented, KeptHash, Made, Session, Stage, Tokens};
 use crate::register::AUDIT;
 use crate::text::named;
 use crate::urls::Outcome;
@@ -125,6 +125,7 @@ impl Broker {
             account: person.account,
             label: person.label.as_deref().and_then(|label| named(label, 120)),
             made,
+            link: person.to_link.as_ref().map(ToString::to_string),
         };
         let known = person.standing == Standing::SignedIn && !matches!(stored, Stored::New);
         if known {
@@ -148,7 +149,7 @@ impl Broker {
         Ok((tokens, identity))
     }
 
-    /// Stores the connection, or renews the one that is there. Durable when this returns.
+    /// Stores the connection, or renews the one that is there. Durable when this returns; offered to nobody before it was consented to.
     async fn connect(
         &self,
         provider: &Provider,
@@ -182,7 +183,6 @@ impl Broker {
                 }
             };
             if self.vault.write(write).await? == Written::Done {
-                self.vault.list(User::connections(&person.user), &key).await?;
                 return Ok(stored);
             }
         }

@@ -93,6 +93,8 @@ pub struct AccountPage {
     pub label: Option<String>,
     /// What the agent may do there.
     pub scopes: Vec<(Scope, String)>,
+    /// Whether going on makes this account another key to everything that the person has here.
+    pub becomes_key: bool,
 }
 
 /// What the gateway's last page says.
@@ -167,8 +169,14 @@ impl Broker {
             let accounts = self.covering_accounts(&user, &held.body).await?;
             let known = accounts.into_iter().find(|known| known.id == *account).ok_or(BrokerError::Field("account"))?;
             let scopes = held.body.scopes.clone();
-            let consented =
-                Consented { user, account: known.id, label: Some(known.label), scopes, made: Made::default() };
+            let consented = Consented {
+                user,
+                account: known.id,
+                label: Some(known.label),
+                scopes,
+                made: Made::default(),
+                link: None,
+            };
             let ending = self.complete(session, held, binding.expose(), consented).await?;
             return Ok(Allowed { binding, next: Next::Ending(ending) });
         }
@@ -205,6 +213,7 @@ impl Broker {
             provider_name: provider.display_name.clone(),
             label,
             scopes,
+            becomes_key: consented.link.is_some(),
         })
     }
 
@@ -213,8 +222,11 @@ impl Broker {
         let held = self.open_session(session).await?;
         match held.body.stage.clone() {
             Stage::Confirming { binding: bound, consented } if bound.matches(binding) => {
-                let user = consented.user.clone();
+                let (user, link) = (consented.user.clone(), consented.link.clone());
                 let ending = self.complete(session, held, binding, consented).await?;
+                if let Some(link) = link {
+                    self.link(&link, &user).await?;
+                }
                 let signed_in = if self.sign_in.is_at_gateway() { None } else { Some(self.sign_in(&user).await?) };
                 Ok(Confirmed { signed_in, ending })
             }
@@ -324,6 +336,8 @@ impl Broker {
     ) -> Result<Ending, BrokerError> {
         let agent = self.agent(&held.body.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
         self.grant(&held.body, &agent, &consented).await?;
+        let connection = Connection::key(&consented.user, &held.body.provider, &consented.account);
+        self.vault.list(User::connections(&consented.user), &connection).await?;
         let code = KeptHash::of(SecretHash::of(&code(session, &held.body, binding)));
         let binding_hash = KeptHash::of(SecretHash::of(binding));
         let (user, scopes) = (consented.user.clone(), consented.scopes.clone());

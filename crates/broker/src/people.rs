@@ -12,6 +12,8 @@ pub(crate) struct Person {
     pub(crate) label: Option<String>,
     /// The link from the provider's name for them, where this sign-in made it.
     pub(crate) made_identity: Option<Key>,
+    /// The link that is to be made once they have seen which account it is: it opens everything that the person has here.
+    pub(crate) to_link: Option<Key>,
     /// Whether this browser was signed in as this person before.
     pub(crate) standing: Standing,
 }
@@ -73,19 +75,26 @@ impl Broker {
         if let Some(known) = self.vault.get::<Identity>(&key).await? {
             let user = known.body.user;
             let standing = standing(live.as_ref(), &user);
-            return Ok(Person { user, account, label, made_identity: None, standing });
+            return Ok(Person { user, account, label, made_identity: None, to_link: None, standing });
         }
-        let user = match live {
-            Some(user) => user,
-            None => self.new_user(SignIn::Provider(provider.clone())).await?,
-        };
+        let standing = Standing::New;
+        if let Some(user) = live {
+            return Ok(Person { user, account, label, made_identity: None, to_link: Some(key), standing });
+        }
+        let user = self.new_user(SignIn::Provider(provider.clone())).await?;
         let linked = Identity { user: user.clone() };
         if self.vault.insert(&key, &linked, Life::Forever).await? == Written::Done {
-            return Ok(Person { user, account, label, made_identity: Some(key), standing: Standing::New });
+            return Ok(Person { user, account, label, made_identity: Some(key), to_link: None, standing });
         }
         // Another sign-in of the same person was faster: theirs counts.
         let winner = self.vault.get::<Identity>(&key).await?.ok_or(BrokerError::Contention)?;
-        Ok(Person { user: winner.body.user, account, label, made_identity: None, standing: Standing::New })
+        Ok(Person { user: winner.body.user, account, label, made_identity: None, to_link: None, standing })
+    }
+
+    /// Makes the link that a person confirmed. Where the name leads to somebody else by now, it goes on doing so.
+    pub(crate) async fn link(&self, key: &str, user: &UserId) -> Result<(), BrokerError> {
+        let Ok(key) = Key::parse(key) else { return Ok(()) };
+        self.vault.insert(&key, &Identity { user: user.clone() }, Life::Forever).await.map(drop)
     }
 
     /// A provider that names nobody: the person is whoever holds this browser's cookie.
@@ -95,7 +104,7 @@ impl Broker {
             None => (self.new_user(SignIn::Pseudonymous).await?, Standing::New),
         };
         let account = AccountId::of_subject(provider, user.as_str());
-        Ok(Person { user, account, label: None, made_identity: None, standing })
+        Ok(Person { user, account, label: None, made_identity: None, to_link: None, standing })
     }
 
     pub(crate) async fn new_user(&self, signs_in: SignIn) -> Result<UserId, BrokerError> {

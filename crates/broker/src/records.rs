@@ -397,6 +397,8 @@ pub(crate) struct Consented {
     pub(crate) scopes: ScopeSet,
     /// What this consent brought into being, and what undoing it therefore removes.
     pub(crate) made: Made,
+    /// The provider's name for the account, which leads to the user once they go on with it.
+    pub(crate) link: Option<String>,
 }
 
 /// What a consent brought into being.

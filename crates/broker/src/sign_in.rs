@@ -182,7 +182,7 @@ impl Broker {
             Some(identity) => (AccountId::of_subject(provider, &identity.subject), identity.label),
             None => (AccountId::of_subject(provider, user.as_str()), None),
         };
-        Ok(Person { user, account, label, made_identity: None, standing: Standing::SignedIn })
+        Ok(Person { user, account, label, made_identity: None, to_link: None, standing: Standing::SignedIn })
     }
 
     /// Signs somebody in under a new secret; the one that the browser came with is void from here on.
