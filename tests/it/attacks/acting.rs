@@ -17,6 +17,8 @@ pub(super) struct Conduct {
     pub(super) forward: Option<String>,
     /// What it says it granted; null where it says nothing.
     pub(super) scope: Value,
+    /// Who signs in there; where it is empty, somebody new each time.
+    pub(super) subject: String,
     /// What it calls the next accounts, in this order; then `alice@acme.test`.
     pub(super) labels: VecDeque<String>,
 }
@@ -100,7 +102,9 @@ fn answer(request: &Received, conduct: &mut Conduct) -> Reply {
         }
         "/userinfo" => {
             let label = conduct.labels.pop_front().unwrap_or_else(|| "alice@acme.test".to_owned());
-            Reply::json(&json!({"sub": format!("person-{number}"), "email": label}))
+            let new = format!("person-{number}");
+            let subject = if conduct.subject.is_empty() { &new } else { &conduct.subject };
+            Reply::json(&json!({"sub": subject, "email": label}))
         }
         _ => Reply::json(&json!({"path": request.path()})),
     }
