@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::{Agent, Gateway, Reply, Store, free_port};
+use tests::{Agent, Browser, Gateway, Reply, Store, free_port};
 
 use super::acting::Acting;
 use crate::clients::{run, script};
@@ -49,6 +49,31 @@ fn o08_another_site_frames_nothing_and_submits_nothing() {
     assert!(end["tried"].as_u64().expect("a number") >= 56, "{end}");
     let token = agent.exchange(&gateway, &session, end["code"].as_str().expect("a code"));
     assert_eq!(token.status, 200, "{}", token.body_text());
+}
+
+#[test]
+fn o09_hosts_are_shown_as_they_are_on_the_wire() {
+    let (_acting, gateway) = start();
+    let mut agent = Agent::new("Ticket Helper");
+    let hosts = ["xn--80ak6aa92e.example", "accounts.acme.example.evil.test", "1.2.3.4", "[2606:4700::1111]"];
+    let mut registration = agent.registration(&gateway);
+    registration["requested_providers"] = json!([{"provider_id": "acting", "scopes": ["read"]}]);
+    registration["redirect_uris"] =
+        json!(hosts.map(|host| format!("https://{host}/acme.example/callback?x=acme.example")));
+    let answer = agent.post(&gateway, "/ath/agents/register", &registration);
+    assert_eq!(answer.status, 201, "{}", answer.body_text());
+    agent.client = Some((answer.text("/client_id"), answer.text("/client_secret")));
+    for host in hosts {
+        let mut request = agent.authorization(&gateway, &["read"]);
+        request["provider_id"] = json!("acting");
+        request["user_redirect_uri"] = json!(format!("https://{host}/acme.example/callback?x=acme.example"));
+        let begun = agent.post(&gateway, "/ath/authorize", &request);
+        let page = Browser::new().open(&begun.text("/authorization_url"));
+        let shown = page.answer.body_text();
+        assert!(shown.contains(&format!("you are sent to <strong class=\"host\">{host}</strong>")), "{shown}");
+        assert!(!shown.contains("/acme.example"), "the path poses as a host: {shown}");
+        assert!(shown.contains("vouched for by <strong class=\"host\">127.0.0.1</strong>"), "{shown}");
+    }
 }
 
 #[test]
