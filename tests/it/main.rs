@@ -11,4 +11,5 @@ mod limits;
 mod program;
 mod proxying;
 mod refreshing;
+mod sign_in;
 mod way;

@@ -13,6 +13,8 @@ pub struct Browser {
     reroute: Option<(u16, u16)>,
     /// What a proxy in front of the gateway adds to each request.
     added: Vec<(String, String)>,
+    /// A path of the gateway's that the browser does not open.
+    stop: Option<String>,
 }
 
 /// Where the browser is now.
@@ -58,10 +60,24 @@ impl Browser {
         self.added = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
+    /// Where `way` would lead to at the gateway, if the browser opened `path` there.
+    pub fn stop_at(&mut self, path: &str, way: impl FnOnce(&mut Self) -> Page) -> Url {
+        self.stop = Some(path.to_owned());
+        let url = way(self).url;
+        self.stop = None;
+        assert_eq!(url.path(), path);
+        url
+    }
+
     /// The cookie of the gateway's whose name begins so.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies("127.0.0.1").into_iter().find(|(known, _)| known.starts_with(name)).map(|(_, value)| value)
+    }
+
+    /// Loses the cookies of a host: nobody is signed in there any more.
+    pub fn forget(&mut self, host: &str) {
+        self.cookies.remove(host);
     }
 
     /// Fills in the form that is sent to `action`, wherever it stands on the page.
@@ -154,7 +170,7 @@ impl Browser {
 
     /// `None` where the URL is an agent's redirect URI: the tests read it, and nobody serves it.
     fn one(&mut self, method: &str, url: &Url, form: Option<String>, headers: &[(&str, &str)]) -> Option<Answer> {
-        if url.path() == "/callback" {
+        if url.path() == "/callback" || self.stop.as_deref() == Some(url.path()) {
             return None;
         }
         let host = url.host_str().expect("a host").to_owned();

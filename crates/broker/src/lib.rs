@@ -35,9 +35,9 @@ pub use error::{BrokerError, DocumentError};
 pub use provider::Provider;
 pub use register::{ClientProof, RegistrationView};
 pub use sign_in::{
-    Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, OpenidAnswer, OpenidClient, OpenidEndpoints,
-    OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn, TrustedHeader,
-    Vouched,
+    Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, GivenEndpoints, OpenidAnswer, OpenidClient,
+    OpenidEndpoints, OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn,
+    TrustedHeader, Vouched,
 };
 pub use store::Durability;
 pub use urls::{Outcome, Urls};

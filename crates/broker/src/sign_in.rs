@@ -22,7 +22,7 @@ use crate::text::shown;
 use crate::{Broker, BrokerError};
 
 pub use accounts::{Account, Accounts};
-pub use openid::{Arrived, Departure, OpenidAnswer, OpenidClient, OpenidEndpoints, OpenidSettings};
+pub use openid::{Arrived, Departure, GivenEndpoints, OpenidAnswer, OpenidClient, OpenidEndpoints, OpenidSettings};
 pub use trusted_header::{ProxyProblem, ProxyProof, SharedSecret, TrustedHeader, Vouched};
 
 /// How the gateway learns who the user is.
@@ -31,9 +31,9 @@ pub enum SignInMethod {
     /// What the provider says of whoever signs in there.
     Provider,
     /// Single sign-on.
-    Openid(OpenidClient),
+    Openid(Box<OpenidClient>),
     /// Accounts of the gateway's own.
-    Accounts(Accounts),
+    Accounts(Box<Accounts>),
     /// The word of a proxy in front.
     Header(TrustedHeader),
 }

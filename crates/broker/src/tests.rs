@@ -18,6 +18,8 @@ use url::Url;
 
 use super::*;
 
+mod sign_in;
+
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const AGENT: &str = "https://agent.example/agent.json";
 const GATEWAY: &str = "https://gateway.example";
@@ -84,6 +86,10 @@ fn document(key: &AgentKey) -> Value {
 impl Bench {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
+        Self::over(Arc::new(MemoryStore::new(clock.clone())), clock, SignInMethod::Provider)
+    }
+
+    fn over(store: Arc<MemoryStore>, clock: Arc<ManualClock>, sign_in: SignInMethod) -> Self {
         let key = AgentKey::generate().expect("a key");
         let agent = Arc::new(ActingAgent { document: Mutex::new(document(&key)), fetched: AtomicUsize::new(0) });
         let provider = Arc::new(ActingProvider::default());
@@ -108,14 +114,14 @@ impl Bench {
             http: provider.clone(),
         };
         let broker = Broker::new(Parts {
-            store: Arc::new(MemoryStore::new(clock.clone())),
+            store,
             keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             documents: agent.clone(),
             pinned: HashMap::new(),
             providers: vec![crm],
-            sign_in: SignInMethod::Provider,
+            sign_in,
             urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
             lifetimes: Lifetimes {
                 token: Duration::from_secs(3600),

@@ -201,7 +201,12 @@ fn page(
         token: &token,
         problem: words.as_ref().map(|words| words.message),
     };
-    let page = form_page(render(status, &page), fresh);
+    let page = render(status, &page);
+    // Only the way to an OpenID provider leads off this origin.
+    let page = match broker.sign_in_method() {
+        SignInMethod::Openid(_) => form_page(page, fresh),
+        _ => with_cookies(page, [fresh]),
+    };
     Ok(error::with_retry_after(page, problem.and_then(error::retry_after)))
 }
 

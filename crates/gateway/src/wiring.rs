@@ -105,9 +105,11 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
         SignInConfig::Provider => (SignInMethod::Provider, None),
         SignInConfig::Openid(settings) => {
             let http = Arc::new(ProviderClient::new(tls::client(&[])?)?);
-            (SignInMethod::Openid(OpenidClient::new(settings, http)), None)
+            (SignInMethod::Openid(Box::new(OpenidClient::new(*settings, http))), None)
         }
-        SignInConfig::Accounts(accounts) => (SignInMethod::Accounts(Accounts::new(accounts, &SystemEntropy)), None),
+        SignInConfig::Accounts(accounts) => {
+            (SignInMethod::Accounts(Box::new(Accounts::new(accounts, &SystemEntropy))), None)
+        }
         SignInConfig::Header(config) => (SignInMethod::Header(config.header), config.certificate_name),
     })
 }

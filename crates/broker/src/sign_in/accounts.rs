@@ -35,7 +35,7 @@ impl Account {
 /// The accounts of a gateway that keeps its own.
 #[derive(Debug)]
 pub struct Accounts {
-    accounts: BTreeMap<String, Account>,
+    by_name: BTreeMap<String, Account>,
     /// What the password of a name that nobody has is compared with, so that it takes as long.
     decoy: Option<PasswordHash>,
     attempts: Attempts,
@@ -49,7 +49,7 @@ impl Accounts {
     pub fn new(accounts: Vec<Account>, entropy: &dyn Entropy) -> Self {
         Self {
             decoy: accounts.first().map(|account| account.hash.decoy(entropy)),
-            accounts: accounts.into_iter().map(|account| (account.name.clone(), account)).collect(),
+            by_name: accounts.into_iter().map(|account| (account.name.clone(), account)).collect(),
             attempts: Attempts::new(entropy),
             turns: Semaphore::new(TURNS),
         }
@@ -57,7 +57,7 @@ impl Accounts {
 
     /// Whether the account is there, with the password that somebody signed in with.
     pub(super) fn has(&self, name: &str, credential: &KeptHash) -> bool {
-        self.accounts.get(name).is_some_and(|account| credential.matches(&account.credential()))
+        self.by_name.get(name).is_some_and(|account| credential.matches(&account.credential()))
     }
 }
 
@@ -79,7 +79,7 @@ impl Broker {
             accounts.attempts.forget(&attempt);
             return Err(SignInError::Busy.into());
         };
-        let account = accounts.accounts.get(name);
+        let account = accounts.by_name.get(name);
         let hash = account.map(|account| &account.hash).or(accounts.decoy.as_ref()).cloned();
         let compared = self.blocking(move || hash.is_some_and(|hash| hash.matches(&password))).await?;
         let Some(account) = account.filter(|_| compared) else {

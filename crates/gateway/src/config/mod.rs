@@ -113,9 +113,9 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let lifetimes = lifetimes::read(&root.table(&LIFETIMES));
     let sign_in = sign_in::read(
         &root.table(&SIGN_IN),
-        sign_in::Surroundings {
+        &sign_in::Surroundings {
             loopback: development.value.loopback,
-            client_certificates: gateway::client_certificates(&gateway_table),
+            client_authority: gateway::client_authority(&gateway_table),
         },
     );
     let agents = agents::read(&root.tables(&AGENT), development.value.loopback);
