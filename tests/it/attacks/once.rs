@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
 use tests::{Agent, Answer, Browser, Gateway, RedisServer, Request, Store, Upstream, free_port};
 
@@ -78,6 +79,72 @@ fn a08_of_200_copies_of_an_attestation_one_passes() {
     let again = agent.post(&replicas.two, "/ath/agents/register", &registration);
     assert_eq!(refusal(&again), refused(401, "INVALID_ATTESTATION", "attestation_replayed"));
 }
+
+#[test]
+fn a08_a_name_is_used_up_by_whoever_signed_it_and_by_no_other_signature() {
+    let scene = Scene::new();
+    let mut other = Agent::new("Another");
+    assert_eq!(other.register(&scene.gateway).status, 201);
+    let ask = |agent: &Agent, attestation: &str| {
+        let mut request = agent.authorization(&scene.gateway, &["read:tickets"]);
+        request["agent_attestation"] = json!(attestation);
+        agent.post(&scene.gateway, "/ath/authorize", &request)
+    };
+    let replayed = refused(401, "INVALID_ATTESTATION", "attestation_replayed");
+    let claims = scene.agent.claims(&scene.gateway.public_url());
+    let header = br#"{"alg":"ES256"}"#;
+    let first = scene.agent.seal(header, claims.to_string().as_bytes());
+    assert_eq!(ask(&scene.agent, &first).status, 200);
+    // Anybody can make a second signature out of one (n - s), and the agent any number of them.
+    let (input, signature) = first.rsplit_once('.').expect("three parts");
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).expect("base64url");
+    let twin = [&signature[..32], &negated(&signature[32..])].concat();
+    let twin = format!("{input}.{}", BASE64URL_NOPAD.encode(&twin));
+    assert_ne!(twin, first);
+    assert_eq!(refusal(&ask(&scene.agent, &twin)), replayed);
+    let mut later = claims.clone();
+    later["exp"] = json!(claims["exp"].as_u64().expect("a number") + 60);
+    later["iss"] = json!(scene.agent.id.origin());
+    for again in [
+        scene.agent.seal(header, claims.to_string().as_bytes()),
+        scene.agent.seal(header, later.to_string().as_bytes()),
+    ] {
+        assert_eq!(refusal(&ask(&scene.agent, &again)), replayed);
+    }
+    // The twin alone would have passed: it is a signature.
+    let fresh = scene.agent.attest(&scene.gateway.public_url());
+    let (input, signature) = fresh.rsplit_once('.').expect("three parts");
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).expect("base64url");
+    let twin = [&signature[..32], &negated(&signature[32..])].concat();
+    assert_eq!(ask(&scene.agent, &format!("{input}.{}", BASE64URL_NOPAD.encode(&twin))).status, 200);
+    assert_eq!(refusal(&ask(&scene.agent, &fresh)), replayed);
+    // Nobody uses up another's names.
+    let mut others = other.claims(&scene.gateway.public_url());
+    others["jti"] = claims["jti"].clone();
+    assert_eq!(ask(&other, &other.seal(header, others.to_string().as_bytes())).status, 200);
+}
+
+/// The order of P-256 less `s`.
+fn negated(s: &[u8]) -> Vec<u8> {
+    let mut borrow = 0;
+    let digits: Vec<u8> = ORDER
+        .iter()
+        .zip(s)
+        .rev()
+        .map(|(order, digit)| {
+            let difference = i16::from(*order) - i16::from(*digit) - borrow;
+            borrow = i16::from(difference < 0);
+            u8::try_from(difference.rem_euclid(256)).expect("a byte")
+        })
+        .collect();
+    digits.into_iter().rev().collect()
+}
+
+/// FIPS 186-4, D.1.2.3.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
 
 #[test]
 fn a08_a_restart_forgets_no_attestation() {
