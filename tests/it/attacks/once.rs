@@ -352,3 +352,18 @@ fn o02_of_continue_and_undo_at_once_one_counts() {
     }
     assert_eq!(outcomes.values().sum::<i32>(), 6);
 }
+
+#[test]
+fn o05_of_200_wrong_codes_at_once_five_are_weighed() {
+    let replicas = Replicas::start();
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&replicas.one);
+    let (link, session) = agent.authorize(&replicas.one, &["read:tickets"]);
+    let end = Browser::new().consent(&link);
+    let answers = replicas.race(TRIES, |number, gateway| agent.exchange(gateway, &session, &format!("wrong-{number}")));
+    assert!(answers.iter().all(|answer| answer.status == 400), "{:?}", tally(&answers));
+    let weighed = answers.iter().filter(|answer| answer.text("/details/reason") == "code_invalid").count();
+    assert!(weighed <= 5, "{:?}", tally(&answers));
+    let right = agent.exchange(&replicas.two, &session, &end["code"]);
+    assert_eq!(refusal(&right), refused(400, "SESSION_NOT_FOUND", "session_used"), "the right one comes too late");
+}
