@@ -53,6 +53,19 @@ fn answer(status: u16, body: &Value) -> Response<Vec<u8>> {
     response.body(body.to_string().into_bytes()).expect("a response")
 }
 
+/// An audit log that takes everything and keeps nothing.
+struct Paper;
+
+impl audit::Sink for Paper {
+    fn append(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Serves one identity document, and counts how often.
 struct ActingAgent {
     document: Mutex<Value>,
@@ -107,6 +120,7 @@ impl Bench {
             id: ProviderId::parse("crm").expect("an id"),
             display_name: "CRM".to_owned(),
             categories: Vec::new(),
+            host: None,
             api_base: Url::parse("https://crm.example/api").expect("a URL"),
             token_endpoint: Url::parse("https://crm.example/token").expect("a URL"),
             operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
@@ -117,6 +131,9 @@ impl Bench {
             store,
             keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
             clock: clock.clone(),
+            audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
+            approvals: policy::Approvals::default(),
+            limits: Limits::off(),
             entropy: Arc::new(SeededEntropy::new(1)),
             documents: agent.clone(),
             pinned: HashMap::new(),
@@ -175,7 +192,7 @@ impl Bench {
         let answer = ProviderAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
         let next = self.broker.callback(answer, Some(allowed.binding.expose()), None).await.expect("exchanges");
         assert!(matches!(next, Next::Confirm(_)));
-        self.broker.confirm(&session, allowed.binding.expose()).await.expect("confirms");
+        self.broker.confirm(&session, allowed.binding.expose(), None).await.expect("confirms");
         let DonePage::Allowed { code: Some(code), agent_name } =
             self.broker.done_page(&session, Some(allowed.binding.expose())).await.expect("a page")
         else {

@@ -434,24 +434,26 @@ fn a04_forged_attestations_cause_two_fetches_at_most() {
 }
 
 #[test]
-fn a05_a_new_key_counts_at_once_and_the_old_one_no_more() {
+fn a05_another_key_waits_for_an_operator_and_the_old_one_is_no_more() {
     let scene = Scene::new();
     let Scene { gateway, mut agent, .. } = scene;
     let ask = |agent: &Agent| agent.post(&gateway, "/ath/authorize", &agent.authorization(&gateway, &["read:tickets"]));
     assert_eq!(ask(&agent).status, 200);
     let old = std::mem::replace(&mut agent.key, AgentKey::generate().expect("a key"));
-    assert_eq!(refusal(&ask(&agent)).2, "signature_mismatch", "a key that is not published yet");
+    assert_eq!(refusal(&ask(&agent)).2, "signature_mismatch", "a key that is not published");
     assert_eq!(agent.fetches(), 2, "once at first, once to be sure");
-    let mut rotating = Agent::new("Rotating");
-    assert_eq!(rotating.register(&gateway).status, 201);
-    let first = std::mem::replace(&mut rotating.key, AgentKey::generate().expect("a key"));
-    rotating.publish(Reply::json(&rotating.document()));
-    assert_eq!(ask(&rotating).status, 200, "the new key");
-    rotating.key = first;
-    assert_eq!(refusal(&ask(&rotating)).2, "signature_mismatch", "the old key");
-    assert_eq!(rotating.fetches(), 2);
     agent.key = old;
     assert_eq!(ask(&agent).status, 200, "a forged one changed nothing");
+
+    // Whoever takes over the place of the document does not take over the agent.
+    let mut taken = Agent::new("Taken Over");
+    assert_eq!(taken.register(&gateway).status, 201);
+    let first = std::mem::replace(&mut taken.key, AgentKey::generate().expect("a key"));
+    taken.publish(Reply::json(&taken.document()));
+    assert_eq!(ask(&taken).refusal(), (403, "AGENT_UNAPPROVED".to_owned()), "the new key");
+    taken.key = first;
+    assert_eq!(refusal(&ask(&taken)).2, "signature_mismatch", "the old key");
+    assert_eq!(taken.fetches(), 2);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use super::attempts::Attempts;
 use super::trusted_header::is_name;
 use super::{SignInError, SignInMethod};
 use crate::records::{KeptHash, SignedInBy};
-use crate::register::AUDIT;
 use crate::{Broker, BrokerError};
 
 /// Somebody who signs in with a password.
@@ -71,10 +70,10 @@ impl Broker {
         browser: Option<&str>,
     ) -> Result<Opaque, BrokerError> {
         let SignInMethod::Accounts(accounts) = &self.sign_in else { return Err(SignInError::OtherMethod.into()) };
-        let attempt = accounts.attempts.begin(name, address, self.now()).ok_or_else(|| {
-            refused(address, "too_many_wrong");
-            SignInError::TooManyWrong
-        })?;
+        let Some(attempt) = accounts.attempts.begin(name, address, self.now()) else {
+            self.note_refused("too many wrong passwords")?;
+            return Err(SignInError::TooManyWrong.into());
+        };
         let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, accounts.turns.acquire()).await else {
             accounts.attempts.forget(&attempt);
             return Err(SignInError::Busy.into());
@@ -83,7 +82,7 @@ impl Broker {
         let hash = account.map(|account| &account.hash).or(accounts.decoy.as_ref()).cloned();
         let compared = self.blocking(move || hash.is_some_and(|hash| hash.matches(&password))).await?;
         let Some(account) = account.filter(|_| compared) else {
-            refused(address, "wrong_password");
+            self.note_refused("wrong password")?;
             return Err(SignInError::WrongPassword.into());
         };
         accounts.attempts.forget(&attempt);
@@ -93,11 +92,11 @@ impl Broker {
         };
         self.welcome(by, browser).await
     }
-}
 
-/// Without the name that was entered: people enter passwords there.
-fn refused(address: IpAddr, reason: &'static str) {
-    tracing::info!(target: AUDIT, event = "sign_in_refused", %address, reason);
+    /// Without the name that was entered: people enter passwords there.
+    fn note_refused(&self, reason: &'static str) -> Result<(), BrokerError> {
+        Ok(self.audit.note(&self.event("sign_in_refused").denial(reason))?)
+    }
 }
 
 const TURNS: usize = 2;

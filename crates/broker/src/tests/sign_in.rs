@@ -137,14 +137,14 @@ async fn a_connection_is_of_whoever_is_signed_in_and_the_providers_name_for_them
     let binding = Some(allowed.binding.expose());
     let next = bench.broker.callback(answer, binding, Some(&cookie)).await.expect("exchanges");
     assert!(matches!(next, Next::Confirm(_)), "the account is named");
-    let confirmed = bench.broker.confirm(&session, allowed.binding.expose()).await.expect("confirms");
+    let confirmed = bench.broker.confirm(&session, allowed.binding.expose(), Some(&cookie)).await.expect("confirms");
     assert!(confirmed.signed_in.is_none(), "a consent signs nobody in");
 
     let crm = ProviderId::parse("crm").expect("an id");
     let account = protocol::AccountId::of_subject(&crm, "u-alice");
     let vault = &bench.broker.vault;
     assert!(vault.get::<Connection>(&Connection::key(&user, &crm, &account)).await.expect("read").is_some());
-    assert!(vault.get::<Identity>(&Identity::key(&crm, "u-alice")).await.expect("read").is_none());
+    assert!(vault.get::<Identity>(&Identity::key(bench.broker.provider(&crm).expect("configured"), "u-alice")).await.expect("read").is_none());
     assert!(vault.get::<User>(&User::key(&user)).await.expect("read").is_some());
     assert!(vault.get::<Session>(&Session::key(&session)).await.expect("read").is_some());
 }
