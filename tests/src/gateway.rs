@@ -28,6 +28,10 @@ pub struct Gateway {
 /// A sealing key, the same for all replicas of a test.
 const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// What tests do in a second, others do in a day. A text with limits of its own has those alone.
+const UNLIMITED: &str = "[limits]\nhandshake_per_address = \"off\"\nhandshake_per_agent = \"off\"\ntoken_per_client = \"off\"\n\
+    wrong_secrets = \"off\"\nwrong_tokens = \"off\"\n\n";
+
 impl Gateway {
     /// A gateway in front of `upstream`, with `settings` added to its `[provider.oauth]` table.
     #[must_use]
@@ -97,9 +101,10 @@ impl Gateway {
             ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
         };
+        let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(
             "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n{rest}"
+             [log]\nfilter = \"debug\"\n\n{limits}{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");
@@ -226,6 +231,11 @@ fn spawn(config: &Path, log: &Path) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
     command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("a folder"));
+    // Nothing goes through a proxy of the environment's: every request of every test would fail there.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
     command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
 }

@@ -5,7 +5,7 @@ use store::{Key, Write, Written};
 
 use crate::complete::holds;
 use crate::records::{Browser, Connection, ConnectionState, Grant, ProviderSwitch, User};
-use crate::text::shown;
+use crate::text::named;
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -292,13 +292,14 @@ impl Broker {
             agents.push(GrantView {
                 client_id: grant.client_id.clone(),
                 agent_id: agent.body.agent_id.clone(),
-                agent_name: shown(&agent.body.name, 80),
+                agent_name: agent.body.display_name(),
                 says: scopes.iter().map(says).collect(),
                 scopes,
                 given: grant.given.to_rfc3339(),
             });
         }
-        let label = connection.label.as_deref().map_or_else(|| "your account".to_owned(), |label| shown(label, 120));
+        let label = connection.label.as_deref().and_then(|label| named(label, 120));
+        let label = label.unwrap_or_else(|| "your account".to_owned());
         Ok(ConnectionView {
             name: name.to_string(),
             user_id: name.user.clone(),
