@@ -24,12 +24,23 @@ pub use upstream::Upstream;
 /// Begins every token and code of the helpdesk's.
 pub const CANARY: &str = "CANARY-";
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that nobody is given by chance: below the range from which the system draws ports, each once
+/// in this process, and begun at another place in each.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(397).wrapping_add(number) % PORTS;
+        let port = FIRST_PORT + u16::try_from(place).expect("within the range");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
+
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u32 = 20_000;
 
 /// Waits until `holds`, for ten seconds at most.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

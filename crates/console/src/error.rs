@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, ProxyProblem, SignInError};
 use http::StatusCode;
+use protocol::ErrorCode;
 
 use crate::pages::{Problem, render};
 
@@ -39,7 +40,35 @@ impl IntoResponse for PageError {
             Self::Broker(BrokerError::SignIn(error)) => retry_after(error),
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
         };
-        with_retry_after(render(status, &problem), wait)
+        let mut response = with_retry_after(render(status, &problem), wait);
+        response.extensions_mut().insert(Plain { code: code(&self), message: format!("{title}. {message}"), hint });
+        response
+    }
+}
+
+/// The same refusal for programs (ATH 0.1: every error is `{code, message, details}`). Browsers get the page.
+#[derive(Debug, Clone)]
+pub(crate) struct Plain {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
+    pub(crate) hint: &'static str,
+}
+
+fn code(error: &PageError) -> ErrorCode {
+    let PageError::Broker(error) = error else { return ErrorCode::StateMismatch };
+    match error {
+        BrokerError::SessionNotFound | BrokerError::SessionUsed | BrokerError::SessionClaimed => {
+            ErrorCode::SessionNotFound
+        }
+        BrokerError::SessionExpired => ErrorCode::SessionExpired,
+        BrokerError::UserDenied => ErrorCode::UserDenied,
+        BrokerError::AgentNotRegistered => ErrorCode::AgentNotRegistered,
+        BrokerError::AgentUnapproved(_) => ErrorCode::AgentUnapproved,
+        BrokerError::Provider { .. } | BrokerError::ReconnectRequired { .. } => ErrorCode::OAuthError,
+        BrokerError::Store(_) | BrokerError::Audit(_) | BrokerError::TaskLost | BrokerError::Contention => {
+            ErrorCode::InternalError
+        }
+        _ => ErrorCode::StateMismatch,
     }
 }
 
