@@ -41,7 +41,8 @@ impl IntoResponse for PageError {
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
         };
         let mut response = with_retry_after(render(status, &problem), wait);
-        response.extensions_mut().insert(Plain { code: code(&self), message: format!("{title}. {message}"), hint });
+        let (code, reason) = code(&self);
+        response.extensions_mut().insert(Plain { code, reason, message: format!("{title}. {message}"), hint });
         response
     }
 }
@@ -50,25 +51,28 @@ impl IntoResponse for PageError {
 #[derive(Debug, Clone)]
 pub(crate) struct Plain {
     pub(crate) code: ErrorCode,
+    pub(crate) reason: &'static str,
     pub(crate) message: String,
     pub(crate) hint: &'static str,
 }
 
-fn code(error: &PageError) -> ErrorCode {
-    let PageError::Broker(error) = error else { return ErrorCode::StateMismatch };
+fn code(error: &PageError) -> (ErrorCode, &'static str) {
+    let PageError::Broker(error) = error else { return (ErrorCode::StateMismatch, "malformed_request") };
     match error {
-        BrokerError::SessionNotFound | BrokerError::SessionUsed | BrokerError::SessionClaimed => {
-            ErrorCode::SessionNotFound
+        BrokerError::SessionNotFound => (ErrorCode::SessionNotFound, "session_not_found"),
+        BrokerError::SessionUsed => (ErrorCode::SessionNotFound, "session_used"),
+        BrokerError::SessionClaimed => (ErrorCode::SessionNotFound, "session_claimed"),
+        BrokerError::SessionExpired => (ErrorCode::SessionExpired, "session_expired"),
+        BrokerError::UserDenied => (ErrorCode::UserDenied, "user_denied"),
+        BrokerError::AgentNotRegistered => (ErrorCode::AgentNotRegistered, "agent_not_registered"),
+        BrokerError::AgentUnapproved(why) => (ErrorCode::AgentUnapproved, why.reason()),
+        BrokerError::IssuerMismatch => (ErrorCode::StateMismatch, "issuer_mismatch"),
+        BrokerError::Provider { reason, .. } => (ErrorCode::OAuthError, reason),
+        BrokerError::Store(_) | BrokerError::TaskLost | BrokerError::Contention => {
+            (ErrorCode::InternalError, "store_unavailable")
         }
-        BrokerError::SessionExpired => ErrorCode::SessionExpired,
-        BrokerError::UserDenied => ErrorCode::UserDenied,
-        BrokerError::AgentNotRegistered => ErrorCode::AgentNotRegistered,
-        BrokerError::AgentUnapproved(_) => ErrorCode::AgentUnapproved,
-        BrokerError::Provider { .. } | BrokerError::ReconnectRequired { .. } => ErrorCode::OAuthError,
-        BrokerError::Store(_) | BrokerError::Audit(_) | BrokerError::TaskLost | BrokerError::Contention => {
-            ErrorCode::InternalError
-        }
-        _ => ErrorCode::StateMismatch,
+        BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
+        _ => (ErrorCode::StateMismatch, "state_mismatch"),
     }
 }
 

@@ -39,7 +39,8 @@ fn refused(page: Response, refusal: &Plain) -> Response {
     let (mut parts, _) = page.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let details = [("hint".to_owned(), serde_json::json!(refusal.hint))].into_iter().collect();
+    let details = [("reason", refusal.reason), ("hint", refusal.hint)];
+    let details = details.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
     let body = ErrorBody { code: refusal.code, message: refusal.message.clone(), details };
     Response::from_parts(parts, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
 }
