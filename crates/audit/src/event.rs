@@ -4,7 +4,8 @@ use serde::Serialize;
 /// What happened (ATH 0.1, conformance lines 100 and 101). Fields that do not apply are left out of the line.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Event {
-    event: &'static str,
+    #[serde(rename = "event")]
+    name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,14 +61,14 @@ pub struct Call {
 impl Event {
     /// An event of that name.
     #[must_use]
-    pub fn new(event: &'static str) -> Self {
-        Self { event, ..Self::default() }
+    pub fn new(name: &'static str) -> Self {
+        Self { name, ..Self::default() }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.event
+        self.name
     }
 
     /// The request that caused it.
@@ -186,7 +187,6 @@ impl Event {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "what fails here fails the test")]
 mod tests {
     use protocol::Scope;
 

@@ -101,7 +101,6 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 const MOST_GATEWAYS: u32 = 64;
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "what fails here fails the test")]
 mod tests {
     use super::*;
 

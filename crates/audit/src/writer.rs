@@ -123,14 +123,14 @@ impl Writer {
         loop {
             let received = match sync_by {
                 None => self.queue.recv_many(&mut group, GROUP).await,
-                Some(deadline) => match timeout_at(deadline, self.queue.recv_many(&mut group, GROUP)).await {
-                    Ok(received) => received,
-                    Err(_) => {
+                Some(deadline) => {
+                    let Ok(received) = timeout_at(deadline, self.queue.recv_many(&mut group, GROUP)).await else {
                         self.sync().await;
                         sync_by = None;
                         continue;
-                    }
-                },
+                    };
+                    received
+                }
             };
             if received == 0 {
                 self.sync().await;
@@ -185,7 +185,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "what fails here fails the test")]
 mod tests {
     use std::io;
     use std::sync::Mutex;

@@ -99,11 +99,10 @@ impl Broker {
 pub(crate) fn status(agent: &Agent) -> AgentStatus {
     let some = |scopes: fn(&Requested) -> &ScopeSet| agent.requests.iter().any(|request| !scopes(request).is_empty());
     match agent.standing {
-        Standing::Suspended { .. } => AgentStatus::Denied,
         Standing::KeyChanged { .. } => AgentStatus::Pending,
         Standing::Active if some(|request| &request.approved) => AgentStatus::Approved,
         Standing::Active if some(|request| &request.pending) => AgentStatus::Pending,
-        Standing::Active => AgentStatus::Denied,
+        Standing::Active | Standing::Suspended { .. } => AgentStatus::Denied,
     }
 }
 

@@ -239,9 +239,10 @@ impl Broker {
             _ => return Ok(Confirmed { signed_in: None, ending: self.ending(session, &held.body, binding) }),
         };
         let done = self.complete(session, held, binding, work).await?;
-        let signed_in = match self.sign_in.is_at_gateway() {
-            true => None,
-            false => Some(self.sign_in(&done.user, &done.provider, browser).await?),
+        let signed_in = if self.sign_in.is_at_gateway() {
+            None
+        } else {
+            Some(self.sign_in(&done.user, &done.provider, browser).await?)
         };
         Ok(Confirmed { signed_in, ending: done.ending })
     }

@@ -58,11 +58,10 @@ impl Broker {
                 let (broker, key_, provider) = (self.clone(), key.clone(), provider.id.clone());
                 let task = self.spawn(async move {
                     let _done = Finished { broker: &broker, key: &key_ };
-                    let outcome = match broker.provider(&provider) {
+                    match broker.provider(&provider) {
                         Ok(provider) => broker.refresh(&key_, provider, seen).await,
                         Err(_) => Err(RefreshFailure::ReconnectRequired),
-                    };
-                    outcome
+                    }
                 });
                 let refresh =
                     task.map(|ended| ended.unwrap_or(Err(RefreshFailure::Temporary("task_lost")))).boxed().shared();

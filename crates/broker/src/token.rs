@@ -181,11 +181,11 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         self.vault.insert(key, token, Life::For(self.lifetimes.token + TOKEN_TOMBSTONE)).await?;
         let exchanged = Some(Exchanged { code, token: key.to_string() });
-        let taken = self.advance(session, held, Stage::Consumed { exchanged }).await;
-        if taken.is_err() {
+        let advanced = self.advance(session, held, Stage::Consumed { exchanged }).await;
+        if advanced.is_err() {
             self.vault.delete(key).await?;
         }
-        taken.map(drop)
+        advanced.map(drop)
     }
 }
 

@@ -109,6 +109,7 @@ fn words(error: &PageError) -> (StatusCode, &'static str, &'static str, &'static
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one row for each refusal, in one place")]
 fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str, &'static str) {
     const AGAIN: &str = "Go back to the agent and begin again.";
     let bad = StatusCode::BAD_REQUEST;

@@ -88,6 +88,12 @@ pub(crate) fn loopback_client() -> Result<reqwest::Client, Box<dyn std::error::E
     Ok(builder(crate::tls::client(&[])?).timeout(PROVIDER_TIMEOUT).build()?)
 }
 
+/// What the operators' commands ask a running gateway with.
+pub(crate) fn operator_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    let roots = rustls::RootCertStore::empty();
+    builder(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()).timeout(timeout).build()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is where outgoing HTTP is made, with its limits")]
 fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
     reqwest::Client::builder()

@@ -45,5 +45,5 @@ fn main() -> ExitCode {
 
 fn operate<C: clap::Subcommand>(arguments: Operation<C>, wish: impl FnOnce(C) -> operate::Wish) -> ExitCode {
     let form = if arguments.json { operate::OutputForm::Json } else { operate::OutputForm::Text };
-    operate::run(&arguments.config.config, wish(arguments.command), form)
+    operate::run(&arguments.config.config, &wish(arguments.command), form)
 }

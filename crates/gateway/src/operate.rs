@@ -1,5 +1,6 @@
 //! The operators' commands: they ask a running gateway by its admin listener.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
 use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, UsersCommand};
 use crate::config::{Config, SystemEnvironment};
+use crate::egress::operator_client;
 
 /// What one command asks for.
 pub(crate) struct Wish {
@@ -29,8 +31,8 @@ enum Shows {
 }
 
 /// Carries it out: what came of it on standard output, or why it did not on standard error and exit 1.
-pub(crate) fn run(config: &Path, wish: Wish, form: OutputForm) -> ExitCode {
-    match carry_out(config, &wish) {
+pub(crate) fn run(config: &Path, wish: &Wish, form: OutputForm) -> ExitCode {
+    match carry_out(config, wish) {
         Ok(answer) => {
             match form {
                 OutputForm::Json => println!("{answer}"),
@@ -116,13 +118,12 @@ fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
     let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
     let data = &config.store.path;
     let url = whereabouts(&config, data)?;
-    let key = match config.admin.key {
-        Some(key) => key.trim().to_owned(),
-        None => {
-            let path = data.join(KEY);
-            let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-            read?.trim().to_owned()
-        }
+    let key = if let Some(key) = config.admin.key {
+        key.trim().to_owned()
+    } else {
+        let path = data.join(KEY);
+        let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+        read?.trim().to_owned()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -151,8 +152,7 @@ fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
 }
 
 async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
-    let client = client.build().map_err(|error| error.to_string())?;
+    let client = operator_client(PATIENCE).map_err(|error| error.to_string())?;
     let mut request = client.request(wish.method.clone(), url).bearer_auth(key);
     if let Some(body) = &wish.body {
         request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
@@ -192,14 +192,12 @@ fn agent(agent: &Value) -> String {
         word(agent, "approval_expires"),
     );
     for provider in agent.get("providers").and_then(Value::as_array).into_iter().flatten() {
-        text.push_str(&format!(
-            "  {}: {}\n",
-            word(provider, "provider_id"),
-            words(provider, "approved_scopes", "nothing")
-        ));
+        // Writing to a string does not fail.
+        let _ =
+            writeln!(text, "  {}: {}", word(provider, "provider_id"), words(provider, "approved_scopes", "nothing"));
     }
     for waiting in agent.get("waiting").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        text.push_str(&format!("  waits: {}\n", printable(waiting)));
+        let _ = writeln!(text, "  waits: {}", printable(waiting));
     }
     text
 }
@@ -215,7 +213,7 @@ fn connection(connection: &Value) -> String {
     );
     for agent in connection.get("agents").and_then(Value::as_array).into_iter().flatten() {
         let scopes = words(agent, "scopes", "nothing");
-        text.push_str(&format!("  {}  {}: {scopes}\n", word(agent, "client_id"), word(agent, "agent_name")));
+        let _ = writeln!(text, "  {}  {}: {scopes}", word(agent, "client_id"), word(agent, "agent_name"));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! One suite, run against every store; against a real redis-server for Redis.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod server;
 

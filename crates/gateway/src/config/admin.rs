@@ -23,23 +23,17 @@ impl std::fmt::Debug for AdminConfig {
 
 pub(super) fn read(table: &Table<'_>) -> Option<AdminConfig> {
     let listen = table.parsed(&LISTEN, address);
-    let key = match table.written(&KEY) {
-        None => None,
-        Some(_) => {
-            let key = secrets::one(table, &KEY)?;
-            if key.value.len() < SHORTEST {
-                key.place.problem("is shorter than 32 bytes; `openssl rand -hex 32` prints one that is not");
-            }
-            Some(key.value)
-        }
-    };
+    let key = if table.written(&KEY).is_some() { Some(secrets::one(table, &KEY)?) } else { None };
+    if let Some(key) = key.as_ref().filter(|key| key.value.len() < SHORTEST) {
+        key.place.clone().problem("is shorter than 32 bytes; `openssl rand -hex 32` prints one that is not");
+    }
     let listen = listen?;
     if listen.value.is_some_and(|address| !address.ip().is_loopback()) {
         listen.place.warning(
             "is open to the network, and speaks plain http: whoever is on the way reads the admin key; listen on loopback",
         );
     }
-    Some(AdminConfig { listen: listen.value, key })
+    Some(AdminConfig { listen: listen.value, key: key.map(|key| key.value) })
 }
 
 fn address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
