@@ -15,11 +15,28 @@ pub enum Store<'a> {
     Redis(&'a RedisServer),
 }
 
+/// How a gateway is started.
+#[derive(Clone, Copy)]
+pub struct Launch<'a> {
+    /// Where it keeps its records.
+    pub store: Store<'a>,
+    /// Where it listens.
+    pub port: u16,
+    /// What it is called by agents and browsers.
+    pub public_url: &'a str,
+    /// Further lines of its `[gateway]` table.
+    pub gateway: &'a str,
+    /// What follows its `[development]` table.
+    pub rest: &'a str,
+    /// Further variables of its environment.
+    pub environment: &'a [(&'a str, String)],
+}
+
 /// The built binary, running on loopback. Its log is searched for canaries when it ends.
 pub struct Gateway {
     process: Child,
     port: u16,
-    public_port: u16,
+    public_url: String,
     folder: TempDir,
     log: PathBuf,
 }
@@ -44,12 +61,20 @@ impl Gateway {
     /// A second gateway on the same store, with the same public URL.
     #[must_use]
     pub fn replica(&self, store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
-        Self::start_at(crate::free_port(), Some(self.public_port), store, &upstream.provider(settings))
+        Self::start_at(crate::free_port(), Some(&self.public_url), store, &upstream.provider(settings))
     }
 
-    fn start_at(port: u16, public_port: Option<u16>, store: Store<'_>, providers: &str) -> Self {
+    fn start_at(port: u16, public_url: Option<&str>, store: Store<'_>, rest: &str) -> Self {
+        let own = format!("http://127.0.0.1:{port}");
+        let public_url = public_url.unwrap_or(&own);
+        Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
+    }
+
+    /// A gateway that is started in some other way than most.
+    #[must_use]
+    pub fn launch(launch: &Launch<'_>) -> Self {
+        let Launch { store, port, public_url, gateway, rest, environment } = *launch;
         let folder = TempDir::new().expect("a folder");
-        let public_port = public_port.unwrap_or(port);
         let store = match store {
             Store::Embedded => format!(
                 "path = {:?}\nkeys = [{{ env = \"SEALING_KEY\" }}]",
@@ -58,8 +83,8 @@ impl Gateway {
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
         };
         let text = format!(
-            "[gateway]\npublic_url = \"http://127.0.0.1:{public_port}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n[development]\nloopback_http = true\n\n{providers}"
+            "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
+             [log]\nfilter = \"debug\"\n\n[development]\nloopback_http = true\n\n{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");
@@ -69,11 +94,12 @@ impl Gateway {
             .arg(&config)
             .env("SEALING_KEY", SEALING_KEY)
             .env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET)
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::null())
             .stderr(fs::File::create(&log).expect("a log"))
             .spawn()
             .expect("the gateway starts");
-        let gateway = Self { process, port, public_port, folder, log };
+        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log };
         crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         gateway
     }
@@ -87,7 +113,7 @@ impl Gateway {
     /// What attestations name: the same for all replicas.
     #[must_use]
     pub fn public_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.public_port)
+        self.public_url.clone()
     }
 
     /// The port of this replica.

@@ -5,16 +5,25 @@
 
 mod agent;
 mod browser;
+mod clock;
 mod gateway;
 mod http1;
+mod impostor;
 mod redis;
+mod schema;
+mod site;
+mod tls;
 mod upstream;
 
 pub use agent::Agent;
 pub use browser::{Browser, Page};
-pub use gateway::{Gateway, Store, binary};
+pub use clock::MovedClock;
+pub use gateway::{Gateway, Launch, Store, binary};
 pub use http1::{Answer, Request, raw};
+pub use impostor::{Impostor, jwt_signed_by, now, system_random};
 pub use redis::RedisServer;
+pub use site::{Manner, Site};
+pub use tls::{Authority, SecureSite};
 pub use upstream::Upstream;
 
 /// Begins every token and code of the helpdesk's.
