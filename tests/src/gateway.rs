@@ -26,7 +26,9 @@ pub struct Launch<'a> {
     pub public_url: &'a str,
     /// Further lines of its `[gateway]` table.
     pub gateway: &'a str,
-    /// What follows its `[development]` table.
+    /// The first lines of its `[development]` table.
+    pub development: &'a str,
+    /// Further lines of that table, and what follows it.
     pub rest: &'a str,
     /// Further variables of its environment.
     pub environment: &'a [(&'a str, String)],
@@ -40,6 +42,9 @@ pub struct Gateway {
     folder: TempDir,
     log: PathBuf,
 }
+
+/// Agents, upstreams and the gateway itself speak plain HTTP in most tests.
+pub const DEVELOPMENT: &str = "loopback_http = true";
 
 /// A sealing key, the same for all replicas of a test.
 const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -67,13 +72,13 @@ impl Gateway {
     fn start_at(port: u16, public_url: Option<&str>, store: Store<'_>, rest: &str) -> Self {
         let own = format!("http://127.0.0.1:{port}");
         let public_url = public_url.unwrap_or(&own);
-        Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
+        Self::launch(&Launch { store, port, public_url, gateway: "", development: DEVELOPMENT, rest, environment: &[] })
     }
 
     /// A gateway that is started in some other way than most.
     #[must_use]
     pub fn launch(launch: &Launch<'_>) -> Self {
-        let Launch { store, port, public_url, gateway, rest, environment } = *launch;
+        let Launch { store, port, public_url, gateway, development, rest, environment } = *launch;
         let folder = TempDir::new().expect("a folder");
         let store = match store {
             Store::Embedded => format!(
@@ -84,7 +89,7 @@ impl Gateway {
         };
         let text = format!(
             "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n[development]\nloopback_http = true\n\n{rest}"
+             [log]\nfilter = \"debug\"\n\n[development]\n{development}\n\n{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");

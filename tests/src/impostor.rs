@@ -96,6 +96,16 @@ impl Impostor {
         self.sign(&self.claims(audience))
     }
 
+    /// An honest attestation of so many seconds from now; negative is in the past.
+    #[must_use]
+    pub fn attest_at(&self, audience: &str, offset: i64) -> String {
+        let issued = now().saturating_add_signed(offset);
+        let mut claims = self.claims(audience);
+        claims["iat"] = json!(issued);
+        claims["exp"] = json!(issued + 3600);
+        self.sign(&claims)
+    }
+
     /// Registers with this attestation.
     pub fn register_with(&mut self, gateway: &Gateway, attestation: &str) -> Answer {
         let answer = post(gateway, "/ath/agents/register", &self.registration(attestation));

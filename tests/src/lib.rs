@@ -18,7 +18,7 @@ mod upstream;
 pub use agent::Agent;
 pub use browser::{Browser, Page};
 pub use clock::MovedClock;
-pub use gateway::{Gateway, Launch, Store, binary};
+pub use gateway::{DEVELOPMENT, Gateway, Launch, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use impostor::{Impostor, jwt_signed_by, now, system_random};
 pub use redis::RedisServer;

@@ -20,4 +20,6 @@ macro_rules! on_both {
 }
 
 mod attestation;
+mod documents;
 mod stage;
+mod transport;

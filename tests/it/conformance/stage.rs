@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helpdesk::Settings;
-use tests::{Agent, Answer, Browser, Gateway, Launch, MovedClock, Page, RedisServer, Store, Upstream, free_port};
+use tests::{
+    Agent, Answer, Browser, DEVELOPMENT, Gateway, Launch, MovedClock, Page, RedisServer, Store, Upstream, free_port,
+};
 
 /// The two set-ups.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(super) struct Stage {
     gateways: Vec<Gateway>,
     pub(super) upstream: Upstream,
     turn: AtomicUsize,
-    _redis: Option<RedisServer>,
+    redis: Option<RedisServer>,
 }
 
 /// What differs from the ordinary.
@@ -31,6 +33,8 @@ pub(super) struct Script<'a> {
     pub(super) rest: &'a str,
     /// `https` where TLS ends before the gateway.
     pub(super) https: bool,
+    /// Further lines of `[gateway]`.
+    pub(super) gateway: &'a str,
     /// The clock that the gateways live by.
     pub(super) clock: Option<&'a MovedClock>,
 }
@@ -63,13 +67,20 @@ impl Stage {
         let environment = script.clock.map(MovedClock::environment).unwrap_or_default();
         let redis = (setup == Setup::Redis).then(RedisServer::start);
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
-        let launch =
-            Launch { store, port, public_url: &public_url, gateway: "", rest: &rest, environment: &environment };
+        let launch = Launch {
+            store,
+            port,
+            public_url: &public_url,
+            gateway: script.gateway,
+            development: DEVELOPMENT,
+            rest: &rest,
+            environment: &environment,
+        };
         let mut gateways = vec![Gateway::launch(&launch)];
         if setup == Setup::Redis {
             gateways.push(Gateway::launch(&Launch { port: free_port(), ..launch }));
         }
-        Self { gateways, upstream, turn: AtomicUsize::new(0), _redis: redis }
+        Self { gateways, upstream, turn: AtomicUsize::new(0), redis }
     }
 
     /// The gateway whose turn it is.
@@ -152,6 +163,22 @@ impl Stage {
     /// A call with this token, at the gateway whose turn it is.
     pub(super) fn call(&self, agent: &Agent, token: &str, method: &str, path: &str) -> Answer {
         agent.send(&agent.call(self.next(), token, method, path))
+    }
+
+    /// A gateway on the same store for which development is over: https alone, and no address but public ones.
+    pub(super) fn strict(&self) -> Gateway {
+        let port = free_port();
+        let public_url = format!("https://127.0.0.1:{port}");
+        let rest = self.upstream.provider("").replace("http://localhost", "https://localhost");
+        Gateway::launch(&Launch {
+            store: self.redis.as_ref().map_or(Store::Embedded, Store::Redis),
+            port,
+            public_url: &public_url,
+            gateway: "",
+            development: "",
+            rest: &rest,
+            environment: &[],
+        })
     }
 
     /// How many calls have reached the service.
