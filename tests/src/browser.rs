@@ -11,6 +11,9 @@ pub struct Browser {
     cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// Stands for a gateway behind its public URL: requests to the first port go to the second.
     reroute: Option<(u16, u16)>,
+    /// A path that is not opened, so that a test can take the URL elsewhere.
+    halt: Option<String>,
+    received: Vec<u8>,
 }
 
 /// Where the browser is now.
@@ -31,6 +34,22 @@ impl Browser {
     /// From now on the gateway's public port leads to another replica.
     pub fn reroute(&mut self, public: u16, replica: u16) {
         self.reroute = Some((public, replica));
+    }
+
+    /// From now on redirects are followed up to this path, which is not opened.
+    pub fn halt_before(&mut self, path: &str) {
+        self.halt = Some(path.to_owned());
+    }
+
+    /// From now on redirects are followed to their end.
+    pub fn go_on(&mut self) {
+        self.halt = None;
+    }
+
+    /// Every byte that the gateway has sent it.
+    #[must_use]
+    pub fn received(&self) -> &[u8] {
+        &self.received
     }
 
     /// Opens a link and follows redirects.
@@ -100,7 +119,7 @@ impl Browser {
 
     /// `None` where the URL is an agent's redirect URI: the tests read it, and nobody serves it.
     fn one(&mut self, method: &str, url: &Url, form: Option<String>, headers: &[(&str, &str)]) -> Option<Answer> {
-        if url.path() == "/callback" {
+        if url.path() == "/callback" || self.halt.as_deref() == Some(url.path()) {
             return None;
         }
         let host = url.host_str().expect("a host").to_owned();
@@ -126,6 +145,7 @@ impl Browser {
         }
         let answer = request.send();
         if gateway {
+            self.received.extend_from_slice(&answer.bytes);
             assert!(!String::from_utf8_lossy(&answer.bytes).contains(CANARY), "a page of the gateway's shows a token");
         }
         let jar = self.cookies.entry(host).or_default();

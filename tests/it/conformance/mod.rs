@@ -20,6 +20,8 @@ macro_rules! on_both {
 }
 
 mod attestation;
+mod authorize;
 mod documents;
+mod registration;
 mod stage;
 mod transport;
