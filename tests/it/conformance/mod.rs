@@ -21,7 +21,11 @@ macro_rules! on_both {
 
 mod attestation;
 mod authorize;
+mod callback;
 mod documents;
+mod proxy;
 mod registration;
+mod revocation;
 mod stage;
+mod token;
 mod transport;
