@@ -23,6 +23,8 @@ mod attestation;
 mod authorize;
 mod callback;
 mod documents;
+mod interop_agents;
+mod interop_flow;
 mod proxy;
 mod registration;
 mod revocation;
