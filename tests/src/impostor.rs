@@ -130,6 +130,7 @@ impl Impostor {
     }
 
     /// Begins a consent with this attestation; without a redirect URI, since it has none.
+    #[must_use]
     pub fn authorize_with(&self, gateway: &Gateway, attestation: &str) -> Answer {
         let body = json!({
             "client_id": self.client().0, "agent_attestation": attestation, "provider_id": "helpdesk",
@@ -139,11 +140,13 @@ impl Impostor {
     }
 
     /// Begins a consent honestly.
+    #[must_use]
     pub fn authorize(&self, gateway: &Gateway) -> Answer {
         self.authorize_with(gateway, &self.attest(&gateway.public_url()))
     }
 
     /// Asks for a token with this attestation.
+    #[must_use]
     pub fn exchange_with(&self, gateway: &Gateway, attestation: &str, session: &str, code: &str) -> Answer {
         let (id, secret) = self.client();
         let body = json!({

@@ -1,7 +1,13 @@
 //! What the black-box tests are made of: the built gateway, a real Redis, the acting helpdesk, an acting agent, a person's browser.
 //!
 //! Every token that the helpdesk issues begins with [`CANARY`]. Whatever an agent is sent is searched for it, and so is the gateway's log.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, reason = "what fails here fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
 
 mod agent;
 mod browser;

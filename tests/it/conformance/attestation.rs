@@ -302,7 +302,7 @@ fn c023_at_authorize_the_subject_is_the_registered_agent(setup: Setup) {
     assert_eq!(attacker.register(stage.next()).status, 201);
     let own = attacker.client.clone();
     // With the victim's client id: the attacker's own attestation, and ones that name the victim in part.
-    attacker.client = victim.client.clone();
+    attacker.client.clone_from(&victim.client);
     for (iss, sub) in [(&attacker.id, &attacker.id), (&attacker.id, &victim.id), (&victim.id, &attacker.id)] {
         let mut claims = attacker.claims(&stage.public_url());
         claims["iss"] = json!(iss);

@@ -165,11 +165,11 @@ fn c046_a_state_is_required(setup: Setup) {
     // At the callback it is the gateway's own, and has to come back as it was.
     let (callback, mut browser) = at_the_callback(&stage, &agent);
     let issued = stage.upstream.helpdesk.counters().token_requests.authorization_code;
-    let state = callback.parameters()["state"].clone();
-    let without = callback.url.as_str().replace(&format!("state={state}"), "x=y");
-    let last = if state.ends_with('A') { 'B' } else { 'A' };
-    let other = callback.url.as_str().replace(&state, &format!("{}{last}", &state[..state.len() - 1]));
-    let doubled = format!("{}&state={state}", callback.url);
+    let sent = callback.parameters()["state"].clone();
+    let without = callback.url.as_str().replace(&format!("state={sent}"), "x=y");
+    let last = if sent.ends_with('A') { 'B' } else { 'A' };
+    let other = callback.url.as_str().replace(&sent, &format!("{}{last}", &sent[..sent.len() - 1]));
+    let doubled = format!("{}&state={sent}", callback.url);
     for url in [without, other, doubled] {
         assert_eq!(browser.open(&url).answer.status, 400, "{url}");
     }

@@ -169,7 +169,7 @@ fn interop_04_what_clients_leave_open_in_an_attestation_is_accepted(setup: Setup
 
 fn interop_05_an_agent_is_at_https_or_pinned(setup: Setup) {
     let mut pinned = Impostor::new();
-    pinned.id = "https://agent.example/.well-known/agent.json".to_owned();
+    "https://agent.example/.well-known/agent.json".clone_into(&mut pinned.id);
     let rest = format!(
         "[[agent]]\nagent_id = \"{}\"\nname = \"Pinned\"\ndeveloper = \"Example Works\"\npublic_key = \"\"\"\n{}\"\"\"",
         pinned.id,
@@ -230,6 +230,9 @@ fn interop_10_the_agents_state_and_the_gateways_own_are_two(setup: Setup) {
     }
 }
 
+/// Sends a good request, changed.
+type Ask<'a> = dyn Fn(&dyn Fn(&mut Value)) -> Answer + 'a;
+
 fn interop_12_refusals_come_in_order_and_with_their_statuses(setup: Setup) {
     let stage = Stage::new(setup);
     let agent = stage.agent();
@@ -272,7 +275,7 @@ fn interop_12_refusals_come_in_order_and_with_their_statuses(setup: Setup) {
             request.as_object_mut().expect("an object").remove(field);
         }
     };
-    let endpoints: [&dyn Fn(&dyn Fn(&mut Value)) -> Answer; 2] = [&authorize, &exchange];
+    let endpoints: [&Ask<'_>; 2] = [&authorize, &exchange];
     for ask in endpoints {
         assert_eq!(ask(&remove("agent_attestation")).refusal(), refused(400, "INVALID_ATTESTATION"));
         for bad in [json!("x"), json!("a.b.c"), json!(""), json!(7)] {

@@ -138,8 +138,9 @@ impl Stage {
         let page = self.account_of(person, &mut browser, &page);
         self.switch(&mut browser);
         let end = browser.submit(&page, &[("decision", "continue")]);
-        let code = end.parameters().remove("code").unwrap_or_else(|| panic!("no code at {}", end.url));
-        (session, code)
+        let code = end.parameters().remove("code");
+        assert!(code.is_some(), "no code at {}", end.url);
+        (session, code.unwrap_or_default())
     }
 
     /// From the consent page to the end, by Allow, alice's sign-in, Allow there, and Continue.
