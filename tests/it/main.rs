@@ -2,6 +2,7 @@
 
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
+mod attacks;
 mod clients;
 mod conformance;
 mod consent;

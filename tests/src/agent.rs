@@ -1,14 +1,12 @@
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use protocol::{AgentId, AgentKey, Attestation, Loopback, Timestamp};
 use secret::{Entropy, SeededEntropy};
 use serde_json::{Value, json};
 
-use crate::{Answer, CANARY, Gateway, Request};
+use crate::{Answer, CANARY, Gateway, Reply, Request, Served};
 
 /// An ATH agent that serves its own identity document, and remembers every byte it was sent.
 pub struct Agent {
@@ -18,6 +16,9 @@ pub struct Agent {
     pub key: AgentKey,
     /// From its registration.
     pub client: Option<(String, String)>,
+    name: String,
+    published: Arc<Mutex<Reply>>,
+    server: Served,
     entropy: SeededEntropy,
     received: Mutex<Vec<u8>>,
 }
@@ -26,17 +27,46 @@ impl Agent {
     /// An agent that nobody knows yet.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        let id =
-            AgentId::parse(&format!("http://127.0.0.1:{port}/agent.json"), Loopback::Allowed).expect("an agent id");
+        let published = Arc::new(Mutex::new(Reply::Bytes(Vec::new())));
+        let reply = published.clone();
+        let server = Served::start(move |_| reply.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let id = format!("{}/agent.json", server.url());
+        let id = AgentId::parse(&id, Loopback::Allowed).expect("an agent id");
         let key = AgentKey::generate().expect("a key");
-        let document = json!({
-            "ath_version": "0.1", "agent_id": id.as_str(), "name": name, "developer": {"name": "Example Works", "id": "works"},
-            "capabilities": [], "public_key": key.public_key().expect("a key").to_jwk(),
-        });
-        std::thread::spawn(move || publish(&listener, &document.to_string()));
-        Self { id, key, client: None, entropy: SeededEntropy::new(u64::from(port)), received: Mutex::default() }
+        let entropy = SeededEntropy::new(u64::from(server.port()));
+        let agent = Self {
+            id,
+            key,
+            client: None,
+            name: name.to_owned(),
+            published,
+            server,
+            entropy,
+            received: Mutex::default(),
+        };
+        agent.publish(Reply::json(&agent.document()));
+        agent
+    }
+
+    /// The identity document that fits its id and its key.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        json!({
+            "ath_version": "0.1", "agent_id": self.id.as_str(), "name": self.name,
+            "developer": {"name": "Example Works", "id": "works"}, "capabilities": [],
+            "public_key": self.key.public_key().expect("a key").to_jwk(),
+        })
+    }
+
+    /// From now on this is what stands at its URL.
+    pub fn publish(&self, reply: Reply) {
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = reply;
+    }
+
+    /// How often its URL was asked for.
+    #[must_use]
+    pub fn fetches(&self) -> usize {
+        self.server.received().len()
     }
 
     /// Where the tests let browsers come back to; nobody listens there.
@@ -54,10 +84,31 @@ impl Agent {
     /// An attestation issued so many seconds from now; negative is in the past.
     #[must_use]
     pub fn attest_at(&self, audience: &str, offset: i64) -> String {
-        #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting agent enters")]
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after the epoch").as_secs();
-        let now = now.saturating_add_signed(offset);
-        Attestation::sign(&self.key, &self.id, audience, Timestamp::from_secs(now), &self.random()).expect("signs")
+        let now = Timestamp::from_secs(now().saturating_add_signed(offset));
+        Attestation::sign(&self.key, &self.id, audience, now, &self.random()).expect("signs")
+    }
+
+    /// The claims of a good attestation, to be made worse.
+    #[must_use]
+    pub fn claims(&self, audience: &str) -> Value {
+        let now = now();
+        json!({
+            "iss": self.id.as_str(), "sub": self.id.as_str(), "aud": audience, "iat": now, "exp": now + 600,
+            "jti": self.random(), "capabilities": [],
+        })
+    }
+
+    /// A compact JWS over any header and claims, signed with the agent's own key.
+    #[must_use]
+    pub fn seal(&self, header: &[u8], claims: &[u8]) -> String {
+        let input = format!("{}.{}", BASE64URL_NOPAD.encode(header), BASE64URL_NOPAD.encode(claims));
+        format!("{input}.{}", BASE64URL_NOPAD.encode(&self.signature(&input)))
+    }
+
+    /// Its signature over anything: 64 bytes, r and s.
+    #[must_use]
+    pub fn signature(&self, input: &str) -> Vec<u8> {
+        self.key.sign(input.as_bytes()).expect("signs")
     }
 
     /// What it sends to register.
@@ -166,18 +217,10 @@ impl Drop for Agent {
     }
 }
 
-/// Answers every request with the document, until the test's process ends.
-fn publish(listener: &TcpListener, document: &str) {
-    for stream in listener.incoming().filter_map(Result::ok) {
-        let mut reader = BufReader::new(&stream);
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-            line.clear();
-        }
-        let length = document.len();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-        );
-        let _ = (&stream).write_all([head.as_bytes(), document.as_bytes()].concat().as_slice());
-    }
+/// The clock of the acting agent, in seconds since the epoch.
+#[must_use]
+pub fn now() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting agent enters")]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).expect("after the epoch").as_secs()
 }

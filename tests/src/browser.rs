@@ -52,6 +52,24 @@ impl Browser {
         &self.received
     }
 
+    /// Plants a cookie, as somebody with a foot in the door might.
+    pub fn plant(&mut self, host: &str, name: &str, value: &str) {
+        self.cookies.entry(host.to_owned()).or_default().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The cookies that go to a host.
+    #[must_use]
+    pub fn cookies(&self, host: &str) -> BTreeMap<String, String> {
+        self.cookies.get(host).cloned().unwrap_or_default()
+    }
+
+    /// Opens a link and stays where it leads first: the URL of its redirect.
+    pub fn peek(&mut self, url: &str) -> (Answer, Option<String>) {
+        let answer = self.one("GET", &Url::parse(url).expect("a URL"), None, &[]).expect("served");
+        let location = answer.header("location").map(str::to_owned);
+        (answer, location)
+    }
+
     /// Opens a link and follows redirects.
     pub fn open(&mut self, url: &str) -> Page {
         self.go("GET", Url::parse(url).expect("a URL"), None, &[])
@@ -64,20 +82,33 @@ impl Browser {
 
     /// The same with other headers: another origin, say.
     pub fn submit_from(&mut self, page: &Page, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
-        let html = page.answer.body_text();
-        let form = between(&html, "<form", "</form>").unwrap_or_else(|| panic!("no form at {}: {html}", page.url));
-        let mut filled = Serializer::new(String::new());
-        for input in form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
-            let name = attribute(input, "name").unwrap_or_default();
-            let hidden = attribute(input, "type").as_deref() == Some("hidden");
-            let chosen = attribute(input, "type").as_deref() == Some("radio") && input.contains("checked");
-            if (hidden || chosen) && fields.iter().all(|(field, _)| *field != name) {
-                filled.append_pair(&name, &attribute(input, "value").unwrap_or_default());
-            }
-        }
-        filled.extend_pairs(fields);
-        let action = page.url.join(&attribute(form, "action").unwrap_or_default()).expect("an action");
-        self.go("POST", action, Some(filled.finish()), headers)
+        let (action, form) = filled(page, fields);
+        self.go("POST", action, Some(form), headers)
+    }
+
+    /// Presses the button and stays with what comes back, wherever that leads.
+    pub fn submit_once(&mut self, page: &Page, fields: &[(&str, &str)]) -> Answer {
+        let (action, form) = filled(page, fields);
+        self.one("POST", &action, Some(form), &[]).expect("served")
+    }
+
+    /// The request that pressing the button would send, to be sent as often as one likes; the browser learns nothing from its answers.
+    #[must_use]
+    pub fn request(&self, page: &Page, fields: &[(&str, &str)]) -> Request {
+        let (action, form) = filled(page, fields);
+        let host = action.host_str().expect("a host").to_owned();
+        Request::new("POST", action.as_str())
+            .header("cookie", &self.cookie_header(&host))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", &action.origin().ascii_serialization())
+            .body(form.into_bytes())
+    }
+
+    /// The `Cookie` header that goes to a host.
+    #[must_use]
+    pub fn cookie_header(&self, host: &str) -> String {
+        let pairs = self.cookies.get(host).into_iter().flatten();
+        pairs.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
     /// The whole consent of alice, from the link to the end; the parameters of the agent's redirect URI.
@@ -131,9 +162,7 @@ impl Browser {
         {
             target.set_port(Some(replica)).expect("a port");
         }
-        let cookies: Vec<String> =
-            self.cookies.get(&host).into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = Request::new(method, target.as_str()).header("cookie", &cookies.join("; "));
+        let mut request = Request::new(method, target.as_str()).header("cookie", &self.cookie_header(&host));
         if let Some(form) = form {
             request = request.header("content-type", "application/x-www-form-urlencoded").body(form.into_bytes());
             if headers.is_empty() {
@@ -170,6 +199,24 @@ impl Page {
     pub fn parameters(&self) -> BTreeMap<String, String> {
         self.url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
     }
+}
+
+/// Where the first form of a page goes, and what is in it once it is filled in.
+fn filled(page: &Page, fields: &[(&str, &str)]) -> (Url, String) {
+    let html = page.answer.body_text();
+    let form = between(&html, "<form", "</form>").unwrap_or_else(|| panic!("no form at {}: {html}", page.url));
+    let mut filled = Serializer::new(String::new());
+    for input in form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
+        let name = attribute(input, "name").unwrap_or_default();
+        let hidden = attribute(input, "type").as_deref() == Some("hidden");
+        let chosen = attribute(input, "type").as_deref() == Some("radio") && input.contains("checked");
+        if (hidden || chosen) && fields.iter().all(|(field, _)| *field != name) {
+            filled.append_pair(&name, &attribute(input, "value").unwrap_or_default());
+        }
+    }
+    filled.extend_pairs(fields);
+    let action = page.url.join(&attribute(form, "action").unwrap_or_default()).expect("an action");
+    (action, filled.finish())
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

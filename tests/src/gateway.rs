@@ -26,9 +26,7 @@ pub struct Launch<'a> {
     pub public_url: &'a str,
     /// Further lines of its `[gateway]` table.
     pub gateway: &'a str,
-    /// The first lines of its `[development]` table.
-    pub development: &'a str,
-    /// Further lines of that table, and what follows it.
+    /// What follows the tables of gateway, store and log.
     pub rest: &'a str,
     /// Further variables of its environment.
     pub environment: &'a [(&'a str, String)],
@@ -41,10 +39,8 @@ pub struct Gateway {
     public_url: String,
     folder: TempDir,
     log: PathBuf,
+    environment: Vec<(String, String)>,
 }
-
-/// Agents, upstreams and the gateway itself speak plain HTTP in most tests.
-pub const DEVELOPMENT: &str = "loopback_http = true";
 
 /// A sealing key, the same for all replicas of a test.
 const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -53,32 +49,37 @@ impl Gateway {
     /// A gateway in front of `upstream`, with `settings` added to its `[provider.oauth]` table.
     #[must_use]
     pub fn start(store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
-        Self::start_at(crate::free_port(), None, store, &upstream.provider(settings))
+        Self::start_with(store, crate::free_port(), &upstream.provider(settings))
     }
 
     /// A gateway with this text as its `[[provider]]` tables and whatever follows them. It comes right after the `[development]` table,
     /// so that further settings of that table may come first.
     #[must_use]
     pub fn start_with(store: Store<'_>, port: u16, providers: &str) -> Self {
-        Self::start_at(port, None, store, providers)
+        Self::start_at(port, &format!("http://127.0.0.1:{port}"), store, &in_development(providers))
     }
 
     /// A second gateway on the same store, with the same public URL.
     #[must_use]
     pub fn replica(&self, store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
-        Self::start_at(crate::free_port(), Some(&self.public_url), store, &upstream.provider(settings))
+        Self::start_at(crate::free_port(), &self.public_url, store, &in_development(&upstream.provider(settings)))
     }
 
-    fn start_at(port: u16, public_url: Option<&str>, store: Store<'_>, rest: &str) -> Self {
-        let own = format!("http://127.0.0.1:{port}");
-        let public_url = public_url.unwrap_or(&own);
-        Self::launch(&Launch { store, port, public_url, gateway: "", development: DEVELOPMENT, rest, environment: &[] })
+    /// A gateway as it runs in earnest: a public URL on https, whose TLS ends elsewhere, and no `[development]` table. `providers` is the
+    /// text of its `[[provider]]` tables.
+    #[must_use]
+    pub fn start_in_earnest(store: Store<'_>, public_url: &str, providers: &str) -> Self {
+        Self::start_at(crate::free_port(), public_url, store, providers)
+    }
+
+    fn start_at(port: u16, public_url: &str, store: Store<'_>, rest: &str) -> Self {
+        Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
     }
 
     /// A gateway that is started in some other way than most.
     #[must_use]
     pub fn launch(launch: &Launch<'_>) -> Self {
-        let Launch { store, port, public_url, gateway, development, rest, environment } = *launch;
+        let Launch { store, port, public_url, gateway, rest, environment } = *launch;
         let folder = TempDir::new().expect("a folder");
         let store = match store {
             Store::Embedded => format!(
@@ -89,24 +90,29 @@ impl Gateway {
         };
         let text = format!(
             "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n[development]\n{development}\n\n{rest}"
+             [log]\nfilter = \"debug\"\n\n{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");
         let log = folder.path().join("log");
-        let process = Command::new(binary())
-            .args(["serve", "--config"])
-            .arg(&config)
-            .env("SEALING_KEY", SEALING_KEY)
-            .env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET)
-            .envs(environment.iter().map(|(name, value)| (*name, value)))
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&log).expect("a log"))
-            .spawn()
-            .expect("the gateway starts");
-        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log };
-        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let process = spawn(&config, &log, &environment);
+        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
+        gateway.await_listening();
         gateway
+    }
+
+    /// Kills it, and starts it again with the same configuration and the same store.
+    pub fn restart(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
+        self.await_listening();
+    }
+
+    fn await_listening(&self) {
+        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
     /// What agents and browsers call: the address of this very replica.
@@ -152,6 +158,19 @@ impl Gateway {
     pub fn at_rest(&self) -> Vec<u8> {
         everything_below(&self.folder.path().join("data"))
     }
+}
+
+fn in_development(providers: &str) -> String {
+    format!("[development]\nloopback_http = true\n\n{providers}")
+}
+
+fn spawn(config: &Path, log: &Path, environment: &[(String, String)]) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+    let mut command = Command::new(binary());
+    command.args(["serve", "--config"]).arg(config);
+    command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
 }
 
 impl Drop for Gateway {

@@ -41,6 +41,14 @@ impl Request {
         self
     }
 
+    /// The same request to another port.
+    #[must_use]
+    pub fn at_port(&self, port: u16) -> Self {
+        let mut request = self.clone();
+        request.url.set_port(Some(port)).expect("a port");
+        request
+    }
+
     /// A body of JSON.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {

@@ -1,81 +1,81 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair};
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use protocol::AgentKey;
 use serde_json::{Value, json};
 
-use crate::{Answer, Gateway, Manner, Request, Site};
+use crate::{Agent, Answer, Gateway, Reply, Request, now};
 
-/// An agent that says and signs whatever a test wants: every header, claim and document can be another.
+/// An agent that says whatever a test wants: its id, every claim and its document can be other than they should be.
 pub struct Impostor {
-    /// The URL of its identity document.
+    /// What it calls itself; where its document is, unless a test says otherwise.
     pub id: String,
-    /// Serves the document.
-    pub site: Site,
     /// From its registration.
     pub client: Option<(String, String)>,
-    key: EcdsaKeyPair,
+    agent: Agent,
 }
 
 impl Impostor {
     /// An agent that is honest until told otherwise.
     #[must_use]
     pub fn new() -> Self {
-        let site = Site::start(Manner::Silent);
-        let impostor = Self { id: site.url(), site, client: None, key: key(&ECDSA_P256_SHA256_FIXED_SIGNING) };
-        impostor.publish(impostor.document());
-        impostor
+        let agent = Agent::new("Impostor");
+        Self { id: agent.id.as_str().to_owned(), client: None, agent }
     }
 
-    /// Another agent at the same place: its document has another key from now on.
+    /// Another key from now on, in its document too.
     pub fn change_key(&mut self) {
-        self.key = key(&ECDSA_P256_SHA256_FIXED_SIGNING);
-        self.publish(self.document());
+        self.lose_key();
+        self.publish(&self.document());
     }
 
     /// Signs with another key from now on; the document stays as it is.
     pub fn lose_key(&mut self) {
-        self.key = key(&ECDSA_P256_SHA256_FIXED_SIGNING);
+        self.agent.key = AgentKey::generate().expect("a key");
     }
 
     /// Its identity document, with the key as a JWK.
     #[must_use]
     pub fn document(&self) -> Value {
-        let (_, point) = self.key.public_key().as_ref().split_at(1);
-        let (x, y) = point.split_at(32);
-        let jwk = json!({"kty": "EC", "crv": "P-256", "x": BASE64URL_NOPAD.encode(x), "y": BASE64URL_NOPAD.encode(y)});
-        json!({
-            "ath_version": "0.1", "agent_id": self.id, "name": "Impostor", "capabilities": [], "public_key": jwk,
-            "developer": {"name": "Example Works", "id": "works"},
-        })
+        let mut document = self.agent.document();
+        document["agent_id"] = json!(self.id);
+        document
     }
 
-    /// Its public key as PEM.
+    /// Its public key as PEM: the point behind the DER of a P-256 key's algorithm (RFC 5480 §2).
     #[must_use]
     pub fn pem(&self) -> String {
-        let der: PublicKeyX509Der<'_> = self.key.public_key().as_der().expect("a key");
-        let text = BASE64.encode(der.as_ref());
-        let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+        let jwk = self.document()["public_key"].clone();
+        let coordinate =
+            |name: &str| BASE64URL_NOPAD.decode(jwk[name].as_str().expect("text").as_bytes()).expect("base64url");
+        let der = [&SPKI_P256[..], &[4], &coordinate("x"), &coordinate("y")].concat();
+        let text = BASE64.encode(&der);
+        let (first, second) = text.split_at(64);
+        format!("-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n")
     }
 
     /// Serves this as its document.
-    pub fn publish(&self, document: Value) {
-        self.site.change(Manner::Json(document));
+    pub fn publish(&self, document: &Value) {
+        self.serve(Reply::json(document));
+    }
+
+    /// Serves this in place of a document.
+    pub fn serve(&self, reply: Reply) {
+        self.agent.publish(reply);
+    }
+
+    /// How often somebody asked for its document.
+    #[must_use]
+    pub fn fetches(&self) -> usize {
+        self.agent.fetches()
     }
 
     /// What an honest attestation claims, as the official clients write it.
     #[must_use]
     pub fn claims(&self, audience: &str) -> Value {
-        let now = now();
-        let mut jti = [0; 16];
-        system_random().fill(&mut jti).expect("randomness");
-        json!({
-            "iss": self.id, "sub": self.id, "aud": audience, "iat": now, "exp": now + 3600,
-            "jti": HEXLOWER.encode(&jti), "capabilities": [],
-        })
+        let mut claims = self.agent.claims(audience);
+        claims["iss"] = json!(self.id);
+        claims["sub"] = json!(self.id);
+        claims["exp"] = json!(claims["iat"].as_u64().expect("a number") + 3600);
+        claims
     }
 
     /// Signs with its own key.
@@ -87,13 +87,13 @@ impl Impostor {
     /// Signs with its own key, under whatever header.
     #[must_use]
     pub fn sign_as(&self, header: &Value, claims: &Value) -> String {
-        jwt_signed_by(header, claims, |input| self.key.sign(&system_random(), input).expect("signs").as_ref().to_vec())
+        self.agent.seal(header.to_string().as_bytes(), claims.to_string().as_bytes())
     }
 
     /// An honest attestation.
     #[must_use]
     pub fn attest(&self, audience: &str) -> String {
-        self.sign(&self.claims(audience))
+        self.attest_at(audience, 0)
     }
 
     /// An honest attestation of so many seconds from now; negative is in the past.
@@ -169,34 +169,11 @@ impl Default for Impostor {
     }
 }
 
-/// A JWT in compact form whose signature is what `sign` makes of the signing input.
-#[must_use]
-pub fn jwt_signed_by(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    let input = format!("{}.{}", encode(header), encode(claims));
-    let signature = sign(input.as_bytes());
-    format!("{input}.{}", BASE64URL_NOPAD.encode(&signature))
-}
-
-/// Seconds since the epoch.
-#[must_use]
-pub fn now() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting agent enters")]
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).expect("after the epoch").as_secs()
-}
-
 fn post(gateway: &Gateway, path: &str, body: &Value) -> Answer {
     Request::new("POST", &format!("{}{path}", gateway.url())).json(body).send()
 }
 
-fn key(algorithm: &'static EcdsaSigningAlgorithm) -> EcdsaKeyPair {
-    EcdsaKeyPair::generate(algorithm).expect("a key")
-}
-
-/// The randomness of acting agents.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is where the randomness of the acting agent enters")]
-pub fn system_random() -> SystemRandom {
-    SystemRandom::new()
-}
+const SPKI_P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];

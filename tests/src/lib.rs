@@ -17,18 +17,18 @@ mod http1;
 mod impostor;
 mod redis;
 mod schema;
-mod site;
+mod served;
 mod tls;
 mod upstream;
 
-pub use agent::Agent;
+pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
 pub use clock::MovedClock;
-pub use gateway::{DEVELOPMENT, Gateway, Launch, Store, binary};
+pub use gateway::{Gateway, Launch, Store, binary};
 pub use http1::{Answer, Request, raw};
-pub use impostor::{Impostor, jwt_signed_by, now, system_random};
+pub use impostor::Impostor;
 pub use redis::RedisServer;
-pub use site::{Manner, Site};
+pub use served::{Received, Reply, Served};
 pub use tls::{Authority, SecureSite};
 pub use upstream::Upstream;
 

@@ -57,6 +57,15 @@ impl RedisServer {
         crate::eventually("redis-server listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
+    /// The keys that match a pattern of Redis'.
+    #[must_use]
+    pub fn keys(&self, pattern: &str) -> Vec<String> {
+        let asked = Command::new("redis-cli").args(["-p", &self.port.to_string(), "--raw", "keys", pattern]).output();
+        let asked = asked.expect("redis-cli comes with redis-server");
+        assert!(asked.status.success(), "redis-cli failed");
+        String::from_utf8_lossy(&asked.stdout).lines().filter(|key| !key.is_empty()).map(str::to_owned).collect()
+    }
+
     /// Everything that is on its disk.
     #[must_use]
     pub fn at_rest(&self) -> Vec<u8> {

@@ -53,13 +53,17 @@ impl Broker {
         let Stage::Claimed { binding: bound, state, asked } = held.body.stage.clone() else {
             return Err(BrokerError::SessionUsed);
         };
-        let binding = binding.filter(|binding| bound.matches(binding)).ok_or(BrokerError::StateMismatch)?.to_owned();
         if !state.matches(&answer.state_secret) {
             return Err(BrokerError::StateMismatch);
         }
+        let Some(binding) = binding.filter(|binding| bound.matches(binding)).map(str::to_owned) else {
+            // Somebody passed the provider's URL on, and this is somebody else's code. If it becomes known, it must be of no use.
+            self.fail(&answer.session, held, bound, "another_browser").await?;
+            return Err(BrokerError::StateMismatch);
+        };
         let provider = self.provider(&held.body.provider)?;
-        // Many providers have an issuer and send no `iss`; a wrong one is never accepted (RFC 9207 §2.4).
-        if answer.callback.check_issuer(provider.oauth.issuer()) == Err(IssuerError::Other) {
+        if !self.may_be_from(provider, &answer.callback) {
+            tracing::warn!(provider_id = %provider.id, "the answer names another issuer than the configuration");
             return Err(BrokerError::IssuerMismatch);
         }
         match answer.callback {
@@ -74,6 +78,15 @@ impl Broker {
             Callback::Error { .. } => {
                 self.fail(&answer.session, held, bound, "authorization_failed").await.map(Next::Ending)
             }
+        }
+    }
+
+    /// Whether an answer can be this provider's (RFC 9207 §2.4): many have an issuer and send no `iss`, but a wrong one is never accepted.
+    /// Where several share the callback, whoever names an issuer is not the one that is configured without.
+    fn may_be_from(&self, provider: &Provider, callback: &Callback) -> bool {
+        match provider.oauth.issuer() {
+            Some(issuer) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
+            None => callback.issuer().is_none() || self.providers().nth(1).is_none(),
         }
     }
 

@@ -78,13 +78,22 @@ impl Documents {
             return None;
         }
         entry.forced = Some(now);
-        Some(self.fetch(agent, &mut entry).await)
+        let found = self.fetched(agent).await;
+        // Anybody can bring a signature that does not verify: a failure at that moment is no reason to forget what was found.
+        if found.is_ok() {
+            entry.found = Some((self.clock.now(), found.clone()));
+        }
+        Some(found)
     }
 
     async fn fetch(&self, agent: &AgentId, entry: &mut Entry) -> Result<AgentIdentity, DocumentError> {
-        let found = self.fetcher.fetch(agent).await.and_then(|body| read(agent, &body));
+        let found = self.fetched(agent).await;
         entry.found = Some((self.clock.now(), found.clone()));
         found
+    }
+
+    async fn fetched(&self, agent: &AgentId) -> Result<AgentIdentity, DocumentError> {
+        self.fetcher.fetch(agent).await.and_then(|body| read(agent, &body))
     }
 
     fn entry(&self, agent: &AgentId) -> Arc<tokio::sync::Mutex<Entry>> {

@@ -91,6 +91,14 @@ impl Callback {
         }
     }
 
+    /// The issuer that the callback names.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Code { iss, .. } | Self::Error { iss, .. } => iss.as_deref(),
+        }
+    }
+
     /// Compares `iss` with the issuer that the request was sent to, character for character (RFC 9207 §2.4). `None` stands for a
     /// provider that is not known to send `iss`: there is nothing to compare with.
     pub fn check_issuer(&self, configured: Option<&str>) -> Result<(), IssuerError> {

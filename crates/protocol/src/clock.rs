@@ -51,6 +51,14 @@ impl Timestamp {
         let written = UNIX_EPOCH.checked_add(Duration::from_secs(self.as_secs().min(LAST_RFC3339_SECOND)));
         humantime::format_rfc3339_seconds(written.unwrap_or(UNIX_EPOCH)).to_string()
     }
+
+    /// The written form of RFC 3339, in UTC, to the millisecond.
+    #[must_use]
+    pub fn to_rfc3339_millis(self) -> String {
+        let latest = LAST_RFC3339_SECOND.saturating_mul(1000);
+        let written = UNIX_EPOCH.checked_add(Duration::from_millis(self.0.min(latest)));
+        humantime::format_rfc3339_millis(written.unwrap_or(UNIX_EPOCH)).to_string()
+    }
 }
 
 /// What time it is. Handed in, so that a test can say so.

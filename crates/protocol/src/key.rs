@@ -104,7 +104,8 @@ impl AgentKey {
         AgentPublicKey::from_point(self.0.public_key().as_ref())
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    /// Signs with ES256: r and s, 32 bytes each (RFC 7518 §3.4).
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         #[expect(clippy::disallowed_methods, reason = "an ECDSA nonce is drawn inside the crypto library, never by us")]
         let signature = self.0.sign(&SystemRandom::new(), message).map_err(|_| KeyError::Signing)?;
         Ok(signature.as_ref().to_vec())

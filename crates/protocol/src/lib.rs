@@ -9,6 +9,7 @@ mod ids;
 mod json;
 mod jws;
 mod key;
+mod origin;
 mod scope;
 pub mod wire;
 
@@ -17,4 +18,5 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use error::ErrorCode;
 pub use ids::{AccountId, AgentId, ClientId, IdError, Loopback, ProviderId, SessionId, UserId};
 pub use key::{AgentKey, AgentPublicKey, KeyError};
+pub use origin::Origin;
 pub use scope::{Scope, ScopeError, ScopeSet};

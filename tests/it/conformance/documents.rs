@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::{Impostor, Manner, MovedClock, Site};
+use tests::{Impostor, MovedClock, Reply, Served};
 
 use super::stage::{Script, Setup, Stage, refused};
 
@@ -27,15 +27,15 @@ fn c017_an_identity_document_is_believed_for_five_minutes_at_most(setup: Setup) 
         statuses.collect::<Vec<_>>().into_iter()
     };
     assert!(authorized(0).all(|status| status == 200));
-    let fetched = agent.site.requests();
+    let fetched = agent.fetches();
     clock.forward(240);
     assert!(authorized(240).all(|status| status == 200));
-    assert_eq!(agent.site.requests(), fetched, "it is remembered");
+    assert_eq!(agent.fetches(), fetched, "it is remembered");
     clock.forward(305);
     assert!(authorized(305).all(|status| status == 200));
-    assert_eq!(agent.site.requests(), fetched + stage.all().len(), "and not for longer, by any gateway");
+    assert_eq!(agent.fetches(), fetched + stage.all().len(), "and not for longer, by any gateway");
     // An agent that took its document away is not believed any longer.
-    agent.site.change(Manner::Raw(410, Vec::new(), Vec::new()));
+    agent.serve(Reply::of("410 Gone", "text/plain", b""));
     assert!(authorized(305).all(|status| status == 200));
     clock.forward(615);
     assert!(authorized(615).all(|status| status == 401));
@@ -48,7 +48,7 @@ fn c019_a_signature_that_does_not_verify_has_the_document_fetched_again(setup: S
     for gateway in stage.all() {
         assert_eq!(agent.authorize(gateway).status, 200);
     }
-    let fetched = agent.site.requests();
+    let fetched = agent.fetches();
     // What is wrong with exp or aud is no reason to fetch anything.
     for gateway in stage.all() {
         for (claim, value) in [("exp", json!(1)), ("aud", json!("https://gateway.example"))] {
@@ -57,12 +57,12 @@ fn c019_a_signature_that_does_not_verify_has_the_document_fetched_again(setup: S
             assert_eq!(agent.authorize_with(gateway, &agent.sign(&claims)).status, 401, "{claim}");
         }
     }
-    assert_eq!(agent.site.requests(), fetched);
+    assert_eq!(agent.fetches(), fetched);
     agent.change_key();
     for gateway in stage.all() {
         assert_eq!(agent.authorize(gateway).status, 200, "the new key is found before the old one is forgotten");
     }
-    assert_eq!(agent.site.requests(), fetched + stage.all().len());
+    assert_eq!(agent.fetches(), fetched + stage.all().len());
 }
 
 fn c020_and_that_at_most_once_a_minute_for_each_agent(setup: Setup) {
@@ -74,7 +74,7 @@ fn c020_and_that_at_most_once_a_minute_for_each_agent(setup: Setup) {
         assert_eq!(agent.authorize(gateway).status, 200);
     }
     let gateways = stage.all().len();
-    let fetched = agent.site.requests();
+    let fetched = agent.fetches();
     agent.lose_key();
     let forged = |agent: &Impostor, offset: i64| {
         for gateway in stage.all() {
@@ -85,7 +85,7 @@ fn c020_and_that_at_most_once_a_minute_for_each_agent(setup: Setup) {
     for _ in 0..5 {
         forged(&agent, 0);
     }
-    assert_eq!(agent.site.requests(), fetched + gateways, "each gateway asked once");
+    assert_eq!(agent.fetches(), fetched + gateways, "each gateway asked once");
     // Another agent has a minute of its own.
     let mut other = Impostor::new();
     assert_eq!(other.register(stage.next()).status, 201);
@@ -93,11 +93,11 @@ fn c020_and_that_at_most_once_a_minute_for_each_agent(setup: Setup) {
     assert_eq!(other.authorize(&stage.all()[0]).status, 200);
     clock.forward(50);
     forged(&agent, 50);
-    assert_eq!(agent.site.requests(), fetched + gateways);
+    assert_eq!(agent.fetches(), fetched + gateways);
     clock.forward(65);
     forged(&agent, 65);
     forged(&agent, 65);
-    assert_eq!(agent.site.requests(), fetched + 2 * gateways, "after a minute once more");
+    assert_eq!(agent.fetches(), fetched + 2 * gateways, "after a minute once more");
 }
 
 fn c021_fetching_a_document_is_bounded_in_time_size_and_place(setup: Setup) {
@@ -110,32 +110,34 @@ fn c021_fetching_a_document_is_bounded_in_time_size_and_place(setup: Setup) {
 
     // A redirect, even to a good document, on the same host or another, is not followed.
     let mut agent = Impostor::new();
-    let elsewhere = Site::start(Manner::Json(agent.document()));
+    let document = agent.document();
+    let elsewhere = Served::start(move |_| Reply::json(&document));
     for location in [elsewhere.url(), elsewhere.url().replace("127.0.0.1", "localhost")] {
         for status in [301, 302, 303, 307, 308] {
             let mut agent = Impostor::new();
-            agent.site.change(Manner::Raw(status, vec![format!("location: {location}")], Vec::new()));
+            let head = format!("HTTP/1.1 {status} x\r\nlocation: {location}/agent.json\r\ncontent-length: 0\r\n\r\n");
+            agent.serve(Reply::Bytes(head.into_bytes()));
             assert_eq!(registered(&mut agent).0, invalid, "{status}");
         }
     }
-    assert_eq!(elsewhere.requests(), 0);
+    assert!(elsewhere.received().is_empty());
 
     // Too much.
     let mut large = agent.document();
     large["padding"] = json!("x".repeat(2 << 20));
-    agent.publish(large);
+    agent.publish(&large);
     assert_eq!(registered(&mut agent).0, invalid);
 
     // Nothing that is not a plain 200.
     for status in [204, 404, 500] {
         let mut agent = Impostor::new();
-        agent.site.change(Manner::Raw(status, Vec::new(), agent.document().to_string().into_bytes()));
+        agent.serve(Reply::of(&format!("{status} x"), "application/json", agent.document().to_string().as_bytes()));
         assert_eq!(registered(&mut agent).0, invalid, "{status}");
     }
 
     // Private addresses, other schemes, and http anywhere but on loopback.
     let mut agent = Impostor::new();
-    let fetched = agent.site.requests();
+    let fetched = agent.fetches();
     for place in [
         "https://10.0.0.1/agent.json",
         "https://192.168.1.1/agent.json",
@@ -154,11 +156,11 @@ fn c021_fetching_a_document_is_bounded_in_time_size_and_place(setup: Setup) {
         assert_eq!(registered(&mut agent).0, invalid, "{place}");
         assert!(begun.elapsed() < Duration::from_secs(2), "{place}: nobody was asked");
     }
-    assert_eq!(agent.site.requests(), fetched);
+    assert_eq!(agent.fetches(), fetched);
 
     // One that never answers: others are served meanwhile, and the wait has an end.
     let silent = Impostor::new();
-    silent.site.change(Manner::Silent);
+    silent.serve(Reply::Endless(b"HTTP/1.1 200 OK\r\ncontent-type:".to_vec()));
     let begun = Instant::now();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {

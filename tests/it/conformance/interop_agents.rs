@@ -77,7 +77,7 @@ fn interop_02_the_issuer_is_the_agent_or_its_origin_and_the_key_is_the_subjects(
             }
         }
     }
-    assert_eq!(fetched_from.site.requests(), 0, "nobody's key but the subject's is fetched");
+    assert_eq!(fetched_from.fetches(), 0, "nobody's key but the subject's is fetched");
 }
 
 fn interop_03_the_audience_is_the_configured_url_as_a_whole(setup: Setup) {

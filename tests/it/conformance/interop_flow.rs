@@ -1,7 +1,7 @@
 //! What the official clients really do, on the way through the browser and after it (interop rules 6 to 9, 11 and 16).
 
 use serde_json::{Value, json};
-use tests::{Agent, Answer, CANARY, Manner, Page, Site};
+use tests::{Agent, Answer, CANARY, Page, Reply, Served};
 use url::Url;
 
 use super::stage::{Script, Setup, Stage, refused};
@@ -277,7 +277,7 @@ fn interop_16_scope_lists_are_read_as_providers_write_them(setup: Setup) {
         if scope.is_null() {
             answer.as_object_mut().expect("an object").remove("scope");
         }
-        let token_endpoint = Site::start(Manner::Json(answer));
+        let token_endpoint = Served::start(move |_| Reply::json(&answer));
         // A token endpoint of our own, whose tokens the helpdesk does not know: nobody is asked who signed in.
         let providers = |text: &str| {
             let of_helpdesk = text.split("[[provider]]").nth(1).expect("the first").to_owned();

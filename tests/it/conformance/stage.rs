@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helpdesk::Settings;
-use tests::{
-    Agent, Answer, Browser, DEVELOPMENT, Gateway, Launch, MovedClock, Page, RedisServer, Store, Upstream, free_port,
-};
+use tests::{Agent, Answer, Browser, Gateway, Launch, MovedClock, Page, RedisServer, Store, Upstream, free_port};
 
 /// The two set-ups.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +61,8 @@ impl Stage {
             helpdesk(settings);
         });
         let pkce = if script.oauth.contains("pkce") { "" } else { "pkce = \"none\"\n" };
-        let rest = format!("{}\n\n{}", script.rest, providers(&upstream.provider(&format!("{pkce}{}", script.oauth))));
+        let providers = providers(&upstream.provider(&format!("{pkce}{}", script.oauth)));
+        let rest = format!("[development]\nloopback_http = true\n{}\n\n{providers}", script.rest);
         let environment = script.clock.map(MovedClock::environment).unwrap_or_default();
         let redis = (setup == Setup::Redis).then(RedisServer::start);
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
@@ -72,7 +71,6 @@ impl Stage {
             port,
             public_url: &public_url,
             gateway: script.gateway,
-            development: DEVELOPMENT,
             rest: &rest,
             environment: &environment,
         };
@@ -189,18 +187,9 @@ impl Stage {
 
     /// A gateway on the same store for which development is over: https alone, and no address but public ones.
     pub(super) fn strict(&self) -> Gateway {
-        let port = free_port();
-        let public_url = format!("https://127.0.0.1:{port}");
-        let rest = self.upstream.provider("").replace("http://localhost", "https://localhost");
-        Gateway::launch(&Launch {
-            store: self.redis.as_ref().map_or(Store::Embedded, Store::Redis),
-            port,
-            public_url: &public_url,
-            gateway: "",
-            development: "",
-            rest: &rest,
-            environment: &[],
-        })
+        let store = self.redis.as_ref().map_or(Store::Embedded, Store::Redis);
+        let providers = self.upstream.provider("").replace("http://localhost", "https://localhost");
+        Gateway::start_in_earnest(store, "https://gateway.example.com", &providers)
     }
 
     /// How many calls have reached the service.

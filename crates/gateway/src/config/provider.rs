@@ -99,7 +99,7 @@ pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partia
 /// For one of several providers, which share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
 pub(super) fn warn_of_issuer(table: &Table<'_>) {
     if let Some(oauth) = table.nested(&OAUTH).filter(|oauth| !oauth::has_issuer(oauth)) {
-        let remedy = "if the provider sends `iss` to the callback, add `issuer = \"https://...\"`";
+        let remedy = "if the provider sends `iss` to the callback, its answers are refused until you add `issuer = \"https://...\"`";
         oauth.place().warning(format!("has no issuer, and several providers share the callback; {remedy}"));
     }
 }
