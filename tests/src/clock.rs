@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
-/// A wall clock that a test moves forward under a running gateway or store, by libfaketime of Debian's package `faketime`. Timers and timeouts go
+/// A wall clock that a test moves forward under a running gateway, by libfaketime of Debian's package `faketime`. Timers and timeouts go
 /// on by the real clock.
 pub struct MovedClock {
     file: NamedTempFile,
@@ -18,7 +18,7 @@ impl MovedClock {
         clock
     }
 
-    /// For the environment of everything that is to live by it.
+    /// For the environment of every gateway that is to live by it.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![

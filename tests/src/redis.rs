@@ -3,32 +3,19 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::MovedClock;
-
 /// A real redis-server on loopback, with its data in a folder that goes with it.
 pub struct RedisServer {
     process: Option<Child>,
     port: u16,
     folder: TempDir,
-    environment: Vec<(&'static str, String)>,
 }
 
 impl RedisServer {
     /// Starts one on a free port.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(Vec::new())
-    }
-
-    /// Starts one whose keys expire by a clock that a test moves.
-    #[must_use]
-    pub fn start_by(clock: &MovedClock) -> Self {
-        Self::start_with(clock.environment())
-    }
-
-    fn start_with(environment: Vec<(&'static str, String)>) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let mut server = Self { process: None, port: crate::free_port(), folder, environment };
+        let mut server = Self { process: None, port: crate::free_port(), folder };
         server.restart();
         server
     }
@@ -64,7 +51,6 @@ impl RedisServer {
             ])
             .arg("--dir")
             .arg(self.folder.path())
-            .envs(self.environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::null())
             .spawn();
         self.process = Some(process.expect("redis-server must be installed: ./tests/run does it"));

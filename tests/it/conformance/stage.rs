@@ -33,7 +33,7 @@ pub(super) struct Script<'a> {
     pub(super) https: bool,
     /// Further lines of `[gateway]`.
     pub(super) gateway: &'a str,
-    /// The clock that the gateways and their stores live by.
+    /// The clock that the gateways live by.
     pub(super) clock: Option<&'a MovedClock>,
 }
 
@@ -64,8 +64,7 @@ impl Stage {
         let providers = providers(&upstream.provider(&format!("{pkce}{}", script.oauth)));
         let rest = format!("[development]\nloopback_http = true\n{}\n\n{providers}", script.rest);
         let environment = script.clock.map(MovedClock::environment).unwrap_or_default();
-        let redis =
-            (setup == Setup::Redis).then(|| script.clock.map_or_else(RedisServer::start, RedisServer::start_by));
+        let redis = (setup == Setup::Redis).then(RedisServer::start);
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
         let launch = Launch {
             store,
