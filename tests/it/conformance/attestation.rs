@@ -185,6 +185,12 @@ fn c015_a_jti_is_remembered_until_exp(setup: Setup) {
     // Issued almost five minutes ahead, it is fresh for almost ten.
     let jwt = agent.attest_at(&stage.public_url(), 290);
     assert_eq!(agent.authorize_with(stage.next(), &jwt).status, 200);
+    if let Some(redis) = &stage.redis {
+        // What Redis forgets, it forgets by its own clock: not before exp.
+        let lives: Vec<Option<u64>> = redis.keys("*jti*").iter().map(|key| redis.life(key)).collect();
+        assert_eq!(lives.len(), 2, "one of the registration, one of this");
+        assert!(lives.iter().any(|life| life.is_some_and(|seconds| seconds >= 3600 + 290 - 10)), "{lives:?}");
+    }
     for seconds in [60, 305, 560] {
         clock.forward(seconds);
         for gateway in stage.all() {

@@ -19,7 +19,7 @@ pub(super) struct Stage {
     gateways: Vec<Gateway>,
     pub(super) upstream: Upstream,
     turn: AtomicUsize,
-    redis: Option<RedisServer>,
+    pub(super) redis: Option<RedisServer>,
 }
 
 /// What differs from the ordinary.
@@ -33,7 +33,7 @@ pub(super) struct Script<'a> {
     pub(super) https: bool,
     /// Further lines of `[gateway]`.
     pub(super) gateway: &'a str,
-    /// The clock that the gateways live by.
+    /// The clock that the gateways live by; a Redis goes by the machine's.
     pub(super) clock: Option<&'a MovedClock>,
 }
 
