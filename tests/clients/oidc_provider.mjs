@@ -3,13 +3,15 @@
 //     oidc_provider.mjs PORT REDIRECT_URI
 //
 // PKCE is required, refresh tokens rotate and their reuse is detected. Access tokens live for $ACCESS_TTL seconds. GET /_control/state tells what was issued
-// and how often the token endpoint was asked. Prints READY when it listens.
+// and how often the token endpoint was asked. GET /_control/spoil?nonce=x makes every later ID token carry that nonce, likewise iss and aud;
+// callback_iss and callback_state change what the browser brings back; without parameters all is well again. Prints READY when it listens.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
 const [port, redirectUri] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 const issued = new Set();
+let spoilt = {};
 const requests = { authorization_code: 0, refresh_token: 0, failed: 0 };
 
 const provider = new Provider(issuer, {
@@ -34,6 +36,27 @@ for (const name of ['access_token', 'refresh_token', 'authorization_code']) {
 }
 provider.on('grant.success', (ctx) => { requests[ctx.oidc.params.grant_type] += 1; });
 provider.on('grant.error', (ctx, error) => { requests.failed += 1; console.error('grant.error', error.message, error.error_description ?? ''); });
+
+// Signatures are for those who check them: the gateway has the token from the token endpoint itself.
+const spoil = (token) => {
+  const [head, body, signature] = token.split('.');
+  const claims = { ...JSON.parse(Buffer.from(body, 'base64url')), ...spoilt };
+  return [head, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.');
+};
+provider.use(async (ctx, next) => {
+  await next();
+  if (ctx.path === '/token' && ctx.body?.id_token) ctx.body.id_token = spoil(ctx.body.id_token);
+  const location = ctx.response.get('location');
+  if (location.startsWith(redirectUri)) {
+    const url = new URL(location);
+    for (const name of ['iss', 'state']) {
+      const value = spoilt[`callback_${name}`];
+      if (value === '') url.searchParams.delete(name);
+      else if (value !== undefined) url.searchParams.set(name, value);
+    }
+    ctx.response.set('location', url.href);
+  }
+});
 
 const read = async (request) => {
   const chunks = [];
@@ -81,6 +104,10 @@ createServer((request, response) => {
   const path = request.url.split('?')[0];
   const failed = (error) => { console.error(error); response.writeHead(500); response.end(); };
   if (path === '/_control/state') return json(response, 200, { issued: [...issued], requests });
+  if (path === '/_control/spoil') {
+    spoilt = Object.fromEntries(new URL(request.url, issuer).searchParams);
+    return json(response, 200, spoilt);
+  }
   if (path.startsWith('/interaction/')) return interaction(request, response).catch(failed);
   if (path.startsWith('/api/')) return api(request, response).catch(failed);
   return handle(request, response);

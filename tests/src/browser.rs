@@ -14,6 +14,8 @@ pub struct Browser {
     /// A path that is not opened, so that a test can take the URL elsewhere.
     halt: Option<String>,
     received: Vec<u8>,
+    /// What a proxy in front of the gateway adds to each request.
+    added: Vec<(String, String)>,
 }
 
 /// Where the browser is now.
@@ -68,6 +70,27 @@ impl Browser {
         let answer = self.one("GET", &Url::parse(url).expect("a URL"), None, &[]).expect("served");
         let location = answer.header("location").map(str::to_owned);
         (answer, location)
+    }
+
+    /// From now on a proxy in front of the gateway adds these headers to each request.
+    pub fn proxied(&mut self, headers: &[(&str, &str)]) {
+        self.added = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    }
+
+    /// The cookie of the gateway's whose name begins so.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies("127.0.0.1").into_iter().find(|(known, _)| known.starts_with(name)).map(|(_, value)| value)
+    }
+
+    /// Fills in the form that is sent to `action`, wherever it stands on the page.
+    pub fn submit_to(&mut self, action: &str, page: &Page, fields: &[(&str, &str)]) -> Page {
+        let html = page.answer.body_text();
+        let form = html.split("<form").find(|form| form.contains(&format!("action=\"{action}\"")));
+        let form = form.unwrap_or_else(|| panic!("no form for {action} at {}: {html}", page.url));
+        let mut alone = Page { url: page.url.clone(), answer: page.answer.clone() };
+        alone.answer.body = format!("<form{form}").into_bytes();
+        self.submit(&alone, fields)
     }
 
     /// Opens a link and follows redirects.
@@ -172,6 +195,9 @@ impl Browser {
         for (name, value) in headers {
             request = request.header(name, value);
         }
+        for (name, value) in self.added.iter().filter(|_| gateway) {
+            request = request.header(name, value);
+        }
         let answer = request.send();
         if gateway {
             self.received.extend_from_slice(&answer.bytes);
@@ -180,7 +206,11 @@ impl Browser {
         let jar = self.cookies.entry(host).or_default();
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             if let Some((name, value)) = cookie.split(';').next().and_then(|pair| pair.split_once('=')) {
-                jar.insert(name.to_owned(), value.to_owned());
+                if cookie.contains("Max-Age=0") {
+                    jar.remove(name);
+                } else {
+                    jar.insert(name.to_owned(), value.to_owned());
+                }
             }
         }
         Some(answer)

@@ -72,6 +72,14 @@ impl Gateway {
         Self::start_at(crate::free_port(), public_url, store, providers)
     }
 
+    /// A gateway that listens on `port` and is reached at `front`, where something forwards to it.
+    #[must_use]
+    pub fn start_behind(front: u16, store: Store<'_>, port: u16, providers: &str) -> Self {
+        let mut gateway = Self::start_at(port, &format!("http://127.0.0.1:{front}"), store, &in_development(providers));
+        gateway.port = front;
+        gateway
+    }
+
     fn start_at(port: u16, public_url: &str, store: Store<'_>, rest: &str) -> Self {
         Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
     }

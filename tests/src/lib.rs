@@ -19,6 +19,7 @@ mod redis;
 mod schema;
 mod served;
 mod tls;
+mod tunnel;
 mod upstream;
 
 pub use agent::{Agent, now};
@@ -30,6 +31,7 @@ pub use impostor::Impostor;
 pub use redis::RedisServer;
 pub use served::{Received, Reply, Served};
 pub use tls::{Authority, SecureSite};
+pub use tunnel::Tunnel;
 pub use upstream::Upstream;
 
 /// Begins every token and code of the helpdesk's.

@@ -270,6 +270,12 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             "The person has not finished the consent.",
             "Let the person finish at authorization_url, then present the code that comes of it.",
         ),
+        BrokerError::SignIn(_) => Refusal::new(
+            C::SessionNotFound,
+            "sign_in_required",
+            "The person is not signed in at the gateway.",
+            "Let the person sign in, and finish the consent, at authorization_url.",
+        ),
         BrokerError::SessionClaimed => Refusal::new(
             C::SessionNotFound,
             "session_claimed",

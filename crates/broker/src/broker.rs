@@ -14,7 +14,7 @@ use tracing::Instrument;
 use crate::documents::Documents;
 use crate::refresh::Refreshes;
 use crate::vault::Vault;
-use crate::{AgentIdentity, BrokerError, DocumentFetcher, Provider, Urls};
+use crate::{AgentIdentity, BrokerError, DocumentFetcher, Provider, SignInMethod, Urls};
 
 /// Everything the broker is made of.
 pub struct Parts {
@@ -32,6 +32,8 @@ pub struct Parts {
     pub pinned: HashMap<AgentId, AgentIdentity>,
     /// The upstream services.
     pub providers: Vec<Provider>,
+    /// How the gateway learns who the user is.
+    pub sign_in: SignInMethod,
     /// Builds URLs.
     pub urls: Urls,
     /// How long things last.
@@ -82,6 +84,7 @@ pub struct Inner {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) documents: Documents,
     pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    pub(crate) sign_in: SignInMethod,
     pub(crate) urls: Urls,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
@@ -101,6 +104,7 @@ impl Broker {
             entropy: parts.entropy,
             documents,
             providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
+            sign_in: parts.sign_in,
             urls: parts.urls,
             lifetimes: parts.lifetimes,
             development: parts.development,
@@ -146,6 +150,14 @@ impl Broker {
         work: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
     ) -> Result<T, BrokerError> {
         self.spawn(work).await.unwrap_or(Err(BrokerError::TaskLost))
+    }
+
+    /// Runs what keeps a core busy where nobody waits for it.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, BrokerError> {
+        self.under_way.spawn_blocking_on(work, &self.tasks).await.map_err(|_| BrokerError::TaskLost)
     }
 
     pub(crate) fn spawn<T: Send + 'static>(

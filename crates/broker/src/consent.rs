@@ -76,7 +76,7 @@ pub struct Allowed {
 /// What Continue led to.
 #[derive(Debug)]
 pub struct Confirmed {
-    /// For the browser's own cookie; `None` at a second click.
+    /// For the browser's own cookie; `None` at a second click, and where people sign in at the gateway itself.
     pub signed_in: Option<Opaque>,
     /// Where to.
     pub ending: Ending,
@@ -161,6 +161,7 @@ impl Broker {
             Stage::Consumed => return Err(BrokerError::SessionUsed),
             _ => return Err(BrokerError::SessionClaimed),
         }
+        self.insist_on_sign_in(browser).await?;
         let binding = Opaque::generate("", self.entropy.as_ref());
         if let (Some(account), Some(user)) = (account, self.browser_user(browser).await?) {
             let accounts = self.covering_accounts(&user, &held.body).await?;
@@ -214,7 +215,8 @@ impl Broker {
             Stage::Confirming { binding: bound, consented } if bound.matches(binding) => {
                 let user = consented.user.clone();
                 let ending = self.complete(session, held, binding, consented).await?;
-                Ok(Confirmed { signed_in: Some(self.sign_in(&user).await?), ending })
+                let signed_in = if self.sign_in.is_at_gateway() { None } else { Some(self.sign_in(&user).await?) };
+                Ok(Confirmed { signed_in, ending })
             }
             // A second click, or a reloaded page: the same code, which is still good once.
             Stage::Completed { binding: bound, .. } if bound.matches(binding) => {
@@ -305,6 +307,7 @@ impl Broker {
             scopes: &Session::scope_list(&asked),
             state: &state,
             challenge: Some(&challenge),
+            nonce: None,
             resource: held.body.resource.as_deref(),
         });
         self.advance(session, held, Stage::Claimed { binding, state: KeptHash::of(secret.hash()), asked }).await?;

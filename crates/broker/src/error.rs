@@ -5,6 +5,8 @@ use protocol::{AttestationError, ProviderId, ScopeSet};
 use secret::{OpenError, SealError};
 use store::StoreError;
 
+use crate::SignInError;
+
 /// Why the broker refused. Each plane has one table from here to status, code and sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -89,6 +91,9 @@ pub enum BrokerError {
     /// The person refused.
     #[error("the person refused")]
     UserDenied,
+    /// Nobody is signed in at the gateway.
+    #[error("nobody is signed in at the gateway")]
+    SignIn(#[source] SignInError),
     /// No such ATH token.
     #[error("no such token")]
     TokenInvalid,

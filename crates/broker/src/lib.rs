@@ -18,6 +18,7 @@ mod provider;
 mod records;
 mod refresh;
 mod register;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -33,5 +34,10 @@ pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError};
 pub use provider::Provider;
 pub use register::{ClientProof, RegistrationView};
+pub use sign_in::{
+    Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, OpenidAnswer, OpenidClient, OpenidEndpoints,
+    OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn, TrustedHeader,
+    Vouched,
+};
 pub use store::Durability;
 pub use urls::{Outcome, Urls};

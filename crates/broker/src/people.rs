@@ -28,9 +28,15 @@ pub(crate) enum Standing {
 impl Broker {
     /// The person whose live session this browser holds.
     pub async fn browser_user(&self, cookie: Option<&str>) -> Result<Option<UserId>, BrokerError> {
+        Ok(self.live_browser(cookie).await?.map(|browser| browser.user))
+    }
+
+    /// The browser's record, where it has not ended, and was made the way in which people sign in now.
+    pub(crate) async fn live_browser(&self, cookie: Option<&str>) -> Result<Option<Browser>, BrokerError> {
         let Some(cookie) = cookie else { return Ok(None) };
         let Some(held) = self.vault.get::<Browser>(&Browser::key(cookie)).await? else { return Ok(None) };
-        Ok((held.body.expires > self.now()).then_some(held.body.user))
+        let live = held.body.expires > self.now() && self.sign_in.honours(held.body.by.as_ref());
+        Ok(live.then_some(held.body))
     }
 
     /// A fresh secret for a browser's forms. Nothing is stored of it.
@@ -43,12 +49,12 @@ impl Broker {
     pub(crate) async fn sign_in(&self, user: &UserId) -> Result<Opaque, BrokerError> {
         let cookie = Opaque::generate("", self.entropy.as_ref());
         let lifetime = self.lifetimes.browser;
-        let body = Browser { user: user.clone(), expires: self.now().plus(lifetime) };
+        let body = Browser { user: user.clone(), expires: self.now().plus(lifetime), by: None };
         self.vault.insert(&Browser::key(cookie.expose()), &body, Life::For(lifetime)).await?;
         Ok(cookie)
     }
 
-    /// Who signed in at the provider: whoever is linked to its name for them; else the person whose live session this browser holds;
+    /// Where people sign in at the gateway itself: whoever is signed in. Else who signed in at the provider: whoever is linked to its name for them; else the person whose live session this browser holds;
     /// else somebody new. Never found by e-mail address, which says who may read a mailbox and nothing more.
     pub(crate) async fn person(
         &self,
@@ -57,6 +63,9 @@ impl Broker {
         browser: Option<&str>,
     ) -> Result<Person, BrokerError> {
         let live = self.browser_user(browser).await?;
+        if self.sign_in.is_at_gateway() {
+            return Self::own_person(provider, identity, live);
+        }
         let Some(identity) = identity else { return self.pseudonymous(provider, live).await };
         let account = AccountId::of_subject(provider, &identity.subject);
         let key = Identity::key(provider, &identity.subject);
@@ -89,7 +98,7 @@ impl Broker {
         Ok(Person { user, account, label: None, made_identity: None, standing })
     }
 
-    async fn new_user(&self, signs_in: SignIn) -> Result<UserId, BrokerError> {
+    pub(crate) async fn new_user(&self, signs_in: SignIn) -> Result<UserId, BrokerError> {
         let user = UserId::generate(self.entropy.as_ref());
         self.vault.insert(&User::key(&user), &User { created: self.now(), signs_in }, Life::Forever).await?;
         Ok(user)

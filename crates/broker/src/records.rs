@@ -94,6 +94,8 @@ pub(crate) enum SignIn {
     Provider(ProviderId),
     /// By a cookie alone: their provider names nobody.
     Pseudonymous,
+    /// At the gateway itself; the word says in which way.
+    Gateway(String),
 }
 
 /// Who somebody is at a provider.
@@ -103,6 +105,15 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Whoever signs in at the gateway itself: under a name of its own kind, which no provider's can be.
+    pub(crate) fn at_gateway(by: &SignedInBy) -> Key {
+        let name = match by {
+            SignedInBy::Openid { issuer, subject, .. } => format!("{issuer}\n{subject}"),
+            SignedInBy::Account { name, .. } | SignedInBy::Header { name } => name.clone(),
+        };
+        Key::new(Kind::Identity, &SecretHash::of(&format!("sign-in\n{}\n{name}", by.kind())).to_hex(), &[])
+    }
+
     pub(crate) fn key(provider: &ProviderId, subject: &str) -> Key {
         Key::new(Kind::Identity, &SecretHash::of(&format!("identity\n{provider}\n{subject}")).to_hex(), &[])
     }
@@ -285,6 +296,31 @@ impl Jti {
 pub(crate) struct Browser {
     pub(crate) user: UserId,
     pub(crate) expires: Timestamp,
+    /// How the person signed in at the gateway itself; `None` where a consent did it.
+    #[serde(default)]
+    pub(crate) by: Option<SignedInBy>,
+}
+
+/// How somebody signed in at the gateway itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum SignedInBy {
+    /// By an OpenID provider, to this client of it.
+    Openid { issuer: String, client_id: String, subject: String, label: Option<String> },
+    /// By a password, which the hash stands for.
+    Account { name: String, credential: KeptHash },
+    /// By the word of the proxy in front.
+    Header { name: String },
+}
+
+impl SignedInBy {
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Openid { .. } => "openid",
+            Self::Account { .. } => "accounts",
+            Self::Header { .. } => "header",
+        }
+    }
 }
 
 impl Browser {

@@ -115,6 +115,7 @@ impl Bench {
             documents: agent.clone(),
             pinned: HashMap::new(),
             providers: vec![crm],
+            sign_in: SignInMethod::Provider,
             urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
             lifetimes: Lifetimes {
                 token: Duration::from_secs(3600),

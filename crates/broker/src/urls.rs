@@ -71,6 +71,27 @@ impl Urls {
         format!("{}/ath/consent?{}", self.public_url, query.finish())
     }
 
+    /// The consent page of a session, for somebody who comes back to it.
+    #[must_use]
+    pub fn consent_again(&self, session: &SessionId) -> String {
+        format!("{}/ath/consent?session_id={session}", self.public_url)
+    }
+
+    /// Where people sign in, on the way to a consent or to nothing in particular.
+    #[must_use]
+    pub fn sign_in(&self, session: Option<&SessionId>) -> String {
+        match session {
+            Some(session) => format!("{}/ath/sign-in?session_id={session}", self.public_url),
+            None => format!("{}/ath/sign-in", self.public_url),
+        }
+    }
+
+    /// Where an OpenID provider in front sends the browser back to.
+    #[must_use]
+    pub fn sign_in_callback(&self) -> String {
+        format!("{}/ath/sign-in/callback", self.public_url)
+    }
+
     /// The page that names the account which a person signed in with.
     #[must_use]
     pub fn confirm(&self, session: &SessionId) -> String {

@@ -1,8 +1,8 @@
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use broker::{Broker, DonePage, Ending, Next};
+use broker::{Broker, DonePage, Ending, Next, SignedIn};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use protocol::{AccountId, SessionId};
 use serde::Deserialize;
@@ -11,7 +11,8 @@ use crate::cookies::Cookies;
 use crate::error::PageError;
 use crate::forgery;
 use crate::headers::{FORM_ACTION, policy};
-use crate::pages::{Account, Consent, Done, render};
+use crate::pages::{Account, Consent, Done, Signed, render};
+use crate::sign_in::sign_out_token;
 
 /// What the two forms send.
 #[expect(clippy::struct_field_names, reason = "the names are those of the form")]
@@ -28,6 +29,7 @@ pub(crate) struct Decision {
 pub(crate) async fn show(
     State(broker): State<Broker>,
     RawQuery(query): RawQuery,
+    person: Option<Extension<SignedIn>>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let session = session_in(query.as_deref())?;
@@ -35,7 +37,8 @@ pub(crate) async fn show(
     let view = broker.consent(&session, cookies.browser().as_deref()).await?;
     let (secret, fresh) = form_secret(&broker, &cookies);
     let token = forgery::token(&secret, session.as_str());
-    let page = render(StatusCode::OK, &Consent { view: &view, token: &token });
+    let person = person.as_ref().map(|person| Signed { label: &person.label, sign_out_token: sign_out_token(&secret) });
+    let page = render(StatusCode::OK, &Consent { view: &view, token: &token, person });
     Ok(form_page(page, fresh))
 }
 
@@ -118,7 +121,7 @@ pub(crate) fn go(broker: &Broker, next: &Next) -> Response {
     }
 }
 
-fn with_cookies<const N: usize>(mut response: Response, cookies: [Option<HeaderValue>; N]) -> Response {
+pub(crate) fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = Option<HeaderValue>>) -> Response {
     for cookie in cookies.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -138,7 +141,7 @@ fn genuine<'a>(
 }
 
 /// The secret that this browser's forms are bound to, and the cookie that brings it, where it is new.
-fn form_secret(broker: &Broker, cookies: &Cookies<'_>) -> (String, Option<HeaderValue>) {
+pub(crate) fn form_secret(broker: &Broker, cookies: &Cookies<'_>) -> (String, Option<HeaderValue>) {
     if let Some(secret) = cookies.form() {
         return (secret, None);
     }
@@ -147,7 +150,7 @@ fn form_secret(broker: &Broker, cookies: &Cookies<'_>) -> (String, Option<Header
     (secret.expose().to_owned(), cookie)
 }
 
-fn form_page(page: Response, cookie: Option<HeaderValue>) -> Response {
+pub(crate) fn form_page(page: Response, cookie: Option<HeaderValue>) -> Response {
     let mut page = with_cookies(page, [cookie]);
     page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(FORM_ACTION));
     page

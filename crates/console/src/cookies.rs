@@ -44,6 +44,32 @@ impl<'a> Cookies<'a> {
         self.get(&self.name(FORM)).filter(|value| value.len() == 43)
     }
 
+    /// The secret that a way to the OpenID provider was begun with.
+    pub(crate) fn departure(&self, session: Option<&SessionId>) -> Option<String> {
+        self.get(&self.name(&departure_name(session))).filter(|value| value.len() == 43)
+    }
+
+    pub(crate) fn set_departure(&self, session: Option<&SessionId>, value: &str) -> Option<HeaderValue> {
+        self.set(&departure_name(session), value, Some(Duration::minutes(10)))
+    }
+
+    pub(crate) fn drop_departure(&self, session: Option<&SessionId>) -> Option<HeaderValue> {
+        self.set(&departure_name(session), "", Some(Duration::ZERO))
+    }
+
+    pub(crate) fn drop_browser(&self) -> Option<HeaderValue> {
+        self.set(BROWSER, "", Some(Duration::ZERO))
+    }
+
+    /// Ends every consent that this browser has claimed: what one person began is not for the next one to finish.
+    pub(crate) fn drop_bindings(&self) -> Vec<Option<HeaderValue>> {
+        let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let names = lines.flat_map(Cookie::split_parse).filter_map(Result::ok).map(|cookie| cookie.name().to_owned());
+        let own =
+            names.filter_map(|name| self.own_name(&name).filter(|own| own.starts_with(BINDING)).map(str::to_owned));
+        own.map(|own| self.set(&own, "", Some(Duration::ZERO))).collect()
+    }
+
     pub(crate) fn set_browser(&self, value: &str) -> Option<HeaderValue> {
         self.set(BROWSER, value, Some(Duration::days(30)))
     }
@@ -81,6 +107,14 @@ impl<'a> Cookies<'a> {
         Some(value)
     }
 
+    /// What this deployment calls `name`; `None` for a cookie of somebody else's.
+    fn own_name<'n>(&self, name: &'n str) -> Option<&'n str> {
+        match &self.naming {
+            Naming::Host => name.strip_prefix("__Host-"),
+            Naming::Port(port) => name.strip_suffix(port.as_str())?.strip_suffix('_'),
+        }
+    }
+
     fn name(&self, name: &str) -> String {
         match &self.naming {
             Naming::Host => format!("__Host-{name}"),
@@ -92,8 +126,15 @@ impl<'a> Cookies<'a> {
 /// One cookie per session, so that two consents in one browser do not disturb each other.
 fn binding_name(session: &SessionId) -> String {
     let hash = SecretHash::of(session.as_str()).to_hex();
-    format!("ath_consent_{}", hash.get(..16).unwrap_or_default())
+    format!("{BINDING}{}", hash.get(..16).unwrap_or_default())
 }
 
+/// One cookie for each consent that the sign-in is on the way to, likewise.
+fn departure_name(session: Option<&SessionId>) -> String {
+    let hash = session.map(|session| SecretHash::of(session.as_str()).to_hex()).unwrap_or_default();
+    format!("ath_sign_in_{}", hash.get(..16).unwrap_or("none"))
+}
+
+const BINDING: &str = "ath_consent_";
 const BROWSER: &str = "ath_browser";
 const FORM: &str = "ath_form";

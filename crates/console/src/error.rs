@@ -1,7 +1,7 @@
 //! The pages' one table from refusal to status and words for people.
 
 use axum::response::{IntoResponse, Response};
-use broker::BrokerError;
+use broker::{BrokerError, ProxyProblem, SignInError};
 use http::StatusCode;
 
 use crate::pages::{Problem, render};
@@ -34,12 +34,28 @@ impl IntoResponse for PageError {
             }
             _ => tracing::debug!(error = ?self, "a page was refused"),
         }
-        let mut response = render(status, &problem);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
-        }
-        response
+        let wait = match &self {
+            Self::Broker(BrokerError::SignIn(error)) => retry_after(error),
+            _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
+        };
+        with_retry_after(render(status, &problem), wait)
     }
+}
+
+/// In how many seconds another attempt at signing in makes sense, where that is known.
+pub(crate) fn retry_after(error: &SignInError) -> Option<&'static str> {
+    match error {
+        SignInError::TooManyWrong => Some("60"),
+        SignInError::Busy => Some("1"),
+        _ => None,
+    }
+}
+
+pub(crate) fn with_retry_after(mut response: Response, seconds: Option<&'static str>) -> Response {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static(seconds));
+    }
+    response
 }
 
 fn words(error: &PageError) -> (StatusCode, &'static str, &'static str, &'static str) {
@@ -82,6 +98,10 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "The sign-in was begun in another browser, or was answered by somebody else. Nothing was connected.",
             "If you followed a link that somebody sent you, close this page. Otherwise go back to the agent and begin again, in one browser.",
         ),
+        BrokerError::SignIn(error) => {
+            let words = sign_in_words(error);
+            (words.status, words.title, words.message, words.hint)
+        }
         BrokerError::UserDenied => (
             StatusCode::FORBIDDEN,
             "Access was refused",
@@ -137,3 +157,89 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         }
     }
 }
+
+/// What a page says about a sign-in that did not succeed.
+pub(crate) struct SignInWords {
+    pub(crate) status: StatusCode,
+    pub(crate) title: &'static str,
+    pub(crate) message: &'static str,
+    pub(crate) hint: &'static str,
+}
+
+/// The rows for signing in at the gateway itself.
+pub(crate) fn sign_in_words(error: &SignInError) -> SignInWords {
+    let (status, title, message, hint) = match error {
+        SignInError::Missing => (
+            StatusCode::FORBIDDEN,
+            "You are not signed in",
+            "Somebody has to be signed in here, and this browser is not, or no longer. Nothing was done.",
+            "Open the link from the agent again, and sign in.",
+        ),
+        SignInError::OtherMethod => (
+            StatusCode::NOT_FOUND,
+            "There is nothing to sign in to",
+            "People do not sign in in this way at this gateway.",
+            "Open the link that the agent gave you.",
+        ),
+        SignInError::WrongPassword => {
+            (StatusCode::FORBIDDEN, "You are not signed in", "Name or password is wrong.", "Try again.")
+        }
+        SignInError::TooManyWrong => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "You are not signed in",
+            "There were too many wrong passwords in the last minute. Wait a minute, then try again.",
+            "Wait a minute, then try again.",
+        ),
+        SignInError::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "You are not signed in",
+            "Too many people are signing in at once. Try again in a moment.",
+            "Try again in a moment.",
+        ),
+        SignInError::Refused => (
+            StatusCode::FORBIDDEN,
+            "You are not signed in",
+            "The sign-in was broken off, or refused by the service that does it. Nothing was done.",
+            "Open the link from the agent again, and sign in.",
+        ),
+        SignInError::Openid(_) => (
+            StatusCode::BAD_GATEWAY,
+            "The sign-in did not succeed",
+            "The service that signs people in for this gateway did not answer as it should. Nobody was signed in.",
+            "Try again later. If it happens again, tell whoever runs this gateway.",
+        ),
+        SignInError::Proxy(problem) => {
+            (StatusCode::FORBIDDEN, "This gateway does not know who you are", proxy_words(*problem), BESIDE)
+        }
+    };
+    SignInWords { status, title, message, hint }
+}
+
+fn proxy_words(problem: ProxyProblem) -> &'static str {
+    match problem {
+        ProxyProblem::SecretMissing => {
+            "The request does not carry the secret by which the proxy in front proves itself. It did not come through the proxy, or the proxy does not send it."
+        }
+        ProxyProblem::SecretRepeated => {
+            "The request carries the proxy's secret several times, so none of them is believed."
+        }
+        ProxyProblem::SecretWrong => {
+            "The request carries another secret than the one that the proxy in front shares with this gateway."
+        }
+        ProxyProblem::CertificateMissing => {
+            "The connection has no client certificate of the proxy in front. The request did not come through the proxy, or the proxy does not present it."
+        }
+        ProxyProblem::CertificateOther => {
+            "The client certificate of the connection bears another name than the proxy in front."
+        }
+        ProxyProblem::UserMissing => "The proxy in front proved itself, and does not say who you are.",
+        ProxyProblem::UserRepeated => {
+            "The proxy in front names several users in one request, so none of them is believed."
+        }
+        ProxyProblem::UserForm => {
+            "The name that the proxy in front gives you is empty, longer than 255 bytes, or has characters in it that no name has."
+        }
+    }
+}
+
+const BESIDE: &str = "Open the gateway at its public address, and sign in there. If that is what you did, tell whoever runs this gateway.";

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a page is plain HTML without script; GET changes nothing; POST wants the page's own token and origin.
 //!
+//! **Invariant:** what is somebody's is behind `sign_in::required`.
+//!
 //! **Invariant:** what an agent says of itself is text in a template, escaped, never markup.
 
 mod callback;
@@ -11,21 +13,28 @@ mod error;
 mod forgery;
 mod headers;
 mod pages;
+mod sign_in;
 
 use axum::Router;
-use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
 use broker::Broker;
 
 /// The pages, to be merged with the JSON endpoints.
 pub fn router(broker: Broker) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/assets/style.css", get(pages::style))
+    let personal = Router::new()
         .route("/ath/consent", get(consent::show).post(consent::decide))
         .route("/ath/consent/account", get(consent::show_account).post(consent::decide_account))
         .route("/ath/consent/done", get(consent::done))
         .route("/ath/callback", get(callback::callback))
+        .route_layer(from_fn_with_state(broker.clone(), sign_in::required));
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/assets/style.css", get(pages::style))
+        .route("/ath/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/ath/sign-in/callback", get(sign_in::callback))
+        .route("/ath/sign-out", post(sign_in::leave))
+        .merge(personal)
         .layer(from_fn(headers::secure))
         .with_state(broker)
 }

@@ -9,6 +9,33 @@ use http::{HeaderValue, StatusCode, header};
 pub(crate) struct Consent<'a> {
     pub(crate) view: &'a ConsentView,
     pub(crate) token: &'a str,
+    /// Who is signed in at the gateway itself.
+    pub(crate) person: Option<Signed<'a>>,
+}
+
+/// Somebody who is signed in, and may sign out.
+pub(crate) struct Signed<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) sign_out_token: String,
+}
+
+/// The page to sign in at.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignInPage<'a> {
+    pub(crate) form: SignInForm<'a>,
+    /// Empty for none.
+    pub(crate) session: &'a str,
+    pub(crate) token: &'a str,
+    /// Why the last attempt did not succeed.
+    pub(crate) problem: Option<&'static str>,
+}
+
+/// What that page asks for.
+pub(crate) enum SignInForm<'a> {
+    Openid { display_name: &'a str },
+    Accounts,
+    Header { name: &'a str },
 }
 
 /// The page that names the account.

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Check(ConfigFile),
     /// Print a new sealing key.
     Keygen,
+    /// Read a password from standard input, and print its hash for a local account.
+    HashPassword,
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
     #[cfg(feature = "demo")]
     Demo(Demo),

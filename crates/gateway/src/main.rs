@@ -8,6 +8,7 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod egress;
+mod hash_password;
 mod keygen;
 mod keys;
 mod serve;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments.config),
         Command::Check(arguments) => check::run(&arguments.config, &config::SystemEnvironment),
         Command::Keygen => keygen::run(),
+        Command::HashPassword => hash_password::run(),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }

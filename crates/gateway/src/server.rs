@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use broker::Broker;
 use proxy::{Core, DataPlane};
+use rustls_pki_types::DnsName;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) control: Control,
     /// Where TLS ends here.
     pub(crate) tls: Option<TlsAcceptor>,
+    /// The name that the certificate of a proxy in front must be for.
+    pub(crate) proxy_name: Option<DnsName<'static>>,
     /// Cancelled: no new connections, and those that are open finish what they do.
     pub(crate) shutdown: CancellationToken,
 }

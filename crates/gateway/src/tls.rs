@@ -1,9 +1,13 @@
 use std::sync::Arc;
 
+use broker::ClientCertificate;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, DnsName, ServerName};
+use webpki::EndEntityCert;
 
 use crate::config::TlsFiles;
 
@@ -28,12 +32,40 @@ pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, 
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The gateway's own listener: h2 and HTTP/1.1 by ALPN.
+/// The gateway's own listener: h2 and HTTP/1.1 by ALPN. Clients may present a certificate of one of the configured authorities, and
+/// need not; one of another's ends the handshake.
 pub(crate) fn server(files: TlsFiles) -> Result<ServerConfig, rustls::Error> {
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let mut config = builder.with_no_client_auth().with_single_cert(files.cert_chain, files.key)?;
+    let builder = builder.with_client_cert_verifier(client_verifier(files.client_roots)?);
+    let mut config = builder.with_single_cert(files.cert_chain, files.key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn client_verifier(roots: Vec<CertificateDer<'static>>) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
+    if roots.is_empty() {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    }
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root)?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider());
+    builder.allow_unauthenticated().build().map_err(|error| rustls::Error::General(error.to_string()))
+}
+
+/// What a connection's certificates say of the client. rustls has verified the chain, for being a client among others.
+pub(crate) fn client_certificate(
+    presented: Option<&[CertificateDer<'_>]>,
+    expected: Option<&DnsName<'static>>,
+) -> ClientCertificate {
+    let Some(leaf) = presented.and_then(<[_]>::first) else { return ClientCertificate::Absent };
+    let Some(expected) = expected else { return ClientCertificate::Verified };
+    let name = ServerName::DnsName(expected.clone());
+    match EndEntityCert::try_from(leaf).map(|leaf| leaf.verify_is_valid_for_subject_name(&name)) {
+        Ok(Ok(())) => ClientCertificate::Verified,
+        _ => ClientCertificate::OtherName,
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

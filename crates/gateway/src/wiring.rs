@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use broker::{AgentIdentity, Broker, Codes, Development, Lifetimes, Urls};
+use broker::{Accounts, AgentIdentity, Broker, Codes, Development, Lifetimes, OpenidClient, SignInMethod, Urls};
 use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
+use rustls_pki_types::DnsName;
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, PinnedAgent, PlaceholderCodes, ProviderConfig, StoreConfig, StoreKind};
+use crate::config::{Config, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind};
 use crate::egress::{DocumentClient, ProviderClient};
 use crate::server::{Control, Parts};
 use crate::system::{SystemClock, SystemEntropy};
@@ -46,6 +47,7 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         providers.push(provider);
         upstreams.push(upstream);
     }
+    let (sign_in, proxy_name) = wire_sign_in(config.sign_in)?;
     let public_host = config.gateway.public_url.clone();
     let broker = Broker::new(broker::Parts {
         store,
@@ -55,6 +57,7 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         documents: Arc::new(DocumentClient::new(tls::client(&[])?, loopback)?),
         pinned: pinned(config.agents),
         providers,
+        sign_in,
         urls,
         lifetimes: Lifetimes {
             token: config.lifetimes.token,
@@ -76,6 +79,7 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         broker,
         control: Control::new(router, Handle::current()),
         tls,
+        proxy_name,
         shutdown,
     })
 }
@@ -93,6 +97,19 @@ async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError>
             Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
         }
     }
+}
+
+/// How people sign in, and the name that the certificate of a proxy in front must be for.
+fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'static>>), WiringError> {
+    Ok(match config {
+        SignInConfig::Provider => (SignInMethod::Provider, None),
+        SignInConfig::Openid(settings) => {
+            let http = Arc::new(ProviderClient::new(tls::client(&[])?)?);
+            (SignInMethod::Openid(OpenidClient::new(settings, http)), None)
+        }
+        SignInConfig::Accounts(accounts) => (SignInMethod::Accounts(Accounts::new(accounts, &SystemEntropy)), None),
+        SignInConfig::Header(config) => (SignInMethod::Header(config.header), config.certificate_name),
+    })
 }
 
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {

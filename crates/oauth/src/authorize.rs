@@ -9,6 +9,8 @@ pub struct AuthorizationRequest<'a> {
     pub state: &'a str,
     /// The PKCE challenge (RFC 7636 §4.3), sent only where the provider uses [`Pkce::S256`].
     pub challenge: Option<&'a str>,
+    /// Comes back in the ID token, and binds it to this request (OpenID Connect Core §3.1.2.1).
+    pub nonce: Option<&'a str>,
     /// The resource that the token is for (RFC 8707 §2).
     pub resource: Option<&'a str>,
 }
@@ -28,6 +30,7 @@ pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> St
     if let (Pkce::S256, Some(challenge)) = (settings.pkce, request.challenge) {
         own.extend([("code_challenge", challenge), ("code_challenge_method", "S256")]);
     }
+    own.extend(request.nonce.map(|nonce| ("nonce", nonce)));
     own.extend(request.resource.map(|resource| ("resource", resource)));
     let further = settings.authorize_parameters.iter().filter(|(name, _)| own.iter().all(|(taken, _)| taken != name));
 
@@ -52,6 +55,7 @@ mod tests {
         scopes: &["read:tickets", "write:tickets"],
         state: "s t+a&te",
         challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        nonce: None,
         resource: None,
     };
 
@@ -76,12 +80,12 @@ mod tests {
     }
 
     #[test]
-    fn without_scopes_there_is_no_scope_parameter() {
-        let request = AuthorizationRequest { scopes: &[], challenge: None, state: "s", ..REQUEST };
+    fn without_scopes_there_is_no_scope_parameter_and_with_a_nonce_one_more() {
+        let request = AuthorizationRequest { scopes: &[], challenge: None, state: "s", nonce: Some("n"), ..REQUEST };
         assert_eq!(
             url(&settings(), &request),
             "https://id.example/authorize?response_type=code&client_id=gateway\
-             &redirect_uri=https%3A%2F%2Fgateway.example%2Fath%2Fcallback&state=s"
+             &redirect_uri=https%3A%2F%2Fgateway.example%2Fath%2Fcallback&state=s&nonce=n"
         );
     }
 

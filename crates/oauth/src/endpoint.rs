@@ -1,5 +1,5 @@
 use http::Uri;
-use url::Url;
+use url::{Host, Url};
 
 /// Whether `http` is accepted where otherwise only `https` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,11 +11,21 @@ pub enum Plaintext {
 }
 
 /// A URL of a provider's OAuth server: `https`, with a host, without credentials and without a fragment (RFC 6749 §3.1, §3.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
+    written: String,
     url: Url,
     uri: Uri,
 }
+
+/// Two endpoints are one where their URLs are, however they were written.
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+}
+
+impl Eq for Endpoint {}
 
 /// Why a text is no [`Endpoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,13 +71,30 @@ impl Endpoint {
             return Err(EndpointError::Fragment);
         }
         let uri = url.as_str().parse().map_err(|_| EndpointError::Form)?;
-        Ok(Self { url, uri })
+        Ok(Self { written: text.to_owned(), url, uri })
     }
 
     /// The whole URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.url.as_str()
+    }
+
+    /// The text that was parsed: issuers are compared as they were written.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// Whether the host is this machine itself, by literal address or as `localhost`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
     }
 
     /// The whole URL, taken apart.

@@ -18,6 +18,10 @@ pub(crate) struct Claims {
     aud: Value,
     exp: Value,
     #[serde(default)]
+    nonce: Value,
+    #[serde(default)]
+    azp: Value,
+    #[serde(default)]
     email: Value,
     #[serde(default)]
     name: Value,
@@ -48,6 +52,21 @@ impl Claims {
             return Err(OAuthError::Nonsense("id_token_audience"));
         }
         Ok(())
+    }
+
+    /// Items 4, 5 and 11, for a token that signs somebody in at the gateway itself: it was issued to this client, upon the very
+    /// request that had this nonce.
+    pub(crate) fn check_sign_in(&self, client_id: &str, nonce: &str) -> Result<(), OAuthError> {
+        let several = self.aud.as_array().is_some_and(|audiences| audiences.len() > 1);
+        match self.azp.as_str() {
+            None if self.azp.is_null() && !several => {}
+            Some(party) if party == client_id => {}
+            _ => return Err(OAuthError::Nonsense("id_token_party")),
+        }
+        match self.nonce.as_str() {
+            Some(found) if !nonce.is_empty() && found == nonce => Ok(()),
+            _ => Err(OAuthError::Nonsense("id_token_nonce")),
+        }
     }
 
     /// Item 9: the token's time is not over, give or take a minute between two clocks.
@@ -123,6 +142,27 @@ mod tests {
             let error = read(&claims).check(Some("https://id.example"), "gateway").expect_err("refused");
             assert_eq!(error.reason(), "id_token_issuer", "{iss}");
         }
+    }
+
+    #[test]
+    fn a_sign_in_is_the_one_that_was_begun_here() {
+        let with = |change: &dyn Fn(&mut Value)| {
+            let mut claims = claims();
+            claims["nonce"] = json!("n-1");
+            change(&mut claims);
+            read(&claims).check_sign_in("gateway", "n-1").map_err(|error| error.reason())
+        };
+        assert!(with(&|_| {}).is_ok());
+        assert!(with(&|claims| claims["azp"] = json!("gateway")).is_ok());
+        assert!(with(&|claims| (claims["aud"], claims["azp"]) = (json!(["gateway", "x"]), json!("gateway"))).is_ok());
+        for nonce in [json!(null), json!(""), json!("n-2"), json!("N-1"), json!(["n-1"])] {
+            assert_eq!(with(&|claims| claims["nonce"] = nonce.clone()), Err("id_token_nonce"), "{nonce}");
+        }
+        for azp in [json!("other"), json!(["gateway"]), json!("")] {
+            assert_eq!(with(&|claims| claims["azp"] = azp.clone()), Err("id_token_party"), "{azp}");
+        }
+        assert_eq!(with(&|claims| claims["aud"] = json!(["gateway", "x"])), Err("id_token_party"));
+        assert!(read(&claims()).check_sign_in("gateway", "").is_err(), "no nonce is no proof");
     }
 
     #[test]

@@ -15,6 +15,7 @@
 mod answer;
 mod authorize;
 mod callback;
+mod discovery;
 mod endpoint;
 mod error;
 mod http_client;
@@ -32,6 +33,7 @@ mod userinfo;
 
 pub use authorize::AuthorizationRequest;
 pub use callback::{Callback, CallbackError, CallbackFormError, IssuerError};
+pub use discovery::{Metadata, NamesItself, discover};
 pub use endpoint::{Endpoint, EndpointError, Plaintext};
 pub use error::{ErrorCode, OAuthError};
 pub use http_client::{HttpClient, TransportError, TransportErrorKind};

@@ -101,6 +101,17 @@ impl Provider {
         userinfo.read(response).map(Some)
     }
 
+    /// Who signs in at the gateway by these tokens, which [`Provider::exchange`] just returned: the ID token's word alone, upon the
+    /// request that had this `nonce` (OpenID Connect Core §3.1.3.7).
+    pub fn signed_in(&self, tokens: &TokenSet, nonce: &str) -> Result<Identity, OAuthError> {
+        let token = tokens.id_token.as_ref().ok_or(OAuthError::Nonsense("id_token_missing"))?;
+        let claims = Claims::read(token)?;
+        let issuer = self.settings.issuer.as_deref().ok_or(OAuthError::Nonsense("id_token_issuer"))?;
+        claims.check(Some(issuer), &self.settings.client_id)?;
+        claims.check_sign_in(&self.settings.client_id, nonce)?;
+        Identity::new(claims.sub.clone(), claims.names())
+    }
+
     /// Gives a token back (RFC 7009). Does nothing where the provider has no revocation endpoint: see [`Provider::can_revoke`].
     pub async fn revoke<'a>(&self, http: &dyn HttpClient, token: impl Into<Revocable<'a>>) -> Result<(), OAuthError> {
         let Some(endpoint) = &self.settings.revoke_endpoint else {

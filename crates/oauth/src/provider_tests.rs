@@ -168,6 +168,31 @@ fn the_id_token_says_who_it_is_and_nobody_is_asked() {
 }
 
 #[test]
+fn a_sign_in_is_by_id_token_alone() {
+    let claims = json!({
+        "iss": "https://id.example", "sub": "u-alice", "aud": "gateway", "exp": NOW + 300, "nonce": "n-1", "name": "Alice Archer",
+    });
+    let settings = || Settings { issuer: Some("https://id.example".to_owned()), ..with_userinfo() };
+    let signed_in = |settings: Settings, tokens: &TokenSet, nonce: &str| {
+        Provider::new(settings).signed_in(tokens, nonce).map_err(|error| error.reason())
+    };
+    let tokens = token_set(Some(id_token(&claims)));
+    let alice = signed_in(settings(), &tokens, "n-1").expect("somebody");
+    assert_eq!((alice.subject.as_str(), alice.label.as_deref()), ("u-alice", Some("Alice Archer")));
+    assert_eq!(signed_in(settings(), &tokens, "n-2"), Err("id_token_nonce"));
+    assert_eq!(signed_in(settings(), &token_set(None), "n-1"), Err("id_token_missing"));
+    assert_eq!(
+        signed_in(with_userinfo(), &tokens, "n-1"),
+        Err("id_token_issuer"),
+        "an issuer to compare with is needed"
+    );
+    let elsewhere = Settings { issuer: Some("https://other.example".to_owned()), ..settings() };
+    assert_eq!(signed_in(elsewhere, &tokens, "n-1"), Err("id_token_issuer"));
+    let other_client = Settings { client_id: "other".to_owned(), ..settings() };
+    assert_eq!(signed_in(other_client, &tokens, "n-1"), Err("id_token_audience"));
+}
+
+#[test]
 fn without_an_id_token_userinfo_is_asked() {
     let http = FakeClient::answering(200, r#"{"sub":"u-alice","email":"alice@acme.test","name":"Alice Archer"}"#);
     let alice = identify(with_userinfo(), &http, &token_set(None)).expect("identified").expect("somebody");

@@ -7,10 +7,12 @@
 
 mod entropy;
 mod hash;
+mod password;
 mod seal;
 mod types;
 
 pub use entropy::{Entropy, SeededEntropy};
 pub use hash::{Opaque, SecretHash};
+pub use password::{Password, PasswordError, PasswordHash, PasswordHashError};
 pub use seal::{AssociatedData, KeyError, KeyId, KeyRing, OpenError, SealError, SealingKey};
 pub use types::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, IdToken, RefreshToken};

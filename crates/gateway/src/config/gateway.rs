@@ -9,6 +9,7 @@ use url::Url;
 
 use super::key::{Form, Key};
 use super::reader::Table;
+use super::sign_in::ClientCertificates;
 use super::{pem, urls};
 
 /// Where the gateway is, and how it listens.
@@ -31,6 +32,8 @@ pub(crate) struct TlsFiles {
     pub(crate) cert_chain: Vec<CertificateDer<'static>>,
     /// Prints nothing of itself.
     pub(crate) key: PrivateKeyDer<'static>,
+    /// Whose certificates clients may present; without any, none is asked for.
+    pub(crate) client_roots: Vec<CertificateDer<'static>>,
 }
 
 /// The section, as far as it can be read: others need the public URL even where something else is wrong.
@@ -58,6 +61,12 @@ pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
     }
 }
 
+/// Whether clients' certificates are looked at.
+pub(super) fn client_certificates(table: &Table<'_>) -> ClientCertificates {
+    let named = table.nested(&TLS).is_some_and(|tls| tls.written(&CLIENT_CA_FILE).is_some());
+    if named { ClientCertificates::Verified } else { ClientCertificates::Ignored }
+}
+
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "is no address and port; write one such as \"127.0.0.1:4180\", \"0.0.0.0:8443\" or \"[::]:8443\"")
@@ -66,9 +75,10 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 fn tls(table: &Table<'_>) -> Option<TlsFiles> {
     let chain = table.text(&CERT_FILE).and_then(|file| pem::certificates(&file));
     let key = table.text(&KEY_FILE).and_then(|file| Some((pem::private_key(&file)?, file.place)));
+    let client_roots = table.text(&CLIENT_CA_FILE).map(|file| pem::roots(&file));
     let ((key, place), cert_chain) = key.zip(chain)?;
     match CertifiedKey::from_der(cert_chain.clone(), key.clone_key(), &default_provider()) {
-        Ok(_) => Some(TlsFiles { cert_chain, key }),
+        Ok(_) => Some(TlsFiles { cert_chain, key, client_roots: client_roots.unwrap_or(Some(Vec::new()))? }),
         Err(rustls::Error::InconsistentKeys(_)) => {
             place.refused("the key does not belong to the certificate in cert_file; name the key it was issued for")
         }
@@ -103,7 +113,7 @@ const TLS: Key = Key::optional(
     "The certificate and its key, where TLS ends at the gateway; left out where a load balancer in front of it does TLS.",
 );
 
-const TLS_KEYS: &[Key] = &[CERT_FILE, KEY_FILE];
+const TLS_KEYS: &[Key] = &[CERT_FILE, KEY_FILE, CLIENT_CA_FILE];
 
 const CERT_FILE: Key = Key::required(
     "cert_file",
@@ -116,4 +126,10 @@ const KEY_FILE: Key = Key::required(
     Form::Text,
     "key_file = \"/etc/ath-gateway/tls.key\"",
     "A PEM file with the certificate's private key.",
+);
+const CLIENT_CA_FILE: Key = Key::optional(
+    "client_ca_file",
+    Form::Text,
+    "A PEM file with the authority of an authenticating proxy's client certificate; none by default, and clients without a certificate are \
+     served in any case.",
 );

@@ -22,6 +22,7 @@ mod providers;
 mod reader;
 mod report;
 mod secrets;
+mod sign_in;
 mod store;
 mod suggest;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{Problems, Warning};
+pub(crate) use sign_in::SignInConfig;
 pub(crate) use store::{KeySource, StoreConfig, StoreKind};
 
 use key::Key;
@@ -57,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// How long things last.
     pub(crate) lifetimes: LifetimesConfig,
+    /// How the gateway learns who the user is.
+    pub(crate) sign_in: SignInConfig,
     /// Agents that the configuration vouches for.
     pub(crate) agents: Vec<PinnedAgent>,
     /// Looser rules for loopback.
@@ -101,11 +105,19 @@ impl Config {
 /// Reads every section to its end before any of them is missed, so that all problems come at once.
 fn read(root: &Table<'_>) -> Option<Config> {
     let development = development::read(&root.table(&DEVELOPMENT));
-    let gateway = gateway::read(&root.table(&GATEWAY), development.value.loopback);
+    let gateway_table = root.table(&GATEWAY);
+    let gateway = gateway::read(&gateway_table, development.value.loopback);
     development::check(&development, gateway.public_url.as_ref());
     let store = store::read(&root.table(&STORE));
     let log = log::read(&root.table(&LOG));
     let lifetimes = lifetimes::read(&root.table(&LIFETIMES));
+    let sign_in = sign_in::read(
+        &root.table(&SIGN_IN),
+        sign_in::Surroundings {
+            loopback: development.value.loopback,
+            client_certificates: gateway::client_certificates(&gateway_table),
+        },
+    );
     let agents = agents::read(&root.tables(&AGENT), development.value.loopback);
     let surroundings =
         provider::Surroundings { public_url: gateway.public_url.clone(), loopback: development.value.loopback };
@@ -115,6 +127,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         store: store?,
         log: log?,
         lifetimes: lifetimes?,
+        sign_in: sign_in?,
         agents,
         development: development.value,
         providers,
@@ -127,11 +140,13 @@ fn whole(file: &str, message: &str) -> Problems {
     Problems::one(file, &Finding { severity: Severity::Problem, position: None, key: String::new(), message })
 }
 
-const KEYS: &[Key] = &[GATEWAY, STORE, LOG, LIFETIMES, AGENT, DEVELOPMENT, PROVIDER];
+const KEYS: &[Key] = &[GATEWAY, STORE, LOG, LIFETIMES, SIGN_IN, AGENT, DEVELOPMENT, PROVIDER];
 const GATEWAY: Key = Key::optional("gateway", key::Form::Table(gateway::KEYS), "The gateway itself.");
 const STORE: Key = Key::optional("store", key::Form::Table(store::KEYS), "Where records lie, and what seals them.");
 const LOG: Key = Key::optional("log", key::Form::Table(log::KEYS), "What is logged to standard error, and how.");
 const LIFETIMES: Key = Key::optional("lifetimes", key::Form::Table(lifetimes::KEYS), "How long things last.");
+const SIGN_IN: Key =
+    Key::optional("sign_in", key::Form::Table(sign_in::KEYS), "How the gateway learns who the user is.");
 const AGENT: Key =
     Key::optional("agent", key::Form::Tables(agents::KEYS), "An agent whose identity this file vouches for.");
 const DEVELOPMENT: Key = Key::optional(

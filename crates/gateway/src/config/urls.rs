@@ -50,6 +50,18 @@ pub(super) fn endpoint(text: &str, http: PlainHttp) -> Result<Endpoint, String> 
     }
 }
 
+/// A URL where secrets travel and that no setting but the development one lets be `http`.
+pub(super) fn guarded(text: &str, loopback: Loopback) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::parse(text, Plaintext::Allowed).map_err(form)?;
+    match (endpoint.url().scheme(), endpoint.is_loopback(), loopback) {
+        ("http", false, _) => Err("is http, by which secrets travel unprotected; use https".to_owned()),
+        ("http", true, Loopback::Refused) => {
+            Err("is http; use https, or set development.loopback_http = true".to_owned())
+        }
+        _ => Ok(endpoint),
+    }
+}
+
 /// The base of an API, to which request paths are appended: without query, and without slash at the end.
 pub(super) fn api_base(text: &str, http: PlainHttp) -> Result<Url, String> {
     let mut url = endpoint(text, http)?.url().clone();

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use broker::{Arrival, ClientCertificate};
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::Either;
@@ -19,6 +20,7 @@ use tracing::Instrument;
 
 use crate::server::Parts;
 use crate::system::SystemEntropy;
+use crate::tls;
 
 type Answer = Response<Either<ProxyBody, axum::body::Body>>;
 
@@ -41,9 +43,10 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, p
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
+    let mut arrival = Arrival { address: peer.ip(), certificate: ClientCertificate::Absent };
     let Some(acceptor) = parts.tls.clone() else {
         match tokio::time::timeout(FIRST_BYTES, spoken(&stream)).await {
-            Ok(Ok(protocol)) => converse(stream, protocol, peer, core, parts).await,
+            Ok(Ok(protocol)) => converse(stream, protocol, arrival, core, parts).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => tracing::debug!(%peer, "a connection said nothing"),
         }
@@ -53,7 +56,9 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, p
         Ok(Ok(stream)) => {
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
-            converse(stream, protocol, peer, core, parts).await;
+            let presented = stream.get_ref().1.peer_certificates();
+            arrival.certificate = tls::client_certificate(presented, parts.proxy_name.as_ref());
+            converse(stream, protocol, arrival, core, parts).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
@@ -92,7 +97,7 @@ async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     protocol: Protocol,
-    peer: SocketAddr,
+    arrival: Arrival,
     core: Rc<Core>,
     parts: Parts,
 ) {
@@ -105,7 +110,7 @@ async fn converse(
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
     };
-    let service = service_fn(move |request| answer(request, core.clone(), parts.clone()));
+    let service = service_fn(move |request| answer(request, arrival, core.clone(), parts.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -116,15 +121,21 @@ async fn converse(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error, %peer, "a connection ended");
+        tracing::debug!(error, peer = %arrival.address, "a connection ended");
     }
 }
 
 /// One request: named, routed, answered.
-async fn answer(mut request: Request<Incoming>, core: Rc<Core>, parts: Parts) -> Result<Answer, Infallible> {
+async fn answer(
+    mut request: Request<Incoming>,
+    arrival: Arrival,
+    core: Rc<Core>,
+    parts: Parts,
+) -> Result<Answer, Infallible> {
     let id = request_id();
     let span = tracing::info_span!("request", request_id = id);
     request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(arrival);
     let mut response = routed(request, &core, &parts).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

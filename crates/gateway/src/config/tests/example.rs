@@ -29,7 +29,21 @@ fn every_line_that_is_switched_off_would_be_understood() {
         [
             "gateway.tls.cert_file",
             "gateway.tls.key_file",
+            "gateway.tls.client_ca_file",
             "store.path",
+            "sign_in.issuer",
+            "sign_in.client_id",
+            "sign_in.client_secret",
+            "sign_in.scopes",
+            "sign_in.display_name",
+            "sign_in.authorize_endpoint",
+            "sign_in.token_endpoint",
+            "sign_in.header",
+            "sign_in.proxy_secret",
+            "sign_in.proxy_secret_header",
+            "sign_in.proxy_certificate",
+            "sign_in.proxy_certificate_name",
+            "sign_in.account",
             "provider.ca_file",
             "agent.public_key.file",
             "development.loopback_http",
@@ -51,10 +65,11 @@ fn every_key_is_explained_in_the_example() {
             line.strip_prefix(key.name).is_some_and(|rest| rest.starts_with([' ', ']']))
                 || line.contains(&format!("{} = ", key.name))
                 || line.starts_with(&format!("provider.{}]", key.name))
+                || line.starts_with(&format!("sign_in.{}]", key.name))
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 59);
+    assert_eq!(keys, 77);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {

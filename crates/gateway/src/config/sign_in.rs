@@ -1,0 +1,79 @@
+mod accounts;
+mod header;
+mod openid;
+
+use broker::{Account, OpenidSettings};
+use protocol::Loopback;
+
+use super::key::{Form, Key};
+use super::reader::Table;
+
+use self::header::HeaderConfig;
+
+/// How the gateway learns who the user is.
+#[derive(Debug)]
+pub(crate) enum SignInConfig {
+    /// What the provider says of whoever signs in there.
+    Provider,
+    /// Single sign-on.
+    Openid(OpenidSettings),
+    /// Accounts of the gateway's own; at least one, their names differ.
+    Accounts(Vec<Account>),
+    /// The word of a proxy in front.
+    Header(HeaderConfig),
+}
+
+/// What the other sections have to say about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings {
+    pub(super) loopback: Loopback,
+    pub(super) client_certificates: ClientCertificates,
+}
+
+/// Whether clients' certificates are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientCertificates {
+    /// `gateway.tls.client_ca_file` says whose.
+    Verified,
+    /// Nobody asks for any.
+    Ignored,
+}
+
+pub(super) fn read(table: &Table<'_>, surroundings: Surroundings) -> Option<SignInConfig> {
+    let kind = table.text(&KIND)?.value;
+    for (owner, keys) in [("openid", openid::KEYS), ("accounts", accounts::KEYS), ("header", header::KEYS)] {
+        let foreign = keys.iter().filter(|_| owner != kind).filter_map(|key| table.written(key));
+        foreign.for_each(|place| place.problem(format!("is for kind = \"{owner}\"; change the kind, or remove it")));
+    }
+    match kind {
+        "openid" => openid::read(table, surroundings.loopback).map(SignInConfig::Openid),
+        "accounts" => accounts::read(table).map(SignInConfig::Accounts),
+        "header" => header::read(table, surroundings.client_certificates).map(SignInConfig::Header),
+        _ => Some(SignInConfig::Provider),
+    }
+}
+
+pub(super) const KEYS: &[Key] = &[
+    KIND,
+    openid::ISSUER,
+    openid::CLIENT_ID,
+    openid::CLIENT_SECRET,
+    openid::SCOPES,
+    openid::DISPLAY_NAME,
+    openid::AUTHORIZE_ENDPOINT,
+    openid::TOKEN_ENDPOINT,
+    header::HEADER,
+    header::PROXY_SECRET,
+    header::PROXY_SECRET_HEADER,
+    header::PROXY_CERTIFICATE,
+    header::PROXY_CERTIFICATE_NAME,
+    accounts::ACCOUNT,
+];
+
+const KIND: Key = Key::default(
+    "kind",
+    Form::OneOf(&["provider", "openid", "accounts", "header"]),
+    "provider",
+    "By the provider's own word, single sign-on, local accounts, or a header from an authenticating proxy; provider by default, since it needs \
+     nothing else.",
+);
