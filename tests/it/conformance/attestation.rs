@@ -333,10 +333,20 @@ fn c023_at_authorize_the_subject_is_the_registered_agent(setup: Setup) {
     }
     attacker.client = own;
     assert_eq!(attacker.authorize(stage.next()).status, 200);
+    // The agent's own key, in the name of somebody else, who may use the same key.
+    for subject in [victim.id.clone(), format!("{}/", attacker.id), attacker.id.to_uppercase(), String::new()] {
+        let mut claims = attacker.claims(&stage.public_url());
+        claims["sub"] = json!(subject);
+        let answer = attacker.authorize_with(stage.next(), &attacker.sign(&claims));
+        assert_eq!(answer.refusal(), refused(401, "INVALID_ATTESTATION"), "{subject}");
+        assert_eq!(answer.text("/details/reason"), "subject_mismatch", "{subject}");
+    }
 }
 
 fn c024_at_token_and_register_the_subject_is_the_agent(setup: Setup) {
     let stage = Stage::new(setup);
+    claims_are_refused(&stage, "subject_mismatch", |claims| claims["sub"] = json!("https://agent.example/agent.json"));
+    claims_are_refused(&stage, "attestation_claim", without("sub"));
     let (mut victim, mut attacker) = (Impostor::new(), Impostor::new());
     assert_eq!(victim.register(stage.next()).status, 201);
     let mut claims = attacker.claims(&stage.public_url());

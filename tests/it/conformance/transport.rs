@@ -74,7 +74,9 @@ fn c001_outside_of_loopback_there_is_https_alone_and_no_tls_before_1_2(setup: Se
         format!("tls = {{ cert_file = {:?}, key_file = {:?} }}", authority.certificate_file(), authority.key_file());
     let stage = Stage::with(setup, &Script { https: true, gateway: &tls, ..Script::default() });
     let old = OldServer::start(&authority);
-    assert!(s_client(old.1, "-tls1_1", &authority, "").0, "the client can speak TLS 1.1 where it is spoken");
+    for version in ["-tls1", "-tls1_1"] {
+        assert!(s_client(old.1, version, &authority, "").0, "the client can speak {version} where it is spoken");
+    }
     for gateway in stage.all() {
         for version in ["-tls1", "-tls1_1"] {
             assert!(!s_client(gateway.port(), version, &authority, "").0, "{version}");
