@@ -19,11 +19,13 @@ macro_rules! on_both {
     )+};
 }
 
+mod algorithms;
 mod attestation;
 mod authorize;
 mod callback;
 mod documents;
 mod interop_agents;
+mod interop_attestations;
 mod interop_flow;
 mod proxy;
 mod registration;
