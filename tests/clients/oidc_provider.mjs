@@ -46,7 +46,7 @@ const spoil = (token) => {
 provider.use(async (ctx, next) => {
   await next();
   if (ctx.path === '/token' && ctx.body?.id_token) ctx.body.id_token = spoil(ctx.body.id_token);
-  const location = ctx.response.get('location');
+  const location = ctx.response.get('location') ?? '';
   if (location.startsWith(redirectUri)) {
     const url = new URL(location);
     for (const name of ['iss', 'state']) {

@@ -59,17 +59,21 @@ fn a_person_consents_in_a_real_chromium() {
 }
 
 /// npm's oidc-provider, ended with the test.
-struct OidcProvider {
+pub(crate) struct OidcProvider {
     process: Child,
     port: u16,
 }
 
 impl OidcProvider {
     fn start(gateway: u16, access_ttl: &str) -> Self {
+        Self::start_for(&format!("http://127.0.0.1:{gateway}/ath/callback"), access_ttl)
+    }
+
+    pub(crate) fn start_for(redirect_uri: &str, access_ttl: &str) -> Self {
         let port = free_port();
         let mut process = Command::new("node")
             .arg(script("oidc_provider.mjs"))
-            .args([port.to_string(), format!("http://127.0.0.1:{gateway}/ath/callback")])
+            .args([&port.to_string(), redirect_uri])
             .env("ACCESS_TTL", access_ttl)
             .stdout(Stdio::piped())
             .spawn()
@@ -80,8 +84,12 @@ impl OidcProvider {
         Self { process, port }
     }
 
+    pub(crate) fn issuer(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
     fn providers(&self) -> String {
-        let base = format!("http://localhost:{}", self.port);
+        let base = self.issuer();
         format!(
             r#"[[provider]]
 id = "modern"

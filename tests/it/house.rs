@@ -5,17 +5,25 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("secret", &[]),
     ("protocol", &["secret"]),
     ("policy", &["protocol"]),
     ("oauth", &["secret"]),
     ("store", &["protocol"]),
-    ("broker", &["oauth", "policy", "protocol", "secret", "store"]),
-    ("proxy", &["broker", "policy", "protocol", "secret"]),
+    ("audit", &["protocol"]),
+    ("limits", &["protocol"]),
+    ("broker", &["audit", "limits", "oauth", "policy", "protocol", "secret", "store"]),
+    ("proxy", &["audit", "broker", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
-    ("gateway", &["api", "broker", "console", "helpdesk", "oauth", "policy", "protocol", "proxy", "secret", "store"]),
+    (
+        "gateway",
+        &[
+            "api", "audit", "broker", "console", "helpdesk", "limits", "oauth", "policy", "protocol", "proxy",
+            "secret", "store",
+        ],
+    ),
     ("helpdesk", &[]),
     ("tests", &["helpdesk", "protocol", "secret"]),
 ];

@@ -12,4 +12,5 @@ mod limits;
 mod program;
 mod proxying;
 mod refreshing;
+mod sign_in;
 mod way;

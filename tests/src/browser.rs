@@ -11,11 +11,11 @@ pub struct Browser {
     cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// Stands for a gateway behind its public URL: requests to the first port go to the second.
     reroute: Option<(u16, u16)>,
-    /// A path that is not opened, so that a test can take the URL elsewhere.
-    halt: Option<String>,
     received: Vec<u8>,
     /// What a proxy in front of the gateway adds to each request.
     added: Vec<(String, String)>,
+    /// A path that the browser does not open.
+    stop: Option<String>,
 }
 
 /// Where the browser is now.
@@ -36,16 +36,6 @@ impl Browser {
     /// From now on the gateway's public port leads to another replica.
     pub fn reroute(&mut self, public: u16, replica: u16) {
         self.reroute = Some((public, replica));
-    }
-
-    /// From now on redirects are followed up to this path, which is not opened.
-    pub fn halt_before(&mut self, path: &str) {
-        self.halt = Some(path.to_owned());
-    }
-
-    /// From now on redirects are followed to their end.
-    pub fn go_on(&mut self) {
-        self.halt = None;
     }
 
     /// Every byte that the gateway has sent it.
@@ -77,10 +67,24 @@ impl Browser {
         self.added = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
+    /// Where `way` leads to, up to `path`, which the browser does not open.
+    pub fn stop_at(&mut self, path: &str, way: impl FnOnce(&mut Self) -> Page) -> Url {
+        self.stop = Some(path.to_owned());
+        let url = way(self).url;
+        self.stop = None;
+        assert_eq!(url.path(), path);
+        url
+    }
+
     /// The cookie of the gateway's whose name begins so.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies("127.0.0.1").into_iter().find(|(known, _)| known.starts_with(name)).map(|(_, value)| value)
+    }
+
+    /// Loses the cookies of a host: nobody is signed in there any more.
+    pub fn forget(&mut self, host: &str) {
+        self.cookies.remove(host);
     }
 
     /// Fills in the form that is sent to `action`, wherever it stands on the page.
@@ -173,7 +177,7 @@ impl Browser {
 
     /// `None` where the URL is an agent's redirect URI: the tests read it, and nobody serves it.
     fn one(&mut self, method: &str, url: &Url, form: Option<String>, headers: &[(&str, &str)]) -> Option<Answer> {
-        if url.path() == "/callback" || self.halt.as_deref() == Some(url.path()) {
+        if url.path() == "/callback" || self.stop.as_deref() == Some(url.path()) {
             return None;
         }
         let host = url.host_str().expect("a host").to_owned();

@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -161,6 +161,22 @@ impl Gateway {
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
     }
 
+    /// Runs one of the operators' commands against it.
+    #[must_use]
+    pub fn operate(&self, arguments: &[&str]) -> Output {
+        crate::eventually("operators are listened for", || self.folder.path().join("data/admin.json").exists());
+        let mut command = Command::new(binary());
+        command.args(arguments).args(["--config", "gateway.toml"]).current_dir(self.folder.path());
+        command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
+        command.output().expect("it runs")
+    }
+
+    /// What it keeps under this name in its data folder, as text.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join("data").join(name)).unwrap_or_default()
+    }
+
     /// Everything that its embedded store has on disk.
     #[must_use]
     pub fn at_rest(&self) -> Vec<u8> {
@@ -175,7 +191,7 @@ fn in_development(providers: &str) -> String {
 fn spawn(config: &Path, log: &Path, environment: &[(String, String)]) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
-    command.args(["serve", "--config"]).arg(config);
+    command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("its folder"));
     command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")

@@ -9,6 +9,8 @@
     reason = "what fails here fails the test"
 )]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 mod agent;
 mod browser;
 mod clock;
@@ -37,12 +39,23 @@ pub use upstream::Upstream;
 /// Begins every token and code of the helpdesk's.
 pub const CANARY: &str = "CANARY-";
 
-/// A port that was free a moment ago.
+/// A port that is free now, and that the system gives to nobody by itself: below the range from which it takes ports for connections
+/// and for whoever does not care. Each test process begins elsewhere.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7919);
+    for _ in 0..PORTS {
+        let number = first.wrapping_add(DRAWN.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = 10_000 + u16::try_from(number).expect("less than there are");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
+
+const PORTS: u32 = 22_000;
 
 /// Waits until `holds`, for ten seconds at most.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path};
 use broker::{Broker, ClientProof};
 use data_encoding::BASE64;
 use http::{HeaderMap, StatusCode, header};
@@ -12,7 +12,7 @@ use crate::body::JsonObject;
 use crate::error::Refusal;
 
 /// What the gateway offers (ATH 0.1, gateway discovery).
-pub(crate) async fn discovery(State(broker): State<Broker>) -> Json<DiscoveryDocument> {
+pub(crate) async fn discovery(Extension(broker): Extension<Broker>) -> Json<DiscoveryDocument> {
     let supported_providers = broker
         .providers()
         .map(|provider| ProviderInfo {
@@ -32,33 +32,52 @@ pub(crate) async fn discovery(State(broker): State<Broker>) -> Json<DiscoveryDoc
     })
 }
 
+/// What a provider that has a host name of its own says of itself there (ATH 0.1, service-side discovery).
+pub(crate) async fn service(
+    Extension(broker): Extension<Broker>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Refusal> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let provider = broker.provider_at(host).ok_or_else(Refusal::no_endpoint)?;
+    let urls = broker.urls();
+    Ok(Json(json!({
+        "ath_version": ATH_VERSION,
+        "app_id": provider.id,
+        "name": provider.display_name,
+        "auth": {
+            "type": "oauth2",
+            "authorization_endpoint": urls.authorize(),
+            "token_endpoint": urls.token(),
+            "registration_endpoint": urls.register(),
+            "scopes_supported": provider.operations.scopes(),
+            "agent_attestation_required": true,
+        },
+        "api_base": urls.at_host(host),
+    })))
+}
+
 pub(crate) async fn register(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     JsonObject(request): JsonObject,
 ) -> Result<(StatusCode, Json<RegistrationResponse>), Refusal> {
     Ok((StatusCode::CREATED, Json(broker.register(request).await?)))
 }
 
 pub(crate) async fn registration(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     Path(client): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
     let proof = OwnProof::read(&headers, &client)?;
     let view = broker.registration(&client, proof.as_proof()).await?;
-    let approved: Vec<Value> = view
-        .approvals
-        .iter()
-        .map(|(provider, scopes)| json!({"provider_id": provider, "approved_scopes": scopes, "denied_scopes": []}))
-        .collect();
     Ok(Json(json!({
         "client_id": view.client_id, "agent_id": view.agent_id, "agent_status": view.status,
-        "approved_providers": approved, "approval_expires": view.approval_expires,
+        "approved_providers": view.approvals, "approval_expires": view.approval_expires,
     })))
 }
 
 pub(crate) async fn deregister(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     Path(client): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
@@ -68,14 +87,14 @@ pub(crate) async fn deregister(
 }
 
 pub(crate) async fn authorize(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     JsonObject(request): JsonObject,
 ) -> Result<Json<AuthorizationResponse>, Refusal> {
     Ok(Json(broker.authorize(request).await?))
 }
 
 pub(crate) async fn token(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     JsonObject(request): JsonObject,
 ) -> Result<Json<TokenResponse>, Refusal> {
     Ok(Json(broker.exchange_token(request).await?))
@@ -83,7 +102,7 @@ pub(crate) async fn token(
 
 /// RFC 7009, with a JSON body. The answer is the same whether or not there was such a token.
 pub(crate) async fn revoke(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     JsonObject(request): JsonObject,
 ) -> Result<Json<Value>, Refusal> {
     let text = |name: &str| request.get(name).and_then(Value::as_str);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use broker::BrokerError;
+use broker::{BrokerError, Unapproved};
 use http::{HeaderValue, StatusCode, header};
 use protocol::ErrorCode;
 use protocol::wire::{ErrorBody, JsonError};
@@ -104,6 +104,15 @@ impl Refusal {
         .with_detail("field", json!(name))
     }
 
+    pub(crate) fn no_endpoint() -> Self {
+        Self::request(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is no such endpoint.",
+            "The endpoints are listed at /.well-known/ath.json and in the documentation.",
+        )
+    }
+
     pub(crate) fn client_authentication() -> Self {
         Self::new(
             ErrorCode::AgentNotRegistered,
@@ -117,12 +126,7 @@ impl Refusal {
 
 /// 404 for whatever is no endpoint.
 pub(crate) async fn not_found() -> Refusal {
-    Refusal::request(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "There is no such endpoint.",
-        "The endpoints are listed at /.well-known/ath.json and in the documentation.",
-    )
+    Refusal::no_endpoint()
 }
 
 /// 405 for an endpoint with another method; the `Allow` header names the right ones.
@@ -191,11 +195,19 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             "Register at agent_registration_endpoint of /.well-known/ath.json.",
         ),
         BrokerError::ClientNotAuthenticated => Refusal::client_authentication(),
-        BrokerError::AgentUnapproved => Refusal::new(
+        BrokerError::AgentUnapproved(why) => Refusal::new(
             C::AgentUnapproved,
-            "agent_unapproved",
-            "The registration is not approved, or its approval has expired.",
-            "Delete the registration and register again, or ask the gateway's operator.",
+            why.reason(),
+            "The registration is not approved right now.",
+            match why {
+                Unapproved::Pending => "Wait for the gateway's operator, who approves with `ath-gateway agents approve`.",
+                Unapproved::Denied => "Ask the gateway's operator what agents may have here.",
+                Unapproved::Expired => "Delete the registration and register again, or ask the gateway's operator to renew it.",
+                Unapproved::Suspended => "Ask the gateway's operator why the agent was suspended.",
+                Unapproved::KeyChanged => {
+                    "Ask the gateway's operator to approve the new key with `ath-gateway agents approve`."
+                }
+            },
         ),
         BrokerError::ProviderNotApproved => Refusal::new(
             C::ProviderNotApproved,
@@ -317,6 +329,43 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             "foreign_token",
             "The token belongs to another agent.",
             "Revoke your own tokens only.",
+        ),
+        BrokerError::ProviderSuspended => Refusal::new(
+            C::OAuthError,
+            "provider_suspended",
+            "The gateway's operator has stopped everything that goes to this provider.",
+            "Try again later, or ask the gateway's operator.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
+        .with_retry(Duration::from_secs(60)),
+        BrokerError::TooMany { retry_after } => Refusal::new(
+            C::InternalError,
+            "rate_limited",
+            "Too many requests in too short a time.",
+            "Try again after Retry-After.",
+        )
+        .with_status(StatusCode::TOO_MANY_REQUESTS)
+        .with_retry(*retry_after),
+        BrokerError::Audit(_) => Refusal::new(
+            C::InternalError,
+            "audit_unavailable",
+            "The gateway cannot record its decisions, so it takes none.",
+            "Try again in a second; tell the gateway's operator if it goes on.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
+        .with_retry(Duration::from_secs(1)),
+        BrokerError::Unknown(what) => Refusal::request(
+            StatusCode::NOT_FOUND,
+            "unknown",
+            "There is nothing of that name.",
+            "The list commands of `ath-gateway` print the names that there are.",
+        )
+        .with_detail("what", json!(what)),
+        BrokerError::AccountElsewhere | BrokerError::NotSignedIn => Refusal::request(
+            StatusCode::FORBIDDEN,
+            "not_signed_in",
+            "This is for the person in their browser.",
+            "Open the page in a browser.",
         ),
         BrokerError::ReconnectRequired { provider } => Refusal::new(
             C::OAuthError,

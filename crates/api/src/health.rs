@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
 use broker::Broker;
 use http::StatusCode;
@@ -11,7 +11,7 @@ pub(crate) async fn alive() -> Json<serde_json::Value> {
 }
 
 /// The gateway can serve: its store answers.
-pub(crate) async fn ready(State(broker): State<Broker>) -> Response {
+pub(crate) async fn ready(Extension(broker): Extension<Broker>) -> Response {
     match broker.health().await {
         Ok(durability) => {
             let durability = match durability {

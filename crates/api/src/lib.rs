@@ -3,24 +3,29 @@
 //! **Invariant:** a handler reads a request, asks the broker, and writes the answer; decisions are the broker's. Every refusal goes
 //! through the one table in `error.rs`.
 
+mod admin;
 mod body;
 mod endpoints;
 mod error;
 mod health;
 
+pub use admin::router as admin_router;
 pub use error::{Refusal, refusal};
 
 use axum::Router;
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
+#[cfg(doc)]
 use broker::Broker;
 use http::{HeaderValue, header};
 
-/// The JSON endpoints, to be merged with the pages.
-pub fn router(broker: Broker) -> Router {
+/// The JSON endpoints, to be merged with the pages. Whoever serves them puts the request's own [`Broker`] beside each request, as an
+/// extension: [`Broker::asked_by`].
+pub fn router() -> Router {
     Router::new()
         .route("/.well-known/ath.json", get(endpoints::discovery))
+        .route("/.well-known/ath-app.json", get(endpoints::service))
         .route("/ath/agents/register", post(endpoints::register))
         .route("/ath/agents/{client_id}", get(endpoints::registration).delete(endpoints::deregister))
         .route("/ath/authorize", post(endpoints::authorize))
@@ -32,7 +37,6 @@ pub fn router(broker: Broker) -> Router {
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(map_response(unstored))
-        .with_state(broker)
 }
 
 /// Answers hold codes, secrets and decisions of one moment: nobody keeps them (RFC 6749 §5.1).

@@ -5,7 +5,6 @@ use store::{Life, Written};
 
 use crate::documents::AgentIdentity;
 use crate::records::Jti;
-use crate::register::AUDIT;
 use crate::{Broker, BrokerError};
 
 impl Broker {
@@ -19,7 +18,8 @@ impl Broker {
     ) -> Result<(Attested, AgentIdentity), BrokerError> {
         let judged = self.judge(agent, presented, audience).await;
         if let Err(error) = &judged {
-            tracing::info!(target: AUDIT, event = "attestation_failed", agent_id = %agent, denial_reason = %error);
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.audit.note(&self.event("attestation_failed").agent(agent).denial(format!("{error}{cause}")))?;
         }
         judged
     }
@@ -43,6 +43,7 @@ impl Broker {
             }
         }
         let attested = verified.map_err(BrokerError::Attestation)?;
+        self.admit_agent(agent)?;
         self.remember(&attested).await?;
         Ok((attested, identity))
     }

@@ -5,18 +5,21 @@ use protocol::{Audience, ClientId, ProviderId, Scope, ScopeSet, SessionId};
 use serde_json::{Map, Value};
 use store::Life;
 
+use crate::consent::about;
 use crate::records::{Agent, Kept, Session, Stage};
-use crate::register::AUDIT;
 use crate::{Broker, BrokerError};
 
 impl Broker {
     /// Begins a consent (ATH 0.1, phase B): the agent gets a URL of the gateway's for its user's browser.
     pub async fn authorize(&self, request: Map<String, Value>) -> Result<AuthorizationResponse, BrokerError> {
+        self.admit_handshake()?;
         let wanted = Wanted::read(&request)?;
         let client = ClientId::parse(&wanted.client_id).map_err(|_| BrokerError::AgentNotRegistered)?;
-        let agent = self.agent(&client).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
+        let held = self.agent(&client).await?.ok_or(BrokerError::AgentNotRegistered)?;
         let audience = Audience::handshake(self.urls.public(), &self.urls.authorize());
-        self.attested(&agent.agent_id, &wanted.attestation, &audience).await?;
+        let (_, identity) = self.attested(&held.body.agent_id, &wanted.attestation, &audience).await?;
+        self.recognise(&held, &identity).await?;
+        let agent = held.body;
 
         self.check_approval(&agent)?;
         let provider = ProviderId::parse(&wanted.provider_id).map_err(|_| BrokerError::ProviderNotApproved)?;
@@ -25,22 +28,11 @@ impl Broker {
         let redirect_uri = self.redirect(&agent, wanted.redirect_uri)?;
         let (session, key, record) =
             self.new_session(&agent, provider, scopes, wanted.state, redirect_uri, wanted.resource);
-        self.vault.insert(&key, &record, Life::For(TOMBSTONE)).await?;
-        tracing::info!(
-            target: AUDIT, event = "authorization_started", agent_id = %record.agent_id, provider_id = %record.provider,
-            requested_scopes = %record.scopes,
-        );
+        let event = about(self.event("authorization_started"), &record);
+        self.decide(event, self.vault.insert(&key, &record, Life::For(TOMBSTONE))).await?;
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(record.verifier.expose()));
         let authorization_url = self.urls.consent(&session, &challenge, record.resource.as_deref());
         Ok(AuthorizationResponse { authorization_url, ath_session_id: session })
-    }
-
-    /// A registration that is denied, or whose time is over, begins nothing and carries nothing.
-    pub(crate) fn check_approval(&self, agent: &Agent) -> Result<(), BrokerError> {
-        if agent.approvals.is_empty() || agent.approval_expires <= self.now() {
-            return Err(BrokerError::AgentUnapproved);
-        }
-        Ok(())
     }
 
     /// `None` where the flow ends on the gateway's own page: no URI was named, or the gateway's own callback, which means the same.

@@ -4,15 +4,20 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{AgentId, Clock, ProviderId, Timestamp};
+use audit::{Audit, Event};
+use policy::Approvals;
+use protocol::{AgentId, Clock, Origin, ProviderId, Timestamp};
 use secret::{Entropy, KeyRing};
 use store::{Durability, Store};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::documents::Documents;
+use crate::limits::Limits;
 use crate::refresh::Refreshes;
+use crate::standing::Standings;
 use crate::vault::Vault;
 use crate::{AgentIdentity, BrokerError, DocumentFetcher, Provider, SignInMethod, Urls};
 
@@ -26,12 +31,18 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where secrets come from.
     pub entropy: Arc<dyn Entropy>,
+    /// Where decisions are written down.
+    pub audit: Audit,
     /// Fetches agents' identity documents.
     pub documents: Arc<dyn DocumentFetcher>,
     /// Agents whose identity the configuration vouches for.
     pub pinned: HashMap<AgentId, AgentIdentity>,
     /// The upstream services.
     pub providers: Vec<Provider>,
+    /// What an agent that registers is approved for.
+    pub approvals: Approvals,
+    /// How often what may happen.
+    pub limits: Limits,
     /// How the gateway learns who the user is.
     pub sign_in: SignInMethod,
     /// Builds URLs.
@@ -75,13 +86,20 @@ pub enum Codes {
 
 /// Consents, connections, grants, ATH tokens and refresh. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Broker(Arc<Inner>);
+pub struct Broker {
+    inner: Arc<Inner>,
+    /// The request that this clone works for.
+    origin: Origin,
+}
 
 /// What all clones share. Private: the modules of this crate reach it through [`Broker`].
 pub struct Inner {
     pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) audit: Audit,
+    pub(crate) approvals: Approvals,
+    pub(crate) limits: Limits,
     pub(crate) documents: Documents,
     pub(crate) providers: BTreeMap<ProviderId, Provider>,
     pub(crate) sign_in: SignInMethod,
@@ -89,6 +107,8 @@ pub struct Inner {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
     pub(crate) refreshes: Refreshes,
+    pub(crate) standings: Arc<Standings>,
+    pub(crate) revocations: Notify,
     tasks: Handle,
     under_way: TaskTracker,
 }
@@ -97,10 +117,15 @@ impl Broker {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let standings = Arc::new(Standings::default());
+        parts.store.observe(standings.clone());
         let documents = Documents::new(parts.documents, parts.clock.clone(), parts.pinned);
-        Self(Arc::new(Inner {
+        let inner = Inner {
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
             clock: parts.clock,
+            audit: parts.audit,
+            approvals: parts.approvals,
+            limits: parts.limits,
             entropy: parts.entropy,
             documents,
             providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
@@ -109,9 +134,18 @@ impl Broker {
             lifetimes: parts.lifetimes,
             development: parts.development,
             refreshes: Refreshes::default(),
+            standings,
+            revocations: Notify::new(),
             tasks: parts.tasks,
             under_way: TaskTracker::new(),
-        }))
+        };
+        Self { inner: Arc::new(inner), origin: Origin::default() }
+    }
+
+    /// The same broker at work for one request: its decisions are recorded under the request's name.
+    #[must_use]
+    pub fn asked_by(&self, origin: Origin) -> Self {
+        Self { inner: self.inner.clone(), origin }
     }
 
     /// Builds URLs.
@@ -122,7 +156,14 @@ impl Broker {
 
     /// The configured providers, by id.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.0.providers.values()
+        self.inner.providers.values()
+    }
+
+    /// The provider that has this host name at the gateway, as a `Host` header writes it.
+    #[must_use]
+    pub fn provider_at(&self, host: &str) -> Option<&Provider> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        self.providers().find(|provider| provider.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
     /// Whether the store answers, and what its word is worth.
@@ -136,12 +177,35 @@ impl Broker {
         self.under_way.wait().await;
     }
 
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// An event of this request's.
+    pub(crate) fn event(&self, name: &'static str) -> Event {
+        Event::new(name).from(&self.origin)
+    }
+
+    /// Records a decision, then takes it; what cannot be recorded is not done. Where it then does not come about, a second line says so.
+    pub(crate) async fn decide<T>(
+        &self,
+        event: Event,
+        effect: impl Future<Output = Result<T, BrokerError>>,
+    ) -> Result<T, BrokerError> {
+        self.audit.record(&event).await?;
+        let outcome = effect.await;
+        if let Err(error) = &outcome {
+            self.audit.note(&event.undone(error.to_string()))?;
+        }
+        outcome
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     pub(crate) fn provider(&self, id: &ProviderId) -> Result<&Provider, BrokerError> {
-        self.0.providers.get(id).ok_or(BrokerError::ProviderNotApproved)
+        self.inner.providers.get(id).ok_or(BrokerError::ProviderNotApproved)
     }
 
     /// Runs `work` to its end even when whoever awaits it is dropped: a server drops a request's future when its client hangs up.
@@ -172,6 +236,6 @@ impl Deref for Broker {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
-        &self.0
+        &self.inner
     }
 }

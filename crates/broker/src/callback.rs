@@ -1,12 +1,10 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
-use protocol::{Scope, ScopeSet, SessionId};
-use secret::{AuthorizationCode, CodeVerifier};
+use protocol::{Scope, ScopeSet, SessionId, UserId};
+use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
-use crate::consent::{Ending, Next};
-use crate::people::{Person, Standing};
-use crate::records::{Connection, ConnectionState, Consented, KeptHash, Made, Session, Stage, Tokens, User};
-use crate::register::AUDIT;
+use crate::consent::{Ending, Next, about};
+use crate::records::{Arrived, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
 use crate::text::shown;
 use crate::urls::Outcome;
 use crate::vault::{Fingerprint, Held};
@@ -90,7 +88,8 @@ impl Broker {
         }
     }
 
-    /// Exchanges the code, learns who signed in, and stores the connection before anybody relies on it.
+    /// Exchanges the code, and learns whose account it is. What the provider issued lies sealed in the session until the person has seen
+    /// which account they signed in with; where they have gone on with it in this browser before, at once.
     async fn exchange(&self, consent: UnderWay, code: AuthorizationCode) -> Result<Next, BrokerError> {
         let UnderWay { session, held, binding, bound, asked, browser } = consent;
         let stage = Stage::Exchanging { binding: bound.clone(), asked: asked.clone() };
@@ -105,33 +104,67 @@ impl Broker {
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
-        let granted = granted(&tokens, &asked);
-        let person = self.person(&provider.id, identity, browser.as_deref()).await?;
-        let stored = self.connect(provider, &person, &tokens, &granted).await?;
-        if let Stored::Narrower { missing } = &stored
-            && asked == held.body.scopes
+        let judged = self.judged(provider, &held.body, &asked, &tokens, identity, browser.as_deref()).await;
+        let (arrived, course) = match judged {
+            Ok(judged) => judged,
+            Err(error) => {
+                // The code is spent: this consent cannot go on, and says so to whoever asks.
+                self.fail(&session, held, bound, "interrupted").await?;
+                return Err(error);
+            }
+        };
+        match course {
+            Course::AskForAll(missing) => {
+                // The older connection can do more, and nothing shrinks silently: ask the provider once more, for all of it.
+                let url = self.send_to_provider(&session, held, bound, asked.union(&missing)).await?;
+                Ok(Next::Provider(url))
+            }
+            Course::NameTheAccount => {
+                self.advance(&session, held, Stage::Confirming { binding: bound, arrived }).await?;
+                Ok(Next::Confirm(session))
+            }
+            Course::GoOn => {
+                let work = Work::Connect { arrived };
+                let stage = Stage::Completing { binding: bound, work: work.clone() };
+                let version = held.version.next();
+                let held = Held { body: self.advance(&session, held, stage).await?, version };
+                self.complete(&session, held, &binding, work).await.map(|done| Next::Ending(done.ending))
+            }
+        }
+    }
+
+    /// Whose account it is, and how the consent goes on. Writes nothing.
+    async fn judged(
+        &self,
+        provider: &Provider,
+        session: &Session,
+        asked: &ScopeSet,
+        tokens: &TokenSet,
+        identity: Option<oauth::Identity>,
+        browser: Option<&str>,
+    ) -> Result<(Arrived, Course), BrokerError> {
+        let live = self.live_browser(browser).await?;
+        let (subject, label) = identity.map_or((None, None), |identity| (Some(identity.subject), identity.label));
+        let user = self.owner(provider, subject.as_deref(), live.as_ref()).await?;
+        let account = self.account_of(provider, subject.as_deref(), session.resource.as_deref());
+        let granted = granted(tokens, asked);
+        let label = label.as_deref().map(|label| shown(label, 120));
+        let arrived = Arrived { tokens: Tokens::new(tokens), granted, subject, label, account, user };
+
+        let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
+        let key = Connection::key(user, &provider.id, &arrived.account);
+        let Some((older, mark)) = self.vault.get_marked::<Connection>(&key).await? else {
+            return Ok((arrived, Course::NameTheAccount));
+        };
+        let missing = missing(&older.body, &mark, &provider.fingerprint(), &arrived.granted);
+        if let Some(missing) = missing
+            && *asked == session.scopes
         {
-            // The older connection could do more, and nothing shrinks silently: ask the provider once more, for all of it.
-            let url = self.send_to_provider(&session, held, bound, asked.union(missing)).await?;
-            return Ok(Next::Provider(url));
+            return Ok((arrived, Course::AskForAll(missing)));
         }
-        let made = Made {
-            connection: matches!(stored, Stored::New).then(|| connection_key(provider, &person).to_string()),
-            identity: person.made_identity.as_ref().map(ToString::to_string),
-        };
-        let consented = Consented {
-            scopes: held.body.scopes.intersection(&granted),
-            user: person.user,
-            account: person.account,
-            label: person.label.as_deref().map(|label| shown(label, 120)),
-            made,
-        };
-        let known = person.standing == Standing::SignedIn && !matches!(stored, Stored::New);
-        if known {
-            return self.complete(&session, held, &binding, consented).await.map(Next::Ending);
-        }
-        self.advance(&session, held, Stage::Confirming { binding: bound, consented }).await?;
-        Ok(Next::Confirm(session))
+        let known = live.is_some_and(|browser| browser.user == *user && browser.may_use(&provider.id));
+        let course = if known { Course::GoOn } else { Course::NameTheAccount };
+        Ok((arrived, course))
     }
 
     async fn exchange_code(
@@ -148,45 +181,50 @@ impl Broker {
         Ok((tokens, identity))
     }
 
-    /// Stores the connection, or renews the one that is there. Durable when this returns.
-    async fn connect(
+    /// Stores the connection, or renews the one that is there, and returns its id. Durable when this returns.
+    pub(crate) async fn connect(
         &self,
         provider: &Provider,
-        person: &Person,
-        tokens: &TokenSet,
-        granted: &ScopeSet,
-    ) -> Result<Stored, BrokerError> {
-        let key = connection_key(provider, person);
+        user: &UserId,
+        session: &Session,
+        arrived: &Arrived,
+    ) -> Result<String, BrokerError> {
+        let key = Connection::key(user, &provider.id, &arrived.account);
         let fingerprint = provider.fingerprint();
         for _ in 0..RETRIES {
-            let older = self.vault.get_marked::<Connection>(&key).await?;
-            let missing = older.as_ref().and_then(|(held, mark)| missing(&held.body, mark, &fingerprint, granted));
+            let older = self.vault.get::<Connection>(&key).await?;
+            let id = older.as_ref().map_or_else(|| self.drawn_id(), |older| older.body.id.clone());
             let connection = Connection {
-                label: person.label.clone(),
+                id: id.clone(),
+                resource: session.resource.clone(),
+                label: arrived.label.clone(),
                 state: ConnectionState::Connected,
-                scopes: granted.clone(),
-                tokens: Tokens::new(tokens),
+                scopes: arrived.granted.clone(),
+                tokens: arrived.tokens.clone(),
                 attempt: None,
                 connected: self.now(),
                 renewed: None,
             };
-            let (write, stored) = match &older {
+            let write = match &older {
                 None => {
                     let bytes = self.vault.seal(&key, store::Version::FIRST, &fingerprint, &connection)?;
-                    (Write::Insert { key: key.clone(), bytes, life: Life::Forever }, Stored::New)
+                    Write::Insert { key: key.clone(), bytes, life: Life::Forever }
                 }
-                Some((held, _)) => {
+                Some(held) => {
                     let bytes = self.vault.seal(&key, held.version.next(), &fingerprint, &connection)?;
-                    let stored = missing.map_or(Stored::Renewed, |missing| Stored::Narrower { missing });
-                    (Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }, stored)
+                    Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }
                 }
             };
             if self.vault.write(write).await? == Written::Done {
-                self.vault.list(User::connections(&person.user), &key).await?;
-                return Ok(stored);
+                self.vault.list(User::connections(user), &key).await?;
+                return Ok(id);
             }
         }
         Err(BrokerError::Contention)
+    }
+
+    fn drawn_id(&self) -> String {
+        Opaque::generate("", self.entropy.as_ref()).expose().to_owned()
     }
 
     async fn fail(
@@ -196,11 +234,9 @@ impl Broker {
         binding: KeptHash,
         reason: &str,
     ) -> Result<Ending, BrokerError> {
-        let record = self.advance(session, held, Stage::Failed { binding, reason: reason.to_owned() }).await?;
-        tracing::info!(
-            target: AUDIT, event = "access_denied", agent_id = %record.agent_id, provider_id = %record.provider,
-            requested_scopes = %record.scopes, denial_reason = reason,
-        );
+        let event = about(self.event("access_denied"), &held.body).by("provider").denied(&held.body.scopes, reason);
+        let stage = Stage::Failed { binding, reason: reason.to_owned() };
+        self.decide(event, self.advance(session, held, stage)).await?;
         Ok(Ending::Page(self.urls.done(session, Outcome::Refused)))
     }
 }
@@ -215,17 +251,14 @@ struct UnderWay {
     browser: Option<String>,
 }
 
-enum Stored {
-    New,
-    Renewed,
-    /// Renewed, and an older, working connection held scopes that this one lacks.
-    Narrower {
-        missing: ScopeSet,
-    },
-}
-
-fn connection_key(provider: &Provider, person: &Person) -> store::Key {
-    Connection::key(&person.user, &provider.id, &person.account)
+/// How a consent goes on after the provider's answer.
+enum Course {
+    /// The page that names the account comes next.
+    NameTheAccount,
+    /// The person has gone on with this account in this browser before.
+    GoOn,
+    /// An older, working connection holds these scopes, which the answer lacks.
+    AskForAll(ScopeSet),
 }
 
 /// What the provider granted: what it says, else what was asked (RFC 6749 §5.1).

@@ -1,55 +1,71 @@
+use std::sync::Arc;
+
 use http::HeaderValue;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use secret::AccessToken;
-use store::Key;
 
-/// Who calls, proven by a live ATH token, and what it may do: the intersection of token, grant and the agent's approval as they are now.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub(crate) client_id: ClientId,
-    pub(crate) agent_id: AgentId,
-    pub(crate) user_id: UserId,
-    pub(crate) provider_id: ProviderId,
-    pub(crate) account_id: AccountId,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) connection: Key,
-}
+use crate::standing::Known;
+
+/// Who calls, proven by a live ATH token, and what it may do: the intersection of token, grant and the agent's approval as they are
+/// now. Cheap to clone.
+#[derive(Clone)]
+pub struct Caller(Arc<Known>);
 
 impl Caller {
+    pub(crate) fn new(known: Arc<Known>) -> Self {
+        Self(known)
+    }
+
+    pub(crate) fn known(&self) -> &Arc<Known> {
+        &self.0
+    }
+
+    /// Whether something that the token hangs on has changed since it was looked at.
+    #[must_use]
+    pub fn may_be_over(&self) -> bool {
+        self.0.is_over()
+    }
+
     /// The registration.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
-        &self.client_id
+        &self.0.client_id
     }
 
     /// The agent that the token is bound to.
     #[must_use]
     pub fn agent_id(&self) -> &AgentId {
-        &self.agent_id
+        &self.0.agent_id
     }
 
     /// The person in whose name it calls.
     #[must_use]
     pub fn user_id(&self) -> &UserId {
-        &self.user_id
+        &self.0.user_id
     }
 
     /// The only provider where the token is good.
     #[must_use]
     pub fn provider_id(&self) -> &ProviderId {
-        &self.provider_id
+        &self.0.provider_id
     }
 
     /// The person's account there.
     #[must_use]
     pub fn account_id(&self) -> &AccountId {
-        &self.account_id
+        &self.0.account_id
     }
 
     /// What is in force right now.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.scopes
+        &self.0.scopes
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Caller({} for {} at {})", self.0.agent_id, self.0.user_id, self.0.provider_id)
     }
 }
 

@@ -1,10 +1,10 @@
-use protocol::{AccountId, Scope, SessionId, UserId};
+use audit::Event;
+use protocol::{AccountId, Scope, SessionId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
-use crate::records::{Agent, Connection, ConnectionState, Consented, Grant, KeptHash, Made, Session, Stage, User};
-use crate::register::AUDIT;
+use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
 use crate::text::shown;
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
@@ -17,8 +17,8 @@ pub struct ConsentView {
     pub session: SessionId,
     /// The name that the agent gives itself, cleaned for display.
     pub agent_name: String,
-    /// The host that vouches for the agent.
-    pub agent_host: String,
+    /// The URI whose host vouches for the agent.
+    pub agent_id: String,
     /// Who made the agent, by its own account.
     pub developer: String,
     /// What the agent says it is for.
@@ -93,6 +93,17 @@ pub struct AccountPage {
     pub label: Option<String>,
     /// What the agent may do there.
     pub scopes: Vec<(Scope, String)>,
+    /// Whether the account is added to what this browser's person has connected before.
+    pub joins: Joins,
+}
+
+/// Whether an account comes to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joins {
+    /// It is the first, or was there before.
+    Nothing,
+    /// It is new to somebody who has others.
+    Others,
 }
 
 /// What the gateway's last page says.
@@ -120,27 +131,22 @@ impl Broker {
     /// What to show before the person answers. Changes nothing.
     pub async fn consent(&self, session: &SessionId, browser: Option<&str>) -> Result<ConsentView, BrokerError> {
         let record = self.open_session(session).await?.body;
-        match record.stage {
-            Stage::Pending => {}
-            Stage::Consumed | Stage::Completed { .. } => return Err(BrokerError::SessionUsed),
-            Stage::Denied { .. } => return Err(BrokerError::UserDenied),
-            _ => return Err(BrokerError::SessionClaimed),
-        }
-        let agent = self.agent(&record.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
+        unanswered(&record.stage)?;
+        let agent = self.asking_agent(&record).await?;
         let provider = self.provider(&record.provider)?;
-        let accounts = match self.browser_user(browser).await? {
-            Some(user) => self.covering_accounts(&user, &record).await?,
+        let accounts = match self.live_browser(browser).await? {
+            Some(browser) => self.covering_accounts(&browser, &record).await?,
             None => Vec::new(),
         };
         Ok(ConsentView {
             session: session.clone(),
             agent_name: shown(&agent.name, 80),
-            agent_host: agent.agent_id.host(),
+            agent_id: shown(agent.agent_id.as_str(), 200),
             developer: shown(&agent.developer, 80),
             purpose: agent.purpose.as_deref().map(|purpose| shown(purpose, 240)),
             provider_name: provider.display_name.clone(),
             provider_host: provider.oauth.authorize_host(),
-            scopes: in_words(provider, &record),
+            scopes: in_words(provider, &record.scopes),
             returns_to: record.redirect_uri.as_deref().and_then(host),
             accounts,
         })
@@ -155,22 +161,17 @@ impl Broker {
         account: Option<&AccountId>,
     ) -> Result<Allowed, BrokerError> {
         let held = self.open_session(session).await?;
-        match held.body.stage {
-            Stage::Pending => {}
-            Stage::Denied { .. } => return Err(BrokerError::UserDenied),
-            Stage::Consumed => return Err(BrokerError::SessionUsed),
-            _ => return Err(BrokerError::SessionClaimed),
-        }
+        unanswered(&held.body.stage)?;
+        self.asking_agent(&held.body).await?;
         self.insist_on_sign_in(browser).await?;
         let binding = Opaque::generate("", self.entropy.as_ref());
-        if let (Some(account), Some(user)) = (account, self.browser_user(browser).await?) {
-            let accounts = self.covering_accounts(&user, &held.body).await?;
+        if let (Some(account), Some(browser)) = (account, self.live_browser(browser).await?) {
+            let accounts = self.covering_accounts(&browser, &held.body).await?;
             let known = accounts.into_iter().find(|known| known.id == *account).ok_or(BrokerError::Field("account"))?;
-            let scopes = held.body.scopes.clone();
-            let consented =
-                Consented { user, account: known.id, label: Some(known.label), scopes, made: Made::default() };
-            let ending = self.complete(session, held, binding.expose(), consented).await?;
-            return Ok(Allowed { binding, next: Next::Ending(ending) });
+            let work = Work::Grant { user: browser.user, account: known.id, label: Some(known.label) };
+            let held = self.claim(session, held, KeptHash::of(binding.hash()), work.clone()).await?;
+            let done = self.complete(session, held, binding.expose(), work).await?;
+            return Ok(Allowed { binding, next: Next::Ending(done.ending) });
         }
         let asked = held.body.scopes.clone();
         let url = self.send_to_provider(session, held, KeptHash::of(binding.hash()), asked).await?;
@@ -180,69 +181,86 @@ impl Broker {
     /// Deny: nobody needs to be signed in to refuse.
     pub async fn deny(&self, session: &SessionId) -> Result<Ending, BrokerError> {
         let held = self.open_session(session).await?;
-        match held.body.stage {
-            Stage::Pending => self.refuse(session, held, None).await,
-            Stage::Consumed | Stage::Completed { .. } => Err(BrokerError::SessionUsed),
-            _ => Err(BrokerError::SessionClaimed),
-        }
+        unanswered(&held.body.stage)?;
+        self.refuse(session, held, None).await
     }
 
     /// What the page that names the account says. Changes nothing.
-    pub async fn account_page(&self, session: &SessionId, binding: &str) -> Result<AccountPage, BrokerError> {
+    pub async fn account_page(
+        &self,
+        session: &SessionId,
+        binding: &str,
+        browser: Option<&str>,
+    ) -> Result<AccountPage, BrokerError> {
         let record = self.open_session(session).await?.body;
-        let Stage::Confirming { binding: bound, consented } = &record.stage else {
+        let Stage::Confirming { binding: bound, arrived } = &record.stage else {
             return Err(BrokerError::SessionUsed);
         };
         if !bound.matches(binding) {
             return Err(BrokerError::StateMismatch);
         }
-        let agent = self.agent(&record.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
+        let agent = self.asking_agent(&record).await?;
         let provider = self.provider(&record.provider)?;
-        let label = consented.label.as_deref().map(|label| shown(label, 120));
-        let scopes = in_words_of(provider, &consented.scopes);
         Ok(AccountPage {
             agent_name: shown(&agent.name, 80),
             provider_name: provider.display_name.clone(),
-            label,
-            scopes,
+            label: arrived.label.as_deref().map(|label| shown(label, 120)),
+            scopes: in_words(provider, &record.scopes.intersection(&arrived.granted)),
+            joins: self.joins(provider, arrived, browser).await?,
         })
     }
 
-    /// The person goes on with the account that was named: now the browser is signed in, and the code is released.
-    pub async fn confirm(&self, session: &SessionId, binding: &str) -> Result<Confirmed, BrokerError> {
+    /// The person goes on with the account that was named: now it is connected, the browser is signed in, and the code is released.
+    pub async fn confirm(
+        &self,
+        session: &SessionId,
+        binding: &str,
+        browser: Option<&str>,
+    ) -> Result<Confirmed, BrokerError> {
         let held = self.open_session(session).await?;
-        match held.body.stage.clone() {
-            Stage::Confirming { binding: bound, consented } if bound.matches(binding) => {
-                let user = consented.user.clone();
-                let ending = self.complete(session, held, binding, consented).await?;
-                let signed_in = if self.sign_in.is_at_gateway() { None } else { Some(self.sign_in(&user).await?) };
-                Ok(Confirmed { signed_in, ending })
-            }
-            // A second click, or a reloaded page: the same code, which is still good once.
-            Stage::Completed { binding: bound, .. } if bound.matches(binding) => {
-                Ok(Confirmed { signed_in: None, ending: self.ending(session, &held.body, binding) })
-            }
-            Stage::Confirming { .. } | Stage::Completed { .. } => Err(BrokerError::StateMismatch),
-            _ => Err(BrokerError::SessionUsed),
+        let bound = match &held.body.stage {
+            Stage::Confirming { binding, .. }
+            | Stage::Completing { binding, .. }
+            | Stage::Completed { binding, .. } => binding.clone(),
+            _ => return Err(BrokerError::SessionUsed),
+        };
+        if !bound.matches(binding) {
+            return Err(BrokerError::StateMismatch);
         }
+        let (held, work) = match held.body.stage.clone() {
+            Stage::Confirming { arrived, .. } => {
+                let arrived = self.still_theirs(&held.body, arrived, browser).await?;
+                let work = Work::Connect { arrived };
+                (self.claim(session, held, bound, work.clone()).await?, work)
+            }
+            // Begun before, and not brought to an end: it is carried out again, which changes nothing that was done.
+            Stage::Completing { work, .. } => (held, work),
+            // A second click, or a reloaded page: the same code, which is still good once.
+            _ => return Ok(Confirmed { signed_in: None, ending: self.ending(session, &held.body, binding) }),
+        };
+        let done = self.complete(session, held, binding, work).await?;
+        let signed_in = match self.sign_in.is_at_gateway() {
+            true => None,
+            false => Some(self.sign_in(&done.user, &done.provider, browser).await?),
+        };
+        Ok(Confirmed { signed_in, ending: done.ending })
     }
 
-    /// The person takes it back after seeing the account: what this consent brought into being goes again.
+    /// The person takes it back after seeing the account: nothing was connected yet, and what the provider issued is given back to it.
     pub async fn undo(&self, session: &SessionId, binding: &str) -> Result<Ending, BrokerError> {
         let held = self.open_session(session).await?;
-        let Stage::Confirming { binding: bound, consented } = held.body.stage.clone() else {
+        let Stage::Confirming { binding: bound, arrived } = held.body.stage.clone() else {
             return Err(BrokerError::SessionUsed);
         };
         if !bound.matches(binding) {
             return Err(BrokerError::StateMismatch);
         }
-        let ending = self.refuse(session, held, Some(bound)).await?;
-        for made in [consented.made.connection, consented.made.identity].into_iter().flatten() {
-            if let Ok(key) = Key::parse(&made) {
-                self.vault.delete(&key).await?;
-            }
+        let provider = self.provider(&held.body.provider)?;
+        if !self.is_connected(provider, &arrived).await? {
+            // Where the account is connected, revoking could end the older tokens with the new ones.
+            self.queue_revocation(&provider.id, &arrived.tokens).await?;
         }
-        Ok(ending)
+        self.refuse(session, held, Some(bound)).await
     }
 
     /// What the last page says. A code is shown to the browser that consented, and to no other.
@@ -258,7 +276,8 @@ impl Broker {
                 let code = record.redirect_uri.is_none().then(|| spoken(&code(session, &record, binding)));
                 Ok(DonePage::Allowed { agent_name, code })
             }
-            Stage::Consumed => Ok(DonePage::Allowed { agent_name, code: None }),
+            Stage::Consumed { exchanged: Some(_) } => Ok(DonePage::Allowed { agent_name, code: None }),
+            Stage::Consumed { exchanged: None } => Err(BrokerError::SessionUsed),
             Stage::Denied { .. } => Ok(DonePage::Refused),
             Stage::Failed { reason, .. } => {
                 let provider_name = self.provider(&record.provider)?.display_name.clone();
@@ -314,41 +333,6 @@ impl Broker {
         Ok(url)
     }
 
-    /// Records what was consented to, durably, and releases the code.
-    pub(crate) async fn complete(
-        &self,
-        session: &SessionId,
-        held: Held<Session>,
-        binding: &str,
-        consented: Consented,
-    ) -> Result<Ending, BrokerError> {
-        let agent = self.agent(&held.body.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
-        self.grant(&held.body, &agent, &consented).await?;
-        let code = KeptHash::of(SecretHash::of(&code(session, &held.body, binding)));
-        let binding_hash = KeptHash::of(SecretHash::of(binding));
-        let (user, scopes) = (consented.user.clone(), consented.scopes.clone());
-        let stage = Stage::Completed { binding: binding_hash, consented, code, wrong_codes: 0 };
-        let record = self.advance(session, held, stage).await?;
-        tracing::info!(
-            target: AUDIT, event = "access_granted", agent_id = %record.agent_id, user_id = %user,
-            provider_id = %record.provider, requested_scopes = %record.scopes, effective_scopes = %scopes,
-        );
-        Ok(self.ending(session, &record, binding))
-    }
-
-    /// Where the browser goes once the code is released: RFC 6749 §4.1.2, with `iss` (RFC 9207).
-    fn ending(&self, session: &SessionId, record: &Session, binding: &str) -> Ending {
-        let Some(uri) = &record.redirect_uri else { return Ending::Page(self.urls.done(session, Outcome::Allowed)) };
-        let code = code(session, record, binding);
-        let parameters = [
-            ("code", code.as_str()),
-            ("state", &record.state),
-            ("ath_session_id", session.as_str()),
-            ("iss", self.urls.public()),
-        ];
-        Ending::Redirect(Urls::with_parameters(uri, &parameters))
-    }
-
     /// Ends a session by refusal.
     pub(crate) async fn refuse(
         &self,
@@ -356,11 +340,9 @@ impl Broker {
         held: Held<Session>,
         binding: Option<KeptHash>,
     ) -> Result<Ending, BrokerError> {
-        let record = self.advance(session, held, Stage::Denied { binding }).await?;
-        tracing::info!(
-            target: AUDIT, event = "access_denied", agent_id = %record.agent_id, provider_id = %record.provider,
-            requested_scopes = %record.scopes, denial_reason = "refused by the person",
-        );
+        let reason = "refused by the person";
+        let event = about(self.event("access_denied"), &held.body).by("person").denied(&held.body.scopes, reason);
+        let record = self.decide(event, self.advance(session, held, Stage::Denied { binding })).await?;
         let Some(uri) = &record.redirect_uri else {
             return Ok(Ending::Page(self.urls.done(session, Outcome::Refused)));
         };
@@ -373,47 +355,72 @@ impl Broker {
         Ok(Ending::Redirect(Urls::with_parameters(uri, &parameters)))
     }
 
-    /// Writes the grant, or unites it with the one that is there.
-    async fn grant(&self, session: &Session, agent: &Agent, consented: &Consented) -> Result<(), BrokerError> {
-        let key = Grant::key(&session.client_id, &consented.user, &session.provider, &consented.account);
-        let approved = agent.approved(&session.provider);
-        for _ in 0..RETRIES {
-            let held = self.vault.get::<Grant>(&key).await?;
-            let family = held.as_ref().map_or(1, |held| held.body.family + u64::from(held.body.revoked.is_some()));
-            let earlier =
-                held.as_ref().filter(|held| held.body.revoked.is_none()).map(|held| held.body.consented.clone());
-            let united = earlier.unwrap_or_default().union(&consented.scopes);
-            let grant = Grant {
-                client_id: session.client_id.clone(),
-                user: consented.user.clone(),
-                provider: session.provider.clone(),
-                account: consented.account.clone(),
-                effective: united.intersection(&approved),
-                approved: approved.clone(),
-                consented: united,
-                family,
-                revoked: None,
-            };
-            let written = match held {
-                Some(held) => self.vault.swap(&key, held.version, &grant, Life::Forever).await?,
-                None => self.vault.insert(&key, &grant, Life::Forever).await?,
-            };
-            if written == Written::Done {
-                return self.vault.list(crate::records::Client::grants(&session.client_id), &key).await;
-            }
-        }
-        Err(BrokerError::Contention)
+    /// The agent that asks, as it is now: one that was suspended meanwhile asks for nothing.
+    async fn asking_agent(&self, session: &Session) -> Result<Agent, BrokerError> {
+        let agent = self.agent(&session.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
+        self.check_approval(&agent)?;
+        Ok(agent)
     }
 
-    /// The user's accounts at the session's provider that work and cover what is asked.
-    async fn covering_accounts(&self, user: &UserId, session: &Session) -> Result<Vec<AccountView>, BrokerError> {
+    /// The person's word, on record before it is carried out.
+    async fn claim(
+        &self,
+        session: &SessionId,
+        held: Held<Session>,
+        binding: KeptHash,
+        work: Work,
+    ) -> Result<Held<Session>, BrokerError> {
+        let version = held.version.next();
+        let body = self.advance(session, held, Stage::Completing { binding, work }).await?;
+        Ok(Held { body, version })
+    }
+
+    /// Whether whoever goes on is still who came back from the provider.
+    async fn still_theirs(
+        &self,
+        session: &Session,
+        arrived: Arrived,
+        browser: Option<&str>,
+    ) -> Result<Arrived, BrokerError> {
+        let provider = self.provider(&session.provider)?;
+        let live = self.live_browser(browser).await?;
+        let user = self.owner(provider, arrived.subject.as_deref(), live.as_ref()).await?;
+        if arrived.user.is_some() && user != arrived.user {
+            return Err(BrokerError::AccountElsewhere);
+        }
+        Ok(Arrived { user, ..arrived })
+    }
+
+    async fn is_connected(&self, provider: &Provider, arrived: &Arrived) -> Result<bool, BrokerError> {
+        let Some(user) = &arrived.user else { return Ok(false) };
+        let key = Connection::key(user, &provider.id, &arrived.account);
+        Ok(self.vault.get::<Connection>(&key).await?.is_some())
+    }
+
+    async fn joins(
+        &self,
+        provider: &Provider,
+        arrived: &Arrived,
+        browser: Option<&str>,
+    ) -> Result<Joins, BrokerError> {
+        if self.live_browser(browser).await?.is_none() || self.is_connected(provider, arrived).await? {
+            return Ok(Joins::Nothing);
+        }
+        Ok(Joins::Others)
+    }
+
+    /// The accounts at the session's provider that work, cover what is asked, and that whoever holds the browser may use.
+    async fn covering_accounts(&self, browser: &Browser, session: &Session) -> Result<Vec<AccountView>, BrokerError> {
+        if !browser.may_use(&session.provider) {
+            return Ok(Vec::new());
+        }
         let provider = self.provider(&session.provider)?;
         let fingerprint = provider.fingerprint();
         let mut accounts = Vec::new();
-        for key in self.vault.store().scan(&User::connections(user)).await? {
+        for key in self.vault.store().scan(&User::connections(&browser.user)).await? {
             let Some(id) = account_at(&key, provider) else { continue };
             let Some((held, mark)) = self.vault.get_marked::<Connection>(&key).await? else { continue };
-            let works = !matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) && mark == fingerprint;
+            let works = held.body.works() && mark == fingerprint && held.body.resource == session.resource;
             if works && session.scopes.is_subset(&held.body.scopes) {
                 let label = held.body.label.unwrap_or_else(|| "your account".to_owned());
                 accounts.push(AccountView { id, label: shown(&label, 120) });
@@ -421,6 +428,21 @@ impl Broker {
         }
         Ok(accounts)
     }
+}
+
+/// Only a session that nobody has answered can be answered.
+fn unanswered(stage: &Stage) -> Result<(), BrokerError> {
+    match stage {
+        Stage::Pending => Ok(()),
+        Stage::Consumed { .. } | Stage::Completed { .. } => Err(BrokerError::SessionUsed),
+        Stage::Denied { .. } => Err(BrokerError::UserDenied),
+        _ => Err(BrokerError::SessionClaimed),
+    }
+}
+
+/// What every event of a consent says.
+pub(crate) fn about(event: Event, session: &Session) -> Event {
+    event.agent(&session.agent_id).client(&session.client_id).provider(&session.provider).requested(&session.scopes)
 }
 
 /// The one-time code of a session: made from the session and the secret that only the consenting browser holds, so that a reloaded
@@ -440,15 +462,11 @@ fn spoken(code: &str) -> String {
     code.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")
 }
 
-fn in_words(provider: &Provider, session: &Session) -> Vec<(Scope, String)> {
-    in_words_of(provider, &session.scopes)
-}
-
-fn in_words_of(provider: &Provider, scopes: &protocol::ScopeSet) -> Vec<(Scope, String)> {
+fn in_words(provider: &Provider, scopes: &protocol::ScopeSet) -> Vec<(Scope, String)> {
     scopes.iter().map(|scope| (scope.clone(), provider.says(scope))).collect()
 }
 
-fn account_at(key: &Key, provider: &Provider) -> Option<AccountId> {
+pub(crate) fn account_at(key: &Key, provider: &Provider) -> Option<AccountId> {
     let [_, at, account] = key.parts() else { return None };
     (at == provider.id.as_str()).then(|| AccountId::parse(account).ok()).flatten()
 }
@@ -456,5 +474,3 @@ fn account_at(key: &Key, provider: &Provider) -> Option<AccountId> {
 fn host(uri: &str) -> Option<String> {
     url::Url::parse(uri).ok()?.host_str().map(str::to_owned)
 }
-
-const RETRIES: usize = 8;

@@ -52,6 +52,11 @@ impl Documents {
         Self { fetcher, clock, pinned, entries: Mutex::default() }
     }
 
+    /// Whether the configuration vouches for the agent.
+    pub(crate) fn is_pinned(&self, agent: &AgentId) -> bool {
+        self.pinned.contains_key(agent)
+    }
+
     /// The agent's identity: pinned, remembered, or fetched.
     pub(crate) async fn identity(&self, agent: &AgentId) -> Result<AgentIdentity, DocumentError> {
         if let Some(identity) = self.pinned.get(agent) {
@@ -127,10 +132,14 @@ fn read(agent: &AgentId, body: &[u8]) -> Result<AgentIdentity, DocumentError> {
         return Err(DocumentError::OtherAgent);
     }
     let key = AgentPublicKey::from_document(&document.public_key).map_err(|_| DocumentError::Key)?;
-    Ok(AgentIdentity { name: document.name, developer: document.developer.name, key })
+    // Bounded: ten thousand of them are remembered, and each becomes part of a registration.
+    let bounded = |text: String| text.chars().take(MAX_NAME).collect();
+    Ok(AgentIdentity { name: bounded(document.name), developer: bounded(document.developer.name), key })
 }
 
 const KEEP: Duration = Duration::from_secs(5 * 60);
 const KEEP_FAILURE: Duration = Duration::from_secs(60);
 const FORCE_PAUSE: Duration = Duration::from_secs(60);
+/// In characters.
+const MAX_NAME: usize = 200;
 const MAX_ENTRIES: usize = 10_000;

@@ -40,9 +40,9 @@ pub enum BrokerError {
     /// There is such a registration or not; the caller did not prove that it is its own.
     #[error("the client is not authenticated")]
     ClientNotAuthenticated,
-    /// The registration is pending, denied or past its approval.
-    #[error("the registration is not approved")]
-    AgentUnapproved,
+    /// The registration does not hold right now.
+    #[error("the registration is not approved: {}", .0.reason())]
+    AgentUnapproved(Unapproved),
     /// The provider is not configured, or nothing was approved for the agent there.
     #[error("the agent is not approved for the provider")]
     ProviderNotApproved,
@@ -106,6 +106,15 @@ pub enum BrokerError {
     /// The token that should be revoked belongs to another agent.
     #[error("the token belongs to another agent")]
     ForeignToken,
+    /// Too much in too short a time.
+    #[error("too many requests")]
+    TooMany {
+        /// When the next one has a chance.
+        retry_after: Duration,
+    },
+    /// An operator has suspended the provider.
+    #[error("the provider is suspended")]
+    ProviderSuspended,
     /// The person has to sign in at the provider again.
     #[error("the connection to {provider} has to be renewed by its owner")]
     ReconnectRequired {
@@ -138,9 +147,50 @@ pub enum BrokerError {
     /// Another writer was faster, several times over.
     #[error("too many writers at one record")]
     Contention,
+    /// The audit log cannot be written, so nothing is decided.
+    #[error("the audit log failed")]
+    Audit(#[from] audit::AuditError),
+    /// The account belongs to somebody else here than the person whose session the browser holds.
+    #[error("the account belongs to another person's sign-in")]
+    AccountElsewhere,
+    /// Nobody is signed in in this browser.
+    #[error("nobody is signed in")]
+    NotSignedIn,
+    /// There is no such thing that an operator could act upon.
+    #[error("there is no such {0}")]
+    Unknown(&'static str),
     /// A background task ended without an answer.
     #[error("a task ended without an answer")]
     TaskLost,
+}
+
+/// Why a registration does not hold right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unapproved {
+    /// An operator has to look at it first.
+    Pending,
+    /// Nothing of what it asked for was approved.
+    Denied,
+    /// Its time is over.
+    Expired,
+    /// An operator suspended it.
+    Suspended,
+    /// Its identity document has another key than the one that was approved.
+    KeyChanged,
+}
+
+impl Unapproved {
+    /// The fixed word for `details.reason`.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Pending => "approval_pending",
+            Self::Denied => "approval_denied",
+            Self::Expired => "approval_expired",
+            Self::Suspended => "agent_suspended",
+            Self::KeyChanged => "agent_key_changed",
+        }
+    }
 }
 
 /// Why an identity document is of no use.

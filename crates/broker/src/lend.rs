@@ -12,7 +12,13 @@ use crate::{Broker, BrokerError, Provider};
 impl Broker {
     /// Opens the upstream access token for one request, after renewing it where it has expired or is about to.
     pub async fn lend(&self, caller: &Caller) -> Result<Lent, BrokerError> {
-        let provider = self.provider(&caller.provider_id)?;
+        if let Some((lent, due)) = &caller.known().lent
+            && !caller.known().is_over()
+            && due.is_none_or(|due| self.now() < due)
+        {
+            return Ok(lent.clone());
+        }
+        let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         if !connection.body.is_due(self.now()) {
             return lent(&connection.body);
@@ -21,7 +27,7 @@ impl Broker {
             // Expired, and the provider failed a moment ago: it is not asked again for every call that comes.
             return Err(BrokerError::Provider { reason: "refresh_paused", retry_after: Some(wait), source: None });
         }
-        match self.refreshed(&caller.connection, provider, connection.version).await {
+        match self.refreshed(&caller.known().connection, provider, connection.version).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
             Err(RefreshFailure::ReconnectRequired) => {
                 Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
@@ -41,7 +47,7 @@ impl Broker {
     /// fetched meanwhile, or a fresh one. `None` where asking again would not help: the last renewal is not half a minute old, there
     /// is no refresh token, or the provider cannot be asked right now.
     pub async fn renew(&self, caller: &Caller, refused: &Lent) -> Result<Option<Lent>, BrokerError> {
-        let provider = self.provider(&caller.provider_id)?;
+        let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         let same = SecretHash::of(refused.token().expose()).matches(connection.body.tokens.access().expose());
         if !same {
@@ -53,7 +59,7 @@ impl Broker {
         if just_renewed || hopeless {
             return Ok(None);
         }
-        match self.refreshed(&caller.connection, provider, connection.version).await {
+        match self.refreshed(&caller.known().connection, provider, connection.version).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
             Err(RefreshFailure::ReconnectRequired) => {
                 Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
@@ -67,7 +73,7 @@ impl Broker {
 
     /// The caller's connection, unless only its owner can make it work again.
     async fn working_connection(&self, caller: &Caller, provider: &Provider) -> Result<Held<Connection>, BrokerError> {
-        let found = self.vault.get_marked::<Connection>(&caller.connection).await?;
+        let found = self.vault.get_marked::<Connection>(&caller.known().connection).await?;
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
         let moved = mark != provider.fingerprint();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
@@ -78,6 +84,22 @@ impl Broker {
 }
 
 impl Connection {
+    /// The credential, where it can be lent as it is, and until when.
+    pub(crate) fn ready_to_lend(&self, now: Timestamp) -> Option<(Lent, Option<Timestamp>)> {
+        if !self.works() || self.is_due(now) {
+            return None;
+        }
+        let due = match self.tokens.refresh() {
+            Some(_) => self.tokens.expires.map(|expires| expires.minus(REFRESH_BEFORE)),
+            None => self.tokens.expires,
+        };
+        // Paused after a failure, it is lent until it expires, and asked about anew each time.
+        if due.is_some_and(|due| due <= now) {
+            return None;
+        }
+        Some((Lent::bearer(self.tokens.access())?, due))
+    }
+
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let Some(expires) = self.tokens.expires else { return false };

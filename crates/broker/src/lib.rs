@@ -4,21 +4,28 @@
 //!
 //! **Invariant:** what must not be lost when a caller hangs up (an exchange, a refresh) runs in a task of its own.
 
+mod agents;
+mod approve;
 mod attest;
 mod authorize;
 mod broker;
 mod callback;
 mod caller;
+mod complete;
+mod connections;
 mod consent;
 mod documents;
 mod error;
 mod lend;
+mod limits;
 mod people;
 mod provider;
 mod records;
 mod refresh;
+mod revocations;
 mod register;
 mod sign_in;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,18 +33,21 @@ mod token;
 mod urls;
 mod vault;
 
+pub use agents::{AgentView, Selection};
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
-pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Next};
+pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
+pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
-pub use error::{BrokerError, DocumentError};
+pub use error::{BrokerError, DocumentError, Unapproved};
+pub use limits::Limits;
 pub use provider::Provider;
 pub use register::{ClientProof, RegistrationView};
 pub use sign_in::{
-    Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, OpenidAnswer, OpenidClient, OpenidEndpoints,
-    OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn, TrustedHeader,
-    Vouched,
+    Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, GivenEndpoints, OpenidAnswer, OpenidClient,
+    OpenidEndpoints, OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn,
+    TrustedHeader, Vouched,
 };
 pub use store::Durability;
 pub use urls::{Outcome, Urls};

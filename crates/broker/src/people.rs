@@ -1,29 +1,10 @@
 use protocol::{AccountId, ProviderId, UserId};
 use secret::Opaque;
-use store::{Key, Life, Written};
+use store::{Life, Written};
 
-use crate::records::{Browser, Identity, SignIn, User};
-use crate::{Broker, BrokerError};
-
-/// Who a provider's answer turned out to be.
-pub(crate) struct Person {
-    pub(crate) user: UserId,
-    pub(crate) account: AccountId,
-    pub(crate) label: Option<String>,
-    /// The link from the provider's name for them, where this sign-in made it.
-    pub(crate) made_identity: Option<Key>,
-    /// Whether this browser was signed in as this person before.
-    pub(crate) standing: Standing,
-}
-
-/// What the gateway knew of this browser before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It was signed in as this very person.
-    SignedIn,
-    /// It was not.
-    New,
-}
+use crate::records::{Arrived, Browser, Identity, SignIn, User};
+use crate::sign_in::SignInError;
+use crate::{Broker, BrokerError, Provider};
 
 impl Broker {
     /// The person whose live session this browser holds.
@@ -36,7 +17,10 @@ impl Broker {
         let Some(cookie) = cookie else { return Ok(None) };
         let Some(held) = self.vault.get::<Browser>(&Browser::key(cookie)).await? else { return Ok(None) };
         let live = held.body.expires > self.now() && self.sign_in.honours(held.body.by.as_ref());
-        Ok(live.then_some(held.body))
+        if !live || self.vault.get::<User>(&User::key(&held.body.user)).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(held.body))
     }
 
     /// A fresh secret for a browser's forms. Nothing is stored of it.
@@ -45,66 +29,121 @@ impl Broker {
         Opaque::generate("", self.entropy.as_ref())
     }
 
-    /// Signs a browser in. Always under a new secret: one that was planted before sign-in is worth nothing.
-    pub(crate) async fn sign_in(&self, user: &UserId) -> Result<Opaque, BrokerError> {
+    /// Signs a browser in by the word of `provider`. Always under a new secret: one that was planted before sign-in is worth nothing,
+    /// and the one that the browser held is void from here on.
+    pub(crate) async fn sign_in(
+        &self,
+        user: &UserId,
+        provider: &ProviderId,
+        earlier: Option<&str>,
+    ) -> Result<Opaque, BrokerError> {
+        let before = self.live_browser(earlier).await?.filter(|browser| browser.user == *user);
+        let mut proven = before.map(|browser| browser.proven).unwrap_or_default();
+        if !proven.contains(provider) {
+            proven.push(provider.clone());
+        }
         let cookie = Opaque::generate("", self.entropy.as_ref());
         let lifetime = self.lifetimes.browser;
-        let body = Browser { user: user.clone(), expires: self.now().plus(lifetime), by: None };
+        let body = Browser { user: user.clone(), expires: self.now().plus(lifetime), by: None, proven };
         self.vault.insert(&Browser::key(cookie.expose()), &body, Life::For(lifetime)).await?;
+        if let Some(earlier) = earlier {
+            self.vault.delete(&Browser::key(earlier)).await?;
+        }
         Ok(cookie)
     }
 
-    /// Where people sign in at the gateway itself: whoever is signed in. Else who signed in at the provider: whoever is linked to its name for them; else the person whose live session this browser holds;
-    /// else somebody new. Never found by e-mail address, which says who may read a mailbox and nothing more.
-    pub(crate) async fn person(
+    /// Whose an account is that a browser came back with: that of the person whose live session it holds; else of whoever is linked to
+    /// the provider's name for it; else of somebody new, `None`. Never found by e-mail address, which says who may read a mailbox and
+    /// nothing more. Writes nothing: an account is nobody's before the person has said so.
+    ///
+    /// Where people sign in at the gateway itself it is always whoever is signed in, and the provider's word leads to nobody.
+    pub(crate) async fn owner(
         &self,
-        provider: &ProviderId,
-        identity: Option<oauth::Identity>,
-        browser: Option<&str>,
-    ) -> Result<Person, BrokerError> {
-        let live = self.browser_user(browser).await?;
+        provider: &Provider,
+        subject: Option<&str>,
+        live: Option<&Browser>,
+    ) -> Result<Option<UserId>, BrokerError> {
+        let live = live.map(|browser| browser.user.clone());
         if self.sign_in.is_at_gateway() {
-            return Self::own_person(provider, identity, live);
+            return live.ok_or_else(|| SignInError::Missing.into()).map(Some);
         }
-        let Some(identity) = identity else { return self.pseudonymous(provider, live).await };
-        let account = AccountId::of_subject(provider, &identity.subject);
-        let key = Identity::key(provider, &identity.subject);
-        let label = identity.label;
-        if let Some(known) = self.vault.get::<Identity>(&key).await? {
-            let user = known.body.user;
-            let standing = standing(live.as_ref(), &user);
-            return Ok(Person { user, account, label, made_identity: None, standing });
+        let Some(subject) = subject else { return Ok(live) };
+        let linked = self.linked(provider, subject).await?;
+        match (live, linked) {
+            // Somebody else's account in this person's browser: a shared machine, or a trick. Neither joins the two.
+            (Some(live), Some(linked)) if live != linked => Err(BrokerError::AccountElsewhere),
+            (Some(user), _) | (None, Some(user)) => Ok(Some(user)),
+            (None, None) => Ok(None),
         }
-        let user = match live {
-            Some(user) => user,
-            None => self.new_user(SignIn::Provider(provider.clone())).await?,
-        };
-        let linked = Identity { user: user.clone() };
-        if self.vault.insert(&key, &linked, Life::Forever).await? == Written::Done {
-            return Ok(Person { user, account, label, made_identity: Some(key), standing: Standing::New });
-        }
-        // Another sign-in of the same person was faster: theirs counts.
-        let winner = self.vault.get::<Identity>(&key).await?.ok_or(BrokerError::Contention)?;
-        Ok(Person { user: winner.body.user, account, label, made_identity: None, standing: Standing::New })
     }
 
-    /// A provider that names nobody: the person is whoever holds this browser's cookie.
-    async fn pseudonymous(&self, provider: &ProviderId, live: Option<UserId>) -> Result<Person, BrokerError> {
-        let (user, standing) = match live {
-            Some(user) => (user, Standing::SignedIn),
-            None => (self.new_user(SignIn::Pseudonymous).await?, Standing::New),
+    /// The person that an account is linked to, from now on at the latest.
+    pub(crate) async fn settle_owner(&self, provider: &Provider, arrived: &Arrived) -> Result<UserId, BrokerError> {
+        let Some(subject) = &arrived.subject else {
+            return match &arrived.user {
+                Some(user) => Ok(user.clone()),
+                None => self.new_user(SignIn::Pseudonymous).await,
+            };
         };
-        let account = AccountId::of_subject(provider, user.as_str());
-        Ok(Person { user, account, label: None, made_identity: None, standing })
+        if self.sign_in.is_at_gateway() {
+            return arrived.user.clone().ok_or_else(|| SignInError::Missing.into());
+        }
+        if let Some(linked) = self.linked(provider, subject).await? {
+            return match &arrived.user {
+                Some(user) if *user != linked => Err(BrokerError::AccountElsewhere),
+                _ => Ok(linked),
+            };
+        }
+        let user = match &arrived.user {
+            Some(user) => user.clone(),
+            None => self.new_user(SignIn::Provider(provider.id.clone())).await?,
+        };
+        let key = Identity::key(provider, subject);
+        let link = Identity { user: user.clone() };
+        for _ in 0..RETRIES {
+            let written = match self.vault.get::<Identity>(&key).await? {
+                // The person behind it is gone: the name is free again.
+                Some(held) if self.is_gone(&held.body.user).await? => {
+                    self.vault.swap(&key, held.version, &link, Life::Forever).await?
+                }
+                // Another sign-in was faster: theirs counts, if it is the same person's.
+                Some(held) if arrived.user.is_none() || held.body.user == user => return Ok(held.body.user),
+                Some(_) => return Err(BrokerError::AccountElsewhere),
+                None => self.vault.insert(&key, &link, Life::Forever).await?,
+            };
+            if written == Written::Done {
+                return Ok(user);
+            }
+        }
+        Err(BrokerError::Contention)
+    }
+
+    /// The account's name in records. A provider that names nobody has a new one each time: nothing says that it is the same account.
+    pub(crate) fn account_of(&self, provider: &Provider, subject: Option<&str>, resource: Option<&str>) -> AccountId {
+        let drawn = subject.is_none().then(|| Opaque::generate("unnamed ", self.entropy.as_ref()));
+        let name = subject.or(drawn.as_ref().map(Opaque::expose)).unwrap_or_default();
+        match resource {
+            None => AccountId::of_subject(&provider.id, name),
+            // Tokens for another audience are another connection's (RFC 8707).
+            Some(resource) => AccountId::of_subject(&provider.id, &format!("{name}\nfor {resource}")),
+        }
     }
 
     pub(crate) async fn new_user(&self, signs_in: SignIn) -> Result<UserId, BrokerError> {
         let user = UserId::generate(self.entropy.as_ref());
         self.vault.insert(&User::key(&user), &User { created: self.now(), signs_in }, Life::Forever).await?;
+        self.vault.list(User::all(), &User::key(&user)).await?;
         Ok(user)
+    }
+
+    async fn linked(&self, provider: &Provider, subject: &str) -> Result<Option<UserId>, BrokerError> {
+        let Some(held) = self.vault.get::<Identity>(&Identity::key(provider, subject)).await? else { return Ok(None) };
+        Ok((!self.is_gone(&held.body.user).await?).then_some(held.body.user))
+    }
+
+    async fn is_gone(&self, user: &UserId) -> Result<bool, BrokerError> {
+        Ok(self.vault.get::<User>(&User::key(user)).await?.is_none())
     }
 }
 
-fn standing(live: Option<&UserId>, user: &UserId) -> Standing {
-    if live == Some(user) { Standing::SignedIn } else { Standing::New }
-}
+const RETRIES: usize = 8;

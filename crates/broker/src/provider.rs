@@ -14,6 +14,8 @@ pub struct Provider {
     pub display_name: String,
     /// Free words about what it is.
     pub categories: Vec<String>,
+    /// A host name of its own at the gateway.
+    pub host: Option<String>,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
     /// The base of its token endpoint, for the fingerprint.

@@ -17,7 +17,7 @@ macro_rules! bodies {
 
 bodies! {
     User => User, Identity => Identity, Connection => Connection, Agent => Agent, Client => Client,
-    Grant => Grant, Token => Token, Session => Session, Jti => Jti, Browser => Browser,
+    Grant => Grant, Token => Token, ProviderSwitch => Provider, Revocation => Revocation, Session => Session, Jti => Jti, Browser => Browser,
 }
 
 /// A text that is secret at rest and in memory: serialised only into a sealed body, wiped when dropped, never printed.
@@ -62,6 +62,12 @@ impl KeptHash {
         Self(hash.to_hex())
     }
 
+    /// Whether both are hashes of the same; in constant time.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let pair = SecretHash::from_hex(&self.0).zip(SecretHash::from_hex(&other.0));
+        pair.is_some_and(|(one, other)| one.is(&other))
+    }
+
     /// Whether `presented` is what was hashed; in constant time.
     pub(crate) fn matches(&self, presented: &str) -> bool {
         SecretHash::from_hex(&self.0).is_some_and(|hash| hash.matches(presented))
@@ -78,6 +84,16 @@ pub(crate) struct User {
 impl User {
     pub(crate) fn key(user: &UserId) -> Key {
         Key::new(Kind::User, user.as_str(), &[])
+    }
+
+    /// Everybody: a hint.
+    pub(crate) fn all() -> Index {
+        Index::new("users", "all")
+    }
+
+    /// The grants that the person gave: a hint.
+    pub(crate) fn grants(user: &UserId) -> Index {
+        Index::new(user.as_str(), "grants")
     }
 
     /// The person's connections: a hint.
@@ -114,14 +130,22 @@ impl Identity {
         Key::new(Kind::Identity, &SecretHash::of(&format!("sign-in\n{}\n{name}", by.kind())).to_hex(), &[])
     }
 
-    pub(crate) fn key(provider: &ProviderId, subject: &str) -> Key {
-        Key::new(Kind::Identity, &SecretHash::of(&format!("identity\n{provider}\n{subject}")).to_hex(), &[])
+    /// Under the provider's id and the host that says who people are: another service under the same id names other people.
+    pub(crate) fn key(provider: &crate::Provider, subject: &str) -> Key {
+        let place = provider.token_endpoint.origin().ascii_serialization();
+        let name = format!("identity\n{}\n{place}\n{subject}", provider.id);
+        Key::new(Kind::Identity, &SecretHash::of(&name).to_hex(), &[])
     }
 }
 
 /// A person's account at a provider, with its tokens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Connection {
+    /// Drawn when it came into being: grants name it, so that one that was ended and made anew is another.
+    pub(crate) id: String,
+    /// The resource that its tokens are for (RFC 8707), where an agent named one.
+    #[serde(default)]
+    pub(crate) resource: Option<String>,
     /// What the provider calls the account, as people read it.
     pub(crate) label: Option<String>,
     pub(crate) state: ConnectionState,
@@ -139,6 +163,13 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn key(user: &UserId, provider: &ProviderId, account: &AccountId) -> Key {
         Key::new(Kind::Connection, user.as_str(), &[provider.as_str(), account.as_str()])
+    }
+}
+
+impl Connection {
+    /// Whether nobody has to sign in again.
+    pub(crate) fn works(&self) -> bool {
+        !matches!(self.state, ConnectionState::ReconnectRequired { .. })
     }
 }
 
@@ -204,7 +235,10 @@ pub(crate) struct Agent {
     pub(crate) purpose: Option<String>,
     /// Without the gateway's own callback, which means "no redirect".
     pub(crate) redirect_uris: Vec<String>,
-    pub(crate) approvals: Vec<(ProviderId, ScopeSet)>,
+    pub(crate) requests: Vec<Requested>,
+    pub(crate) standing: Standing,
+    /// Counts suspensions: grants and tokens of an earlier era stay dead.
+    pub(crate) era: u64,
     pub(crate) key_fingerprint: String,
     pub(crate) registered: Timestamp,
     pub(crate) approval_expires: Timestamp,
@@ -215,10 +249,48 @@ impl Agent {
         Key::new(Kind::Agent, &SecretHash::of(agent.as_str()).to_hex(), &[])
     }
 
+    /// All registrations: a hint.
+    pub(crate) fn all() -> Index {
+        Index::new("agents", "all")
+    }
+
     /// What the agent was approved for at `provider`.
     pub(crate) fn approved(&self, provider: &ProviderId) -> ScopeSet {
-        self.approvals.iter().find(|(id, _)| id == provider).map(|(_, scopes)| scopes.clone()).unwrap_or_default()
+        self.requests
+            .iter()
+            .find(|request| request.provider_id == provider.as_str())
+            .map(|request| request.approved.clone())
+            .unwrap_or_default()
     }
+}
+
+/// What an agent asked for at one provider, and what became of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Requested {
+    /// As the agent wrote it; perhaps no provider's.
+    pub(crate) provider_id: String,
+    pub(crate) approved: ScopeSet,
+    /// Waits for an operator.
+    pub(crate) pending: ScopeSet,
+    /// As the agent wrote them; perhaps no scopes.
+    pub(crate) denied: Vec<String>,
+    pub(crate) reason: Option<String>,
+}
+
+/// Whether a registration may be used, apart from what it was approved for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum Standing {
+    Active,
+    Suspended {
+        since: Timestamp,
+        reason: Option<String>,
+    },
+    /// The identity document has another key: an operator has to say that it is still the same agent.
+    KeyChanged {
+        since: Timestamp,
+        fingerprint: String,
+    },
 }
 
 /// Finds a registration by its client id; the registration itself says whether that is still so.
@@ -245,9 +317,12 @@ pub(crate) struct Grant {
     pub(crate) user: UserId,
     pub(crate) provider: ProviderId,
     pub(crate) account: AccountId,
-    pub(crate) approved: ScopeSet,
     pub(crate) consented: ScopeSet,
-    pub(crate) effective: ScopeSet,
+    /// The connection's own id: one that was ended and made anew is another.
+    pub(crate) connection: String,
+    /// The agent's era when this was given.
+    pub(crate) era: u64,
+    pub(crate) given: Timestamp,
     /// Counts how often the grant was given anew after a revocation: tokens of an earlier family stay dead.
     pub(crate) family: u64,
     pub(crate) revoked: Option<Timestamp>,
@@ -279,6 +354,39 @@ impl Token {
     }
 }
 
+/// Whether an operator lets anything through to a provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ProviderSwitch {
+    pub(crate) suspended: Option<Timestamp>,
+}
+
+impl ProviderSwitch {
+    pub(crate) fn key(provider: &ProviderId) -> Key {
+        Key::new(Kind::Provider, provider.as_str(), &[])
+    }
+}
+
+/// Tokens that their provider has still to be told about (RFC 7009).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Revocation {
+    pub(crate) provider: ProviderId,
+    pub(crate) tokens: Tokens,
+    pub(crate) since: Timestamp,
+    pub(crate) attempts: u32,
+    pub(crate) next: Timestamp,
+}
+
+impl Revocation {
+    pub(crate) fn key(name: &str) -> Key {
+        Key::new(Kind::Revocation, name, &[])
+    }
+
+    /// Those that wait: a hint.
+    pub(crate) fn all() -> Index {
+        Index::new("revocations", "all")
+    }
+}
+
 /// An attestation that was seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Jti {
@@ -299,6 +407,9 @@ pub(crate) struct Browser {
     /// How the person signed in at the gateway itself; `None` where a consent did it.
     #[serde(default)]
     pub(crate) by: Option<SignedInBy>,
+    /// The providers whose word signed this browser in. Each says who somebody is at its own place, and at no other.
+    #[serde(default)]
+    pub(crate) proven: Vec<ProviderId>,
 }
 
 /// How somebody signed in at the gateway itself.
@@ -324,6 +435,11 @@ impl SignedInBy {
 }
 
 impl Browser {
+    /// Whether whoever holds the browser may act on what is connected at `provider` without visiting it once more.
+    pub(crate) fn may_use(&self, provider: &ProviderId) -> bool {
+        self.by.is_some() || self.proven.contains(provider)
+    }
+
     pub(crate) fn key(cookie: &str) -> Key {
         Key::new(Kind::Browser, &SecretHash::of(cookie).to_hex(), &[])
     }
@@ -376,15 +492,53 @@ pub(crate) enum Stage {
     /// The provider's code is being exchanged.
     Exchanging { binding: KeptHash, asked: ScopeSet },
     /// The account is known and waits for its owner's word.
-    Confirming { binding: KeptHash, consented: Consented },
+    Confirming { binding: KeptHash, arrived: Arrived },
+    /// The person's word is given, and is being carried out; whoever comes again goes on with it.
+    Completing { binding: KeptHash, work: Work },
     /// The code may be presented.
     Completed { binding: KeptHash, consented: Consented, code: KeptHash, wrong_codes: u8 },
     /// The person, or the provider in their name, refused.
     Denied { binding: Option<KeptHash> },
     /// The provider failed.
     Failed { binding: KeptHash, reason: String },
-    /// The code was exchanged.
-    Consumed,
+    /// The code was exchanged; a second time is a theft, which ends what the first one got.
+    Consumed {
+        /// `None` where wrong codes used it up.
+        #[serde(default)]
+        exchanged: Option<Exchanged>,
+    },
+}
+
+/// What a code was exchanged for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Exchanged {
+    pub(crate) code: KeptHash,
+    /// The key of the token's record.
+    pub(crate) token: String,
+}
+
+/// What a person's word sets going.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum Work {
+    /// A grant on an account that is connected already.
+    Grant { user: UserId, account: AccountId, label: Option<String> },
+    /// The same, with the connection first.
+    Connect { arrived: Arrived },
+}
+
+/// What a provider's answer brought. Nothing of it is anybody's before the person has said so.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Arrived {
+    pub(crate) tokens: Tokens,
+    /// What the provider granted.
+    pub(crate) granted: ScopeSet,
+    /// The provider's name for the account; `None` where it names nobody.
+    pub(crate) subject: Option<String>,
+    pub(crate) label: Option<String>,
+    pub(crate) account: AccountId,
+    /// Whose it will be; `None` for somebody new.
+    pub(crate) user: Option<UserId>,
 }
 
 /// What a person consented to, with which account.
@@ -395,13 +549,4 @@ pub(crate) struct Consented {
     pub(crate) label: Option<String>,
     /// What the person was shown, as far as the provider granted it.
     pub(crate) scopes: ScopeSet,
-    /// What this consent brought into being, and what undoing it therefore removes.
-    pub(crate) made: Made,
-}
-
-/// What a consent brought into being.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Made {
-    pub(crate) connection: Option<String>,
-    pub(crate) identity: Option<String>,
 }

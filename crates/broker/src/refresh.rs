@@ -2,15 +2,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use audit::Event;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use oauth::{OAuthError, TokenSet};
-use protocol::{Scope, ScopeSet};
+use protocol::{AccountId, Scope, ScopeSet, UserId};
 use secret::Opaque;
 use store::{Key, Lease, Life, Version, Write, Written};
 
 use crate::records::{Attempt, Connection, ConnectionState, Tokens};
-use crate::register::AUDIT;
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
 
@@ -57,11 +57,11 @@ impl Broker {
             } else {
                 let (broker, key_, provider) = (self.clone(), key.clone(), provider.id.clone());
                 let task = self.spawn(async move {
+                    let _done = Finished { broker: &broker, key: &key_ };
                     let outcome = match broker.provider(&provider) {
                         Ok(provider) => broker.refresh(&key_, provider, seen).await,
                         Err(_) => Err(RefreshFailure::ReconnectRequired),
                     };
-                    broker.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key_);
                     outcome
                 });
                 let refresh =
@@ -151,7 +151,7 @@ impl Broker {
         for _ in 0..STORE_TRIES {
             match self.write_fenced(lease, provider, held.version, renewed.clone()).await {
                 Ok(_) => {
-                    tracing::info!(target: AUDIT, event = "token_refreshed", provider_id = %provider.id);
+                    self.note_refresh(self.event("token_refreshed"), lease.key(), provider);
                     return Ok(());
                 }
                 Err(RefreshFailure::Store) => {
@@ -161,11 +161,30 @@ impl Broker {
                         tracing::warn!(error = %error, "a renewed token waits for the store");
                     }
                 }
-                Err(other) => return Err(other),
+                Err(other) => {
+                    if matches!(self.vault.get::<Connection>(lease.key()).await, Ok(None)) {
+                        // Disconnected meanwhile: what just came is given back.
+                        self.queue_revocation(&provider.id, &renewed.tokens).await.map_err(|error| unavailable(&error))?;
+                    }
+                    return Err(other);
+                }
             }
         }
         tracing::error!(provider_id = %provider.id, "a renewed token could not be stored: its owner may have to reconnect");
         Err(RefreshFailure::Store)
+    }
+
+    /// A refresh is the provider's decision and has happened: it is recorded, and not undone where that fails.
+    fn note_refresh(&self, event: Event, connection: &Key, provider: &Provider) {
+        let user = connection.parts().first().and_then(|user| UserId::parse(user).ok());
+        let account = connection.parts().get(2).and_then(|account| AccountId::parse(account).ok());
+        let event = match (user, account) {
+            (Some(user), Some(account)) => event.user(&user).account(&account),
+            _ => event,
+        };
+        if let Err(error) = self.audit.note(&event.provider(&provider.id)) {
+            tracing::error!(error = %error, "a refresh was not recorded");
+        }
     }
 
     async fn mark_lost(
@@ -176,7 +195,7 @@ impl Broker {
         reason: &str,
     ) -> Result<(), RefreshFailure> {
         let state = ConnectionState::ReconnectRequired { since: self.now(), reason: reason.to_owned() };
-        tracing::info!(target: AUDIT, event = "connection_lost", provider_id = %provider.id, reason);
+        self.note_refresh(self.event("connection_lost").by("provider").reason(reason), lease.key(), provider);
         let lost = Connection { state, attempt: None, ..held.body };
         self.write_fenced(lease, provider, held.version, lost).await.map(drop)
     }
@@ -245,6 +264,18 @@ impl Broker {
             Ok(None) => Err(RefreshFailure::ReconnectRequired),
             Err(error) => Err(unavailable(&error)),
         }
+    }
+}
+
+/// Takes a refresh out of the list of those under way, also where it ended by a panic.
+struct Finished<'a> {
+    broker: &'a Broker,
+    key: &'a Key,
+}
+
+impl Drop for Finished<'_> {
+    fn drop(&mut self) {
+        self.broker.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(self.key);
     }
 }
 

@@ -1,12 +1,13 @@
 use protocol::wire::{AgentStatus, ProviderApproval, Registration, RegistrationResponse};
-use protocol::{AgentId, Audience, ClientId, ProviderId, Scope, ScopeSet};
+use protocol::{AgentId, Audience, ClientId, ScopeSet};
 use secret::Opaque;
 use serde_json::{Map, Value};
 use store::{Life, Written};
 use url::Url;
 
+use crate::approve::{answers, status};
 use crate::documents::AgentIdentity;
-use crate::records::{Agent, Client, KeptHash};
+use crate::records::{Agent, Client, KeptHash, Requested, Standing};
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -29,7 +30,7 @@ pub struct RegistrationView {
     /// Whether it may begin consents now.
     pub status: AgentStatus,
     /// What was approved.
-    pub approvals: Vec<(ProviderId, ScopeSet)>,
+    pub approvals: Vec<ProviderApproval>,
     /// RFC 3339.
     pub approval_expires: String,
 }
@@ -37,6 +38,7 @@ pub struct RegistrationView {
 impl Broker {
     /// Registers an agent (ATH 0.1, phase A). The attestation is judged before anything else is answered.
     pub async fn register(&self, request: Map<String, Value>) -> Result<RegistrationResponse, BrokerError> {
+        self.admit_handshake()?;
         let presented =
             request.get("agent_attestation").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
         let agent_id = request.get("agent_id").and_then(Value::as_str).ok_or(BrokerError::AttestationMissing)?;
@@ -49,51 +51,53 @@ impl Broker {
         if self.vault.get::<Agent>(&key).await?.is_some() {
             return Err(BrokerError::AlreadyRegistered);
         }
-        let answers = self.approve(&registration);
-        let (agent, secret) = self.new_agent(agent_id, identity, &registration, &answers)?;
-
-        // The look-up by client id first: alone it leads nowhere, while a registration without it could not be used.
-        let client_key = Client::key(&agent.client_id);
-        self.vault.insert(&client_key, &Client { agent_id: agent.agent_id.clone() }, Life::Forever).await?;
-        if self.vault.insert(&key, &agent, Life::Forever).await? == Written::Refused {
-            self.vault.delete(&client_key).await?;
-            return Err(BrokerError::AlreadyRegistered);
-        }
-        if agent.approvals.is_empty() {
-            tracing::info!(
-                target: AUDIT, event = "agent_registration_denied", agent_id = %agent.agent_id,
-                denial_reason = "no requested scope is offered",
-            );
-        }
-        tracing::info!(target: AUDIT, event = "agent_registered", agent_id = %agent.agent_id, client_id = %agent.client_id);
+        let requests = self.judge_requests(&agent_id, &registration);
+        let (agent, secret) = self.new_agent(agent_id, &identity, &registration, requests)?;
+        let asked: ScopeSet = agent.requests.iter().flat_map(|request| request.approved.union(&request.pending).iter().cloned().collect::<Vec<_>>()).collect();
+        let approved: ScopeSet = agent.requests.iter().flat_map(|request| request.approved.iter().cloned()).collect();
+        let event = match status(&agent) {
+            AgentStatus::Denied => self.event("agent_registration_denied").denial("nothing that was asked for is offered"),
+            AgentStatus::Pending => self.event("agent_registered").reason("waits for an operator"),
+            AgentStatus::Approved => self.event("agent_registered"),
+        };
+        let event = event.agent(&agent.agent_id).client(&agent.client_id).requested(&asked).effective(&approved);
+        self.decide(event.by("policy"), self.enter(&agent)).await?;
         Ok(RegistrationResponse {
             client_id: agent.client_id.clone(),
             client_secret: secret.expose().to_owned(),
-            agent_status: status(&agent.approvals),
-            approved_providers: answers,
+            agent_status: status(&agent),
+            approved_providers: answers(&agent.requests),
             approval_expires: agent.approval_expires.to_rfc3339(),
         })
+    }
+
+    /// The look-up by client id first: alone it leads nowhere, while a registration without it could not be used.
+    async fn enter(&self, agent: &Agent) -> Result<(), BrokerError> {
+        let (key, client_key) = (Agent::key(&agent.agent_id), Client::key(&agent.client_id));
+        self.vault.insert(&client_key, &Client { agent_id: agent.agent_id.clone() }, Life::Forever).await?;
+        if self.vault.insert(&key, agent, Life::Forever).await? == Written::Refused {
+            self.vault.delete(&client_key).await?;
+            return Err(BrokerError::AlreadyRegistered);
+        }
+        self.vault.list(Agent::all(), &client_key).await
     }
 
     /// An agent's own registration. Unknown and foreign ones are refused alike.
     pub async fn registration(&self, client: &str, proof: ClientProof<'_>) -> Result<RegistrationView, BrokerError> {
         let agent = self.proven_agent(client, proof).await?.body;
         Ok(RegistrationView {
-            status: status(&agent.approvals),
+            status: status(&agent),
             approval_expires: agent.approval_expires.to_rfc3339(),
+            approvals: answers(&agent.requests),
             agent_id: agent.agent_id,
             client_id: agent.client_id,
-            approvals: agent.approvals,
         })
     }
 
-    /// Ends a registration; every grant and token that hangs on it ends with it.
+    /// Ends a registration; every grant and token that hangs on it ends with it, on every replica.
     pub async fn deregister(&self, client: &str, proof: ClientProof<'_>) -> Result<(), BrokerError> {
         let agent = self.proven_agent(client, proof).await?.body;
-        self.vault.delete(&Agent::key(&agent.agent_id)).await?;
-        self.vault.delete(&Client::key(&agent.client_id)).await?;
-        tracing::info!(target: AUDIT, event = "agent_deleted", agent_id = %agent.agent_id, client_id = %agent.client_id);
-        Ok(())
+        self.remove_agent(&agent, self.event("agent_deleted").by("agent")).await
     }
 
     /// The registration behind a client id; `None` where there is none.
@@ -105,66 +109,38 @@ impl Broker {
     }
 
     /// The registration whose client id and secret were presented.
-    pub(crate) async fn authenticated_agent(&self, client: &str, secret: &str) -> Result<Agent, BrokerError> {
+    pub(crate) async fn authenticated_agent(&self, client: &str, secret: &str) -> Result<Held<Agent>, BrokerError> {
         let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
-        let agent = self.agent(&client).await?.ok_or(BrokerError::ClientNotAuthenticated)?.body;
-        if !agent.secret.matches(secret) {
-            return Err(BrokerError::ClientNotAuthenticated);
-        }
+        self.admit_client(&client)?;
+        let agent = self.agent(&client).await?.filter(|agent| agent.body.secret.matches(secret));
+        let agent = agent.ok_or_else(|| self.wrong_secret(&client))?;
         Ok(agent)
     }
 
     async fn proven_agent(&self, client: &str, proof: ClientProof<'_>) -> Result<Held<Agent>, BrokerError> {
         let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
-        let agent = self.agent(&client).await?.ok_or(BrokerError::ClientNotAuthenticated)?;
+        self.admit_client(&client)?;
+        let agent = self.agent(&client).await?.ok_or_else(|| self.wrong_secret(&client))?;
         let proven = match proof {
             ClientProof::Secret(secret) => agent.body.secret.matches(secret),
             ClientProof::Attestation(presented) => {
                 let audience = Audience::handshake(self.urls.public(), &self.urls.agent(&client));
                 match self.attested(&agent.body.agent_id, presented, &audience).await {
-                    Ok(_) => true,
-                    Err(error @ BrokerError::Store(_)) => return Err(error),
+                    Ok((_, identity)) => self.recognise(&agent, &identity).await.is_ok(),
+                    Err(error @ (BrokerError::Store(_) | BrokerError::Audit(_))) => return Err(error),
                     Err(_) => false,
                 }
             }
         };
-        if proven { Ok(agent) } else { Err(BrokerError::ClientNotAuthenticated) }
-    }
-
-    fn approve(&self, registration: &Registration) -> Vec<ProviderApproval> {
-        registration
-            .requested_providers
-            .iter()
-            .map(|request| {
-                let provider = ProviderId::parse(&request.provider_id).ok().and_then(|id| self.provider(&id).ok());
-                let available = provider.map(|provider| provider.operations.scopes().clone()).unwrap_or_default();
-                let known = |scope: &&String| Scope::parse(scope).is_ok_and(|scope| available.contains(&scope));
-                let (approved, denied): (Vec<_>, Vec<_>) = request.scopes.iter().partition(known);
-                let reason = match (provider, denied.is_empty()) {
-                    (None, _) => {
-                        Some("The gateway has no such provider; /.well-known/ath.json lists those it has.".to_owned())
-                    }
-                    (Some(_), false) => {
-                        Some("The provider has no such scopes; /.well-known/ath.json lists those it has.".to_owned())
-                    }
-                    (Some(_), true) => None,
-                };
-                ProviderApproval {
-                    provider_id: request.provider_id.clone(),
-                    approved_scopes: approved.into_iter().cloned().collect(),
-                    denied_scopes: denied.into_iter().cloned().collect(),
-                    denial_reason: reason,
-                }
-            })
-            .collect()
+        if proven { Ok(agent) } else { Err(self.wrong_secret(&client)) }
     }
 
     fn new_agent(
         &self,
         agent_id: AgentId,
-        identity: AgentIdentity,
+        identity: &AgentIdentity,
         registration: &Registration,
-        answers: &[ProviderApproval],
+        requests: Vec<Requested>,
     ) -> Result<(Agent, Opaque), BrokerError> {
         let own = self.urls.callback();
         let redirect_uris: Vec<String> =
@@ -177,11 +153,13 @@ impl Broker {
         let agent = Agent {
             client_id: ClientId::generate(self.entropy.as_ref()),
             secret: KeptHash::of(secret.hash()),
-            name: identity.name,
+            name: identity.name.clone(),
             developer: registration.developer.name.clone(),
             purpose: registration.purpose.clone(),
             redirect_uris,
-            approvals: approvals(answers),
+            requests,
+            standing: Standing::Active,
+            era: 1,
             key_fingerprint: identity.key.fingerprint(),
             registered: now,
             approval_expires: now.plus(self.lifetimes.approval),
@@ -214,27 +192,6 @@ fn fields(request: Map<String, Value>) -> Result<Registration, BrokerError> {
     Ok(registration)
 }
 
-/// What was approved, by provider; one that was asked for twice counts with all its scopes.
-fn approvals(answers: &[ProviderApproval]) -> Vec<(ProviderId, ScopeSet)> {
-    let mut approvals: Vec<(ProviderId, ScopeSet)> = Vec::new();
-    for answer in answers {
-        let Ok(provider) = ProviderId::parse(&answer.provider_id) else { continue };
-        let scopes: ScopeSet = answer.approved_scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect();
-        if scopes.is_empty() {
-            continue;
-        }
-        match approvals.iter_mut().find(|(id, _)| *id == provider) {
-            Some((_, known)) => *known = known.union(&scopes),
-            None => approvals.push((provider, scopes)),
-        }
-    }
-    approvals
-}
-
-fn status(approvals: &[(ProviderId, ScopeSet)]) -> AgentStatus {
-    if approvals.is_empty() { AgentStatus::Denied } else { AgentStatus::Approved }
-}
-
 /// `https`, or `http` on loopback (RFC 8252 §7.3), without fragment (RFC 6749 §3.1.2) or credentials, and written canonically.
 fn is_redirect(uri: &str) -> bool {
     let Ok(url) = Url::parse(uri) else { return false };
@@ -263,7 +220,6 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-pub(crate) const AUDIT: &str = "ath_gateway::audit";
 const MAX_REDIRECTS: usize = 16;
 const MAX_PROVIDERS: usize = 64;
 const MAX_SCOPES: usize = 1024;

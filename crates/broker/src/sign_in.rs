@@ -11,18 +11,16 @@ mod trusted_header;
 
 use std::net::IpAddr;
 
-use protocol::{AccountId, ProviderId, UserId};
+use protocol::UserId;
 use secret::Opaque;
 use store::{Life, Written};
 
-use crate::people::{Person, Standing};
 use crate::records::{Browser, Identity, SignIn, SignedInBy};
-use crate::register::AUDIT;
 use crate::text::shown;
 use crate::{Broker, BrokerError};
 
 pub use accounts::{Account, Accounts};
-pub use openid::{Arrived, Departure, OpenidAnswer, OpenidClient, OpenidEndpoints, OpenidSettings};
+pub use openid::{Arrived, Departure, GivenEndpoints, OpenidAnswer, OpenidClient, OpenidEndpoints, OpenidSettings};
 pub use trusted_header::{ProxyProblem, ProxyProof, SharedSecret, TrustedHeader, Vouched};
 
 /// How the gateway learns who the user is.
@@ -31,9 +29,9 @@ pub enum SignInMethod {
     /// What the provider says of whoever signs in there.
     Provider,
     /// Single sign-on.
-    Openid(OpenidClient),
+    Openid(Box<OpenidClient>),
     /// Accounts of the gateway's own.
-    Accounts(Accounts),
+    Accounts(Box<Accounts>),
     /// The word of a proxy in front.
     Header(TrustedHeader),
 }
@@ -156,10 +154,11 @@ impl Broker {
     /// Ends a browser's sign-in, whichever way it came about.
     pub async fn sign_out(&self, browser: Option<&str>) -> Result<(), BrokerError> {
         let Some(cookie) = browser else { return Ok(()) };
-        if let Some(ended) = self.live_browser(Some(cookie)).await? {
-            tracing::info!(target: AUDIT, event = "signed_out", user_id = %ended.user);
-        }
-        self.vault.delete(&Browser::key(cookie)).await
+        let Some(ended) = self.live_browser(Some(cookie)).await? else {
+            return self.vault.delete(&Browser::key(cookie)).await;
+        };
+        let event = self.event("signed_out").user(&ended.user);
+        self.decide(event, self.vault.delete(&Browser::key(cookie))).await
     }
 
     /// Where people sign in at the gateway itself, nobody goes on without.
@@ -170,21 +169,6 @@ impl Broker {
         Ok(())
     }
 
-    /// Whose connection it becomes: that of whoever is signed in, with whatever account. What the provider calls the account leads to
-    /// nobody, so that two people may connect the same one, each for themselves.
-    pub(crate) fn own_person(
-        provider: &ProviderId,
-        identity: Option<oauth::Identity>,
-        live: Option<UserId>,
-    ) -> Result<Person, BrokerError> {
-        let user = live.ok_or(SignInError::Missing)?;
-        let (account, label) = match identity {
-            Some(identity) => (AccountId::of_subject(provider, &identity.subject), identity.label),
-            None => (AccountId::of_subject(provider, user.as_str()), None),
-        };
-        Ok(Person { user, account, label, made_identity: None, standing: Standing::SignedIn })
-    }
-
     /// Signs somebody in under a new secret; the one that the browser came with is void from here on.
     async fn welcome(&self, by: SignedInBy, browser: Option<&str>) -> Result<Opaque, BrokerError> {
         let user = self.user_behind(&by).await?;
@@ -193,9 +177,9 @@ impl Broker {
         }
         let cookie = Opaque::generate("", self.entropy.as_ref());
         let lifetime = self.lifetimes.browser;
-        tracing::info!(target: AUDIT, event = "signed_in", user_id = %user, by = by.kind());
-        let body = Browser { user, expires: self.now().plus(lifetime), by: Some(by) };
-        self.vault.insert(&Browser::key(cookie.expose()), &body, Life::For(lifetime)).await?;
+        let event = self.event("signed_in").user(&user).reason(by.kind());
+        let body = Browser { user, expires: self.now().plus(lifetime), by: Some(by), proven: Vec::new() };
+        self.decide(event, self.vault.insert(&Browser::key(cookie.expose()), &body, Life::For(lifetime))).await?;
         Ok(cookie)
     }
 

@@ -18,6 +18,8 @@ use url::Url;
 
 use super::*;
 
+mod sign_in;
+
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const AGENT: &str = "https://agent.example/agent.json";
 const GATEWAY: &str = "https://gateway.example";
@@ -49,6 +51,19 @@ impl HttpClient for ActingProvider {
 fn answer(status: u16, body: &Value) -> Response<Vec<u8>> {
     let response = Response::builder().status(status).header("content-type", "application/json");
     response.body(body.to_string().into_bytes()).expect("a response")
+}
+
+/// An audit log that takes everything and keeps nothing.
+struct Paper;
+
+impl audit::Sink for Paper {
+    fn append(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Serves one identity document, and counts how often.
@@ -84,6 +99,10 @@ fn document(key: &AgentKey) -> Value {
 impl Bench {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
+        Self::over(Arc::new(MemoryStore::new(clock.clone())), clock, SignInMethod::Provider)
+    }
+
+    fn over(store: Arc<MemoryStore>, clock: Arc<ManualClock>, sign_in: SignInMethod) -> Self {
         let key = AgentKey::generate().expect("a key");
         let agent = Arc::new(ActingAgent { document: Mutex::new(document(&key)), fetched: AtomicUsize::new(0) });
         let provider = Arc::new(ActingProvider::default());
@@ -101,6 +120,7 @@ impl Bench {
             id: ProviderId::parse("crm").expect("an id"),
             display_name: "CRM".to_owned(),
             categories: Vec::new(),
+            host: None,
             api_base: Url::parse("https://crm.example/api").expect("a URL"),
             token_endpoint: Url::parse("https://crm.example/token").expect("a URL"),
             operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
@@ -108,14 +128,17 @@ impl Bench {
             http: provider.clone(),
         };
         let broker = Broker::new(Parts {
-            store: Arc::new(MemoryStore::new(clock.clone())),
+            store,
             keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
             clock: clock.clone(),
+            audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
+            approvals: policy::Approvals::default(),
+            limits: Limits::off(),
             entropy: Arc::new(SeededEntropy::new(1)),
             documents: agent.clone(),
             pinned: HashMap::new(),
             providers: vec![crm],
-            sign_in: SignInMethod::Provider,
+            sign_in,
             urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
             lifetimes: Lifetimes {
                 token: Duration::from_secs(3600),
@@ -169,7 +192,7 @@ impl Bench {
         let answer = ProviderAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
         let next = self.broker.callback(answer, Some(allowed.binding.expose()), None).await.expect("exchanges");
         assert!(matches!(next, Next::Confirm(_)));
-        self.broker.confirm(&session, allowed.binding.expose()).await.expect("confirms");
+        self.broker.confirm(&session, allowed.binding.expose(), None).await.expect("confirms");
         let DonePage::Allowed { code: Some(code), agent_name } =
             self.broker.done_page(&session, Some(allowed.binding.expose())).await.expect("a page")
         else {

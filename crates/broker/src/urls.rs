@@ -27,6 +27,13 @@ impl Urls {
         self.public_url.starts_with("https://")
     }
 
+    /// A host name of the gateway's, with the public URL's scheme.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> String {
+        let scheme = if self.is_https() { "https" } else { "http" };
+        format!("{scheme}://{}", host.to_ascii_lowercase())
+    }
+
     /// `POST` here registers an agent.
     #[must_use]
     pub fn register(&self) -> String {
@@ -55,6 +62,12 @@ impl Urls {
     #[must_use]
     pub fn callback(&self) -> String {
         format!("{}/ath/callback", self.public_url)
+    }
+
+    /// What a person has connected.
+    #[must_use]
+    pub fn accounts(&self) -> String {
+        format!("{}/accounts", self.public_url)
     }
 
     /// The consent page of a session, with the PKCE parameters that ATH 0.1 wants to see in it.

@@ -62,12 +62,26 @@ impl Vault {
         self.write(Write::Swap { key: key.clone(), expected: read, bytes, life }).await
     }
 
+    /// As `swap`, for what lives on; another writer who was faster is an error.
+    pub(crate) async fn replace<T: Body>(&self, key: &Key, read: Version, body: &T) -> Result<(), BrokerError> {
+        match self.swap(key, read, body, Life::Forever).await? {
+            Written::Done => Ok(()),
+            Written::Refused => Err(BrokerError::Contention),
+        }
+    }
+
     pub(crate) async fn delete(&self, key: &Key) -> Result<(), BrokerError> {
         self.write(Write::Delete { key: key.clone() }).await.map(drop)
     }
 
     pub(crate) async fn list(&self, index: Index, key: &Key) -> Result<(), BrokerError> {
         self.write(Write::List { index, key: key.clone() }).await.map(drop)
+    }
+
+    /// Does many writes, and waits until they are durable.
+    pub(crate) async fn write_all(&self, writes: Vec<Write>) -> Result<(), BrokerError> {
+        self.store.batch(writes).await?;
+        Ok(())
     }
 
     /// Does one write and waits until it is durable.

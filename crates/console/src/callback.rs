@@ -1,4 +1,4 @@
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery};
 use axum::response::Response;
 use broker::{Broker, ProviderAnswer};
 use http::HeaderMap;
@@ -9,7 +9,7 @@ use crate::error::PageError;
 
 /// Where providers send the browser back to (RFC 6749 §4.1.2).
 pub(crate) async fn callback(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {

@@ -1,6 +1,6 @@
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
 use broker::{Broker, DonePage, Ending, Next, SignedIn};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -27,7 +27,7 @@ pub(crate) struct Decision {
 
 /// Shows what is asked, by whom. Claims nothing: software follows links, too.
 pub(crate) async fn show(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     person: Option<Extension<SignedIn>>,
     headers: HeaderMap,
@@ -44,7 +44,7 @@ pub(crate) async fn show(
 
 /// Allow or deny.
 pub(crate) async fn decide(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     headers: HeaderMap,
     form: Result<Form<Decision>, FormRejection>,
 ) -> Result<Response, PageError> {
@@ -63,13 +63,16 @@ pub(crate) async fn decide(
 
 /// Names the account that the person signed in with.
 pub(crate) async fn show_account(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let session = session_in(query.as_deref())?;
     let cookies = Cookies::of(&headers, &broker);
-    let view = broker.account_page(&session, &cookies.binding(&session).unwrap_or_default()).await?;
+    let view = {
+        let binding = cookies.binding(&session).unwrap_or_default();
+        broker.account_page(&session, &binding, cookies.browser().as_deref()).await?
+    };
     let (secret, fresh) = form_secret(&broker, &cookies);
     let token = forgery::token(&secret, session.as_str());
     let page = render(StatusCode::OK, &Account { view: &view, session: session.as_str(), token: &token });
@@ -78,7 +81,7 @@ pub(crate) async fn show_account(
 
 /// Go on with the account, or undo.
 pub(crate) async fn decide_account(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     headers: HeaderMap,
     form: Result<Form<Decision>, FormRejection>,
 ) -> Result<Response, PageError> {
@@ -86,7 +89,7 @@ pub(crate) async fn decide_account(
     let binding = cookies.binding(&session).unwrap_or_default();
     match form.decision.as_str() {
         "continue" => {
-            let confirmed = broker.confirm(&session, &binding).await?;
+            let confirmed = broker.confirm(&session, &binding, cookies.browser().as_deref()).await?;
             let signed_in = confirmed.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
             Ok(with_cookies(go(&broker, &Next::Ending(confirmed.ending)), [signed_in]))
         }
@@ -97,7 +100,7 @@ pub(crate) async fn decide_account(
 
 /// The gateway's own last page.
 pub(crate) async fn done(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {

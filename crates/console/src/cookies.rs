@@ -138,3 +138,33 @@ fn departure_name(session: Option<&SessionId>) -> String {
 const BINDING: &str = "ath_consent_";
 const BROWSER: &str = "ath_browser";
 const FORM: &str = "ath_form";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dropped(naming: Naming, cookies: &[&str]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for line in cookies {
+            headers.append(header::COOKIE, HeaderValue::from_str(line).expect("a value"));
+        }
+        let cookies = Cookies { headers: &headers, naming };
+        let values = cookies.drop_bindings().into_iter().flatten();
+        values.map(|value| value.to_str().expect("ASCII").to_owned()).collect()
+    }
+
+    #[test]
+    fn what_a_browser_has_claimed_is_dropped_and_nothing_else() {
+        let sent = [
+            "__Host-ath_consent_0a=x; __Host-ath_browser=y; ath_consent_0b=z",
+            "__Host-ath_consent_0c=x; other=ath_consent_",
+        ];
+        let gone = |name: &str| format!("{name}=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
+        assert_eq!(dropped(Naming::Host, &sent), ["__Host-ath_consent_0a", "__Host-ath_consent_0c"].map(gone));
+        let sent = ["ath_consent_0a_4180=x; ath_consent_0b_4181=x; ath_browser_4180=y; ath_form_4180=z"];
+        assert_eq!(
+            dropped(Naming::Port("4180".to_owned()), &sent),
+            ["ath_consent_0a_4180=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0"]
+        );
+    }
+}

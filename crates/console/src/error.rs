@@ -35,6 +35,7 @@ impl IntoResponse for PageError {
             _ => tracing::debug!(error = ?self, "a page was refused"),
         }
         let wait = match &self {
+            Self::Broker(BrokerError::TooMany { .. }) => Some("60"),
             Self::Broker(BrokerError::SignIn(error)) => retry_after(error),
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
         };
@@ -109,7 +110,7 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "You can close this page.",
         ),
         BrokerError::ConsentPending => (bad, "This is not finished yet", "The request is still being answered.", AGAIN),
-        BrokerError::AgentNotRegistered | BrokerError::AgentUnapproved | BrokerError::ProviderNotApproved => (
+        BrokerError::AgentNotRegistered | BrokerError::AgentUnapproved(_) | BrokerError::ProviderNotApproved => (
             StatusCode::FORBIDDEN,
             "The agent may not ask for this",
             "Its registration at this gateway is gone, or does not cover what it asks for.",
@@ -120,6 +121,36 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "The service could not be reached",
             "The service you wanted to connect did not answer as it should.",
             "Nothing was connected. Try again later.",
+        ),
+        BrokerError::AccountElsewhere => (
+            StatusCode::CONFLICT,
+            "This account belongs to somebody else here",
+            "You are signed in at this gateway as one person, and the account you just used at the service was connected by another.",
+            "If both are you, or somebody else used this browser before: sign out at this gateway, then go back to the agent and begin again.",
+        ),
+        BrokerError::NotSignedIn => (
+            StatusCode::FORBIDDEN,
+            "You are not signed in",
+            "This browser is not signed in here, or no longer. Nothing was done.",
+            "Open the accounts page again, and sign in.",
+        ),
+        BrokerError::Unknown(_) => (
+            StatusCode::NOT_FOUND,
+            "This is not there any more",
+            "It may have been ended already.",
+            "Open the accounts page again to see what there is.",
+        ),
+        BrokerError::TooMany { .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests",
+            "More came from here than this gateway takes.",
+            "Wait a minute, then try again.",
+        ),
+        BrokerError::Audit(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The gateway cannot answer right now",
+            "It cannot record what it decides, so it decides nothing.",
+            "Reload this page in a moment.",
         ),
         BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -152,6 +183,7 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         | BrokerError::TokenInvalid
         | BrokerError::TokenExpired
         | BrokerError::TokenRevoked
+        | BrokerError::ProviderSuspended
         | BrokerError::ForeignToken => {
             (bad, "This request cannot be answered", "Something in it is not as it should be.", AGAIN)
         }

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** what an agent says of itself is text in a template, escaped, never markup.
 
+mod accounts;
 mod callback;
 mod consent;
 mod cookies;
@@ -20,13 +21,15 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use broker::Broker;
 
-/// The pages, to be merged with the JSON endpoints.
+/// The pages, to be merged with the JSON endpoints. Whoever serves them puts the request's own broker beside each request, as an
+/// extension: [`Broker::asked_by`].
 pub fn router(broker: Broker) -> Router {
     let personal = Router::new()
         .route("/ath/consent", get(consent::show).post(consent::decide))
         .route("/ath/consent/account", get(consent::show_account).post(consent::decide_account))
         .route("/ath/consent/done", get(consent::done))
         .route("/ath/callback", get(callback::callback))
+        .route("/accounts", get(accounts::show).post(accounts::decide))
         .route_layer(from_fn_with_state(broker.clone(), sign_in::required));
     Router::new()
         .route("/", get(pages::home))

@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use broker::{AccountPage, ConsentView, DonePage};
+use broker::{AccountPage, AccountsPage, ConsentView, DonePage, Joins};
 use http::{HeaderValue, StatusCode, header};
 
 /// The page that asks.
@@ -45,6 +45,16 @@ pub(crate) struct Account<'a> {
     pub(crate) view: &'a AccountPage,
     pub(crate) session: &'a str,
     pub(crate) token: &'a str,
+}
+
+/// What a person has connected, and which agents may use it.
+#[derive(Template)]
+#[template(path = "accounts.html")]
+pub(crate) struct Accounts<'a> {
+    /// `None` where nobody is signed in.
+    pub(crate) view: Option<&'a AccountsPage>,
+    pub(crate) token: &'a str,
+    pub(crate) sign_out_token: &'a str,
 }
 
 /// The last page.

@@ -55,7 +55,7 @@ pub(crate) async fn required(
 
 /// The page to sign in at; for a browser that is signed in, the way on. Changes nothing.
 pub(crate) async fn show(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, PageError> {
@@ -70,7 +70,7 @@ pub(crate) async fn show(
 
 /// Signs in, or leads to where that is done.
 pub(crate) async fn enter(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     Extension(arrival): Extension<Arrival>,
     headers: HeaderMap,
     form: Result<Form<Entered>, FormRejection>,
@@ -112,7 +112,7 @@ pub(crate) async fn enter(
 
 /// Where the OpenID provider in front sends the browser back to.
 pub(crate) async fn callback(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
@@ -128,7 +128,7 @@ pub(crate) async fn callback(
 
 /// Ends the sign-in of this browser: its record, and its cookies.
 pub(crate) async fn leave(
-    State(broker): State<Broker>,
+    Extension(broker): Extension<Broker>,
     headers: HeaderMap,
     form: Result<Form<Entered>, FormRejection>,
 ) -> Result<Response, PageError> {
@@ -171,7 +171,7 @@ fn welcome(broker: &Broker, cookies: &Cookies<'_>, cookie: &Opaque, session: Opt
 fn onward(broker: &Broker, session: Option<&SessionId>) -> Response {
     match session {
         Some(session) => Redirect::to(&broker.urls().consent_again(session)).into_response(),
-        None => Redirect::to(broker.urls().public()).into_response(),
+        None => Redirect::to(&broker.urls().accounts()).into_response(),
     }
 }
 
@@ -201,7 +201,12 @@ fn page(
         token: &token,
         problem: words.as_ref().map(|words| words.message),
     };
-    let page = form_page(render(status, &page), fresh);
+    let page = render(status, &page);
+    // Only the way to an OpenID provider leads off this origin.
+    let page = match broker.sign_in_method() {
+        SignInMethod::Openid(_) => form_page(page, fresh),
+        _ => with_cookies(page, [fresh]),
+    };
     Ok(error::with_retry_after(page, problem.and_then(error::retry_after)))
 }
 

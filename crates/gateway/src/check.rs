@@ -2,7 +2,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{Config, Environment, StoreKind};
+use broker::Urls;
+
+use crate::config::{Config, Environment, SignInConfig, StoreKind};
 
 /// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
 pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
@@ -40,6 +42,7 @@ fn summary(config: &Config) -> String {
     let public = config.gateway.public_url.as_str().trim_end_matches('/');
     // Writing to a string does not fail.
     let _ = writeln!(text, "gateway {public}, listening on {} ({transport}); store: {store}", config.gateway.listen);
+    text.push_str(&sign_in(config));
     for provider in &config.providers {
         let _ = writeln!(text, "\nprovider {} ({}), {}", provider.id, provider.display_name, provider.api_base);
         for scope in provider.operations.scopes().iter() {
@@ -54,6 +57,24 @@ fn summary(config: &Config) -> String {
     text
 }
 
+/// Nothing where it is by the provider's own word, which needs no preparation.
+fn sign_in(config: &Config) -> String {
+    match &config.sign_in {
+        SignInConfig::Provider => String::new(),
+        SignInConfig::Openid(settings) => {
+            let (name, issuer) = (&settings.display_name, settings.issuer.written());
+            let redirect_uri = Urls::new(&config.gateway.public_url).sign_in_callback();
+            format!(
+                "people sign in with {name}, {issuer}\n  redirect URI, to be registered there exactly as it stands:\n    {redirect_uri}\n"
+            )
+        }
+        SignInConfig::Accounts(accounts) => format!("people sign in with a password; accounts: {}\n", accounts.len()),
+        SignInConfig::Header(config) => {
+            format!("people are who the proxy in front names in {}\n", config.header.name)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +83,24 @@ mod tests {
     #[test]
     fn problems_are_counted() {
         assert_eq!([1, 2].map(found), ["1 problem found", "2 problems found"]);
+    }
+
+    #[test]
+    fn the_summary_has_the_redirect_uri_of_single_sign_on() {
+        let text = r#"
+            [gateway]
+            public_url = "https://gateway.example.com/"
+            [sign_in]
+            kind = "openid"
+            issuer = "https://login.example.com"
+            client_id = "ath-gateway"
+            client_secret = { file = "Cargo.toml" }
+        "#;
+        let (config, _) = Config::parse("gateway.toml", text, &SystemEnvironment).expect("a configuration");
+        let summary = summary(&config);
+        let expected = "people sign in with login.example.com, https://login.example.com\n  redirect URI, to be registered there exactly as it \
+                        stands:\n    https://gateway.example.com/ath/sign-in/callback\n";
+        assert!(summary.ends_with(expected), "{summary}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use secret::{KeyRing, SealingKey};
 
 use crate::config::KeySource;
+use crate::private_file;
 use crate::system::SystemEntropy;
 
 /// Why there is no key ring.
@@ -38,16 +38,9 @@ fn read_or_make(path: &Path) -> Result<SealingKey, KeysError> {
     SealingKey::parse(&text).map_err(|source| KeysError::Key { path: shown(), source })
 }
 
-/// Readable by its owner alone from its first moment, and on the disk before anything is sealed with it.
 fn make(path: &Path) -> io::Result<String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let key = SealingKey::generate(&SystemEntropy);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::File::open(folder)?.sync_all()?;
+    private_file::make(path, key.as_str())?;
     Ok(key.as_str().to_owned())
 }
 

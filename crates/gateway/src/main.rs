@@ -2,6 +2,7 @@
 //!
 //! This file dispatches; what runs is in `serve.rs`, how it is put together in `wiring.rs`.
 
+mod admin;
 mod check;
 mod cli;
 mod config;
@@ -11,6 +12,8 @@ mod egress;
 mod hash_password;
 mod keygen;
 mod keys;
+mod operate;
+mod private_file;
 mod serve;
 mod server;
 mod system;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Operation};
 
 fn main() -> ExitCode {
     tls::install_provider();
@@ -31,7 +34,16 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments.config, &config::SystemEnvironment),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
+        Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
+        Command::Connections(arguments) => operate(arguments, operate::Wish::connections),
+        Command::Users(arguments) => operate(arguments, operate::Wish::users),
+        Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }
+}
+
+fn operate<C: clap::Subcommand>(arguments: Operation<C>, wish: impl FnOnce(C) -> operate::Wish) -> ExitCode {
+    let form = if arguments.json { operate::OutputForm::Json } else { operate::OutputForm::Text };
+    operate::run(&arguments.config.config, wish(arguments.command), form)
 }

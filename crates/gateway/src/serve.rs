@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, SystemEnvironment};
 use crate::server::Server;
-use crate::{telemetry, wiring};
+use crate::{admin, telemetry, wiring};
 
 /// Runs the gateway until it is told to stop. A configuration with a problem in it exits 2 before anything is opened.
 pub(crate) fn run(path: &Path) -> ExitCode {
@@ -37,12 +37,16 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
     let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
     let public_url = config.gateway.public_url.clone();
+    let (admin, data) = (config.admin.clone(), config.store.path.clone());
     let parts = runtime.block_on(wiring::parts(config, shutdown.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
+    runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
+    let telling = runtime.spawn(parts.broker.clone().tell_providers());
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     runtime.block_on(stop_signal())?;
     tracing::info!("stopping: finishing what is under way");
     shutdown.cancel();
+    telling.abort();
     server.join();
     if runtime.block_on(async { tokio::time::timeout(SETTLE, parts.broker.settled()).await }).is_err() {
         tracing::error!("stopped before every refresh was stored");

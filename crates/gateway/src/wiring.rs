@@ -5,15 +5,17 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use broker::{Accounts, AgentIdentity, Broker, Codes, Development, Lifetimes, OpenidClient, SignInMethod, Urls};
+use audit::{Audit, FileSink, Sink, StandardOutput};
 use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
+use secret::Opaque;
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind};
+use crate::config::{AuditConfig, Config, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind};
 use crate::egress::{DocumentClient, ProviderClient};
 use crate::server::{Control, Parts};
 use crate::system::{SystemClock, SystemEntropy};
@@ -26,6 +28,10 @@ pub(crate) enum WiringError {
     Store(#[from] store::StoreError),
     #[error("{0}")]
     Keys(#[from] keys::KeysError),
+    #[error("the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output")]
+    Audit { path: String, source: std::io::Error },
+    #[error("the audit log has no thread: {0}")]
+    AuditThread(std::io::Error),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
     #[error("outgoing HTTP cannot be set up: {0}")]
@@ -47,12 +53,16 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         providers.push(provider);
         upstreams.push(upstream);
     }
+    let audit = open_audit(&config.audit)?;
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in)?;
     let public_host = config.gateway.public_url.clone();
     let broker = Broker::new(broker::Parts {
         store,
         keys: keys::ring(config.store.keys)?,
         clock: Arc::new(SystemClock),
+        audit: audit.clone(),
+        approvals: config.approvals,
+        limits: config.limits.limits(),
         entropy: Arc::new(SystemEntropy),
         documents: Arc::new(DocumentClient::new(tls::client(&[])?, loopback)?),
         pinned: pinned(config.agents),
@@ -73,9 +83,9 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         },
         tasks: Handle::current(),
     });
-    let router = console::router(broker.clone()).merge(api::router(broker.clone()));
+    let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
@@ -93,10 +103,27 @@ async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError>
     match &config.kind {
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
         StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
-            let options = RedisOptions { prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
+            let member = Opaque::generate("", &SystemEntropy).expose().to_owned();
+            let options =
+                RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
             Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
         }
     }
+}
+
+fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
+    let sink: Box<dyn Sink> = match config {
+        AuditConfig::StandardOutput => Box::new(StandardOutput),
+        AuditConfig::File(path) => {
+            let failed = |source| WiringError::Audit { path: path.display().to_string(), source };
+            let sink = FileSink::open(path).map_err(failed)?;
+            if sink.path() != path {
+                tracing::warn!(path = %sink.path().display(), "another gateway writes the configured audit log: this one has its own");
+            }
+            Box::new(sink)
+        }
+    };
+    Audit::start(sink, Arc::new(SystemClock)).map_err(WiringError::AuditThread)
 }
 
 /// How people sign in, and the name that the certificate of a proxy in front must be for.
@@ -105,9 +132,11 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
         SignInConfig::Provider => (SignInMethod::Provider, None),
         SignInConfig::Openid(settings) => {
             let http = Arc::new(ProviderClient::new(tls::client(&[])?)?);
-            (SignInMethod::Openid(OpenidClient::new(settings, http)), None)
+            (SignInMethod::Openid(Box::new(OpenidClient::new(*settings, http))), None)
         }
-        SignInConfig::Accounts(accounts) => (SignInMethod::Accounts(Accounts::new(accounts, &SystemEntropy)), None),
+        SignInConfig::Accounts(accounts) => {
+            (SignInMethod::Accounts(Box::new(Accounts::new(accounts, &SystemEntropy))), None)
+        }
         SignInConfig::Header(config) => (SignInMethod::Header(config.header), config.certificate_name),
     })
 }
@@ -118,6 +147,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         id: config.id.clone(),
         display_name: config.display_name,
         categories: config.categories,
+        host: config.host.clone(),
         api_base: config.api_base.clone(),
         token_endpoint: config.oauth.token_endpoint.url().clone(),
         operations: config.operations.clone(),

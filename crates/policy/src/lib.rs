@@ -3,10 +3,12 @@
 //! **Invariant:** no I/O and no state. A [`Permit`] and a [`CanonicalPath`] are made here alone, so holding one is proof that the check
 //! was made; the bytes that were matched are the bytes that are sent.
 
+mod approvals;
 mod operations;
 mod path;
 mod pattern;
 
-pub use operations::{Approval, Denied, Operations, Permit, ScopeRule};
+pub use approvals::{ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict};
+pub use operations::{Denied, Operations, Permit, ScopeRule};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{Rule, RuleError};

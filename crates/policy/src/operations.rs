@@ -20,13 +20,6 @@ pub struct Operations {
     rules: Vec<(Scope, ScopeRule)>,
 }
 
-/// What the gateway lets an agent ask people for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approval {
-    approved: ScopeSet,
-    denied: ScopeSet,
-}
-
 /// The proof that a granted scope allows one operation. Only [`Operations::permit`] makes it.
 #[derive(Debug)]
 pub struct Permit {
@@ -67,12 +60,6 @@ impl Operations {
         self.rules.iter().all(|(_, rule)| rule.rules.is_empty())
     }
 
-    /// Splits a request for scopes into what the provider has and what it has not.
-    #[must_use]
-    pub fn approve(&self, requested: &ScopeSet) -> Approval {
-        Approval { approved: requested.intersection(&self.scopes), denied: requested.difference(&self.scopes) }
-    }
-
     /// Allows an operation if some scope of `effective` has a rule for it; default deny.
     pub fn permit(&self, effective: &ScopeSet, method: &Method, path: CanonicalPath) -> Result<Permit, Denied> {
         let allowing = |(_, rule): &&(Scope, ScopeRule)| rule.rules.iter().any(|rule| rule.allows(method, &path));
@@ -83,20 +70,6 @@ impl Operations {
                 Err(Denied { wanted: self.rules.iter().filter(allowing).map(|(scope, _)| scope.clone()).collect() })
             }
         }
-    }
-}
-
-impl Approval {
-    /// The part that holds.
-    #[must_use]
-    pub fn approved(&self) -> &ScopeSet {
-        &self.approved
-    }
-
-    /// The rest of the request.
-    #[must_use]
-    pub fn denied(&self) -> &ScopeSet {
-        &self.denied
     }
 }
 
@@ -168,13 +141,4 @@ mod tests {
         assert!(operations().permit(&ScopeSet::default(), &Method::GET, path("/tickets")).is_err());
     }
 
-    #[test]
-    fn approval_splits_a_request() {
-        let approval = operations().approve(&ScopeSet::from_list("read:tickets admin"));
-        assert_eq!(approval.approved().to_string(), "read:tickets");
-        assert_eq!(approval.denied().to_string(), "admin");
-        assert_eq!(operations().says(&Scope::parse("read:tickets").expect("a scope")), Some("See your tickets"));
-        assert!(!operations().is_unmapped());
-        assert!(Operations::default().is_unmapped());
-    }
 }

@@ -39,6 +39,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(duration)))
     }
 
+    /// This point in time and `duration` earlier; the epoch where that lies before it.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+
     /// How long after `earlier` this is; nothing where it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -1,13 +1,16 @@
 use std::time::Instant;
 
+use audit::{Call, Event, Place};
 use broker::Caller;
 use http::{Method, StatusCode};
-use protocol::Scope;
+use protocol::{Origin, Scope};
 
 /// The record of one forwarded call, written when its answer's body has ended or was dropped. No path, no query, no header value.
 pub(crate) struct Access {
+    /// Reserved before the call was made.
+    place: Option<Place>,
+    origin: Origin,
     caller: Caller,
-    request_id: String,
     method: Method,
     scope: Scope,
     status: StatusCode,
@@ -18,10 +21,11 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(caller: Caller, request_id: String, method: Method, scope: Scope) -> Self {
+    pub(crate) fn new(place: Place, origin: Origin, caller: Caller, method: Method, scope: Scope) -> Self {
         Self {
+            place: Some(place),
+            origin,
             caller,
-            request_id,
             method,
             scope,
             status: StatusCode::BAD_GATEWAY,
@@ -48,20 +52,30 @@ impl Access {
 
 impl Drop for Access {
     fn drop(&mut self) {
-        tracing::info!(
+        let Some(place) = self.place.take() else { return };
+        let call = Call {
+            method: self.method.to_string(),
+            scope: self.scope.to_string(),
+            status: self.status.as_u16(),
+            bytes: self.bytes,
+            masked: self.finds,
+            end: self.end,
+            millis: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        tracing::debug!(
             target: "ath_gateway::access",
             event = "proxy_request",
-            request_id = self.request_id,
+            request_id = self.origin.request_id(),
             agent_id = %self.caller.agent_id(),
-            user_id = %self.caller.user_id(),
             provider_id = %self.caller.provider_id(),
-            method = %self.method,
-            scope = %self.scope,
-            status = self.status.as_u16(),
-            bytes = self.bytes,
-            masked = self.finds,
-            end = self.end,
-            millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            status = call.status,
+            bytes = call.bytes,
+            end = call.end,
+            millis = call.millis,
         );
+        let event = Event::new("proxy_request").from(&self.origin).agent(self.caller.agent_id());
+        let event = event.client(self.caller.client_id()).user(self.caller.user_id()).provider(self.caller.provider_id());
+        let event = event.account(self.caller.account_id()).effective(self.caller.scopes());
+        place.fill(&event.call(call));
     }
 }

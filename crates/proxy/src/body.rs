@@ -11,6 +11,18 @@ use hyper::body::Incoming;
 use crate::access::Access;
 use crate::guard::Guard;
 use crate::pool::Borrowed;
+use crate::watch::Watch;
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream's did.
+    #[error("the upstream's answer broke off")]
+    Upstream(#[source] hyper::Error),
+    /// The caller's right to it was ended.
+    #[error("access was ended while the answer ran")]
+    Revoked,
+}
 
 /// The body of an answer: the gateway's own words, or what the upstream streams.
 pub struct ProxyBody(Kind);
@@ -25,6 +37,7 @@ pub(crate) struct Streamed {
     body: Incoming,
     guard: Guard,
     access: Access,
+    watch: Watch,
     /// Goes back to the pool when the body has ended well; dropped, and closed with it, in every other case.
     connection: Option<Borrowed>,
     ended: bool,
@@ -42,12 +55,12 @@ impl ProxyBody {
 
 impl Body for ProxyBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Kind::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Streamed(streamed) => streamed.poll(context),
@@ -73,21 +86,36 @@ impl Body for ProxyBody {
 
 impl Streamed {
     /// An answer without a body (to HEAD, or 204, or 304) is over before it begins: nobody will poll it.
-    pub(crate) fn new(body: Incoming, guard: Guard, access: Access, connection: Option<Borrowed>) -> Self {
+    pub(crate) fn new(
+        body: Incoming,
+        guard: Guard,
+        access: Access,
+        watch: Watch,
+        connection: Option<Borrowed>,
+    ) -> Self {
         let ended = body.is_end_stream();
-        let mut streamed = Self { body, guard, access, connection, ended };
+        let mut streamed = Self { body, guard, access, watch, connection, ended };
         if ended {
             streamed.finish(Bytes::new());
         }
         streamed
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while !self.ended {
-            let ready = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            let polled = Pin::new(&mut self.body).poll_frame(context);
+            let over = match polled {
+                Poll::Ready(_) => self.watch.poll_busy(context),
+                Poll::Pending => self.watch.poll_idle(context),
+            };
+            if over.is_ready() {
+                // Dropped with the upstream's connection, and visibly broken for the agent.
+                return Poll::Ready(Some(Err(BodyError::Revoked)));
+            }
+            let ready = match ready!(polled) {
                 None => self.finish(Bytes::new()),
                 // A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too.
-                Some(frame) => match frame?.into_data() {
+                Some(frame) => match frame.map_err(BodyError::Upstream)?.into_data() {
                     Err(_) => continue,
                     Ok(data) => {
                         let ready = self.guard.chunk(data);

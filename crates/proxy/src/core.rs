@@ -1,11 +1,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use audit::{Audit, Event};
 use broker::{Broker, Caller};
 use http::request::Parts;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
+use protocol::Origin;
 use url::Url;
 
 use crate::access::Access;
@@ -19,10 +21,12 @@ use crate::location::Rewriting;
 use crate::pool::{Answered, Pool};
 use crate::route::{self, Proxied, Route};
 use crate::upstream::Upstream;
+use crate::watch::Watch;
 
 /// What all cores share, and none changes.
 pub struct DataPlane {
     broker: Broker,
+    audit: Audit,
     upstreams: Vec<Upstream>,
     public_url: String,
 }
@@ -33,15 +37,11 @@ pub struct Core {
     pools: Vec<Rc<Pool>>,
 }
 
-/// Names one request in logs and answers; put into the request's extensions by whoever accepts it.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
-
 impl DataPlane {
     /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
     #[must_use]
-    pub fn new(broker: Broker, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
-        Self { broker, upstreams, public_url: public_url.origin().ascii_serialization() }
+    pub fn new(broker: Broker, audit: Audit, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
+        Self { broker, audit, upstreams, public_url: public_url.origin().ascii_serialization() }
     }
 
     /// Whether a request is to be forwarded, and where.
@@ -65,11 +65,22 @@ impl Core {
         &self.plane
     }
 
-    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
+    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. Where it comes from stands in its extensions, an
+    /// [`Origin`].
     pub async fn serve(&self, route: Proxied, request: Request<Incoming>) -> Response<ProxyBody> {
         match self.forwarded(&route, request).await {
             Ok(response) => response,
             Err(error) => refuse(&error),
+        }
+    }
+
+    fn violation(&self, origin: &Origin, caller: &Caller, denied: &Denied) -> ProxyError {
+        let event = Event::new("scope_violation").from(origin).agent(caller.agent_id()).client(caller.client_id());
+        let event = event.user(caller.user_id()).provider(caller.provider_id()).account(caller.account_id());
+        let event = event.effective(caller.scopes()).denied(denied.wanted(), "no granted scope allows the operation");
+        match self.plane.audit.note(&event) {
+            Ok(()) => ProxyError::Denied { wanted: denied.wanted().clone() },
+            Err(error) => error.into(),
         }
     }
 
@@ -78,43 +89,46 @@ impl Core {
         let (parts, body) = request.into_parts();
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pool = route.upstream.and_then(|number| self.pools.get(number));
-        let caller = authenticate(&self.plane.broker, &parts.headers, route, upstream).await?;
+        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+        let broker = self.plane.broker.asked_by(origin.clone());
+        let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
         let (upstream, pool) = upstream.zip(pool).ok_or(ProxyError::ProviderMismatch)?;
 
         let query = query(&parts.uri)?;
         let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
         let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
-        let permit = permit.map_err(|denied| violation(&caller, &denied))?;
+        let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
+        broker.admit(&caller)?;
 
-        let lent = self.plane.broker.lend(&caller).await?;
-        let request_id = request_id(&parts);
-        let mut access = Access::new(caller.clone(), request_id, permit.method().clone(), permit.scope().clone());
+        // Before anything is sent: what cannot be recorded is not forwarded.
+        let place = self.plane.audit.reserve()?;
+        let lent = broker.lend(&caller).await?;
+        let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
         let call = Call { pool, upstream, permit: &permit, query, headers: &parts.headers };
-        let (answered, lent) = call.exchange(&self.plane.broker, &caller, body, lent).await?;
+        let (answered, lent) = call.exchange(&broker, &caller, body, lent).await?;
         access.answered(answered.response.status());
 
         let rewriting = Rewriting::new(upstream, route.entrance, &self.plane.public_url);
-        Ok(respond(answered, &rewriting, Guard::new(&lent), access))
+        let watch = Watch::new(broker, caller, permit.scope().clone());
+        Ok(respond(answered, &rewriting, Guard::new(&lent), access, watch))
     }
 }
 
-fn respond(answered: Answered, rewriting: &Rewriting<'_>, mut guard: Guard, access: Access) -> Response<ProxyBody> {
+fn respond(
+    answered: Answered,
+    rewriting: &Rewriting<'_>,
+    mut guard: Guard,
+    access: Access,
+    watch: Watch,
+) -> Response<ProxyBody> {
     let (mut parts, body) = answered.response.into_parts();
     headers::incoming(&mut parts.headers);
     rewriting.apply(&mut parts.headers);
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
-    let streamed = Streamed::new(body, guard, access, answered.connection);
+    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
-}
-
-fn violation(caller: &Caller, denied: &Denied) -> ProxyError {
-    tracing::info!(
-        target: "ath_gateway::audit", event = "scope_violation", agent_id = %caller.agent_id(), user_id = %caller.user_id(),
-        provider_id = %caller.provider_id(), effective_scopes = %caller.scopes(), denied_scopes = %denied.wanted(),
-    );
-    ProxyError::Denied { wanted: denied.wanted().clone() }
 }
 
 /// The query, as it came; refused where it carries an access token, or a method that some frameworks obey.
@@ -127,10 +141,6 @@ fn query(uri: &Uri) -> Result<Option<&str>, ProxyError> {
         }
     }
     Ok(query)
-}
-
-fn request_id(parts: &Parts) -> String {
-    parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
 
 const REFUSED: [&str; 2] = ["access_token", "_method"];

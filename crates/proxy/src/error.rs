@@ -45,6 +45,9 @@ pub enum ProxyError {
     /// The broker refused, or could not decide.
     #[error("the broker refused")]
     Broker(#[from] BrokerError),
+    /// The call cannot be recorded.
+    #[error("the audit log failed")]
+    Audit(#[from] audit::AuditError),
     /// No connection to the upstream.
     #[error("the upstream cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -117,8 +120,19 @@ pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
 fn retry_after(error: &ProxyError, status: StatusCode) -> Option<Duration> {
     match error {
         ProxyError::Broker(BrokerError::Provider { retry_after, .. }) => *retry_after,
+        ProxyError::Broker(BrokerError::TooMany { retry_after }) => Some(*retry_after),
         _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
         _ => None,
+    }
+}
+
+fn unrecorded() -> Row {
+    Row {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: ErrorCode::InternalError,
+        reason: "audit_unavailable",
+        message: "The gateway cannot record what it does, so it does nothing.",
+        hint: "Try again after Retry-After.",
     }
 }
 
@@ -136,6 +150,7 @@ fn row(error: &ProxyError) -> Row {
             message: "The request cannot be matched to an approved operation: it can be read in more than one way.",
             hint: "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
         },
+        ProxyError::Audit(_) => unrecorded(),
         ProxyError::TokenMissing => new(
             ErrorCode::TokenInvalid,
             "token_missing",
@@ -224,11 +239,11 @@ fn broker_row(error: &BrokerError) -> Row {
             "The ATH token, or what it hangs on, was revoked.",
             "Ask the person again with POST /ath/authorize, if they want it.",
         ),
-        BrokerError::AgentUnapproved => new(
+        BrokerError::AgentUnapproved(why) => new(
             ErrorCode::AgentUnapproved,
-            "agent_unapproved",
-            "The agent's registration is not approved, or its approval has expired.",
-            "Register again, or ask the gateway's operator.",
+            why.reason(),
+            "The agent's registration is not approved right now.",
+            "Ask the gateway's operator, who sees it with `ath-gateway agents list`; register again where the approval has expired.",
         ),
         BrokerError::ReconnectRequired { .. } => new(
             ErrorCode::OAuthError,
@@ -242,6 +257,25 @@ fn broker_row(error: &BrokerError) -> Row {
             "The provider's OAuth server cannot renew the access token right now.",
             "Try again after Retry-After.",
         ),
+        BrokerError::ProviderSuspended => Row {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            ..new(
+                ErrorCode::OAuthError,
+                "provider_suspended",
+                "The gateway's operator has stopped everything that goes to this provider.",
+                "Try again later, or ask the gateway's operator.",
+            )
+        },
+        BrokerError::TooMany { .. } => Row {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            ..new(
+                ErrorCode::InternalError,
+                "rate_limited",
+                "Too many requests in too short a time.",
+                "Try again after Retry-After.",
+            )
+        },
+        BrokerError::Audit(_) => unrecorded(),
         BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => Row {
             status: StatusCode::SERVICE_UNAVAILABLE,
             ..new(

@@ -23,9 +23,10 @@ mod location;
 mod pool;
 mod route;
 mod upstream;
+mod watch;
 
-pub use crate::core::{Core, DataPlane, RequestId};
-pub use body::ProxyBody;
+pub use crate::core::{Core, DataPlane};
+pub use body::{BodyError, ProxyBody};
 pub use error::{ProxyError, refuse};
 pub use gate::{GateError, check};
 pub use route::{Proxied, Route};

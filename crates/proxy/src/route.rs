@@ -37,6 +37,9 @@ pub(crate) enum Entrance {
 pub(crate) fn route(upstreams: &[Upstream], parts: &Parts) -> Route {
     let path = parts.uri.path();
     if let Some(upstream) = host(parts).and_then(|host| by_host(upstreams, host)) {
+        if path == "/.well-known/ath-app.json" {
+            return Route::Control;
+        }
         return proxied(Entrance::Host, Some(upstream), path);
     }
     if let Some(rest) = path.strip_prefix("/ath/proxy/") {

@@ -59,10 +59,22 @@ impl SecretHash {
         Some(Self(bytes.try_into().ok()?))
     }
 
+    /// For tables that find a record by what was presented; not for comparing secrets.
+    #[must_use]
+    pub const fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
         HEXLOWER.encode(&self.0)
+    }
+
+    /// Whether both are hashes of the same; takes the same time whichever byte differs.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
     /// Whether `presented` is the secret behind this hash; takes the same time whichever byte differs.

@@ -21,13 +21,14 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::embedded::writer::Job;
 use crate::operation::{Operation, Outcome};
-use crate::{Durability, Index, Invalidation, Key, Lease, Record, Store, StoreError, Write, Written};
+use crate::watchers::Watchers;
+use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
 
 /// A store in one file, for one gateway.
 pub struct EmbeddedStore {
     clock: Arc<dyn Clock>,
     database: Arc<Database>,
-    watchers: broadcast::Sender<Invalidation>,
+    watchers: Watchers,
     /// `None` once the store is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -50,7 +51,7 @@ impl EmbeddedStore {
         })?;
         tables::make(&database)?;
         let database = Arc::new(database);
-        let watchers = broadcast::Sender::new(crate::WATCH_BACKLOG);
+        let watchers = Watchers::new();
         let (jobs, queue) = mpsc::channel();
         let (in_thread, clock_, watchers_) = (database.clone(), clock.clone(), watchers.clone());
         let writer = std::thread::Builder::new()
@@ -113,13 +114,24 @@ impl Store for EmbeddedStore {
     }
 
     async fn announce(&self, key: &Key) -> Result<(), StoreError> {
-        crate::tell(&self.watchers, vec![key.clone()]);
+        self.watchers.changed(vec![key.clone()]);
         Ok(())
     }
 
     fn watch(&self) -> broadcast::Receiver<Invalidation> {
         self.watchers.subscribe()
     }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.watchers.observe(observer);
+    }
+
+    /// One process: it hears of every change before it is acknowledged.
+    fn is_fresh(&self) -> bool {
+        true
+    }
+
+    async fn propagated(&self) {}
 
     async fn health(&self) -> Result<Durability, StoreError> {
         // An empty batch goes through the writer and the disk.

@@ -23,6 +23,10 @@ pub enum Kind {
     Jti,
     /// A browser that is signed in: `{cookie hash}`.
     Browser,
+    /// Whether a provider may be used: `{provider}`.
+    Provider,
+    /// Tokens that their provider has still to be told about: `{random}`.
+    Revocation,
 }
 
 impl Kind {
@@ -40,6 +44,8 @@ impl Kind {
             Self::Session => "session",
             Self::Jti => "jti",
             Self::Browser => "browser",
+            Self::Provider => "provider",
+            Self::Revocation => "revocation",
         }
     }
 
@@ -55,6 +61,8 @@ impl Kind {
             Self::Session,
             Self::Jti,
             Self::Browser,
+            Self::Provider,
+            Self::Revocation,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == word)

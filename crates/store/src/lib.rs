@@ -12,13 +12,16 @@ mod memory;
 mod operation;
 mod record;
 mod redis;
+mod watchers;
 
 pub use embedded::EmbeddedStore;
 pub use key::{Index, Key, KeyError, Kind};
 pub use memory::MemoryStore;
 pub use record::{Life, Record, Version, Write, Written};
 pub use redis::{RedisOptions, RedisStore};
+pub use watchers::Observer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,6 +61,17 @@ pub trait Store: Send + Sync {
 
     /// From now on, the keys whose records changed. A receiver that lags, or sees [`Invalidation::All`], forgets everything.
     fn watch(&self) -> broadcast::Receiver<Invalidation>;
+
+    /// From now on, `observer` is told of changes; of those that this process makes, before they are acknowledged.
+    fn observe(&self, observer: Arc<dyn Observer>);
+
+    /// Whether observers have been told of every change that was acknowledged anywhere half a second ago or earlier: whether what they
+    /// remember may be relied on right now.
+    fn is_fresh(&self) -> bool;
+
+    /// Returns when no replica relies on anything older than the writes that were acknowledged before: every observer has been told,
+    /// or what it remembers is no longer fresh.
+    async fn propagated(&self);
 
     /// Whether the store answers, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;
@@ -125,13 +139,6 @@ pub enum StoreError {
     /// The store cannot be opened as configured.
     #[error("the store cannot be opened: {0}")]
     Open(String),
-}
-
-fn tell(watchers: &broadcast::Sender<Invalidation>, changed: Vec<Key>) {
-    for key in changed {
-        // No watcher, nobody to tell.
-        let _ = watchers.send(Invalidation::Key(key));
-    }
 }
 
 fn taken(outcome: Outcome) -> Result<Option<Record>, StoreError> {

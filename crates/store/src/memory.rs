@@ -7,13 +7,14 @@ use protocol::Clock;
 use tokio::sync::broadcast;
 
 use crate::operation::{LeaseRow, Operation, Outcome, Rows, Stored};
-use crate::{Durability, Index, Invalidation, Key, Lease, Record, Store, StoreError, Write, Written};
+use crate::watchers::Watchers;
+use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
 
 /// A store that goes with the process, for tests.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     tables: Mutex<Tables>,
-    watchers: broadcast::Sender<Invalidation>,
+    watchers: Watchers,
 }
 
 #[derive(Default)]
@@ -27,7 +28,7 @@ impl MemoryStore {
     /// An empty store whose lives are counted by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, tables: Mutex::default(), watchers: broadcast::Sender::new(crate::WATCH_BACKLOG) }
+        Self { clock, tables: Mutex::default(), watchers: Watchers::new() }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -37,7 +38,7 @@ impl MemoryStore {
     fn apply(&self, operation: &Operation) -> Result<Outcome, StoreError> {
         let mut changed = Vec::new();
         let outcome = operation.apply(&mut *self.tables(), self.clock.now(), &mut changed);
-        crate::tell(&self.watchers, changed);
+        self.watchers.changed(changed);
         outcome
     }
 }
@@ -112,13 +113,24 @@ impl Store for MemoryStore {
     }
 
     async fn announce(&self, key: &Key) -> Result<(), StoreError> {
-        crate::tell(&self.watchers, vec![key.clone()]);
+        self.watchers.changed(vec![key.clone()]);
         Ok(())
     }
 
     fn watch(&self) -> broadcast::Receiver<Invalidation> {
         self.watchers.subscribe()
     }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.watchers.observe(observer);
+    }
+
+    /// One process: it hears of every change before it is acknowledged.
+    fn is_fresh(&self) -> bool {
+        true
+    }
+
+    async fn propagated(&self) {}
 
     async fn health(&self) -> Result<Durability, StoreError> {
         Ok(Durability::Memory)

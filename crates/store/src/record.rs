@@ -111,6 +111,17 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The record that watchers are told of.
+    pub(crate) fn changes(&self) -> Option<&Key> {
+        match self {
+            Self::Swap { key, .. } | Self::Delete { key } => Some(key),
+            Self::SwapFenced { lease, .. } => Some(lease.key()),
+            Self::Put { .. } | Self::Insert { .. } | Self::List { .. } | Self::Unlist { .. } => None,
+        }
+    }
+}
+
 /// What became of one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {

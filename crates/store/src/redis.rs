@@ -6,6 +6,7 @@
 mod commands;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,11 +17,14 @@ use socket2::TcpKeepalive;
 use tokio::sync::broadcast;
 
 use crate::redis::commands::Commands;
-use crate::{Durability, Index, Invalidation, Key, Lease, Record, Store, StoreError, Write, Written};
+use crate::watchers::Watchers;
+use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
 
 /// How Redis is used.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
+    /// This gateway's name among those on the same Redis: drawn at each start, without spaces.
+    pub member: String,
     /// Begins every key and the channel of invalidations.
     pub prefix: String,
     /// How many replicas must have a write before it is acknowledged (`WAIT`); none where Redis runs alone.
@@ -32,10 +36,11 @@ pub struct RedisStore {
     connection: ConnectionManager,
     /// `WAIT` holds up whatever follows it on its connection: durable batches have one of their own.
     batches: ConnectionManager,
-    commands: Commands,
+    commands: Arc<Commands>,
     replicas_to_wait_for: u32,
-    watchers: broadcast::Sender<Invalidation>,
-    listener: tokio::task::JoinHandle<()>,
+    watchers: Watchers,
+    ear: Arc<watch::Ear>,
+    _tasks: watch::Tasks,
 }
 
 impl RedisStore {
@@ -54,11 +59,13 @@ impl RedisStore {
         let open = |config| ConnectionManager::new_with_config(client.clone(), config);
         let connection = bounded(open(config.clone())).await?;
         let batches = bounded(open(config)).await?;
-        let watchers = broadcast::Sender::new(crate::WATCH_BACKLOG);
-        let commands = Commands::new(options.prefix);
-        let listener = watch::start(client.clone(), commands.channel().to_owned(), watchers.clone()).await?;
+        let watchers = Watchers::new();
+        let commands = Arc::new(Commands::new(options.prefix));
+        let started =
+            watch::start(client.clone(), connection.clone(), commands.clone(), options.member, watchers.clone());
+        let (ear, tasks) = started.await?;
         let replicas_to_wait_for = options.replicas_to_wait_for;
-        let store = Self { connection, batches, commands, replicas_to_wait_for, watchers, listener };
+        let store = Self { connection, batches, commands, replicas_to_wait_for, watchers, ear, _tasks: tasks };
         store.refuse_eviction().await?;
         Ok(store)
     }
@@ -101,12 +108,6 @@ impl RedisStore {
     }
 }
 
-impl Drop for RedisStore {
-    fn drop(&mut self) {
-        self.listener.abort();
-    }
-}
-
 #[async_trait]
 impl Store for RedisStore {
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -138,7 +139,12 @@ impl Store for RedisStore {
                 return Err(StoreError::Unavailable(message.into()));
             }
         }
-        Ok(writes.iter().zip(answers).map(|(write, answer)| commands::outcome(write, &answer)).collect())
+        let outcomes = writes.iter().zip(answers).map(|(write, answer)| commands::outcome(write, &answer));
+        let outcomes: Vec<Written> = outcomes.collect();
+        // Others hear of it from Redis; this process does not wait for that.
+        let done = writes.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Written::Done);
+        self.watchers.changed(done.filter_map(|(write, _)| write.changes().cloned()).collect());
+        Ok(outcomes)
     }
 
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
@@ -165,6 +171,18 @@ impl Store for RedisStore {
 
     fn watch(&self) -> broadcast::Receiver<Invalidation> {
         self.watchers.subscribe()
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.watchers.observe(observer);
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.ear.is_fresh()
+    }
+
+    async fn propagated(&self) {
+        self.ear.propagated(self.connection.clone(), &self.commands).await;
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
-use tests::{Agent, Answer, MovedClock, Page};
+use tests::{Agent, Answer, MovedClock};
 use url::Url;
 
 use super::stage::{Script, Setup, Stage, refused};
@@ -114,8 +114,8 @@ fn c044_the_authorization_url_carries_an_s256_challenge(setup: Setup) {
     let (link, _) = agent.authorize(stage.next(), &["read:tickets"]);
     let mut browser = stage.browser();
     let page = browser.open(&link);
-    browser.halt_before("/authorize");
-    let upstream = browser.submit(&page, &[("decision", "allow")]).parameters();
+    let upstream = browser.stop_at("/authorize", |browser| browser.submit(&page, &[("decision", "allow")]));
+    let upstream = parameters(upstream.as_str());
     assert_eq!(upstream["code_challenge"], parameters(&link)["code_challenge"]);
     assert_eq!(upstream["code_challenge_method"], "S256");
     let token = stage.token(&agent, &["read:tickets"]);
@@ -165,27 +165,24 @@ fn c046_a_state_is_required(setup: Setup) {
     // At the callback it is the gateway's own, and has to come back as it was.
     let (callback, mut browser) = at_the_callback(&stage, &agent);
     let issued = stage.upstream.helpdesk.counters().token_requests.authorization_code;
-    let sent = callback.parameters()["state"].clone();
-    let without = callback.url.as_str().replace(&format!("state={sent}"), "x=y");
+    let sent = parameters(callback.as_str())["state"].clone();
+    let without = callback.as_str().replace(&format!("state={sent}"), "x=y");
     let last = if sent.ends_with('A') { 'B' } else { 'A' };
-    let other = callback.url.as_str().replace(&sent, &format!("{}{last}", &sent[..sent.len() - 1]));
-    let doubled = format!("{}&state={sent}", callback.url);
+    let other = callback.as_str().replace(&sent, &format!("{}{last}", &sent[..sent.len() - 1]));
+    let doubled = format!("{}&state={sent}", callback);
     for url in [without, other, doubled] {
         assert_eq!(browser.open(&url).answer.status, 400, "{url}");
     }
     assert_eq!(stage.upstream.helpdesk.counters().token_requests.authorization_code, issued, "no code was exchanged");
-    assert_eq!(browser.open(callback.url.as_str()).answer.status, 200, "the right one is still good");
+    assert_eq!(browser.open(callback.as_str()).answer.status, 200, "the right one is still good");
 }
 
 /// Alice has consented everywhere; her browser is about to open the gateway's callback.
-fn at_the_callback(stage: &Stage, agent: &Agent) -> (Page, tests::Browser) {
+fn at_the_callback(stage: &Stage, agent: &Agent) -> (Url, tests::Browser) {
     let (link, _) = agent.authorize(stage.next(), &["read:tickets"]);
     let mut browser = stage.browser();
     let page = browser.sign_in(&link);
-    browser.halt_before("/ath/callback");
-    let callback = browser.submit(&page, &[("decision", "allow")]);
-    assert_eq!(callback.url.path(), "/ath/callback");
-    browser.go_on();
+    let callback = browser.stop_at("/ath/callback", |browser| browser.submit(&page, &[("decision", "allow")]));
     stage.switch(&mut browser);
     (callback, browser)
 }
@@ -205,13 +202,13 @@ fn c047_a_cookie_ties_the_browser_to_the_session(setup: Setup) {
     let issued = stage.upstream.helpdesk.counters().token_requests.authorization_code;
     for _ in stage.all() {
         let (passed_on, _) = at_the_callback(&stage, &agent);
-        assert_eq!(stage.browser().open(passed_on.url.as_str()).answer.status, 400);
+        assert_eq!(stage.browser().open(passed_on.as_str()).answer.status, 400);
         let (passed_on, _) = at_the_callback(&stage, &agent);
         let (_, mut other) = at_the_callback(&stage, &agent);
-        assert_eq!(other.open(passed_on.url.as_str()).answer.status, 400);
+        assert_eq!(other.open(passed_on.as_str()).answer.status, 400);
     }
     assert_eq!(stage.upstream.helpdesk.counters().token_requests.authorization_code, issued, "no code was exchanged");
-    let page = browser.open(callback.url.as_str());
+    let page = browser.open(callback.as_str());
     assert!(page.says("alice@acme.test"), "the right browser goes on");
     // The pages after it are tied to the cookie too.
     let (_, mut other) = at_the_callback(&stage, &agent);
@@ -225,7 +222,7 @@ fn c048_a_session_lives_for_ten_minutes_at_most(setup: Setup) {
     let (untouched, _) = agent.authorize(stage.next(), &["read:tickets"]);
     let (callback, mut browser) = at_the_callback(&stage, &agent);
     let (confirming, mut confirmer) = at_the_callback(&stage, &agent);
-    let account = confirmer.open(confirming.url.as_str());
+    let account = confirmer.open(confirming.as_str());
     let (session, code) = stage.consent(&agent, &["read:tickets"]);
     clock.forward(9 * 60 + 50);
     assert_eq!(stage.browser().open(&untouched).answer.status, 200, "it is not over yet");
@@ -234,7 +231,7 @@ fn c048_a_session_lives_for_ten_minutes_at_most(setup: Setup) {
     for _ in stage.all() {
         assert_eq!(stage.browser().open(&untouched).answer.status, 400);
         stage.switch(&mut browser);
-        assert_eq!(browser.open(callback.url.as_str()).answer.status, 400);
+        assert_eq!(browser.open(callback.as_str()).answer.status, 400);
         stage.switch(&mut confirmer);
         assert_eq!(confirmer.submit(&account, &[("decision", "continue")]).answer.status, 400);
         let mut exchange = agent.exchange_request(stage.next(), &session, &code);
@@ -250,18 +247,16 @@ fn c049_a_session_is_used_once(setup: Setup) {
     let (link, session) = agent.authorize(stage.next(), &["read:tickets"]);
     let mut browser = stage.browser();
     let consent = browser.open(&link);
-    browser.halt_before("/ath/callback");
     let helpdesk = browser.submit(&consent, &[("decision", "allow")]);
     stage.switch(&mut browser);
     assert_eq!(browser.submit(&consent, &[("decision", "allow")]).answer.status, 409, "one Allow");
     assert_eq!(browser.submit(&consent, &[("decision", "deny")]).answer.status, 409, "and no Deny after it");
     let helpdesk = browser.submit(&helpdesk, &[("username", "alice@acme.test"), ("password", "demo1234")]);
-    let callback = browser.submit(&helpdesk, &[("decision", "allow")]);
-    browser.go_on();
-    let account = browser.open(callback.url.as_str());
+    let callback = browser.stop_at("/ath/callback", |browser| browser.submit(&helpdesk, &[("decision", "allow")]));
+    let account = browser.open(callback.as_str());
     for _ in stage.all() {
         stage.switch(&mut browser);
-        assert_eq!(browser.open(callback.url.as_str()).answer.status, 400, "one answer of the provider's");
+        assert_eq!(browser.open(callback.as_str()).answer.status, 400, "one answer of the provider's");
     }
     let end = browser.submit(&account, &[("decision", "continue")]).parameters();
     assert_eq!(agent.exchange(stage.next(), &session, &end["code"]).status, 200);
@@ -282,9 +277,8 @@ fn c050_a_resource_is_passed_on(setup: Setup) {
     assert_eq!(parameters(&link)["resource"], resource);
     let mut browser = stage.browser();
     let page = browser.open(&link);
-    browser.halt_before("/authorize");
-    let upstream = browser.submit(&page, &[("decision", "allow")]);
-    assert_eq!(upstream.parameters()["resource"], resource);
+    let upstream = browser.stop_at("/authorize", |browser| browser.submit(&page, &[("decision", "allow")]));
+    assert_eq!(parameters(upstream.as_str())["resource"], resource);
     // Where none was named, none is made up.
     let (link, _) = agent.authorize(stage.next(), &["read:tickets"]);
     assert!(!parameters(&link).contains_key("resource"));

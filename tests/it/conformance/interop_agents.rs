@@ -57,10 +57,10 @@ fn interop_10_the_agents_state_and_the_gateways_own_are_two(setup: Setup) {
         let begun = ask("state-of-the-agent");
         let mut browser = stage.browser();
         let page = browser.open(&begun.text("/authorization_url"));
-        browser.halt_before("/authorize");
-        let upstream = browser.submit(&page, &[("decision", "allow")]);
-        assert!(!upstream.url.as_str().contains("state-of-the-agent"), "{}", upstream.url);
-        own.push(upstream.parameters()["state"].clone());
+        let upstream = browser.stop_at("/authorize", |browser| browser.submit(&page, &[("decision", "allow")]));
+        assert!(!upstream.as_str().contains("state-of-the-agent"), "{upstream}");
+        let state = upstream.query_pairs().find(|(name, _)| name == "state").expect("a state");
+        own.push(state.1.into_owned());
     }
     for (number, state) in own.iter().enumerate() {
         let secret = state.rsplit('.').next().expect("a part");

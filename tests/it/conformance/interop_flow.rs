@@ -95,11 +95,9 @@ fn interop_07_the_authorization_url_is_the_gateways_own_and_allow_sets_one_cooki
                 .iter()
                 .any(|cookie| names.iter().all(|name| !cookie.starts_with(name)) && cookie.starts_with("ath_consent"))
         );
-        browser.halt_before("/authorize");
-        let upstream = browser.submit(&page, &[("decision", "allow")]);
-        assert_eq!(upstream.url.host_str(), Some("localhost"), "Allow leads to the provider");
-        assert!(!upstream.parameters().contains_key("code_challenge"), "which is sent nothing that it does not know");
-        browser.go_on();
+        let upstream = browser.stop_at("/authorize", |browser| browser.submit(&page, &[("decision", "allow")]));
+        assert_eq!(upstream.host_str(), Some("localhost"), "Allow leads to the provider");
+        assert!(!upstream.as_str().contains("code_challenge"), "which is sent nothing that it does not know");
         let set = cookies(browser.received())[before.len()..].to_vec();
         assert_eq!(set.len(), 1, "{set:?}");
         assert!(set[0].contains("HttpOnly") && set[0].contains("SameSite=Lax"), "{set:?}");

@@ -21,12 +21,14 @@ macro_rules! on_both {
 
 mod algorithms;
 mod attestation;
+mod audit;
 mod authorize;
 mod callback;
 mod documents;
 mod interop_agents;
 mod interop_attestations;
 mod interop_flow;
+mod operators;
 mod proxy;
 mod registration;
 mod revocation;

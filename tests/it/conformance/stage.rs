@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helpdesk::Settings;
+use serde_json::Value;
 use tests::{Agent, Answer, Browser, Gateway, Launch, MovedClock, Page, RedisServer, Store, Upstream, free_port};
 
 /// The two set-ups.
@@ -195,6 +196,19 @@ impl Stage {
     /// How many calls have reached the service.
     pub(super) fn forwarded(&self) -> usize {
         self.upstream.helpdesk.recorded_requests().len()
+    }
+
+    /// Runs one of the operators' commands, at the gateway whose turn it is; what it printed, read as JSON.
+    pub(super) fn operate(&self, arguments: &[&str]) -> Value {
+        let ended = self.next().operate(&[arguments, &["--json"]].concat());
+        assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        serde_json::from_slice(&ended.stdout).expect("JSON")
+    }
+
+    /// Every line of the audit logs of all gateways.
+    pub(super) fn record(&self) -> Vec<Value> {
+        let texts: String = self.gateways.iter().map(|gateway| gateway.kept("audit.jsonl")).collect();
+        texts.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
     /// What all gateways have logged.

@@ -9,7 +9,6 @@ use super::attempts::Attempts;
 use super::trusted_header::is_name;
 use super::{SignInError, SignInMethod};
 use crate::records::{KeptHash, SignedInBy};
-use crate::register::AUDIT;
 use crate::{Broker, BrokerError};
 
 /// Somebody who signs in with a password.
@@ -35,7 +34,7 @@ impl Account {
 /// The accounts of a gateway that keeps its own.
 #[derive(Debug)]
 pub struct Accounts {
-    accounts: BTreeMap<String, Account>,
+    by_name: BTreeMap<String, Account>,
     /// What the password of a name that nobody has is compared with, so that it takes as long.
     decoy: Option<PasswordHash>,
     attempts: Attempts,
@@ -49,7 +48,7 @@ impl Accounts {
     pub fn new(accounts: Vec<Account>, entropy: &dyn Entropy) -> Self {
         Self {
             decoy: accounts.first().map(|account| account.hash.decoy(entropy)),
-            accounts: accounts.into_iter().map(|account| (account.name.clone(), account)).collect(),
+            by_name: accounts.into_iter().map(|account| (account.name.clone(), account)).collect(),
             attempts: Attempts::new(entropy),
             turns: Semaphore::new(TURNS),
         }
@@ -57,7 +56,7 @@ impl Accounts {
 
     /// Whether the account is there, with the password that somebody signed in with.
     pub(super) fn has(&self, name: &str, credential: &KeptHash) -> bool {
-        self.accounts.get(name).is_some_and(|account| credential.matches(&account.credential()))
+        self.by_name.get(name).is_some_and(|account| credential.matches(&account.credential()))
     }
 }
 
@@ -71,19 +70,19 @@ impl Broker {
         browser: Option<&str>,
     ) -> Result<Opaque, BrokerError> {
         let SignInMethod::Accounts(accounts) = &self.sign_in else { return Err(SignInError::OtherMethod.into()) };
-        let attempt = accounts.attempts.begin(name, address, self.now()).ok_or_else(|| {
-            refused(address, "too_many_wrong");
-            SignInError::TooManyWrong
-        })?;
+        let Some(attempt) = accounts.attempts.begin(name, address, self.now()) else {
+            self.note_refused("too many wrong passwords")?;
+            return Err(SignInError::TooManyWrong.into());
+        };
         let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, accounts.turns.acquire()).await else {
             accounts.attempts.forget(&attempt);
             return Err(SignInError::Busy.into());
         };
-        let account = accounts.accounts.get(name);
+        let account = accounts.by_name.get(name);
         let hash = account.map(|account| &account.hash).or(accounts.decoy.as_ref()).cloned();
         let compared = self.blocking(move || hash.is_some_and(|hash| hash.matches(&password))).await?;
         let Some(account) = account.filter(|_| compared) else {
-            refused(address, "wrong_password");
+            self.note_refused("wrong password")?;
             return Err(SignInError::WrongPassword.into());
         };
         accounts.attempts.forget(&attempt);
@@ -93,11 +92,11 @@ impl Broker {
         };
         self.welcome(by, browser).await
     }
-}
 
-/// Without the name that was entered: people enter passwords there.
-fn refused(address: IpAddr, reason: &'static str) {
-    tracing::info!(target: AUDIT, event = "sign_in_refused", %address, reason);
+    /// Without the name that was entered: people enter passwords there.
+    fn note_refused(&self, reason: &'static str) -> Result<(), BrokerError> {
+        Ok(self.audit.note(&self.event("sign_in_refused").denial(reason))?)
+    }
 }
 
 const TURNS: usize = 2;

@@ -33,12 +33,16 @@ pub enum OpenidEndpoints {
     /// Where its metadata says; under [`Plaintext::Allowed`] that may be `http` on loopback.
     Discovered(Plaintext),
     /// Here.
-    Given {
-        /// Where the browser is sent.
-        authorize: Endpoint,
-        /// Where codes are exchanged.
-        token: Endpoint,
-    },
+    Given(Box<GivenEndpoints>),
+}
+
+/// Endpoints that the configuration names.
+#[derive(Debug)]
+pub struct GivenEndpoints {
+    /// Where the browser is sent.
+    pub authorize: Endpoint,
+    /// Where codes are exchanged.
+    pub token: Endpoint,
 }
 
 impl OpenidSettings {
@@ -152,10 +156,10 @@ impl OpenidClient {
     /// seconds; what was known before goes on being used meanwhile.
     async fn metadata(&self, now: Timestamp) -> Result<Metadata, SignInError> {
         let plaintext = match &self.settings.endpoints {
-            OpenidEndpoints::Given { authorize, token } => {
+            OpenidEndpoints::Given(given) => {
                 return Ok(Metadata {
-                    authorize_endpoint: authorize.clone(),
-                    token_endpoint: token.clone(),
+                    authorize_endpoint: given.authorize.clone(),
+                    token_endpoint: given.token.clone(),
                     client_auth: ClientAuth::Basic,
                     names_itself: NamesItself::Perhaps,
                 });

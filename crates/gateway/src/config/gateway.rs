@@ -8,8 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::key::{Form, Key};
-use super::reader::Table;
-use super::sign_in::ClientCertificates;
+use super::reader::{Place, Table};
 use super::{pem, urls};
 
 /// Where the gateway is, and how it listens.
@@ -61,10 +60,9 @@ pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
     }
 }
 
-/// Whether clients' certificates are looked at.
-pub(super) fn client_certificates(table: &Table<'_>) -> ClientCertificates {
-    let named = table.nested(&TLS).is_some_and(|tls| tls.written(&CLIENT_CA_FILE).is_some());
-    if named { ClientCertificates::Verified } else { ClientCertificates::Ignored }
+/// Where it says whose certificates clients may present, if it does.
+pub(super) fn client_authority<'c>(table: &Table<'c>) -> Option<Place<'c>> {
+    table.nested(&TLS)?.written(&CLIENT_CA_FILE)
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {

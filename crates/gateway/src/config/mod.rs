@@ -8,13 +8,17 @@
 //!
 //! **Invariant:** files and variables are reached through [`Environment`] alone.
 
+mod admin;
 mod agents;
+mod approvals;
+mod audit;
 mod development;
 mod duration;
 mod environment;
 mod gateway;
 mod key;
 mod lifetimes;
+mod limits;
 mod log;
 mod pem;
 mod provider;
@@ -31,13 +35,17 @@ mod urls;
 
 use std::path::Path;
 
+use policy::Approvals;
 use toml::de::DeTable;
 
+pub(crate) use admin::AdminConfig;
 pub(crate) use agents::PinnedAgent;
+pub(crate) use audit::AuditConfig;
 pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
 pub(crate) use environment::{Environment, SystemEnvironment};
 pub(crate) use gateway::{GatewayConfig, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
+pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{Problems, Warning};
@@ -59,6 +67,14 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// How long things last.
     pub(crate) lifetimes: LifetimesConfig,
+    /// Where decisions and calls are written down.
+    pub(crate) audit: AuditConfig,
+    /// The operators' door.
+    pub(crate) admin: AdminConfig,
+    /// How often what may happen.
+    pub(crate) limits: LimitsConfig,
+    /// What agents that register are approved for.
+    pub(crate) approvals: Approvals,
     /// How the gateway learns who the user is.
     pub(crate) sign_in: SignInConfig,
     /// Agents that the configuration vouches for.
@@ -111,11 +127,15 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let store = store::read(&root.table(&STORE));
     let log = log::read(&root.table(&LOG));
     let lifetimes = lifetimes::read(&root.table(&LIFETIMES));
+    let audit = audit::read(&root.table(&AUDIT), store.as_ref().map(|store| store.path.as_path()));
+    let admin = admin::read(&root.table(&ADMIN));
+    let limits = limits::read(&root.table(&LIMITS));
+    let approvals = Approvals::new(approvals::read(&root.tables(&APPROVAL), development.value.loopback));
     let sign_in = sign_in::read(
         &root.table(&SIGN_IN),
-        sign_in::Surroundings {
+        &sign_in::Surroundings {
             loopback: development.value.loopback,
-            client_certificates: gateway::client_certificates(&gateway_table),
+            client_authority: gateway::client_authority(&gateway_table),
         },
     );
     let agents = agents::read(&root.tables(&AGENT), development.value.loopback);
@@ -127,6 +147,10 @@ fn read(root: &Table<'_>) -> Option<Config> {
         store: store?,
         log: log?,
         lifetimes: lifetimes?,
+        audit: audit?,
+        admin: admin?,
+        limits: limits?,
+        approvals,
         sign_in: sign_in?,
         agents,
         development: development.value,
@@ -140,13 +164,27 @@ fn whole(file: &str, message: &str) -> Problems {
     Problems::one(file, &Finding { severity: Severity::Problem, position: None, key: String::new(), message })
 }
 
-const KEYS: &[Key] = &[GATEWAY, STORE, LOG, LIFETIMES, SIGN_IN, AGENT, DEVELOPMENT, PROVIDER];
+const KEYS: &[Key] = &[GATEWAY, STORE, LOG, LIFETIMES, AUDIT, ADMIN, LIMITS, APPROVAL, SIGN_IN, AGENT, DEVELOPMENT, PROVIDER];
 const GATEWAY: Key = Key::optional("gateway", key::Form::Table(gateway::KEYS), "The gateway itself.");
 const STORE: Key = Key::optional("store", key::Form::Table(store::KEYS), "Where records lie, and what seals them.");
 const LOG: Key = Key::optional("log", key::Form::Table(log::KEYS), "What is logged to standard error, and how.");
 const LIFETIMES: Key = Key::optional("lifetimes", key::Form::Table(lifetimes::KEYS), "How long things last.");
 const SIGN_IN: Key =
     Key::optional("sign_in", key::Form::Table(sign_in::KEYS), "How the gateway learns who the user is.");
+const AUDIT: Key =
+    Key::optional("audit", key::Form::Table(audit::KEYS), "Where every decision and every call is written down.");
+const ADMIN: Key = Key::optional("admin", key::Form::Table(admin::KEYS), "The door for operators' commands.");
+const LIMITS: Key = Key::optional(
+    "limits",
+    key::Form::Table(limits::KEYS),
+    "How often what may happen, as in \"600/m\": that many at once, then evenly; s, m and h, or \"off\".",
+);
+const APPROVAL: Key = Key::optional(
+    "approval",
+    key::Form::Tables(approvals::KEYS),
+    "What agents that register are approved for: the first rule that speaks of agent, provider and scope decides; where none does, the \
+     scope is approved.",
+);
 const AGENT: Key =
     Key::optional("agent", key::Form::Tables(agents::KEYS), "An agent whose identity this file vouches for.");
 const DEVELOPMENT: Key = Key::optional(

@@ -6,7 +6,7 @@ use broker::{Account, OpenidSettings};
 use protocol::Loopback;
 
 use super::key::{Form, Key};
-use super::reader::Table;
+use super::reader::{Place, Table};
 
 use self::header::HeaderConfig;
 
@@ -16,7 +16,7 @@ pub(crate) enum SignInConfig {
     /// What the provider says of whoever signs in there.
     Provider,
     /// Single sign-on.
-    Openid(OpenidSettings),
+    Openid(Box<OpenidSettings>),
     /// Accounts of the gateway's own; at least one, their names differ.
     Accounts(Vec<Account>),
     /// The word of a proxy in front.
@@ -24,31 +24,25 @@ pub(crate) enum SignInConfig {
 }
 
 /// What the other sections have to say about it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Surroundings {
+pub(super) struct Surroundings<'c> {
     pub(super) loopback: Loopback,
-    pub(super) client_certificates: ClientCertificates,
+    /// Where `gateway.tls.client_ca_file` stands, which makes clients' certificates be looked at.
+    pub(super) client_authority: Option<Place<'c>>,
 }
 
-/// Whether clients' certificates are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ClientCertificates {
-    /// `gateway.tls.client_ca_file` says whose.
-    Verified,
-    /// Nobody asks for any.
-    Ignored,
-}
-
-pub(super) fn read(table: &Table<'_>, surroundings: Surroundings) -> Option<SignInConfig> {
+pub(super) fn read(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Option<SignInConfig> {
     let kind = table.text(&KIND)?.value;
     for (owner, keys) in [("openid", openid::KEYS), ("accounts", accounts::KEYS), ("header", header::KEYS)] {
         let foreign = keys.iter().filter(|_| owner != kind).filter_map(|key| table.written(key));
         foreign.for_each(|place| place.problem(format!("is for kind = \"{owner}\"; change the kind, or remove it")));
     }
+    if let Some(place) = surroundings.client_authority.as_ref().filter(|_| !header::wants_certificate(table)) {
+        place.warning("is of no use alone; add `proxy_certificate = true` to [sign_in], or remove it");
+    }
     match kind {
-        "openid" => openid::read(table, surroundings.loopback).map(SignInConfig::Openid),
+        "openid" => openid::read(table, surroundings.loopback).map(|settings| SignInConfig::Openid(Box::new(settings))),
         "accounts" => accounts::read(table).map(SignInConfig::Accounts),
-        "header" => header::read(table, surroundings.client_certificates).map(SignInConfig::Header),
+        "header" => header::read(table, surroundings.client_authority.as_ref()).map(SignInConfig::Header),
         _ => Some(SignInConfig::Provider),
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 mod broken;
 mod example;
 mod leaks;
+mod sign_in;
 mod tls;
 
 /// Files and variables that exist in the test alone.
@@ -90,6 +91,7 @@ fn what_is_left_out_has_its_default() {
         config.development,
         DevelopmentConfig { loopback: Loopback::Refused, placeholder_codes: PlaceholderCodes::Refused }
     );
+    assert!(matches!(config.sign_in, SignInConfig::Provider));
     let [provider] = config.providers.as_slice() else { panic!("one provider") };
     assert_eq!((provider.id.as_str(), provider.display_name.as_str()), ("helpdesk", "helpdesk"));
     assert_eq!(provider.api_base.as_str(), "https://helpdesk.internal/");

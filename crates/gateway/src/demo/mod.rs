@@ -25,7 +25,7 @@ use crate::demo::place::{Place, Ports};
 use crate::serve::stop_signal;
 use crate::server::Server;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::{telemetry, wiring};
+use crate::{admin, telemetry, wiring};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -69,10 +69,13 @@ impl Stage {
         let (config, _) =
             Config::parse("demo.toml", &text, &SystemEnvironment).map_err(|problems| problems.to_string())?;
         telemetry::start(&config.log);
+        let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);
         let wired = wiring::parts(config, shutdown.clone()).await?;
         let server = Server::start(listen, workers, &wired)?;
+        admin::start(&door, &data, wired.broker.clone(), shutdown.clone()).await;
+        tokio::spawn(wired.broker.clone().tell_providers());
 
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use data_encoding::HEXLOWER;
 use secret::Entropy;
 
+use crate::private_file;
 use crate::system::SystemEntropy;
 
 /// The gateway's secret at the helpdesk. Both are made up for the demonstration.
@@ -47,12 +48,13 @@ impl Place {
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key)?.write_all(made.as_bytes())?;
                 // A prefix of its own: a Redis that is used for other things stays as it is.
                 let prefix = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                format!("url = {url:?}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"")
+                format!("url = {url:?}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"\n\n[admin]\nlisten = \"off\"")
             }
             None => format!("path = {:?}", self.0.join("data").display().to_string()),
         };
+        let audit = self.0.join("audit.jsonl").display().to_string();
         let (gateway, helpdesk) = (ports.gateway_url(), ports.helpdesk_url());
-        Ok(format!(
+        let text = format!(
             r#"[gateway]
 public_url = "{gateway}"
 listen = "127.0.0.1:{port}"
@@ -60,8 +62,11 @@ listen = "127.0.0.1:{port}"
 [store]
 {store}
 
+[audit]
+path = {audit:?}
+
 [log]
-filter = "warn"
+filter = "warn,ath_gateway::audit=error"
 
 [development]
 loopback_http = true
@@ -86,7 +91,14 @@ pkce = "none"
 "write:tickets" = {{ says = "Open and change tickets", allow = ["POST /tickets", "PATCH /tickets/*", "PUT /tickets/*/attachments/*"] }}
 "#,
             port = ports.gateway
-        ))
+        );
+        private_file::make(&self.config_file(), &text)?;
+        Ok(text)
+    }
+
+    /// For the operators' commands.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.0.join("gateway.toml")
     }
 
     pub(crate) fn remove(&self) {

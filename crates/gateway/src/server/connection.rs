@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use proxy::{Core, ProxyBody, ProxyError, RequestId, Route};
+use protocol::Origin;
+use proxy::{Core, ProxyBody, ProxyError, Route};
 use secret::Entropy;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -134,7 +135,7 @@ async fn answer(
 ) -> Result<Answer, Infallible> {
     let id = request_id();
     let span = tracing::info_span!("request", request_id = id);
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(Origin::new(&id, arrival.address));
     request.extensions_mut().insert(arrival);
     let mut response = routed(request, &core, &parts).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -149,10 +150,14 @@ async fn routed(request: Request<Incoming>, core: &Core, parts: &Parts) -> Answe
         return proxy::refuse(&ProxyError::Gate(error)).map(Either::Left);
     }
     let route = core.plane().route(&head);
-    let request = Request::from_parts(head, body);
+    let mut request = Request::from_parts(head, body);
     match route {
         Route::Proxied(route) => core.serve(route, request).await.map(Either::Left),
-        Route::Control => parts.control.call(request).await.map(Either::Right),
+        Route::Control => {
+            let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
+            request.extensions_mut().insert(parts.broker.asked_by(origin));
+            parts.control.call(request).await.map(Either::Right)
+        }
     }
 }
 

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use protocol::{Clock, Timestamp};
 use redb::{Database, Durability};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 
 use crate::embedded::tables::{Tables, unavailable};
 use crate::operation::{Operation, Outcome};
-use crate::{Invalidation, Key, StoreError};
+use crate::watchers::Watchers;
+use crate::{Key, StoreError};
 
 /// An operation, and who waits for it.
 pub(super) struct Job {
@@ -20,7 +21,7 @@ pub(super) fn run(
     database: &Database,
     queue: &Receiver<Job>,
     clock: &dyn Clock,
-    watchers: &broadcast::Sender<Invalidation>,
+    watchers: &Watchers,
 ) {
     loop {
         match queue.recv_timeout(SWEEP_EVERY) {
@@ -39,11 +40,11 @@ pub(super) fn run(
 }
 
 /// All jobs in one transaction: each is answered when it is on the disk, or none is done.
-fn commit_group(database: &Database, jobs: Vec<Job>, now: Timestamp, watchers: &broadcast::Sender<Invalidation>) {
+fn commit_group(database: &Database, jobs: Vec<Job>, now: Timestamp, watchers: &Watchers) {
     let mut changed = Vec::new();
     match commit(database, &jobs, now, &mut changed) {
         Ok(outcomes) => {
-            crate::tell(watchers, changed);
+            watchers.changed(changed);
             for (job, outcome) in jobs.into_iter().zip(outcomes) {
                 // Nobody waits any more where the caller was dropped; the write stands.
                 let _ = job.answer.send(Ok(outcome));

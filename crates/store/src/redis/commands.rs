@@ -40,6 +40,28 @@ impl Commands {
         command
     }
 
+    pub(super) fn beat(&self, member: &str, lease: Duration, message: &str) -> Cmd {
+        let mut command = script(include_str!("scripts/beat.lua"), &[self.members()]);
+        command.arg(member).arg(millis(lease)).arg(&self.channel).arg(message);
+        command
+    }
+
+    pub(super) fn ask_members(&self, message: &str) -> Cmd {
+        let mut command = script(include_str!("scripts/members.lua"), &[self.members()]);
+        command.arg(&self.channel).arg(message);
+        command
+    }
+
+    pub(super) fn say(&self, message: &str) -> Cmd {
+        let mut command = command("PUBLISH", &self.channel);
+        command.arg(message);
+        command
+    }
+
+    fn members(&self) -> String {
+        format!("{}members", self.prefix)
+    }
+
     pub(super) fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Cmd {
         let mut command = script(include_str!("scripts/acquire.lua"), &[self.lease(key), self.fence(key)]);
         command.arg(holder).arg(millis(time));

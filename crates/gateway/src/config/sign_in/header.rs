@@ -2,9 +2,8 @@ use broker::{ProxyProof, SharedSecret, TrustedHeader};
 use http::HeaderName;
 use rustls_pki_types::DnsName;
 
-use super::ClientCertificates;
 use crate::config::key::{Form, Key};
-use crate::config::reader::Table;
+use crate::config::reader::{Place, Table};
 use crate::config::secrets;
 
 /// A proxy that names the user.
@@ -16,7 +15,7 @@ pub(crate) struct HeaderConfig {
     pub(crate) certificate_name: Option<DnsName<'static>>,
 }
 
-pub(super) fn read(table: &Table<'_>, certificates: ClientCertificates) -> Option<HeaderConfig> {
+pub(super) fn read(table: &Table<'_>, client_authority: Option<&Place<'_>>) -> Option<HeaderConfig> {
     let name = table.parsed(&HEADER, user_header);
     let secret_header = table.parsed(&PROXY_SECRET_HEADER, secret_header);
     let certificate_name = table.parsed(&PROXY_CERTIFICATE_NAME, |text| {
@@ -27,7 +26,7 @@ pub(super) fn read(table: &Table<'_>, certificates: ClientCertificates) -> Optio
     let secret = secrets::one(table, &PROXY_SECRET);
     let secret = secret.zip(secret_header).and_then(|(kept, header)| shared_secret(&kept, header.value));
     match certificate_place.filter(|_| by_certificate) {
-        Some(place) if certificates == ClientCertificates::Ignored => {
+        Some(place) if client_authority.is_none() => {
             place.problem("needs an authority; add `client_ca_file = \"...\"` to [gateway.tls]");
         }
         Some(_) => {}
@@ -55,6 +54,11 @@ pub(super) fn read(table: &Table<'_>, certificates: ClientCertificates) -> Optio
     };
     let header = TrustedHeader { name: name?.value, proof };
     Some(HeaderConfig { header, certificate_name: certificate_name.map(|found| found.value) })
+}
+
+/// Whether the table says that certificates are looked at, be it the right one or not.
+pub(super) fn wants_certificate(table: &Table<'_>) -> bool {
+    table.written(&PROXY_CERTIFICATE).is_some()
 }
 
 fn shared_secret(kept: &secrets::Kept<'_>, header: HeaderName) -> Option<SharedSecret> {
@@ -120,6 +124,21 @@ pub(super) const PROXY_CERTIFICATE_NAME: Key = Key::optional(
 
 /// How the gateway's own headers begin.
 const OWN: &str = "x-ath-";
-/// What every client sends, or may send.
-const OTHERS: &[&str] =
-    &["authorization", "cookie", "host", "origin", "referer", "user-agent", "content-type", "accept"];
+/// What every client sends, or what proxies say of it besides who the user is.
+const OTHERS: &[&str] = &[
+    "accept",
+    "authorization",
+    "cookie",
+    "content-type",
+    "forwarded",
+    "host",
+    "origin",
+    "referer",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+];

@@ -1,4 +1,4 @@
-use broker::{OpenidEndpoints, OpenidSettings};
+use broker::{GivenEndpoints, OpenidEndpoints, OpenidSettings};
 use oauth::Plaintext;
 use protocol::Loopback;
 use secret::ClientSecret;
@@ -32,7 +32,7 @@ pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Option<OpenidSettin
         client_secret: client_secret?,
         scopes,
         endpoints: match (authorize, token, loopback) {
-            (Some(authorize), Some(token), _) => OpenidEndpoints::Given { authorize, token },
+            (Some(authorize), Some(token), _) => OpenidEndpoints::Given(Box::new(GivenEndpoints { authorize, token })),
             (_, _, Loopback::Allowed) => OpenidEndpoints::Discovered(Plaintext::Allowed),
             (_, _, Loopback::Refused) => OpenidEndpoints::Discovered(Plaintext::Refused),
         },

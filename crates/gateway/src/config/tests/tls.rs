@@ -61,7 +61,7 @@ fn a_private_authority_is_trusted_besides_the_others() {
 }
 
 /// Self-signed, for gateway.example.com, made for these tests.
-const CERTIFICATE: &str = "\
+pub(super) const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBsjCCAVmgAwIBAgIUZ2KGYGRDF/PMKt1VIC5y+cqq/rMwCgYIKoZIzj0EAwIw
 HjEcMBoGA1UEAwwTZ2F0ZXdheS5leGFtcGxlLmNvbTAgFw0yNjExMjEwMzEzMTBa
@@ -75,7 +75,7 @@ dcAeB6PjulZgyg/0lrlygBZX1gECICL4gxXqyztlSrZwdhkMlw/XiGESN/pjJxIv
 dHKldGFp
 -----END CERTIFICATE-----
 ";
-const KEY: &str = "\
+pub(super) const KEY: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/SzR+5dWYPGclyvi
 lM+IklF1aJ/heHUVE84fp7LHzmKhRANCAATSubW/djfC2NgwiE7thp9WoYUIVE+k

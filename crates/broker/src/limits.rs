@@ -1,0 +1,107 @@
+use limits::{Limit, Wait};
+use protocol::{AgentId, ClientId};
+
+use crate::caller::Caller;
+use crate::{Broker, BrokerError};
+
+/// How often agents, people, clients and addresses may do what.
+#[derive(Clone)]
+pub struct Limits {
+    /// Registering, beginning a consent and asking for a token, for each address.
+    pub handshake_per_address: Limit,
+    /// The same for each agent, once its attestation has held.
+    pub handshake_per_agent: Limit,
+    /// Asking for a token and revoking one, for each client.
+    pub token_per_client: Limit,
+    /// Wrong client secrets, for each client and address.
+    pub wrong_secrets: Limit,
+    /// Unknown, expired and revoked tokens, for each address.
+    pub wrong_tokens: Limit,
+    /// Calls, for each agent.
+    pub calls_per_agent: Limit,
+    /// Calls, for each person.
+    pub calls_per_user: Limit,
+}
+
+impl Limits {
+    /// None at all.
+    #[must_use]
+    pub fn off() -> Self {
+        let off = || Limit::new(None);
+        Self {
+            handshake_per_address: off(),
+            handshake_per_agent: off(),
+            token_per_client: off(),
+            wrong_secrets: off(),
+            wrong_tokens: off(),
+            calls_per_agent: off(),
+            calls_per_user: off(),
+        }
+    }
+}
+
+impl Broker {
+    /// Whether the agent, and the person it calls for, may call once more now.
+    pub fn admit(&self, caller: &Caller) -> Result<(), BrokerError> {
+        let now = self.now();
+        self.limits.calls_per_agent.take(caller.agent_id().as_str(), now).map_err(too_many)?;
+        self.limits.calls_per_user.take(caller.user_id().as_str(), now).map_err(too_many)
+    }
+
+    pub(crate) fn admit_handshake(&self) -> Result<(), BrokerError> {
+        self.limits.handshake_per_address.take(&self.address(), self.now()).map_err(too_many)
+    }
+
+    pub(crate) fn admit_agent(&self, agent: &AgentId) -> Result<(), BrokerError> {
+        self.limits.handshake_per_agent.take(agent.as_str(), self.now()).map_err(too_many)
+    }
+
+    pub(crate) fn admit_client(&self, client: &ClientId) -> Result<(), BrokerError> {
+        let now = self.now();
+        self.limits.wrong_secrets.look(&self.guesser(client), now).map_err(too_many)?;
+        self.limits.token_per_client.take(client.as_str(), now).map_err(too_many)
+    }
+
+    /// The right secret is refused, too, while too many wrong ones are remembered: else it could be told from them.
+    pub(crate) fn wrong_secret(&self, client: &ClientId) -> BrokerError {
+        match self.limits.wrong_secrets.take(&self.guesser(client), self.now()) {
+            Ok(()) => BrokerError::ClientNotAuthenticated,
+            Err(wait) => too_many(wait),
+        }
+    }
+
+    pub(crate) fn admit_token(&self) -> Result<(), BrokerError> {
+        self.limits.wrong_tokens.look(&self.address(), self.now()).map_err(too_many)
+    }
+
+    /// `error`, counted where it means that somebody guesses.
+    pub(crate) fn wrong_token(&self, error: BrokerError) -> BrokerError {
+        if !matches!(error, BrokerError::TokenInvalid) {
+            return error;
+        }
+        match self.limits.wrong_tokens.take(&self.address(), self.now()) {
+            Ok(()) => error,
+            Err(wait) => too_many(wait),
+        }
+    }
+
+    fn guesser(&self, client: &ClientId) -> String {
+        format!("{client} {}", self.address())
+    }
+
+    /// An IPv6 customer has a whole /64: their addresses count as one.
+    fn address(&self) -> String {
+        match self.origin().address() {
+            None => String::new(),
+            Some(std::net::IpAddr::V4(address)) => address.to_string(),
+            Some(std::net::IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}")
+            }
+        }
+    }
+}
+
+fn too_many(Wait(retry_after): Wait) -> BrokerError {
+    BrokerError::TooMany { retry_after }
+}

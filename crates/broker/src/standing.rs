@@ -1,0 +1,267 @@
+//! What the gateway remembers of the tokens that are in use, and forgets the moment that anything they hang on changes.
+//!
+//! **Invariant:** what is remembered is used only while the store vouches that no change anywhere has been missed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, Timestamp, UserId};
+use secret::SecretHash;
+use store::{Key, Observer};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::caller::{Caller, Lent};
+use crate::complete::holds;
+use crate::records::{Agent, Client, Connection, Grant, ProviderSwitch, Token, User};
+use crate::token::PREFIX;
+use crate::{Broker, BrokerError};
+
+/// One token with everything that it hangs on, as it was when it was read.
+pub(crate) struct Known {
+    pub(crate) client_id: ClientId,
+    pub(crate) agent_id: AgentId,
+    pub(crate) user_id: UserId,
+    pub(crate) provider_id: ProviderId,
+    pub(crate) account_id: AccountId,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) connection: Key,
+    /// The credential, and until when it may be lent as it is.
+    pub(crate) lent: Option<(Lent, Option<Timestamp>)>,
+    good_until: Timestamp,
+    hash: SecretHash,
+    records: Vec<Key>,
+    over: AtomicBool,
+    woken: Notify,
+}
+
+impl Known {
+    /// Whether something that this hangs on has changed since.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        self.woken.notify_waiters();
+    }
+
+    async fn ended(&self) {
+        loop {
+            let woken = self.woken.notified();
+            if self.is_over() {
+                return;
+            }
+            woken.await;
+        }
+    }
+}
+
+/// The tokens in use.
+#[derive(Default)]
+pub(crate) struct Standings {
+    tables: RwLock<Tables>,
+    /// Counts changes: what was read while one happened may be older than it.
+    changes: AtomicU64,
+}
+
+#[derive(Default)]
+struct Tables {
+    by_token: HashMap<[u8; 32], Arc<Known>>,
+    by_record: HashMap<Key, Vec<Weak<Known>>>,
+}
+
+impl Standings {
+    fn get(&self, hash: SecretHash) -> Option<Arc<Known>> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).by_token.get(&hash.bytes()).cloned()
+    }
+
+    fn seen(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Remembers what was read since `seen`; not where a change came between.
+    fn keep(&self, known: &Arc<Known>, seen: u64) -> Remembered {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        if self.changes.load(Ordering::Acquire) != seen {
+            return Remembered::No;
+        }
+        if tables.by_token.len() >= MOST_TOKENS {
+            tables.by_token.clear();
+        }
+        if tables.by_record.len() >= MOST_RECORDS {
+            tables.by_record.retain(|_, known| {
+                known.retain(|known| known.strong_count() > 0);
+                !known.is_empty()
+            });
+        }
+        for record in &known.records {
+            let dependents = tables.by_record.entry(record.clone()).or_default();
+            dependents.retain(|known| known.strong_count() > 0);
+            dependents.push(Arc::downgrade(known));
+        }
+        tables.by_token.insert(known.hash.bytes(), known.clone());
+        Remembered::Yes
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remembered {
+    Yes,
+    No,
+}
+
+impl Observer for Standings {
+    fn changed(&self, key: &Key) {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        for known in tables.by_record.remove(key).into_iter().flatten().filter_map(|known| known.upgrade()) {
+            known.end();
+            tables.by_token.remove(&known.hash.bytes());
+        }
+    }
+
+    fn forget(&self) {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        for known in tables.by_record.drain().flat_map(|(_, known)| known).filter_map(|known| known.upgrade()) {
+            known.end();
+        }
+        tables.by_token.clear();
+    }
+}
+
+impl Broker {
+    /// Who calls with this ATH token, by the whole chain as it is now: token, grant, connection, agent, person, provider. Answered from
+    /// memory while nothing in the chain has changed anywhere.
+    pub async fn authenticate(&self, presented: &str) -> Result<Caller, BrokerError> {
+        if !presented.starts_with(PREFIX) {
+            return Err(BrokerError::TokenInvalid);
+        }
+        let hash = SecretHash::of(presented);
+        if self.vault.store().is_fresh()
+            && let Some(known) = self.standings.get(hash)
+            && self.now() < known.good_until
+        {
+            return Ok(Caller::new(known));
+        }
+        self.admit_token()?;
+        Ok(Caller::new(self.look_up(hash).await.map_err(|error| self.wrong_token(error))?))
+    }
+
+    /// Returns when `caller` may no longer use `scope`: what a stream that is open has to watch.
+    pub async fn outlived(&self, caller: &Caller, scope: &Scope) {
+        let mut known = caller.known().clone();
+        loop {
+            known.ended().await;
+            match self.still(known.hash).await {
+                Some(next) if next.scopes.contains(scope) => known = next,
+                _ => return,
+            }
+        }
+    }
+
+    /// The chain once more. A store that does not answer for most of a second might hide a revocation.
+    async fn still(&self, hash: SecretHash) -> Option<Arc<Known>> {
+        let deadline = Instant::now() + GRACE;
+        loop {
+            match tokio::time::timeout_at(deadline, self.look_up(hash)).await {
+                Ok(Ok(known)) => return Some(known),
+                Ok(Err(BrokerError::Store(_))) if Instant::now() + LOOK_AGAIN < deadline => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Ok(Err(_)) | Err(_) => return None,
+            }
+        }
+    }
+
+    async fn look_up(&self, hash: SecretHash) -> Result<Arc<Known>, BrokerError> {
+        for _ in 0..RETRIES {
+            let seen = self.standings.seen();
+            let known = Arc::new(self.read_chain(hash).await?);
+            if self.standings.keep(&known, seen) == Remembered::Yes {
+                return Ok(known);
+            }
+        }
+        // Changes all the time: this answer is as good as any, and nobody relies on it twice.
+        let known = self.read_chain(hash).await?;
+        known.end();
+        Ok(Arc::new(known))
+    }
+
+    async fn read_chain(&self, hash: SecretHash) -> Result<Known, BrokerError> {
+        let token_key = Token::key(hash);
+        let token = self.vault.get::<Token>(&token_key).await?.ok_or(BrokerError::TokenInvalid)?.body;
+        if token.revoked.is_some() {
+            return Err(BrokerError::TokenRevoked);
+        }
+        if token.expires <= self.now() {
+            return Err(BrokerError::TokenExpired);
+        }
+        let grant_key = Grant::key(&token.client_id, &token.user, &token.provider, &token.account);
+        let connection_key = Connection::key(&token.user, &token.provider, &token.account);
+        let (user_key, switch_key) = (User::key(&token.user), ProviderSwitch::key(&token.provider));
+        let (grant, agent, connection, user, switch) = tokio::try_join!(
+            self.vault.get::<Grant>(&grant_key),
+            self.agent(&token.client_id),
+            self.vault.get_marked::<Connection>(&connection_key),
+            self.vault.get::<User>(&user_key),
+            self.vault.get::<ProviderSwitch>(&switch_key),
+        )?;
+        let gone = BrokerError::TokenRevoked;
+        let (Some(grant), Some(agent), Some((connection, mark)), Some(_)) = (grant, agent, connection, user) else {
+            return Err(gone);
+        };
+        let (grant, agent, connection) = (grant.body, agent.body, connection.body);
+        if grant.family != token.family || !holds(&grant, &connection, &agent) {
+            return Err(gone);
+        }
+        if switch.is_some_and(|switch| switch.body.suspended.is_some()) {
+            return Err(BrokerError::ProviderSuspended);
+        }
+        self.check_approval(&agent)?;
+        let scopes = token.scopes.intersection(&grant.consented).intersection(&agent.approved(&token.provider));
+        let lent = match self.provider(&token.provider) {
+            Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now()),
+            _ => None,
+        };
+        let records = vec![
+            token_key,
+            grant_key,
+            Client::key(&token.client_id),
+            Agent::key(&agent.agent_id),
+            connection_key.clone(),
+            user_key,
+            switch_key,
+        ];
+        Ok(Known {
+            client_id: token.client_id,
+            agent_id: token.agent_id,
+            user_id: token.user,
+            provider_id: token.provider,
+            account_id: token.account,
+            scopes,
+            connection: connection_key,
+            lent,
+            good_until: token.expires.min(agent.approval_expires),
+            hash,
+            records,
+            over: AtomicBool::new(false),
+            woken: Notify::new(),
+        })
+    }
+
+    /// Returns when no replica answers from anything older than what was written before.
+    pub(crate) async fn everywhere(&self) {
+        self.vault.store().propagated().await;
+    }
+}
+
+const RETRIES: usize = 3;
+/// Bounds the memory: about a kilobyte each.
+const MOST_TOKENS: usize = 100_000;
+const MOST_RECORDS: usize = 7 * MOST_TOKENS;
+const GRACE: Duration = Duration::from_millis(800);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -1,0 +1,148 @@
+//! The operators' door: a listener of its own, on loopback unless the configuration says otherwise, and a key for whoever comes in.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use broker::Broker;
+use data_encoding::HEXLOWER;
+use http::{HeaderMap, StatusCode, header};
+use protocol::Origin;
+use secret::{Entropy, Opaque, SecretHash};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::config::AdminConfig;
+use crate::private_file;
+use crate::system::SystemEntropy;
+
+/// Where the commands find the running gateway; in the data folder, readable by its owner alone.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Whereabouts {
+    /// `http://127.0.0.1:port`.
+    pub(crate) url: String,
+}
+
+/// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door.
+pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, shutdown: CancellationToken) {
+    let Some(listen) = config.listen else { return };
+    let key = match &config.key {
+        Some(key) => key.clone(),
+        None => match made_key(data) {
+            Ok(key) => key,
+            Err(error) => {
+                tracing::warn!(error = %error, "no admin key can be kept in {}: operators' commands do not work", data.display());
+                return;
+            }
+        },
+    };
+    let listener = match TcpListener::bind(listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(error = %error, %listen, "nobody listens for operators' commands");
+            return;
+        }
+    };
+    let Ok(address) = listener.local_addr() else { return };
+    let whereabouts = Whereabouts { url: format!("http://{address}") };
+    let text = serde_json::to_string(&whereabouts).unwrap_or_default();
+    if let Err(error) = private_file::replace(&data.join(WHEREABOUTS), &text) {
+        tracing::warn!(error = %error, "admin.json was not written: name the address in [admin] for operators' commands");
+    }
+    tracing::info!(%address, "operators' commands are listened for");
+    let door = Door { key: SecretHash::of(&key), address, broker };
+    tokio::spawn(async move {
+        let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
+        if let Err(error) = served.await {
+            tracing::error!(error = %error, "operators' commands are no longer listened for");
+        }
+    });
+}
+
+/// The key in the data folder, made where there is none.
+fn made_key(data: &Path) -> io::Result<Zeroizing<String>> {
+    let path = data.join(KEY);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Zeroizing::new(text.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = Opaque::generate("ath_admin_", &SystemEntropy);
+            match private_file::make(&path, key.expose()) {
+                // Another gateway of this folder was faster: its key is the folder's.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => made_key(data),
+                made => made.map(|()| Zeroizing::new(key.expose().to_owned())),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[derive(Clone)]
+struct Door {
+    key: SecretHash,
+    address: SocketAddr,
+    broker: Broker,
+}
+
+fn router(door: Door) -> Router {
+    api::admin_router().layer(from_fn_with_state(Arc::new(door), admitted))
+}
+
+/// Lets in whoever has the key; and no browser, whatever page it is on (DNS rebinding, forged requests).
+async fn admitted(
+    State(door): State<Arc<Door>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    if !is_own_host(headers, door.address) {
+        let hint = "Ask for the address and port that the gateway listens on for operators.";
+        return refused(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This listener has another name.", hint);
+    }
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        let hint = "Use the `ath-gateway` command, or any client that is no browser.";
+        return refused(StatusCode::FORBIDDEN, "browser", "Browsers are not served here.", hint);
+    }
+    if !bearer(headers).is_some_and(|presented| door.key.matches(presented)) {
+        let hint = "Send `Authorization: Bearer <admin key>`; the key is in admin.key of the data folder, or where [admin] says.";
+        return refused(StatusCode::UNAUTHORIZED, "admin_key", "The admin key is missing or wrong.", hint);
+    }
+    let mut id = [0u8; 8];
+    SystemEntropy.fill(&mut id);
+    let origin = Origin::new(&HEXLOWER.encode(&id), peer.ip());
+    request.extensions_mut().insert(door.broker.asked_by(origin));
+    next.run(request).await
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+fn is_own_host(headers: &HeaderMap, address: SocketAddr) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let port = address.port();
+    let own = [address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+    // Bound to every address, it has names that only the operator knows; the key is asked for in any case.
+    address.ip().is_unspecified() || own.iter().any(|own| own.as_bytes() == host.as_bytes())
+}
+
+fn refused(status: StatusCode, reason: &str, message: &str, hint: &str) -> Response {
+    let body = json!({"code": "INTERNAL_ERROR", "message": message, "details": {"reason": reason, "hint": hint}});
+    (status, axum::Json(body)).into_response()
+}
+
+pub(crate) const WHEREABOUTS: &str = "admin.json";
+pub(crate) const KEY: &str = "admin.key";

@@ -1,0 +1,96 @@
+use broker::Limits;
+use limits::{Limit, Rate};
+
+use super::key::{Form, Key};
+use super::reader::Table;
+
+/// How often what may happen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LimitsConfig {
+    rates: [Option<Rate>; 7],
+}
+
+impl LimitsConfig {
+    /// The limits, with nothing counted yet.
+    pub(crate) fn limits(self) -> Limits {
+        let [address, agent, client, secrets, tokens, calls, users] = self.rates.map(Limit::new);
+        Limits {
+            handshake_per_address: address,
+            handshake_per_agent: agent,
+            token_per_client: client,
+            wrong_secrets: secrets,
+            wrong_tokens: tokens,
+            calls_per_agent: calls,
+            calls_per_user: users,
+        }
+    }
+}
+
+pub(super) fn read(table: &Table<'_>) -> Option<LimitsConfig> {
+    let keys = [
+        &HANDSHAKE_PER_ADDRESS,
+        &HANDSHAKE_PER_AGENT,
+        &TOKEN_PER_CLIENT,
+        &WRONG_SECRETS,
+        &WRONG_TOKENS,
+        &CALLS_PER_AGENT,
+        &CALLS_PER_USER,
+    ];
+    // All of them are read before one that is wrong is missed.
+    let read = keys.map(|key| table.parsed(key, Rate::parse).map(|found| found.value));
+    let rates: Option<Vec<Option<Rate>>> = read.into_iter().collect();
+    Some(LimitsConfig { rates: rates?.try_into().ok()? })
+}
+
+pub(super) const KEYS: &[Key] = &[
+    HANDSHAKE_PER_ADDRESS,
+    HANDSHAKE_PER_AGENT,
+    TOKEN_PER_CLIENT,
+    WRONG_SECRETS,
+    WRONG_TOKENS,
+    CALLS_PER_AGENT,
+    CALLS_PER_USER,
+];
+
+const HANDSHAKE_PER_ADDRESS: Key = Key::default(
+    "handshake_per_address",
+    Form::Text,
+    "1200/m",
+    "Registrations, consents begun and tokens asked for, from each address; 1200/m by default: 1200 at once, then 20 a second.",
+);
+const HANDSHAKE_PER_AGENT: Key = Key::default(
+    "handshake_per_agent",
+    Form::Text,
+    "600/m",
+    "The same by each agent, whose signature held; 600/m by default.",
+);
+const TOKEN_PER_CLIENT: Key = Key::default(
+    "token_per_client",
+    Form::Text,
+    "600/m",
+    "Tokens asked for and revoked, and looks at the registration, by each client; 600/m by default.",
+);
+const WRONG_SECRETS: Key = Key::default(
+    "wrong_secrets",
+    Form::Text,
+    "30/m",
+    "Wrong client secrets, for each client and address; 30/m by default, far from enough to guess one.",
+);
+const WRONG_TOKENS: Key = Key::default(
+    "wrong_tokens",
+    Form::Text,
+    "1200/m",
+    "Calls with tokens that do not exist, from each address; 1200/m by default.",
+);
+const CALLS_PER_AGENT: Key = Key::default(
+    "calls_per_agent",
+    Form::Text,
+    "off",
+    "Calls that are forwarded, by each agent; off by default, since only you know what your APIs carry.",
+);
+const CALLS_PER_USER: Key = Key::default(
+    "calls_per_user",
+    Form::Text,
+    "off",
+    "Calls that are forwarded, for each person, by whichever agent; off by default.",
+);

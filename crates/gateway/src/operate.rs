@@ -1,0 +1,230 @@
+//! The operators' commands: they ask a running gateway by its admin listener.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
+use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, UsersCommand};
+use crate::config::{Config, SystemEnvironment};
+
+/// What one command asks for.
+pub(crate) struct Wish {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    shows: Shows,
+}
+
+#[derive(Clone, Copy)]
+enum Shows {
+    Agents,
+    Agent,
+    Connections,
+    Status,
+}
+
+/// Carries it out: what came of it on standard output, or why it did not on standard error and exit 1.
+pub(crate) fn run(config: &Path, wish: Wish, form: OutputForm) -> ExitCode {
+    match carry_out(config, &wish) {
+        Ok(answer) => {
+            match form {
+                OutputForm::Json => println!("{answer}"),
+                OutputForm::Text => print!("{}", shown(wish.shows, &answer)),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputForm {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Wish {
+    pub(crate) fn agents(command: AgentsCommand) -> Self {
+        let one = |client: &str, what: &str| format!("/admin/agents/{}{what}", segment(client));
+        match command {
+            AgentsCommand::List => Self { method: Method::GET, path: "/admin/agents".to_owned(), body: None, shows: Shows::Agents },
+            AgentsCommand::Approve { client, what } => {
+                let body = json!({"providers": what.provider, "scopes": what.scope});
+                Self { method: Method::POST, path: one(&client, "/approve"), body: Some(body), shows: Shows::Agent }
+            }
+            AgentsCommand::Deny { client, what, reason } => {
+                let body = json!({"providers": what.provider, "scopes": what.scope, "reason": reason});
+                Self { method: Method::POST, path: one(&client, "/deny"), body: Some(body), shows: Shows::Agent }
+            }
+            AgentsCommand::Suspend { client, reason } => {
+                let body = Some(json!({"reason": reason}));
+                Self { method: Method::POST, path: one(&client, "/suspend"), body, shows: Shows::Agent }
+            }
+            AgentsCommand::Delete { client } => {
+                Self { method: Method::DELETE, path: one(&client, ""), body: None, shows: Shows::Status }
+            }
+        }
+    }
+
+    pub(crate) fn connections(command: ConnectionsCommand) -> Self {
+        match command {
+            ConnectionsCommand::List => {
+                Self { method: Method::GET, path: "/admin/connections".to_owned(), body: None, shows: Shows::Connections }
+            }
+            ConnectionsCommand::Revoke { connection, client } => {
+                let name: Vec<String> = connection.split('/').map(segment).collect();
+                let of = client.map(|client| format!("?client_id={}", segment(&client))).unwrap_or_default();
+                let path = format!("/admin/connections/{}{of}", name.join("/"));
+                Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+            }
+        }
+    }
+
+    pub(crate) fn users(command: UsersCommand) -> Self {
+        let UsersCommand::Delete { user } = command;
+        let path = format!("/admin/users/{}", segment(&user));
+        Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+    }
+
+    pub(crate) fn providers(command: ProvidersCommand) -> Self {
+        let (provider, what) = match command {
+            ProvidersCommand::Suspend { provider } => (provider, "suspend"),
+            ProvidersCommand::Resume { provider } => (provider, "resume"),
+        };
+        let path = format!("/admin/providers/{}/{what}", segment(&provider));
+        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status }
+    }
+}
+
+fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
+    let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
+    let data = &config.store.path;
+    let url = whereabouts(&config, data)?;
+    let key = match config.admin.key {
+        Some(key) => key.trim().to_owned(),
+        None => {
+            let path = data.join(KEY);
+            let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+            read?.trim().to_owned()
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(ask(&format!("{url}{}", wish.path), &key, wish))
+}
+
+/// A fixed port stands in the configuration; a free one was written down when the gateway started.
+fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
+    match config.admin.listen {
+        None => Err("the configuration has no listener for operators: set listen in [admin]".to_owned()),
+        Some(address) if address.port() != 0 => {
+            let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+            Ok(format!("http://{host}:{}", address.port()))
+        }
+        Some(_) => {
+            let path = data.join(WHEREABOUTS);
+            let text = fs::read_to_string(&path);
+            let text = text.map_err(|error| format!("no gateway seems to run with this configuration: {}: {error}", path.display()))?;
+            let found: Whereabouts = serde_json::from_str(&text).map_err(|_| format!("{} is of no use", path.display()))?;
+            Ok(found.url)
+        }
+    }
+}
+
+async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
+    let client = client.build().map_err(|error| error.to_string())?;
+    let mut request = client.request(wish.method.clone(), url).bearer_auth(key);
+    if let Some(body) = &wish.body {
+        request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
+    }
+    let response = request.send().await.map_err(|_| format!("no gateway answers at {url}: is it running?"))?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(|error| error.to_string())?;
+    let answer: Value = serde_json::from_slice(&body).map_err(|_| format!("the gateway's answer is none ({status})"))?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let word = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    Err(format!("{} {}", word("/message"), word("/details/hint")))
+}
+
+fn shown(shows: Shows, answer: &Value) -> String {
+    let list = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    match shows {
+        Shows::Agents if list.is_empty() => "no agent is registered\n".to_owned(),
+        Shows::Agents => list.iter().map(agent).collect::<Vec<_>>().join("\n"),
+        Shows::Agent => agent(answer),
+        Shows::Connections if list.is_empty() => "nobody has connected anything\n".to_owned(),
+        Shows::Connections => list.iter().map(connection).collect::<Vec<_>>().join("\n"),
+        Shows::Status => format!("{}\n", word(answer, "status")),
+    }
+}
+
+fn agent(agent: &Value) -> String {
+    let held_back = agent.get("held_back").and_then(Value::as_str).map(|why| format!(" ({why})")).unwrap_or_default();
+    let mut text = format!(
+        "{}  {}{held_back}\n  {}, {}\n  approved until {}\n",
+        word(agent, "client_id"),
+        word(agent, "status"),
+        word(agent, "name"),
+        word(agent, "agent_id"),
+        word(agent, "approval_expires"),
+    );
+    for provider in agent.get("providers").and_then(Value::as_array).into_iter().flatten() {
+        text.push_str(&format!("  {}: {}\n", word(provider, "provider_id"), words(provider, "approved_scopes", "nothing")));
+    }
+    for waiting in agent.get("waiting").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        text.push_str(&format!("  waits: {}\n", printable(waiting)));
+    }
+    text
+}
+
+fn connection(connection: &Value) -> String {
+    let mut text = format!(
+        "{}  {}\n  {} at {}, since {}\n",
+        word(connection, "name"),
+        word(connection, "state"),
+        word(connection, "label"),
+        word(connection, "provider_name"),
+        word(connection, "connected"),
+    );
+    for agent in connection.get("agents").and_then(Value::as_array).into_iter().flatten() {
+        let scopes = words(agent, "scopes", "nothing");
+        text.push_str(&format!("  {}  {}: {scopes}\n", word(agent, "client_id"), word(agent, "agent_name")));
+    }
+    text
+}
+
+fn word(value: &Value, name: &str) -> String {
+    printable(value.get(name).and_then(Value::as_str).unwrap_or_default())
+}
+
+fn words(value: &Value, name: &str, none: &str) -> String {
+    let words = value.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let text = words.map(printable).collect::<Vec<_>>().join(" ");
+    if text.is_empty() { none.to_owned() } else { text }
+}
+
+/// What agents say of themselves goes to a terminal: nothing in it may move a cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+/// One segment of a path, whatever was typed.
+fn segment(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
