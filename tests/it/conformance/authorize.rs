@@ -169,7 +169,7 @@ fn c046_a_state_is_required(setup: Setup) {
     let without = callback.as_str().replace(&format!("state={sent}"), "x=y");
     let last = if sent.ends_with('A') { 'B' } else { 'A' };
     let other = callback.as_str().replace(&sent, &format!("{}{last}", &sent[..sent.len() - 1]));
-    let doubled = format!("{}&state={sent}", callback);
+    let doubled = format!("{callback}&state={sent}");
     for url in [without, other, doubled] {
         assert_eq!(browser.open(&url).answer.status, 400, "{url}");
     }

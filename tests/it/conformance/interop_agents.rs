@@ -59,8 +59,8 @@ fn interop_10_the_agents_state_and_the_gateways_own_are_two(setup: Setup) {
         let page = browser.open(&begun.text("/authorization_url"));
         let upstream = browser.stop_at("/authorize", |browser| browser.submit(&page, &[("decision", "allow")]));
         assert!(!upstream.as_str().contains("state-of-the-agent"), "{upstream}");
-        let state = upstream.query_pairs().find(|(name, _)| name == "state").expect("a state");
-        own.push(state.1.into_owned());
+        let (_, sent) = upstream.query_pairs().find(|(name, _)| name == "state").expect("a state");
+        own.push(sent.into_owned());
     }
     for (number, state) in own.iter().enumerate() {
         let secret = state.rsplit('.').next().expect("a part");
