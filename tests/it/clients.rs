@@ -9,11 +9,11 @@ use tests::{Agent, Browser, CANARY, Gateway, RedisServer, Request, Store, Upstre
 
 const PKCE: &str = "pkce = \"none\"";
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/clients")).join(name)
 }
 
-fn run(mut command: Command) -> String {
+pub(crate) fn run(mut command: Command) -> String {
     let ended = command.env("CANARY", CANARY).output().expect("it must be installed: ./tests/run does it");
     let (said, complained) =
         (String::from_utf8_lossy(&ended.stdout).into_owned(), String::from_utf8_lossy(&ended.stderr).into_owned());

@@ -9,6 +9,7 @@ mod consent;
 mod handshake;
 mod house;
 mod limits;
+mod operating;
 mod program;
 mod proxying;
 mod refreshing;

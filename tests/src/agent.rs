@@ -6,7 +6,7 @@ use protocol::{AgentId, AgentKey, Attestation, Loopback, Timestamp};
 use secret::{Entropy, SeededEntropy};
 use serde_json::{Value, json};
 
-use crate::{Answer, CANARY, Gateway, Reply, Request, Served};
+use crate::{Answer, CANARY, Gateway, Received, Reply, Request, Served};
 
 /// An ATH agent that serves its own identity document, and remembers every byte it was sent.
 pub struct Agent {
@@ -63,10 +63,16 @@ impl Agent {
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = reply;
     }
 
+    /// How its URL was asked for, each time.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Received> {
+        self.server.received()
+    }
+
     /// How often its URL was asked for.
     #[must_use]
     pub fn fetches(&self) -> usize {
-        self.server.received().len()
+        self.asked().len()
     }
 
     /// Where the tests let browsers come back to; nobody listens there.

@@ -1,7 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{CANARY, RedisServer, Request, Upstream};
@@ -45,6 +46,10 @@ pub struct Gateway {
 /// A sealing key, the same for all replicas of a test.
 const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// What tests do in a second, others do in a day. A text with limits of its own has those alone.
+const UNLIMITED: &str = "[limits]\nhandshake_per_address = \"off\"\nhandshake_per_agent = \"off\"\ntoken_per_client = \"off\"\n\
+    wrong_secrets = \"off\"\nwrong_tokens = \"off\"\n\n";
+
 impl Gateway {
     /// A gateway in front of `upstream`, with `settings` added to its `[provider.oauth]` table.
     #[must_use]
@@ -63,6 +68,31 @@ impl Gateway {
     #[must_use]
     pub fn replica(&self, store: Store<'_>, upstream: &Upstream, settings: &str) -> Self {
         Self::start_at(crate::free_port(), &self.public_url, store, &in_development(&upstream.provider(settings)))
+    }
+
+    /// The same with this text as its `[[provider]]` tables and whatever follows them.
+    #[must_use]
+    pub fn replica_with(&self, store: Store<'_>, providers: &str) -> Self {
+        Self::start_at(crate::free_port(), &self.public_url, store, &in_development(providers))
+    }
+
+    /// What a gateway says that does not start with these settings.
+    #[must_use]
+    pub fn refused_to_start(settings: &str, environment: &[(&str, &str)], upstream: &Upstream) -> String {
+        let folder = TempDir::new().expect("a folder");
+        let config = folder.path().join("gateway.toml");
+        let port = crate::free_port();
+        let text = format!(
+            "[gateway]\npublic_url = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\n{settings}\n{}",
+            in_development(&upstream.provider(""))
+        );
+        fs::write(&config, text).expect("written");
+        let mut command = Command::new(binary());
+        command.args(["serve", "--config"]).arg(&config).current_dir(folder.path());
+        command.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET).envs(environment.iter().copied());
+        let ended = command.output().expect("it runs");
+        assert_eq!(ended.status.code(), Some(2), "it does not start");
+        String::from_utf8_lossy(&ended.stderr).into_owned()
     }
 
     /// A gateway as it runs in earnest: a public URL on https, whose TLS ends elsewhere, and no `[development]` table. `providers` is the
@@ -96,9 +126,10 @@ impl Gateway {
             ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
         };
+        let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(
             "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n{rest}"
+             [log]\nfilter = \"debug\"\n\n{limits}{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");
@@ -153,28 +184,52 @@ impl Gateway {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Everything in its audit log, oldest first.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// The events of that name, oldest first; waits for calls, which are written when their answers have ended.
+    #[must_use]
+    pub fn events(&self, name: &str) -> Vec<Value> {
+        let found = || self.audit().into_iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+        crate::eventually(&format!("{name} is recorded"), || !found().is_empty());
+        found()
+    }
+
+    /// An operator's command against this gateway.
+    #[must_use]
+    pub fn operate(&self, arguments: &[&str]) -> Operated {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--config").arg(self.folder.path().join("gateway.toml"));
+        let ended = command.current_dir(self.folder.path()).env("SEALING_KEY", SEALING_KEY);
+        let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Operated { status: ended.status.code().unwrap_or(-1), said: text(ended.stdout), complained: text(ended.stderr) }
+    }
+
+    /// The same as JSON; it has to succeed.
+    #[must_use]
+    pub fn operate_json(&self, arguments: &[&str]) -> Value {
+        let done = self.operate(&[arguments, &["--json"]].concat());
+        assert_eq!(done.status, 0, "{}", done.complained);
+        serde_json::from_str(&done.said).expect("JSON")
+    }
+
+    /// The folder that it works in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Resident memory, in bytes.
     #[must_use]
     pub fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
-    }
-
-    /// Runs one of the operators' commands against it.
-    #[must_use]
-    pub fn operate(&self, arguments: &[&str]) -> Output {
-        crate::eventually("operators are listened for", || self.folder.path().join("data/admin.json").exists());
-        let mut command = Command::new(binary());
-        command.args(arguments).args(["--config", "gateway.toml"]).current_dir(self.folder.path());
-        command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
-        command.output().expect("it runs")
-    }
-
-    /// What it keeps under this name in its data folder, as text.
-    #[must_use]
-    pub fn kept(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join("data").join(name)).unwrap_or_default()
     }
 
     /// Everything that its embedded store has on disk.
@@ -184,6 +239,17 @@ impl Gateway {
     }
 }
 
+/// What came of an operator's command.
+#[derive(Debug)]
+pub struct Operated {
+    /// The exit code.
+    pub status: i32,
+    /// Standard output.
+    pub said: String,
+    /// Standard error.
+    pub complained: String,
+}
+
 fn in_development(providers: &str) -> String {
     format!("[development]\nloopback_http = true\n\n{providers}")
 }
@@ -191,7 +257,12 @@ fn in_development(providers: &str) -> String {
 fn spawn(config: &Path, log: &Path, environment: &[(String, String)]) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
-    command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("its folder"));
+    command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("a folder"));
+    // Nothing goes through a proxy of the environment's: every request of every test would fail there.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
@@ -202,7 +273,7 @@ impl Drop for Gateway {
         let _ = self.process.kill();
         let _ = self.process.wait();
         if !std::thread::panicking() {
-            let log = self.log();
+            let log = self.log() + &fs::read_to_string(self.folder.path().join("data/audit.jsonl")).unwrap_or_default();
             assert!(!log.contains(CANARY), "the log holds a token of the upstream's");
             assert!(!log.contains(crate::upstream::CLIENT_SECRET), "the log holds the client secret");
             assert!(!log.contains("panicked"), "something panicked: {log}");

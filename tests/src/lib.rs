@@ -27,7 +27,7 @@ mod upstream;
 pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
 pub use clock::MovedClock;
-pub use gateway::{Gateway, Launch, Store, binary};
+pub use gateway::{Gateway, Launch, Operated, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use impostor::Impostor;
 pub use redis::RedisServer;

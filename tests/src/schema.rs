@@ -26,7 +26,8 @@ const CODES: [(&str, u16, &[u16]); 17] = [
     ("AGENT_IDENTITY_MISMATCH", 403, &[]),
     ("PROVIDER_MISMATCH", 403, &[]),
     ("USER_DENIED", 403, &[]),
-    ("OAUTH_ERROR", 502, &[504]),
+    // An upstream that is switched off, or too slow.
+    ("OAUTH_ERROR", 502, &[503, 504]),
     ("INTERNAL_ERROR", 500, &[503]),
     // Not in the schema's set: the answer to a duplicate registration.
     ("CONFLICT", 409, &[]),
@@ -56,6 +57,9 @@ static VALIDATORS: LazyLock<BTreeMap<&'static str, Validator>> = LazyLock::new(|
     validators
 });
 
+/// What people see; all else below `/ath` is for programs.
+const PAGES: [&str; 4] = ["/ath/consent", "/ath/callback", "/ath/sign-in", "/ath/sign-out"];
+
 const OWN_REGISTRATION: &str = "AgentRegistrationResponse without its secret";
 
 fn validator(mut schema: Value, definition: &str) -> Validator {
@@ -71,7 +75,7 @@ pub(crate) fn check(request: &[u8], answer: &Answer) {
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
     let json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-    let is_page = path.starts_with("/ath/consent") || path == "/ath/callback";
+    let is_page = PAGES.iter().any(|page| path.starts_with(page));
     let is_protocol = path.starts_with("/ath/") || path.starts_with("/.well-known/ath");
     if !is_protocol || answer.status == 0 || method == "HEAD" || is_page && !json {
         return;

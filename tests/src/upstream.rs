@@ -62,6 +62,12 @@ impl Upstream {
         }
     }
 
+    /// Where it listens, on `localhost`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where the gateway that this upstream knows must listen.
     #[must_use]
     pub fn gateway_port(&self) -> u16 {

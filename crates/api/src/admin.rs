@@ -57,7 +57,10 @@ async fn suspend(
     Ok(Json(broker.suspend_agent(&client_id(&client)?, text(&request, "reason")?).await?))
 }
 
-async fn delete_agent(Extension(broker): Extension<Broker>, Path(client): Path<String>) -> Result<Json<Value>, Refusal> {
+async fn delete_agent(
+    Extension(broker): Extension<Broker>,
+    Path(client): Path<String>,
+) -> Result<Json<Value>, Refusal> {
     broker.delete_agent(&client_id(&client)?).await?;
     Ok(done("deleted"))
 }

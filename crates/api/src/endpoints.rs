@@ -33,10 +33,7 @@ pub(crate) async fn discovery(Extension(broker): Extension<Broker>) -> Json<Disc
 }
 
 /// What a provider that has a host name of its own says of itself there (ATH 0.1, service-side discovery).
-pub(crate) async fn service(
-    Extension(broker): Extension<Broker>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn service(Extension(broker): Extension<Broker>, headers: HeaderMap) -> Result<Json<Value>, Refusal> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let provider = broker.provider_at(host).ok_or_else(Refusal::no_endpoint)?;
     let urls = broker.urls();

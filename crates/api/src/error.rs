@@ -200,9 +200,13 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             why.reason(),
             "The registration is not approved right now.",
             match why {
-                Unapproved::Pending => "Wait for the gateway's operator, who approves with `ath-gateway agents approve`.",
+                Unapproved::Pending => {
+                    "Wait for the gateway's operator, who approves with `ath-gateway agents approve`."
+                }
                 Unapproved::Denied => "Ask the gateway's operator what agents may have here.",
-                Unapproved::Expired => "Delete the registration and register again, or ask the gateway's operator to renew it.",
+                Unapproved::Expired => {
+                    "Delete the registration and register again, or ask the gateway's operator to renew it."
+                }
                 Unapproved::Suspended => "Ask the gateway's operator why the agent was suspended.",
                 Unapproved::KeyChanged => {
                     "Ask the gateway's operator to approve the new key with `ath-gateway agents approve`."

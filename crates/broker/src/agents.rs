@@ -81,7 +81,11 @@ impl Broker {
                 let Some(available) = self.available(&request.provider_id) else { continue };
                 let refused: ScopeSet = ScopeSet::from_list(&request.denied.join(" "));
                 // What was denied is approved only where it is named: `approve` alone lets in what waits.
-                let wanted = if what.scopes.is_empty() { request.pending.clone() } else { what.of(&request.pending.union(&refused)) };
+                let wanted = if what.scopes.is_empty() {
+                    request.pending.clone()
+                } else {
+                    what.of(&request.pending.union(&refused))
+                };
                 let wanted = wanted.intersection(&available);
                 request.approved = request.approved.union(&wanted);
                 request.pending = request.pending.difference(&wanted);
@@ -161,7 +165,8 @@ impl Broker {
         for _ in 0..RETRIES {
             let held = self.agent(client).await?.ok_or(BrokerError::Unknown("agent"))?;
             let changed = change(held.body);
-            let approved: ScopeSet = changed.requests.iter().flat_map(|request| request.approved.iter().cloned()).collect();
+            let approved: ScopeSet =
+                changed.requests.iter().flat_map(|request| request.approved.iter().cloned()).collect();
             let event = event.clone().by("operator").agent(&changed.agent_id).client(client).effective(&approved);
             let key = Agent::key(&changed.agent_id);
             match self.decide(event, self.vault.replace(&key, held.version, &changed)).await {

@@ -5,7 +5,7 @@ use store::{Life, Write, Written};
 
 use crate::consent::{Ending, Next, about};
 use crate::records::{Arrived, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
-use crate::text::shown;
+use crate::text::named;
 use crate::urls::Outcome;
 use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError, Provider};
@@ -148,7 +148,7 @@ impl Broker {
         let user = self.owner(provider, subject.as_deref(), live.as_ref()).await?;
         let account = self.account_of(provider, subject.as_deref(), session.resource.as_deref());
         let granted = granted(tokens, asked);
-        let label = label.as_deref().map(|label| shown(label, 120));
+        let label = label.as_deref().and_then(|label| named(label, 120));
         let arrived = Arrived { tokens: Tokens::new(tokens), granted, subject, label, account, user };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };

@@ -5,7 +5,7 @@ use store::{Key, Write, Written};
 
 use crate::complete::holds;
 use crate::records::{Browser, Connection, ConnectionState, Grant, ProviderSwitch, User};
-use crate::text::shown;
+use crate::text::named;
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -161,10 +161,8 @@ impl Broker {
             return Err(BrokerError::Unknown("user"));
         }
         // The person first: with them every chain is cut, whatever comes of the rest.
-        let writes = vec![
-            Write::Delete { key: User::key(user) },
-            Write::Unlist { index: User::all(), key: User::key(user) },
-        ];
+        let writes =
+            vec![Write::Delete { key: User::key(user) }, Write::Unlist { index: User::all(), key: User::key(user) }];
         let event = self.event("user_deleted").by("operator").user(user);
         self.decide(event, self.vault.write_all(writes)).await?;
         for key in self.vault.store().scan(&User::connections(user)).await? {
@@ -294,13 +292,14 @@ impl Broker {
             agents.push(GrantView {
                 client_id: grant.client_id.clone(),
                 agent_id: agent.body.agent_id.clone(),
-                agent_name: shown(&agent.body.name, 80),
+                agent_name: agent.body.display_name(),
                 says: scopes.iter().map(says).collect(),
                 scopes,
                 given: grant.given.to_rfc3339(),
             });
         }
-        let label = connection.label.as_deref().map_or_else(|| "your account".to_owned(), |label| shown(label, 120));
+        let label = connection.label.as_deref().and_then(|label| named(label, 120));
+        let label = label.unwrap_or_else(|| "your account".to_owned());
         Ok(ConnectionView {
             name: name.to_string(),
             user_id: name.user.clone(),

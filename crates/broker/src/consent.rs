@@ -5,7 +5,7 @@ use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
 use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
-use crate::text::shown;
+use crate::text::{named, shown};
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
@@ -140,10 +140,10 @@ impl Broker {
         };
         Ok(ConsentView {
             session: session.clone(),
-            agent_name: shown(&agent.name, 80),
+            agent_name: agent.display_name(),
             agent_id: shown(agent.agent_id.as_str(), 200),
             developer: shown(&agent.developer, 80),
-            purpose: agent.purpose.as_deref().map(|purpose| shown(purpose, 240)),
+            purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
             provider_name: provider.display_name.clone(),
             provider_host: provider.oauth.authorize_host(),
             scopes: in_words(provider, &record.scopes),
@@ -202,9 +202,9 @@ impl Broker {
         let agent = self.asking_agent(&record).await?;
         let provider = self.provider(&record.provider)?;
         Ok(AccountPage {
-            agent_name: shown(&agent.name, 80),
+            agent_name: agent.display_name(),
             provider_name: provider.display_name.clone(),
-            label: arrived.label.as_deref().map(|label| shown(label, 120)),
+            label: arrived.label.as_deref().and_then(|label| named(label, 120)),
             scopes: in_words(provider, &record.scopes.intersection(&arrived.granted)),
             joins: self.joins(provider, arrived, browser).await?,
         })
@@ -267,7 +267,7 @@ impl Broker {
     pub async fn done_page(&self, session: &SessionId, binding: Option<&str>) -> Result<DonePage, BrokerError> {
         let record = self.vault.get::<Session>(&Session::key(session)).await?.ok_or(BrokerError::SessionNotFound)?.body;
         let agent_name = match self.agent(&record.client_id).await? {
-            Some(agent) => shown(&agent.body.name, 80),
+            Some(agent) => agent.body.display_name(),
             None => String::new(),
         };
         match &record.stage {
@@ -397,12 +397,7 @@ impl Broker {
         Ok(self.vault.get::<Connection>(&key).await?.is_some())
     }
 
-    async fn joins(
-        &self,
-        provider: &Provider,
-        arrived: &Arrived,
-        browser: Option<&str>,
-    ) -> Result<Joins, BrokerError> {
+    async fn joins(&self, provider: &Provider, arrived: &Arrived, browser: Option<&str>) -> Result<Joins, BrokerError> {
         if self.live_browser(browser).await?.is_none() || self.is_connected(provider, arrived).await? {
             return Ok(Joins::Nothing);
         }
@@ -422,11 +417,18 @@ impl Broker {
             let Some((held, mark)) = self.vault.get_marked::<Connection>(&key).await? else { continue };
             let works = held.body.works() && mark == fingerprint && held.body.resource == session.resource;
             if works && session.scopes.is_subset(&held.body.scopes) {
-                let label = held.body.label.unwrap_or_else(|| "your account".to_owned());
-                accounts.push(AccountView { id, label: shown(&label, 120) });
+                let label = held.body.label.and_then(|label| named(&label, 120));
+                accounts.push(AccountView { id, label: label.unwrap_or_else(|| "your account".to_owned()) });
             }
         }
         Ok(accounts)
+    }
+}
+
+impl Agent {
+    /// The name that people are shown: the agent's own, or where that is none, the host that vouches for it.
+    pub(crate) fn display_name(&self) -> String {
+        named(&self.name, 80).unwrap_or_else(|| self.agent_id.host())
     }
 }
 

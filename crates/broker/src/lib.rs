@@ -22,8 +22,8 @@ mod people;
 mod provider;
 mod records;
 mod refresh;
-mod revocations;
 mod register;
+mod revocations;
 mod sign_in;
 mod standing;
 #[cfg(test)]

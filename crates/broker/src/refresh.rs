@@ -164,7 +164,9 @@ impl Broker {
                 Err(other) => {
                     if matches!(self.vault.get::<Connection>(lease.key()).await, Ok(None)) {
                         // Disconnected meanwhile: what just came is given back.
-                        self.queue_revocation(&provider.id, &renewed.tokens).await.map_err(|error| unavailable(&error))?;
+                        self.queue_revocation(&provider.id, &renewed.tokens)
+                            .await
+                            .map_err(|error| unavailable(&error))?;
                     }
                     return Err(other);
                 }

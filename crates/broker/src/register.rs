@@ -53,10 +53,16 @@ impl Broker {
         }
         let requests = self.judge_requests(&agent_id, &registration);
         let (agent, secret) = self.new_agent(agent_id, &identity, &registration, requests)?;
-        let asked: ScopeSet = agent.requests.iter().flat_map(|request| request.approved.union(&request.pending).iter().cloned().collect::<Vec<_>>()).collect();
+        let asked: ScopeSet = agent
+            .requests
+            .iter()
+            .flat_map(|request| request.approved.union(&request.pending).iter().cloned().collect::<Vec<_>>())
+            .collect();
         let approved: ScopeSet = agent.requests.iter().flat_map(|request| request.approved.iter().cloned()).collect();
         let event = match status(&agent) {
-            AgentStatus::Denied => self.event("agent_registration_denied").denial("nothing that was asked for is offered"),
+            AgentStatus::Denied => {
+                self.event("agent_registration_denied").denial("nothing that was asked for is offered")
+            }
             AgentStatus::Pending => self.event("agent_registered").reason("waits for an operator"),
             AgentStatus::Approved => self.event("agent_registered"),
         };

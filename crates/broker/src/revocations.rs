@@ -3,7 +3,7 @@ use std::time::Duration;
 use oauth::OAuthError;
 use protocol::ProviderId;
 use secret::Opaque;
-use store::{Key, Life, Lease, Write};
+use store::{Key, Lease, Life, Write};
 
 use crate::records::{Revocation, Tokens};
 use crate::{Broker, BrokerError, Provider};
@@ -35,7 +35,8 @@ impl Broker {
         }
         let key = Revocation::key(Opaque::generate("", self.entropy.as_ref()).expose());
         let now = self.now();
-        let body = Revocation { provider: provider.clone(), tokens: tokens.clone(), since: now, attempts: 0, next: now };
+        let body =
+            Revocation { provider: provider.clone(), tokens: tokens.clone(), since: now, attempts: 0, next: now };
         let bytes = self.vault.seal(&key, store::Version::FIRST, &[], &body)?;
         Ok(vec![
             Write::Insert { key: key.clone(), bytes, life: Life::For(GIVE_UP) },

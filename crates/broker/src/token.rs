@@ -68,7 +68,8 @@ impl Broker {
     async fn redeem(&self, agent: &Agent, session: &SessionId, code: &str) -> Result<TokenResponse, BrokerError> {
         for _ in 0..RETRIES {
             let held = self.vault.get::<Session>(&Session::key(session)).await?;
-            let held = held.filter(|held| held.body.client_id == agent.client_id).ok_or(BrokerError::SessionNotFound)?;
+            let held =
+                held.filter(|held| held.body.client_id == agent.client_id).ok_or(BrokerError::SessionNotFound)?;
             let presented = KeptHash::of(SecretHash::of(&normalised(&held.body, code)));
             let outcome = match held.body.stage.clone() {
                 Stage::Denied { .. } => return Err(BrokerError::UserDenied),
@@ -128,7 +129,8 @@ impl Broker {
         let approved = agent.approved(&record.provider);
         let effective: ScopeSet = approved.intersection(&consented.scopes).intersection(&record.scopes);
         let event = about(self.event("token_issued"), record).user(&consented.user).account(&consented.account);
-        let event = event.effective(&effective).denied(&record.scopes.difference(&effective), "outside the intersection");
+        let event =
+            event.effective(&effective).denied(&record.scopes.difference(&effective), "outside the intersection");
         if effective.is_empty() {
             let refused = about(self.event("access_denied"), record).user(&consented.user);
             self.audit.record(&refused.denied(&record.scopes, "no scope is left")).await?;

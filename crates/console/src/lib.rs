@@ -18,8 +18,10 @@ mod sign_in;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use broker::Broker;
+use http::{HeaderValue, StatusCode, header};
 
 /// The pages, to be merged with the JSON endpoints. Whoever serves them puts the request's own broker beside each request, as an
 /// extension: [`Broker::asked_by`].
@@ -28,16 +30,22 @@ pub fn router(broker: Broker) -> Router {
         .route("/ath/consent", get(consent::show).post(consent::decide))
         .route("/ath/consent/account", get(consent::show_account).post(consent::decide_account))
         .route("/ath/consent/done", get(consent::done))
-        .route("/ath/callback", get(callback::callback))
+        .route("/ath/callback", get(callback::callback).head(not_by_head))
         .route("/accounts", get(accounts::show).post(accounts::decide))
         .route_layer(from_fn_with_state(broker.clone(), sign_in::required));
     Router::new()
         .route("/", get(pages::home))
         .route("/assets/style.css", get(pages::style))
         .route("/ath/sign-in", get(sign_in::show).post(sign_in::enter))
-        .route("/ath/sign-in/callback", get(sign_in::callback))
+        .route("/ath/sign-in/callback", get(sign_in::callback).head(not_by_head))
         .route("/ath/sign-out", post(sign_in::leave))
         .merge(personal)
         .layer(from_fn(headers::secure))
         .with_state(broker)
+}
+
+/// HEAD goes wherever GET does, unless it is told otherwise; a callback takes an answer that is good once, and HEAD ought to change
+/// nothing (RFC 9110 §9.3.2).
+async fn not_by_head() -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static("GET"))])
 }

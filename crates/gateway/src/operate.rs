@@ -58,7 +58,9 @@ impl Wish {
     pub(crate) fn agents(command: AgentsCommand) -> Self {
         let one = |client: &str, what: &str| format!("/admin/agents/{}{what}", segment(client));
         match command {
-            AgentsCommand::List => Self { method: Method::GET, path: "/admin/agents".to_owned(), body: None, shows: Shows::Agents },
+            AgentsCommand::List => {
+                Self { method: Method::GET, path: "/admin/agents".to_owned(), body: None, shows: Shows::Agents }
+            }
             AgentsCommand::Approve { client, what } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope});
                 Self { method: Method::POST, path: one(&client, "/approve"), body: Some(body), shows: Shows::Agent }
@@ -79,9 +81,12 @@ impl Wish {
 
     pub(crate) fn connections(command: ConnectionsCommand) -> Self {
         match command {
-            ConnectionsCommand::List => {
-                Self { method: Method::GET, path: "/admin/connections".to_owned(), body: None, shows: Shows::Connections }
-            }
+            ConnectionsCommand::List => Self {
+                method: Method::GET,
+                path: "/admin/connections".to_owned(),
+                body: None,
+                shows: Shows::Connections,
+            },
             ConnectionsCommand::Revoke { connection, client } => {
                 let name: Vec<String> = connection.split('/').map(segment).collect();
                 let of = client.map(|client| format!("?client_id={}", segment(&client))).unwrap_or_default();
@@ -135,8 +140,11 @@ fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
         Some(_) => {
             let path = data.join(WHEREABOUTS);
             let text = fs::read_to_string(&path);
-            let text = text.map_err(|error| format!("no gateway seems to run with this configuration: {}: {error}", path.display()))?;
-            let found: Whereabouts = serde_json::from_str(&text).map_err(|_| format!("{} is of no use", path.display()))?;
+            let text = text.map_err(|error| {
+                format!("no gateway seems to run with this configuration: {}: {error}", path.display())
+            })?;
+            let found: Whereabouts =
+                serde_json::from_str(&text).map_err(|_| format!("{} is of no use", path.display()))?;
             Ok(found.url)
         }
     }
@@ -152,7 +160,8 @@ async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
     let response = request.send().await.map_err(|_| format!("no gateway answers at {url}: is it running?"))?;
     let status = response.status();
     let body = response.bytes().await.map_err(|error| error.to_string())?;
-    let answer: Value = serde_json::from_slice(&body).map_err(|_| format!("the gateway's answer is none ({status})"))?;
+    let answer: Value =
+        serde_json::from_slice(&body).map_err(|_| format!("the gateway's answer is none ({status})"))?;
     if status.is_success() {
         return Ok(answer);
     }
@@ -183,7 +192,11 @@ fn agent(agent: &Value) -> String {
         word(agent, "approval_expires"),
     );
     for provider in agent.get("providers").and_then(Value::as_array).into_iter().flatten() {
-        text.push_str(&format!("  {}: {}\n", word(provider, "provider_id"), words(provider, "approved_scopes", "nothing")));
+        text.push_str(&format!(
+            "  {}: {}\n",
+            word(provider, "provider_id"),
+            words(provider, "approved_scopes", "nothing")
+        ));
     }
     for waiting in agent.get("waiting").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("  waits: {}\n", printable(waiting)));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use broker::{Accounts, AgentIdentity, Broker, Codes, Development, Lifetimes, OpenidClient, SignInMethod, Urls};
 use audit::{Audit, FileSink, Sink, StandardOutput};
+use broker::{Accounts, AgentIdentity, Broker, Codes, Development, Lifetimes, OpenidClient, SignInMethod, Urls};
 use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
@@ -15,7 +15,9 @@ use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AuditConfig, Config, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind};
+use crate::config::{
+    AuditConfig, Config, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind,
+};
 use crate::egress::{DocumentClient, ProviderClient};
 use crate::server::{Control, Parts};
 use crate::system::{SystemClock, SystemEntropy};
@@ -28,7 +30,9 @@ pub(crate) enum WiringError {
     Store(#[from] store::StoreError),
     #[error("{0}")]
     Keys(#[from] keys::KeysError),
-    #[error("the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output")]
+    #[error(
+        "the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output"
+    )]
     Audit { path: String, source: std::io::Error },
     #[error("the audit log has no thread: {0}")]
     AuditThread(std::io::Error),
@@ -104,8 +108,7 @@ async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError>
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
         StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
             let member = Opaque::generate("", &SystemEntropy).expose().to_owned();
-            let options =
-                RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
+            let options = RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
             Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
         }
     }

@@ -140,5 +140,4 @@ mod tests {
         assert!(denied.wanted().is_empty());
         assert!(operations().permit(&ScopeSet::default(), &Method::GET, path("/tickets")).is_err());
     }
-
 }

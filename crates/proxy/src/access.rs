@@ -74,7 +74,8 @@ impl Drop for Access {
             millis = call.millis,
         );
         let event = Event::new("proxy_request").from(&self.origin).agent(self.caller.agent_id());
-        let event = event.client(self.caller.client_id()).user(self.caller.user_id()).provider(self.caller.provider_id());
+        let event =
+            event.client(self.caller.client_id()).user(self.caller.user_id()).provider(self.caller.provider_id());
         let event = event.account(self.caller.account_id()).effective(self.caller.scopes());
         place.fill(&event.call(call));
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use protocol::{ManualClock, Timestamp};
 use store::{
-    EmbeddedStore, Index, Invalidation, Key, Kind, Life, MemoryStore, Observer, RedisOptions, RedisStore, Store, StoreError,
-    Version, Write, Written,
+    EmbeddedStore, Index, Invalidation, Key, Kind, Life, MemoryStore, Observer, RedisOptions, RedisStore, Store,
+    StoreError, Version, Write, Written,
 };
 
 use crate::server::RedisServer;

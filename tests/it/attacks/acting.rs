@@ -1,5 +1,6 @@
 //! An authorization server that agrees to everything at once, as one does that remembers an earlier consent, and the API behind it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use tests::{CANARY, Received, Reply, Served};
 use url::Url;
 
 /// What it does; may be changed while it runs.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Conduct {
     /// The `iss` parameters of its redirects (RFC 9207), in this order.
     pub(super) iss: Vec<String>,
@@ -16,8 +17,10 @@ pub(super) struct Conduct {
     pub(super) forward: Option<String>,
     /// What it says it granted; null where it says nothing.
     pub(super) scope: Value,
-    /// What it calls the account; where it is empty, `alice@acme.test`.
-    pub(super) label: String,
+    /// Who signs in there; where it is empty, somebody new each time.
+    pub(super) subject: String,
+    /// What it calls the next accounts, in this order; then `alice@acme.test`.
+    pub(super) labels: VecDeque<String>,
 }
 
 pub(super) struct Acting {
@@ -31,10 +34,8 @@ impl Acting {
     pub(super) fn start() -> Self {
         let conduct = Arc::new(Mutex::new(Conduct::default()));
         let current = conduct.clone();
-        let served = Served::start(move |request| {
-            let conduct = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            answer(request, &conduct)
-        });
+        let served =
+            Served::start(move |request| answer(request, &mut current.lock().unwrap_or_else(PoisonError::into_inner)));
         Self { served, conduct }
     }
 
@@ -80,7 +81,7 @@ client_secret = {{ env = "CLIENT_SECRET" }}
     }
 }
 
-fn answer(request: &Received, conduct: &Conduct) -> Reply {
+fn answer(request: &Received, conduct: &mut Conduct) -> Reply {
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     match request.path() {
         "/authorize" => match &conduct.forward {
@@ -100,8 +101,10 @@ fn answer(request: &Received, conduct: &Conduct) -> Reply {
             Reply::json(&tokens)
         }
         "/userinfo" => {
-            let label = if conduct.label.is_empty() { "alice@acme.test" } else { &conduct.label };
-            Reply::json(&json!({"sub": format!("person-{number}"), "email": label}))
+            let label = conduct.labels.pop_front().unwrap_or_else(|| "alice@acme.test".to_owned());
+            let new = format!("person-{number}");
+            let subject = if conduct.subject.is_empty() { &new } else { &conduct.subject };
+            Reply::json(&json!({"sub": subject, "email": label}))
         }
         _ => Reply::json(&json!({"path": request.path()})),
     }

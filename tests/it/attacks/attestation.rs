@@ -96,6 +96,32 @@ fn a01_a07_nothing_but_an_attestation_is_one() {
 }
 
 #[test]
+fn a01_a_registration_is_shown_to_nothing_but_an_attestation() {
+    let scene = Scene::new();
+    let path = format!("/ath/agents/{}", scene.agent.client().0);
+    let audience = format!("{}{path}", scene.gateway.public_url());
+    let get = |attestation: &str| {
+        let request = scene.gateway.request("GET", &path);
+        request.header("authorization", &format!("Bearer {attestation}")).send()
+    };
+    let mut tried = 0;
+    for vector in Forge::vectors(&scene.agent, &audience, "https://evil.test") {
+        // What a header can carry, and keeps as it is.
+        let text = vector.attestation.as_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+        let Some(text) = text.filter(|text| !text.is_empty() && text.len() < 8000) else { continue };
+        let expected = refused(401, "AGENT_NOT_REGISTERED", "client_authentication");
+        assert_eq!(refusal(&get(text)), expected, "{}", vector.name);
+        let mut claims = scene.agent.claims(&audience);
+        claims["jti"] = json!(vector.jti);
+        let good = scene.agent.seal(br#"{"alg":"ES256"}"#, claims.to_string().as_bytes());
+        assert_eq!(get(&good).text("/agent_id"), scene.agent.id.as_str(), "{}", vector.name);
+        assert_eq!(refusal(&get(&good)), expected, "a second time");
+        tried += 1;
+    }
+    assert!(tried >= 200, "{tried}");
+}
+
+#[test]
 fn a01_an_attestation_in_order_passes_in_each_of_its_legal_forms() {
     let scene = Scene::new();
     for (number, endpoint) in endpoints(&scene.agent, &scene.gateway).iter().enumerate() {

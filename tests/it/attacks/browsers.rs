@@ -227,9 +227,12 @@ fn o04_the_callback_takes_one_answer_of_each_kind_and_only_with_its_cookie() {
     for target in &targets {
         refused(target, &get(target, &cookie));
     }
-    for method in ["POST", "PUT", "DELETE"] {
-        let request = Request::new(method, &scene.gateway.url()).header("cookie", &cookie);
-        assert_eq!(request.send_to(&path).status, 405, "{method}");
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"] {
+        for cookie in [&cookie, ""] {
+            let request = Request::new(method, &scene.gateway.url()).header("cookie", cookie);
+            assert_eq!(request.send_to(&path).status, 405, "{method}");
+        }
+        assert_eq!(scene.upstream.helpdesk.counters().token_requests, before, "{method}: a code was exchanged");
     }
     // After all that the right answer still counts, and once.
     assert_eq!(get(&path, &cookie).status, 303);
@@ -292,6 +295,75 @@ fn o10_signing_in_makes_a_new_session_whatever_was_planted() {
         assert!(path.ends_with("/ath/consent"));
         assert!(!tossed.send_to(&format!("/ath/consent?{query}")).body_text().contains("alice@acme.test"));
         assert!(!link.contains(&given), "no session id stands in a URL");
+    }
+}
+
+/// Whoever signs in at the provider next.
+fn becomes(scene: &Remembering, subject: &str, label: &str) {
+    scene.acting.conduct(|conduct| {
+        subject.clone_into(&mut conduct.subject);
+        conduct.labels = [label.to_owned()].into();
+    });
+}
+
+#[test]
+fn o10_an_account_that_nobody_confirmed_is_nobodys_key() {
+    let scene = Remembering::start();
+    let agent = scene.agent("Trusted Agent");
+    let (link, _) = scene.begin(&agent);
+    let mut victim = Browser::new();
+    becomes(&scene, "alice", "alice@acme.test");
+    let page = victim.open(&link);
+    let page = victim.submit(&page, &[("decision", "allow")]);
+    victim.submit(&page, &[("decision", "continue")]);
+
+    // Somebody has signed the victim's browser in at the provider as somebody else. The victim allows, sees that, and leaves.
+    let evil = scene.agent("Sneaky Agent");
+    let (link, session) = scene.begin(&evil);
+    becomes(&scene, "mallory", "mallory@evil.test");
+    let page = victim.open(&link);
+    let page = victim.submit(&page, &[("decision", "allow"), ("account", "")]);
+    assert!(page.says("mallory@evil.test"), "{}", page.answer.body_text());
+    assert_eq!(refusal(&evil.exchange(&scene.gateway, &session, "x")), consent_pending());
+    let again = victim.open(&scene.begin(&agent).0);
+    assert!(again.says("alice@acme.test"));
+    assert!(!again.says("mallory@evil.test"), "what was not confirmed is offered: {}", again.answer.body_text());
+
+    // Mallory signs in with that account, in a browser of its own, and is nobody but Mallory.
+    let mut attacker = Browser::new();
+    let (link, session) = scene.begin(&evil);
+    becomes(&scene, "mallory", "mallory@evil.test");
+    let page = attacker.open(&link);
+    let page = attacker.submit(&page, &[("decision", "allow")]);
+    let end = attacker.submit(&page, &[("decision", "continue")]).parameters();
+    assert_eq!(evil.exchange(&scene.gateway, &session, &end["code"]).status, 200);
+    let page = attacker.open(&scene.begin(&evil).0);
+    assert!(page.says("mallory@evil.test"), "its own account");
+    assert!(!page.says("alice@acme.test"), "Mallory has become Alice: {}", page.answer.body_text());
+}
+
+#[test]
+fn o10_an_account_that_was_confirmed_is_known_again() {
+    let scene = Remembering::start();
+    let agent = scene.agent("Trusted Agent");
+    let mut browser = Browser::new();
+    for (subject, label) in [("alice", "alice@acme.test"), ("alice-at-work", "alice@work.test")] {
+        becomes(&scene, subject, label);
+        let page = browser.open(&scene.begin(&agent).0);
+        let page = browser.submit(&page, &[("decision", "allow"), ("account", "")]);
+        assert!(page.says(label), "{}", page.answer.body_text());
+        browser.submit(&page, &[("decision", "continue")]);
+    }
+    // In another browser, either of them leads to the same person, once the page that names it was confirmed there, too.
+    for (subject, label) in [("alice", "alice@acme.test"), ("alice-at-work", "alice@work.test")] {
+        let mut other = Browser::new();
+        becomes(&scene, subject, label);
+        let page = other.open(&scene.begin(&agent).0);
+        let page = other.submit(&page, &[("decision", "allow")]);
+        assert!(!other.open(&scene.begin(&agent).0).says("alice@"), "before it is confirmed");
+        other.submit(&page, &[("decision", "continue")]);
+        let page = other.open(&scene.begin(&agent).0);
+        assert!(page.says("alice@acme.test") && page.says("alice@work.test"), "{}", page.answer.body_text());
     }
 }
 

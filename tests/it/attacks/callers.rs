@@ -19,6 +19,9 @@ fn seen(scene: &Scene) -> usize {
     scene.upstream.helpdesk.recorded_requests().len()
 }
 
+/// The `Authorization` header for a registration.
+type Proof<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What one who compares answers could compare: all of it but what no two answers share.
 fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<_> =
@@ -120,7 +123,7 @@ fn a10_unknown_and_foreign_registrations_are_answered_alike() {
         comparable(&request.send())
     };
     for method in ["GET", "DELETE"] {
-        let proofs: [&dyn Fn(&str) -> Option<String>; 8] = [
+        let proofs: [Proof<'_>; 8] = [
             &|_| None,
             &|_| Some(basic(&own, &secret)),
             &|id| Some(basic(id, &secret)),
@@ -313,8 +316,16 @@ fn o05_a_code_is_good_for_its_own_client_session_and_time() {
     }
     assert_eq!(refusal(&exchange(&scene.agent, &one, &code_of_one)), used);
     // Once, and not again.
-    assert_eq!(exchange(&scene.agent, &two, &code_of_two).status, 200);
+    let token = exchange(&scene.agent, &two, &code_of_two);
+    assert_eq!(token.status, 200, "{}", token.body_text());
+    let call = || scene.agent.send(&scene.agent.call(&scene.gateway, &token.text("/access_token"), "GET", "/tickets"));
+    assert_eq!(call().status, 200);
+    assert_eq!(refusal(&exchange(&scene.agent, &two, &code_of_one)), used);
+    assert_eq!(call().status, 200, "another code is no replay");
+    assert_eq!(refusal(&exchange(&mallory, &two, &code_of_two)), not_found);
+    assert_eq!(call().status, 200, "nor is it one by another client");
     assert_eq!(refusal(&exchange(&scene.agent, &two, &code_of_two)), used);
+    assert_eq!(call().refusal(), (401, "TOKEN_REVOKED".to_owned()), "a code that came twice is nobody's");
     assert_eq!(exchange(&mallory, &three, &code_of_three).status, 200);
     for grant_type in ["refresh_token", "client_credentials", "", "Authorization_Code"] {
         let mut request = scene.agent.exchange_request(&scene.gateway, &two, &code_of_two);

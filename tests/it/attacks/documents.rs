@@ -358,6 +358,35 @@ fn a03_a_document_that_never_ends_is_given_up_in_time() {
     });
 }
 
+#[test]
+fn a03_a_document_is_asked_for_plainly_and_remembered_whatever_its_server_says() {
+    let scene = Scene::new();
+    let mut agent = Agent::new("Cached");
+    let body = agent.document().to_string();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nset-cookie: a=b; Path=/\r\ncache-control: no-store, max-age=0\r\nexpires: 0\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    agent.publish(Reply::Bytes([head, body].concat().into_bytes()));
+    assert_eq!(agent.register(&scene.gateway).status, 201);
+    for _ in 0..20 {
+        let asked = agent.authorization(&scene.gateway, &["read:tickets"]);
+        assert_eq!(agent.post(&scene.gateway, "/ath/authorize", &asked).status, 200);
+    }
+    let mut forged_one = agent.authorization(&scene.gateway, &["read:tickets"]);
+    forged_one["agent_attestation"] = forged(&agent, &scene.gateway.public_url());
+    assert_eq!(agent.post(&scene.gateway, "/ath/authorize", &forged_one).refusal().0, 401);
+    let asked = agent.asked();
+    assert_eq!(asked.len(), 2, "once, and once more for the forged one");
+    for request in asked {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/agent.json"));
+        let mut names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "host", "user-agent"], "no cookie, no credential, no encoding, no referrer");
+        assert!(request.body.is_empty());
+    }
+}
+
 /// An attestation in the agent's name, signed by somebody else.
 fn forged(agent: &Agent, audience: &str) -> Value {
     let other = AgentKey::generate().expect("a key");
@@ -405,24 +434,26 @@ fn a04_forged_attestations_cause_two_fetches_at_most() {
 }
 
 #[test]
-fn a05_a_new_key_counts_at_once_and_the_old_one_no_more() {
+fn a05_another_key_waits_for_an_operator_and_the_old_one_is_no_more() {
     let scene = Scene::new();
     let Scene { gateway, mut agent, .. } = scene;
     let ask = |agent: &Agent| agent.post(&gateway, "/ath/authorize", &agent.authorization(&gateway, &["read:tickets"]));
     assert_eq!(ask(&agent).status, 200);
     let old = std::mem::replace(&mut agent.key, AgentKey::generate().expect("a key"));
-    assert_eq!(refusal(&ask(&agent)).2, "signature_mismatch", "a key that is not published yet");
+    assert_eq!(refusal(&ask(&agent)).2, "signature_mismatch", "a key that is not published");
     assert_eq!(agent.fetches(), 2, "once at first, once to be sure");
-    let mut rotating = Agent::new("Rotating");
-    assert_eq!(rotating.register(&gateway).status, 201);
-    let first = std::mem::replace(&mut rotating.key, AgentKey::generate().expect("a key"));
-    rotating.publish(Reply::json(&rotating.document()));
-    assert_eq!(ask(&rotating).status, 200, "the new key");
-    rotating.key = first;
-    assert_eq!(refusal(&ask(&rotating)).2, "signature_mismatch", "the old key");
-    assert_eq!(rotating.fetches(), 2);
     agent.key = old;
     assert_eq!(ask(&agent).status, 200, "a forged one changed nothing");
+
+    // Whoever takes over the place of the document does not take over the agent.
+    let mut taken = Agent::new("Taken Over");
+    assert_eq!(taken.register(&gateway).status, 201);
+    let first = std::mem::replace(&mut taken.key, AgentKey::generate().expect("a key"));
+    taken.publish(Reply::json(&taken.document()));
+    assert_eq!(ask(&taken).refusal(), (403, "AGENT_UNAPPROVED".to_owned()), "the new key");
+    taken.key = first;
+    assert_eq!(refusal(&ask(&taken)).2, "signature_mismatch", "the old key");
+    assert_eq!(taken.fetches(), 2);
 }
 
 #[test]

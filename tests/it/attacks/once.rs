@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
 use tests::{Agent, Answer, Browser, Gateway, RedisServer, Request, Store, Upstream, free_port};
 
@@ -78,6 +79,72 @@ fn a08_of_200_copies_of_an_attestation_one_passes() {
     let again = agent.post(&replicas.two, "/ath/agents/register", &registration);
     assert_eq!(refusal(&again), refused(401, "INVALID_ATTESTATION", "attestation_replayed"));
 }
+
+#[test]
+fn a08_a_name_is_used_up_by_whoever_signed_it_and_by_no_other_signature() {
+    let scene = Scene::new();
+    let mut other = Agent::new("Another");
+    assert_eq!(other.register(&scene.gateway).status, 201);
+    let ask = |agent: &Agent, attestation: &str| {
+        let mut request = agent.authorization(&scene.gateway, &["read:tickets"]);
+        request["agent_attestation"] = json!(attestation);
+        agent.post(&scene.gateway, "/ath/authorize", &request)
+    };
+    let replayed = refused(401, "INVALID_ATTESTATION", "attestation_replayed");
+    let claims = scene.agent.claims(&scene.gateway.public_url());
+    let header = br#"{"alg":"ES256"}"#;
+    let first = scene.agent.seal(header, claims.to_string().as_bytes());
+    assert_eq!(ask(&scene.agent, &first).status, 200);
+    // Anybody can make a second signature out of one (n - s), and the agent any number of them.
+    let (input, signature) = first.rsplit_once('.').expect("three parts");
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).expect("base64url");
+    let twin = [&signature[..32], &negated(&signature[32..])].concat();
+    let twin = format!("{input}.{}", BASE64URL_NOPAD.encode(&twin));
+    assert_ne!(twin, first);
+    assert_eq!(refusal(&ask(&scene.agent, &twin)), replayed);
+    let mut later = claims.clone();
+    later["exp"] = json!(claims["exp"].as_u64().expect("a number") + 60);
+    later["iss"] = json!(scene.agent.id.origin());
+    for again in [
+        scene.agent.seal(header, claims.to_string().as_bytes()),
+        scene.agent.seal(header, later.to_string().as_bytes()),
+    ] {
+        assert_eq!(refusal(&ask(&scene.agent, &again)), replayed);
+    }
+    // The twin alone would have passed: it is a signature.
+    let fresh = scene.agent.attest(&scene.gateway.public_url());
+    let (input, signature) = fresh.rsplit_once('.').expect("three parts");
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).expect("base64url");
+    let twin = [&signature[..32], &negated(&signature[32..])].concat();
+    assert_eq!(ask(&scene.agent, &format!("{input}.{}", BASE64URL_NOPAD.encode(&twin))).status, 200);
+    assert_eq!(refusal(&ask(&scene.agent, &fresh)), replayed);
+    // Nobody uses up another's names.
+    let mut others = other.claims(&scene.gateway.public_url());
+    others["jti"] = claims["jti"].clone();
+    assert_eq!(ask(&other, &other.seal(header, others.to_string().as_bytes())).status, 200);
+}
+
+/// The order of P-256 less `s`.
+fn negated(s: &[u8]) -> Vec<u8> {
+    let mut borrow = 0;
+    let digits: Vec<u8> = ORDER
+        .iter()
+        .zip(s)
+        .rev()
+        .map(|(order, digit)| {
+            let difference = i16::from(*order) - i16::from(*digit) - borrow;
+            borrow = i16::from(difference < 0);
+            u8::try_from(difference.rem_euclid(256)).expect("a byte")
+        })
+        .collect();
+    digits.into_iter().rev().collect()
+}
+
+/// FIPS 186-4, D.1.2.3.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
 
 #[test]
 fn a08_a_restart_forgets_no_attestation() {
@@ -177,8 +244,12 @@ fn o05_of_200_exchanges_of_a_code_one_gets_a_token() {
     let expected = [((200, String::new()), 1), ((400, "session_used".to_owned()), TRIES - 1)];
     assert_eq!(tally(&answers), BTreeMap::from(expected));
     assert_eq!(replicas.redis.keys("*token:*").len(), tokens + 1, "one token was made");
+    // Who presents a code a second time may have stolen it, or have been stolen from: neither keeps the token (RFC 9700 §4.5).
     let token = answers.iter().find(|answer| answer.status == 200).expect("one").text("/access_token");
-    assert_eq!(agent.send(&agent.call(&replicas.two, &token, "GET", "/tickets")).status, 200);
+    for gateway in [&replicas.one, &replicas.two] {
+        let call = agent.send(&agent.call(gateway, &token, "GET", "/tickets"));
+        assert_eq!(call.refusal(), (401, "TOKEN_REVOKED".to_owned()));
+    }
 }
 
 #[test]
@@ -225,4 +296,78 @@ fn o02_of_200_times_allow_by_two_browsers_one_wins() {
     assert!(answers.iter().all(|answer| [303, 409].contains(&answer.status)), "{:?}", tally(&answers));
     let bindings = answers.iter().flat_map(|answer| &answer.headers).filter(|(name, _)| name == "set-cookie").count();
     assert_eq!(bindings, 1, "only the winner is bound");
+}
+
+#[test]
+fn o02_of_allow_and_deny_at_once_one_counts() {
+    let replicas = Replicas::start();
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&replicas.one);
+    for _ in 0..3 {
+        let (link, session) = agent.authorize(&replicas.one, &["read:tickets"]);
+        let mut browser = Browser::new();
+        let page = browser.open(&link);
+        let requests = ["allow", "deny"].map(|decision| browser.request(&page, &[("decision", decision)]));
+        let answers = replicas.race(60, |number, gateway| requests[number / 2 % 2].at_port(gateway.port()).send());
+        let won: Vec<usize> = (0..60).filter(|number| answers[*number].status == 303).collect();
+        assert_eq!(won.len(), 1, "{:?}", tally(&answers));
+        let denied = won[0] / 2 % 2 == 1;
+        let code = agent.exchange(&replicas.two, &session, "x").refusal().1;
+        assert_eq!(code, if denied { "USER_DENIED" } else { "SESSION_NOT_FOUND" });
+    }
+}
+
+#[test]
+fn o02_of_continue_and_undo_at_once_one_counts() {
+    let replicas = Replicas::start();
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&replicas.one);
+    let mut outcomes = BTreeMap::new();
+    for round in 0..6 {
+        let (link, session) = agent.authorize(&replicas.one, &["read:tickets"]);
+        let mut browser = Browser::new();
+        let page = browser.sign_in(&link);
+        let page = browser.submit(&page, &[("decision", "allow")]);
+        let requests = ["continue", "undo"].map(|decision| browser.request(&page, &[("decision", decision)]));
+        // Each of them begins a round, so that each has its chance.
+        let answers =
+            replicas.race(40, |number, gateway| requests[(number / 2 + round) % 2].at_port(gateway.port()).send());
+        let ends: Vec<BTreeMap<String, String>> = answers
+            .iter()
+            .filter(|answer| answer.status == 303)
+            .map(|answer| url::Url::parse(answer.header("location").expect("a redirect")).expect("a URL"))
+            .map(|url| url.query_pairs().into_owned().collect())
+            .collect();
+        let codes: Vec<&String> = ends.iter().filter_map(|end| end.get("code")).collect();
+        let denied = ends.iter().filter(|end| end.contains_key("error")).count();
+        assert!(!ends.is_empty(), "{:?}", tally(&answers));
+        if codes.is_empty() {
+            assert_eq!(denied, 1, "{:?}", tally(&answers));
+            assert_eq!(agent.exchange(&replicas.two, &session, "x").refusal().1, "USER_DENIED");
+        } else {
+            assert_eq!(denied, 0, "{:?}", tally(&answers));
+            assert!(codes.iter().all(|code| *code == codes[0]), "a second click gets the same code");
+            let token = agent.exchange(&replicas.two, &session, codes[0]);
+            assert_eq!(token.status, 200, "{}", token.body_text());
+            let call = agent.call(&replicas.one, &token.text("/access_token"), "GET", "/tickets");
+            assert_eq!(agent.send(&call).status, 200, "what was confirmed is there");
+        }
+        *outcomes.entry(codes.is_empty()).or_insert(0) += 1;
+    }
+    assert_eq!(outcomes.values().sum::<i32>(), 6);
+}
+
+#[test]
+fn o05_of_200_wrong_codes_at_once_five_are_weighed() {
+    let replicas = Replicas::start();
+    let mut agent = Agent::new("Ticket Helper");
+    agent.register(&replicas.one);
+    let (link, session) = agent.authorize(&replicas.one, &["read:tickets"]);
+    let end = Browser::new().consent(&link);
+    let answers = replicas.race(TRIES, |number, gateway| agent.exchange(gateway, &session, &format!("wrong-{number}")));
+    assert!(answers.iter().all(|answer| answer.status == 400), "{:?}", tally(&answers));
+    let weighed = answers.iter().filter(|answer| answer.text("/details/reason") == "code_invalid").count();
+    assert!(weighed <= 5, "{:?}", tally(&answers));
+    let right = agent.exchange(&replicas.two, &session, &end["code"]);
+    assert_eq!(refusal(&right), refused(400, "SESSION_NOT_FOUND", "session_used"), "the right one comes too late");
 }

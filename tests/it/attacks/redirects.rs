@@ -263,7 +263,7 @@ fn o07_no_parameter_of_a_page_leads_anywhere() {
     let scene = Scene::new();
     let names =
         ["next", "redirect", "redirect_uri", "user_redirect_uri", "return_to", "rd", "url", "continue", "RelayState"];
-    let extra: String = names.iter().map(|name| format!("&{name}=https://evil.test/")).collect();
+    let extra = format!("&{}=https://evil.test/", names.join("=https://evil.test/&"));
     let (link, session) = scene.begin();
     let page = Browser::new().open(&format!("{link}{extra}"));
     assert_eq!(page.answer.status, 200);
@@ -296,4 +296,58 @@ fn o07_no_parameter_of_a_page_leads_anywhere() {
         [("decision", "deny")].into_iter().chain(names.map(|name| (name, "https://evil.test/"))).collect();
     let answer = browser.submit_once(&page, &fields);
     assert!(answer.header("location").expect("a redirect").starts_with(&scene.agent.redirect_uri()));
+}
+
+#[test]
+fn o07_what_an_agent_adds_stays_within_its_parameter() {
+    let scene = Scene::new();
+    for state in [
+        "x\r\nSet-Cookie: a=b\r\nLocation: https://evil.test",
+        "x&code=stolen&iss=https://evil.test",
+        "x#@evil.test/?code=y",
+        "x\u{0}\u{202e}\u{1f511}",
+        "%0d%0aLocation:%20https://evil.test",
+        "\"><script>alert(1)</script>",
+        " + ",
+        &"x".repeat(1024),
+    ] {
+        let mut request = scene.agent.authorization(&scene.gateway, &["read:tickets"]);
+        request["state"] = json!(state);
+        request["resource"] = json!(state);
+        let begun = scene.agent.post(&scene.gateway, "/ath/authorize", &request);
+        assert_eq!(begun.status, 200, "{state:?}: {}", begun.body_text());
+        let link = begun.text("/authorization_url");
+        let pairs = |url: &str| -> Vec<(String, String)> {
+            let query = url.split_once('?').expect("a query").1.to_owned();
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+        };
+        let names = |url: &str| pairs(url).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert!(link.bytes().all(|byte| byte.is_ascii_graphic()), "{link}");
+        let expected = ["session_id", "response_type", "code_challenge", "code_challenge_method", "resource"];
+        assert_eq!(names(&link), expected);
+        let mut browser = Browser::new();
+        let page = browser.open(&link);
+        let answer = browser.submit_once(&page, &[("decision", "allow")]);
+        let provider = answer.header("location").expect("a redirect").to_owned();
+        assert!(provider.bytes().all(|byte| byte.is_ascii_graphic()), "{provider}");
+        let resource: Vec<_> = pairs(&provider).into_iter().filter(|(name, _)| name == "resource").collect();
+        assert_eq!(resource, [("resource".to_owned(), state.to_owned())]);
+        assert_eq!(pairs(&provider).iter().filter(|(name, _)| name == "code" || name == "iss").count(), 0);
+
+        request["agent_attestation"] = json!(scene.agent.attest(&scene.gateway.public_url()));
+        let begun = scene.agent.post(&scene.gateway, "/ath/authorize", &request);
+        let page = browser.open(&begun.text("/authorization_url"));
+        let answer = browser.submit_once(&page, &[("decision", "deny")]);
+        assert_eq!(answer.headers.iter().filter(|(name, _)| name == "location" || name == "set-cookie").count(), 1);
+        let end = answer.header("location").expect("a redirect").to_owned();
+        assert_eq!(names(&end), ["error", "state", "ath_session_id", "iss"]);
+        assert_eq!(pairs(&end)[1].1, state);
+        assert!(end.starts_with(&format!("{}?error=access_denied&state=", scene.agent.redirect_uri())), "{end}");
+    }
+    for state in [json!(""), json!(null), json!(1), json!(["x"]), json!("x".repeat(1025))] {
+        let mut request = scene.agent.authorization(&scene.gateway, &["read:tickets"]);
+        request["state"] = state.clone();
+        let answer = scene.agent.post(&scene.gateway, "/ath/authorize", &request);
+        assert_eq!(refusal(&answer).2, "state_missing", "{state}");
+    }
 }

@@ -92,7 +92,7 @@ fn cases() -> Vec<Case> {
         // What was asked for at registration and not offered is not approved.
         (&["read", "unknown", "Read,write", "*", "read admin"], R, json!("read admin unknown"), Effective(R)),
         (&["read", "unknown"], &["unknown"], Value::Null, DENIED),
-        (&["unknown"], R, Value::Null, Asking("agent_unapproved")),
+        (&["unknown"], R, Value::Null, Asking("approval_denied")),
         (&["read", "read", "write", "read"], RW, json!("write read"), Effective(RW)),
     ]
 }

@@ -131,6 +131,11 @@ fn c091_people_revoke_by_their_own_sign_in_and_nobody_elses(setup: Setup) {
     assert_eq!(stage.forwarded(), forwarded);
 }
 
+/// What a gateway keeps under this name in its data folder.
+fn kept(gateway: &Gateway, name: &str) -> String {
+    std::fs::read_to_string(gateway.folder().join("data").join(name)).expect("it is there")
+}
+
 fn c091_operators_revoke_with_their_key_and_nobody_without(setup: Setup) {
     let stage = Stage::new(setup);
     let agent = stage.agent();
@@ -139,7 +144,7 @@ fn c091_operators_revoke_with_their_key_and_nobody_without(setup: Setup) {
     let connections = stage.operate(&["connections", "list"]);
     let name = connections[0]["name"].as_str().expect("a name").to_owned();
     for gateway in stage.all() {
-        let whereabouts: Value = serde_json::from_str(&gateway.kept("admin.json")).expect("JSON");
+        let whereabouts: Value = serde_json::from_str(&kept(gateway, "admin.json")).expect("JSON");
         let url = format!("{}/admin/connections/{name}", whereabouts["url"].as_str().expect("a URL"));
         let (id, secret) = agent.client();
         let agents_own = format!("Basic {}", data_encoding::BASE64.encode(format!("{id}:{secret}").as_bytes()));
@@ -152,7 +157,7 @@ fn c091_operators_revoke_with_their_key_and_nobody_without(setup: Setup) {
         }
         // Nor is there such a door where agents and browsers come in.
         let outside = gateway.request("DELETE", &format!("/admin/connections/{name}"));
-        let outside = outside.header("authorization", &format!("Bearer {}", gateway.kept("admin.key").trim())).send();
+        let outside = outside.header("authorization", &format!("Bearer {}", kept(gateway, "admin.key").trim())).send();
         assert!(outside.status >= 400, "{}", outside.status);
         assert_eq!(call(gateway).status, 200, "nothing was revoked");
     }

@@ -198,17 +198,14 @@ impl Stage {
         self.upstream.helpdesk.recorded_requests().len()
     }
 
-    /// Runs one of the operators' commands, at the gateway whose turn it is; what it printed, read as JSON.
+    /// An operator's command, at the gateway whose turn it is; what it printed, read as JSON.
     pub(super) fn operate(&self, arguments: &[&str]) -> Value {
-        let ended = self.next().operate(&[arguments, &["--json"]].concat());
-        assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        serde_json::from_slice(&ended.stdout).expect("JSON")
+        self.next().operate_json(arguments)
     }
 
     /// Every line of the audit logs of all gateways.
     pub(super) fn record(&self) -> Vec<Value> {
-        let texts: String = self.gateways.iter().map(|gateway| gateway.kept("audit.jsonl")).collect();
-        texts.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+        self.gateways.iter().flat_map(Gateway::audit).collect()
     }
 
     /// What all gateways have logged.

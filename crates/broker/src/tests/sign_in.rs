@@ -144,7 +144,13 @@ async fn a_connection_is_of_whoever_is_signed_in_and_the_providers_name_for_them
     let account = protocol::AccountId::of_subject(&crm, "u-alice");
     let vault = &bench.broker.vault;
     assert!(vault.get::<Connection>(&Connection::key(&user, &crm, &account)).await.expect("read").is_some());
-    assert!(vault.get::<Identity>(&Identity::key(bench.broker.provider(&crm).expect("configured"), "u-alice")).await.expect("read").is_none());
+    assert!(
+        vault
+            .get::<Identity>(&Identity::key(bench.broker.provider(&crm).expect("configured"), "u-alice"))
+            .await
+            .expect("read")
+            .is_none()
+    );
     assert!(vault.get::<User>(&User::key(&user)).await.expect("read").is_some());
     assert!(vault.get::<Session>(&Session::key(&session)).await.expect("read").is_some());
 }

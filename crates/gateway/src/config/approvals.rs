@@ -26,12 +26,8 @@ fn rule(table: &Table<'_>, loopback: Loopback) -> Option<ApprovalRule> {
 }
 
 /// `None` where one of them is wrong: a rule that lost a part would speak of more than it was written for.
-fn all<T, E: std::fmt::Display>(
-    texts: Vec<Found<'_, &str>>,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Option<Vec<T>> {
-    let parsed: Vec<Option<T>> =
-        texts.into_iter().map(|text| text.parsed(&parse).map(|found| found.value)).collect();
+fn all<T, E: std::fmt::Display>(texts: Vec<Found<'_, &str>>, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+    let parsed: Vec<Option<T>> = texts.into_iter().map(|text| text.parsed(&parse).map(|found| found.value)).collect();
     parsed.into_iter().collect()
 }
 

@@ -55,32 +55,32 @@ pub(super) const KEYS: &[Key] = &[
 const HANDSHAKE_PER_ADDRESS: Key = Key::default(
     "handshake_per_address",
     Form::Text,
-    "1200/m",
-    "Registrations, consents begun and tokens asked for, from each address; 1200/m by default: 1200 at once, then 20 a second.",
+    "6000/m",
+    "Registrations, consents begun and tokens asked for, from each address; 6000/m by default: 6000 at once, then 100 a second.",
 );
 const HANDSHAKE_PER_AGENT: Key = Key::default(
     "handshake_per_agent",
     Form::Text,
-    "600/m",
-    "The same by each agent, whose signature held; 600/m by default.",
+    "3000/m",
+    "The same by each agent, whose signature held; 3000/m by default.",
 );
 const TOKEN_PER_CLIENT: Key = Key::default(
     "token_per_client",
     Form::Text,
-    "600/m",
-    "Tokens asked for and revoked, and looks at the registration, by each client; 600/m by default.",
+    "3000/m",
+    "Tokens asked for and revoked, and looks at the registration, by each client; 3000/m by default.",
 );
 const WRONG_SECRETS: Key = Key::default(
     "wrong_secrets",
     Form::Text,
-    "30/m",
-    "Wrong client secrets, for each client and address; 30/m by default, far from enough to guess one.",
+    "300/m",
+    "Wrong client secrets, for each client and address; 300/m by default, far from enough to guess one.",
 );
 const WRONG_TOKENS: Key = Key::default(
     "wrong_tokens",
     Form::Text,
-    "1200/m",
-    "Calls with tokens that do not exist, from each address; 1200/m by default.",
+    "6000/m",
+    "Calls with tokens that do not exist, from each address; 6000/m by default.",
 );
 const CALLS_PER_AGENT: Key = Key::default(
     "calls_per_agent",

@@ -164,7 +164,8 @@ fn whole(file: &str, message: &str) -> Problems {
     Problems::one(file, &Finding { severity: Severity::Problem, position: None, key: String::new(), message })
 }
 
-const KEYS: &[Key] = &[GATEWAY, STORE, LOG, LIFETIMES, AUDIT, ADMIN, LIMITS, APPROVAL, SIGN_IN, AGENT, DEVELOPMENT, PROVIDER];
+const KEYS: &[Key] =
+    &[GATEWAY, STORE, LOG, LIFETIMES, AUDIT, ADMIN, LIMITS, APPROVAL, SIGN_IN, AGENT, DEVELOPMENT, PROVIDER];
 const GATEWAY: Key = Key::optional("gateway", key::Form::Table(gateway::KEYS), "The gateway itself.");
 const STORE: Key = Key::optional("store", key::Form::Table(store::KEYS), "Where records lie, and what seals them.");
 const LOG: Key = Key::optional("log", key::Form::Table(log::KEYS), "What is logged to standard error, and how.");

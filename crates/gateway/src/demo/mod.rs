@@ -99,7 +99,7 @@ impl Stage {
         println!("  helpdesk   {helpdesk}   the API behind it, with an OAuth server that knows no PKCE");
         println!("  agent      {agent}   a demonstration agent: it never sees a token of the helpdesk's");
         println!();
-        println!("Three things to try, each a line to paste:");
+        println!("Things to try, each a line to paste:");
         println!();
         println!("  curl -s {gateway}/.well-known/ath.json");
         println!("      what an agent finds here");
@@ -107,6 +107,9 @@ impl Stage {
         println!("      what it gets without your consent");
         println!("  xdg-open {agent}/");
         println!("      or any browser: give your consent (sign in as alice@acme.test, password demo1234)");
+        println!();
+        println!("  {gateway}/accounts, in the same browser, shows what you allowed and ends it; operators have");
+        println!("      ath-gateway agents list --config {}", self.place.config_file().display());
         println!();
         println!("Ctrl-C ends it; everything it stored goes with it.");
     }

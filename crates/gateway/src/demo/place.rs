@@ -48,7 +48,9 @@ impl Place {
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key)?.write_all(made.as_bytes())?;
                 // A prefix of its own: a Redis that is used for other things stays as it is.
                 let prefix = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                format!("url = {url:?}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"\n\n[admin]\nlisten = \"off\"")
+                format!(
+                    "url = {url:?}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"\n\n[admin]\nlisten = \"off\""
+                )
             }
             None => format!("path = {:?}", self.0.join("data").display().to_string()),
         };

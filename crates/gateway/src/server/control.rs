@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
@@ -21,9 +21,18 @@ impl Control {
         Self { router, runtime }
     }
 
+    /// Answers one request, and sees to it that nobody keeps or frames the answer, whatever it is.
+    pub(crate) async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+        let mut response = self.answer(request).await;
+        for (name, value) in GUARDS {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        response
+    }
+
     /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
     /// up, since a decision that was begun is one.
-    pub(crate) async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
@@ -48,9 +57,16 @@ fn refused(status: StatusCode, body: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+/// Pages say more of themselves; a style sheet may be kept.
+const GUARDS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Above the limit of every endpoint, whose own refusal says more.

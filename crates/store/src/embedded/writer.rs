@@ -17,12 +17,7 @@ pub(super) struct Job {
 }
 
 /// Writes until the store is dropped and the queue is empty.
-pub(super) fn run(
-    database: &Database,
-    queue: &Receiver<Job>,
-    clock: &dyn Clock,
-    watchers: &Watchers,
-) {
+pub(super) fn run(database: &Database, queue: &Receiver<Job>, clock: &dyn Clock, watchers: &Watchers) {
     loop {
         match queue.recv_timeout(SWEEP_EVERY) {
             Ok(first) => {

@@ -44,6 +44,7 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "sign_in.proxy_certificate",
             "sign_in.proxy_certificate_name",
             "sign_in.account",
+            "admin.key.file",
             "provider.ca_file",
             "agent.public_key.file",
             "development.loopback_http",
@@ -69,7 +70,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 77);
+    assert_eq!(keys, 97);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {
