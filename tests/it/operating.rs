@@ -533,3 +533,28 @@ fn a_provider_with_a_host_of_its_own_describes_itself_there() {
     assert_eq!(body["api_base"], "http://helpdesk.test");
     assert_eq!(at("127.0.0.1").status, 404);
 }
+
+#[test]
+fn a_provider_may_have_a_callback_of_its_own() {
+    let port = free_port();
+    let upstream = Upstream::start(port, |settings| {
+        settings.redirect_uris = vec![format!("http://127.0.0.1:{port}/ath/callback/helpdesk")];
+    });
+    let text = upstream.provider("callback = \"own\"\npkce = \"none\"");
+    let house = House { one: Gateway::start_with(Store::Embedded, port, &text), two: None, upstream, redis: None };
+    let (agent, _browser, token) = house.allowed("Ticket Helper");
+    assert_eq!(list(&house.one, &agent, &token).status, 200);
+    // The same answer at another callback is not this provider's.
+    let (link, session) = agent.authorize(&house.one, &["read:tickets"]);
+    let mut browser = Browser::new();
+    let came = browser.stop_at("/ath/callback/helpdesk", |browser| {
+        let page = browser.sign_in(&link);
+        browser.submit(&page, &[("decision", "allow")])
+    });
+    for path in ["/ath/callback", "/ath/callback/other"] {
+        let url = format!("{}{path}?{}", house.one.url(), came.query().expect("a query"));
+        let answer = Request::new("GET", &url).header("cookie", &browser.cookie_header("127.0.0.1")).send();
+        assert_eq!(answer.refusal(), (400, "STATE_MISMATCH".to_owned()), "{path}");
+    }
+    assert_eq!(agent.exchange(&house.one, &session, "x").refusal().0, 400);
+}

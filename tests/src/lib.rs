@@ -9,8 +9,6 @@
     reason = "what fails here fails the test"
 )]
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 mod agent;
 mod browser;
 mod clock;
@@ -39,23 +37,23 @@ pub use upstream::Upstream;
 /// Begins every token and code of the helpdesk's.
 pub const CANARY: &str = "CANARY-";
 
-/// A port that is free now, and that the system gives to nobody by itself: below the range from which it takes ports for connections
-/// and for whoever does not care. Each test process begins elsewhere.
+/// A port that was free a moment ago, and that nobody is given by chance: below the range from which the system draws ports, each once
+/// in this process, and begun at another place in each.
 #[must_use]
 pub fn free_port() -> u16 {
-    static DRAWN: AtomicU32 = AtomicU32::new(0);
-    let first = std::process::id().wrapping_mul(7919);
-    for _ in 0..PORTS {
-        let number = first.wrapping_add(DRAWN.fetch_add(1, Ordering::Relaxed)) % PORTS;
-        let port = 10_000 + u16::try_from(number).expect("less than there are");
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(397).wrapping_add(number) % PORTS;
+        let port = FIRST_PORT + u16::try_from(place).expect("within the range");
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
-    panic!("no port is free");
 }
 
-const PORTS: u32 = 22_000;
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u32 = 20_000;
 
 /// Waits until `holds`, for ten seconds at most.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -1,5 +1,5 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
-use protocol::{Scope, ScopeSet, SessionId, UserId};
+use protocol::{ProviderId, Scope, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
@@ -8,7 +8,7 @@ use crate::records::{Arrived, Connection, ConnectionState, KeptHash, Session, St
 use crate::text::named;
 use crate::urls::Outcome;
 use crate::vault::{Fingerprint, Held};
-use crate::{Broker, BrokerError, Provider};
+use crate::{Broker, BrokerError, NamesItself, Provider, ReturnPath};
 
 /// A provider's answer, as the browser brought it to the callback.
 #[derive(Debug)]
@@ -35,12 +35,14 @@ impl ProviderAnswer {
 }
 
 impl Broker {
-    /// Takes the provider's answer (RFC 6749 §4.1.2): from the browser that began, with the state that was sent, once.
+    /// Takes the provider's answer (RFC 6749 §4.1.2): from the browser that began, with the state that was sent, once; `at` the
+    /// provider's own callback, or at the one that providers share.
     ///
     /// The exchange runs on when the browser hangs up: a code is good once, and what it was exchanged for must not be lost.
     pub async fn callback(
         &self,
         answer: ProviderAnswer,
+        at: Option<&ProviderId>,
         binding: Option<&str>,
         browser: Option<&str>,
     ) -> Result<Next, BrokerError> {
@@ -60,8 +62,8 @@ impl Broker {
             return Err(BrokerError::StateMismatch);
         };
         let provider = self.provider(&held.body.provider)?;
-        if !self.may_be_from(provider, &answer.callback) {
-            tracing::warn!(provider_id = %provider.id, "the answer names another issuer than the configuration");
+        if !self.may_be_from(provider, at, &answer.callback) {
+            tracing::warn!(provider_id = %provider.id, "the answer came to another callback, or names another issuer, than the configuration has");
             return Err(BrokerError::IssuerMismatch);
         }
         match answer.callback {
@@ -81,11 +83,18 @@ impl Broker {
 
     /// Whether an answer can be this provider's (RFC 9207 §2.4): many have an issuer and send no `iss`, but a wrong one is never accepted.
     /// Where several share the callback, whoever names an issuer is not the one that is configured without.
-    fn may_be_from(&self, provider: &Provider, callback: &Callback) -> bool {
-        match provider.oauth.issuer() {
-            Some(issuer) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
-            None => callback.issuer().is_none() || self.providers().nth(1).is_none(),
-        }
+    fn may_be_from(&self, provider: &Provider, at: Option<&ProviderId>, callback: &Callback) -> bool {
+        let place = match provider.returns {
+            ReturnPath::Own => at == Some(&provider.id),
+            ReturnPath::Shared => at.is_none(),
+        };
+        let alone = provider.returns == ReturnPath::Own || self.providers().nth(1).is_none();
+        let issuer = match (provider.oauth.issuer(), provider.names_itself) {
+            (Some(issuer), NamesItself::Always) => callback.check_issuer(Some(issuer)).is_ok(),
+            (Some(issuer), NamesItself::Perhaps) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
+            (None, _) => callback.issuer().is_none() || alone,
+        };
+        place && issuer
     }
 
     /// Exchanges the code, and learns whose account it is. What the provider issued lies sealed in the session until the person has seen

@@ -42,7 +42,7 @@ pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, Don
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use limits::Limits;
-pub use provider::Provider;
+pub use provider::{NamesItself, Provider, ReturnPath};
 pub use register::{ClientProof, RegistrationView};
 pub use sign_in::{
     Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, GivenEndpoints, OpenidAnswer, OpenidClient,

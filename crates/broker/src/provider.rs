@@ -16,6 +16,10 @@ pub struct Provider {
     pub categories: Vec<String>,
     /// A host name of its own at the gateway.
     pub host: Option<String>,
+    /// Where its answers come back to.
+    pub returns: ReturnPath,
+    /// Whether its answers always name their issuer.
+    pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
     /// The base of its token endpoint, for the fingerprint.
@@ -26,6 +30,24 @@ pub struct Provider {
     pub oauth: oauth::Provider,
     /// What the OAuth client speaks through.
     pub http: Arc<dyn HttpClient>,
+}
+
+/// Where a provider sends the browser back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReturnPath {
+    /// To the one callback that providers share: `/ath/callback`.
+    Shared,
+    /// To one of its own, so that no other provider's answer can pass for its: `/ath/callback/{provider}`.
+    Own,
+}
+
+/// Whether a provider's answers name their issuer (RFC 9207).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamesItself {
+    /// It says that they always do: one that does not is not its answer.
+    Always,
+    /// Perhaps; a wrong name is refused all the same.
+    Perhaps,
 }
 
 impl Provider {

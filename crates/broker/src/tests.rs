@@ -121,6 +121,8 @@ impl Bench {
             display_name: "CRM".to_owned(),
             categories: Vec::new(),
             host: None,
+            returns: ReturnPath::Shared,
+            names_itself: NamesItself::Perhaps,
             api_base: Url::parse("https://crm.example/api").expect("a URL"),
             token_endpoint: Url::parse("https://crm.example/token").expect("a URL"),
             operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
@@ -190,7 +192,7 @@ impl Bench {
         let state = url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
         self.tokens("at-1", "rt-1");
         let answer = ProviderAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
-        let next = self.broker.callback(answer, Some(allowed.binding.expose()), None).await.expect("exchanges");
+        let next = self.broker.callback(answer, None, Some(allowed.binding.expose()), None).await.expect("exchanges");
         assert!(matches!(next, Next::Confirm(_)));
         self.broker.confirm(&session, allowed.binding.expose(), None).await.expect("confirms");
         let DonePage::Allowed { code: Some(code), agent_name } =

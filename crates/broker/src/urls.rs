@@ -70,6 +70,12 @@ impl Urls {
         format!("{}/accounts", self.public_url)
     }
 
+    /// Where one provider sends the browser back to that has a callback of its own.
+    #[must_use]
+    pub fn own_callback(&self, provider: &str) -> String {
+        format!("{}/ath/callback/{provider}", self.public_url)
+    }
+
     /// The consent page of a session, with the PKCE parameters that ATH 0.1 wants to see in it.
     #[must_use]
     pub fn consent(&self, session: &SessionId, challenge: &str, resource: Option<&str>) -> String {

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, ProxyProblem, SignInError};
 use http::StatusCode;
+use protocol::ErrorCode;
 
 use crate::pages::{Problem, render};
 
@@ -39,7 +40,39 @@ impl IntoResponse for PageError {
             Self::Broker(BrokerError::SignIn(error)) => retry_after(error),
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
         };
-        with_retry_after(render(status, &problem), wait)
+        let mut response = with_retry_after(render(status, &problem), wait);
+        let (code, reason) = code(&self);
+        response.extensions_mut().insert(Plain { code, reason, message: format!("{title}. {message}"), hint });
+        response
+    }
+}
+
+/// The same refusal for programs (ATH 0.1: every error is `{code, message, details}`). Browsers get the page.
+#[derive(Debug, Clone)]
+pub(crate) struct Plain {
+    pub(crate) code: ErrorCode,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: &'static str,
+}
+
+fn code(error: &PageError) -> (ErrorCode, &'static str) {
+    let PageError::Broker(error) = error else { return (ErrorCode::StateMismatch, "malformed_request") };
+    match error {
+        BrokerError::SessionNotFound => (ErrorCode::SessionNotFound, "session_not_found"),
+        BrokerError::SessionUsed => (ErrorCode::SessionNotFound, "session_used"),
+        BrokerError::SessionClaimed => (ErrorCode::SessionNotFound, "session_claimed"),
+        BrokerError::SessionExpired => (ErrorCode::SessionExpired, "session_expired"),
+        BrokerError::UserDenied => (ErrorCode::UserDenied, "user_denied"),
+        BrokerError::AgentNotRegistered => (ErrorCode::AgentNotRegistered, "agent_not_registered"),
+        BrokerError::AgentUnapproved(why) => (ErrorCode::AgentUnapproved, why.reason()),
+        BrokerError::IssuerMismatch => (ErrorCode::StateMismatch, "issuer_mismatch"),
+        BrokerError::Provider { reason, .. } => (ErrorCode::OAuthError, reason),
+        BrokerError::Store(_) | BrokerError::TaskLost | BrokerError::Contention => {
+            (ErrorCode::InternalError, "store_unavailable")
+        }
+        BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
+        _ => (ErrorCode::StateMismatch, "state_mismatch"),
     }
 }
 

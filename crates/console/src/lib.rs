@@ -31,6 +31,7 @@ pub fn router(broker: Broker) -> Router {
         .route("/ath/consent/account", get(consent::show_account).post(consent::decide_account))
         .route("/ath/consent/done", get(consent::done))
         .route("/ath/callback", get(callback::callback).head(not_by_head))
+        .route("/ath/callback/{provider_id}", get(callback::own_callback).head(not_by_head))
         .route("/accounts", get(accounts::show).post(accounts::decide))
         .route_layer(from_fn_with_state(broker.clone(), sign_in::required));
     Router::new()

@@ -43,7 +43,7 @@ pub(crate) async fn required(
     let (mut head, body) = request.into_parts();
     let Some(person) = person(&broker, &head).await? else {
         // A callback's code would be lost on the way, and a form's answer too.
-        if head.method != Method::GET || head.uri.path() == "/ath/callback" {
+        if head.method != Method::GET || head.uri.path().starts_with("/ath/callback") {
             return Err(BrokerError::from(SignInError::Missing).into());
         }
         let session = session_in(head.uri.query())?;

@@ -135,7 +135,7 @@ async fn a_connection_is_of_whoever_is_signed_in_and_the_providers_name_for_them
     bench.tokens("at-1", "rt-1");
     let answer = ProviderAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
     let binding = Some(allowed.binding.expose());
-    let next = bench.broker.callback(answer, binding, Some(&cookie)).await.expect("exchanges");
+    let next = bench.broker.callback(answer, None, binding, Some(&cookie)).await.expect("exchanges");
     assert!(matches!(next, Next::Confirm(_)), "the account is named");
     let confirmed = bench.broker.confirm(&session, allowed.binding.expose(), Some(&cookie)).await.expect("confirms");
     assert!(confirmed.signed_in.is_none(), "a consent signs nobody in");

@@ -4,6 +4,7 @@ mod scopes;
 
 use std::time::Duration;
 
+use broker::{NamesItself, ReturnPath};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use rustls_pki_types::CertificateDer;
@@ -37,6 +38,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) response_timeout: Duration,
     /// How its OAuth works.
     pub(crate) oauth: ::oauth::Settings,
+    /// Where its answers come back to.
+    pub(crate) returns: ReturnPath,
+    /// Whether its answers always name their issuer.
+    pub(crate) names_itself: NamesItself,
     /// Which scope allows what.
     pub(crate) operations: Operations,
 }
@@ -64,13 +69,17 @@ pub(super) struct Rest {
     extra_roots: Vec<CertificateDer<'static>>,
     connect_timeout: Duration,
     response_timeout: Duration,
-    oauth: ::oauth::Settings,
+    oauth: oauth::Read,
     operations: Operations,
 }
 
 impl Partial<'_> {
     pub(super) fn complete(self) -> Option<ProviderConfig> {
         let (id, rest) = (self.id?.value, self.rest?);
+        let mut settings = rest.oauth.settings;
+        if rest.oauth.returns == ReturnPath::Own {
+            settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
+        }
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
@@ -81,7 +90,9 @@ impl Partial<'_> {
             extra_roots: rest.extra_roots,
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
-            oauth: rest.oauth,
+            oauth: settings,
+            returns: rest.oauth.returns,
+            names_itself: rest.oauth.names_itself,
             operations: rest.operations,
         })
     }
@@ -98,9 +109,16 @@ pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partia
 
 /// For one of several providers, which share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
 pub(super) fn warn_of_issuer(table: &Table<'_>) {
-    if let Some(oauth) = table.nested(&OAUTH).filter(|oauth| !oauth::has_issuer(oauth)) {
+    let Some(oauth) = table.nested(&OAUTH).filter(|oauth| !oauth::has_own_callback(oauth)) else { return };
+    let own = "or add `callback = \"own\"` and register the other redirect URI";
+    if !oauth::has_issuer(&oauth) {
         let remedy = "if the provider sends `iss` to the callback, its answers are refused until you add `issuer = \"https://...\"`";
-        oauth.place().warning(format!("has no issuer, and several providers share the callback; {remedy}"));
+        oauth.place().warning(format!("has no issuer, and several providers share the callback; {remedy}, {own}"));
+    } else if !oauth::names_itself(&oauth) {
+        let remedy = "add `sends_iss = true` if its answers always carry `iss`";
+        oauth.place().warning(format!(
+            "shares the callback with others, and an answer without `iss` could be another's; {remedy}, {own}"
+        ));
     }
 }
 

@@ -1,3 +1,4 @@
+use broker::{NamesItself, ReturnPath};
 use oauth::{ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
 use secret::ClientSecret;
 use url::Url;
@@ -7,7 +8,14 @@ use crate::config::reader::Table;
 use crate::config::secrets;
 use crate::config::urls::{self, PlainHttp};
 
-pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Settings> {
+/// What the table says: how the provider is spoken to, and how it answers.
+pub(super) struct Read {
+    pub(super) settings: Settings,
+    pub(super) returns: ReturnPath,
+    pub(super) names_itself: NamesItself,
+}
+
+pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Read> {
     if provider.written(key).is_none() {
         // Says once that the table is missing, instead of that every key in it is.
         provider.table(key);
@@ -26,6 +34,11 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let separator = table.text(&SCOPE_SEPARATOR);
     let scope_parameter = table.words(&SCOPE_PARAMETER);
     let issuer = table.parsed(&ISSUER, |text| urls::endpoint(text, http).map(|_| text.to_owned()));
+    let returns = table.text(&CALLBACK);
+    let sends_iss = table.boolean(&SENDS_ISS);
+    if let Some(place) = table.written(&SENDS_ISS).filter(|_| sends_iss && issuer.is_none()) {
+        place.problem("needs to know which issuer; add `issuer = \"https://...\"`, or remove it");
+    }
     let default_lifetime = table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs());
     let scope_parameter = scope_parameter?.value;
     let authorize_parameters = authorize_parameters(&table, &scope_parameter);
@@ -34,7 +47,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         let message = "has neither a client secret nor PKCE: whoever sees a code can use it; add client_secret, or pkce = \"s256\"";
         table.place().warning(message);
     }
-    Some(Settings {
+    let settings = Settings {
         userinfo,
         revoke_endpoint,
         client_secret,
@@ -47,7 +60,18 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         issuer: issuer.map(|found| found.value),
         default_lifetime,
         ..Settings::new(authorize?, token?, client_id?.value, broker::Urls::new(public_url?).callback())
-    })
+    };
+    let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
+    let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
+    Some(Read { settings, returns, names_itself })
+}
+
+pub(super) fn has_own_callback(table: &Table<'_>) -> bool {
+    table.text(&CALLBACK).is_some_and(|found| found.value == "own")
+}
+
+pub(super) fn names_itself(table: &Table<'_>) -> bool {
+    table.boolean(&SENDS_ISS)
 }
 
 pub(super) fn has_issuer(table: &Table<'_>) -> bool {
@@ -127,6 +151,8 @@ pub(super) const KEYS: &[Key] = &[
     SCOPE_PARAMETER,
     AUTHORIZE_PARAMETERS,
     ISSUER,
+    SENDS_ISS,
+    CALLBACK,
     DEFAULT_LIFETIME,
 ];
 
@@ -214,6 +240,19 @@ const ISSUER: Key = Key::optional(
     Form::Text,
     "The issuer identifier, which callbacks (RFC 9207) and ID tokens are checked against; needed where several providers share the \
      callback.",
+);
+const SENDS_ISS: Key = Key::optional(
+    "sends_iss",
+    Form::Boolean,
+    "Whether its answers to the callback always carry `iss`, as its metadata says (authorization_response_iss_parameter_supported); false by \
+     default, and true refuses an answer without.",
+);
+const CALLBACK: Key = Key::default(
+    "callback",
+    Form::OneOf(&["shared", "own"]),
+    "shared",
+    "Where it sends the browser back to: /ath/callback, or own for /ath/callback and its id, so that no other provider's answer can pass for its; \
+     shared by default, as most providers' forms have it already.",
 );
 const DEFAULT_LIFETIME: Key = Key::optional(
     "default_lifetime",

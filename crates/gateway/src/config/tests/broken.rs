@@ -349,7 +349,8 @@ fn warnings_do_not_keep_it_from_starting() {
         (
             format!("{PROVIDER}{second}"),
             "6:1: warning: provider.oauth: has no issuer, and several providers share the callback; if the provider sends `iss` to the \
-             callback, its answers are refused until you add `issuer = \"https://...\"`",
+             callback, its answers are refused until you add `issuer = \"https://...\"`, or add `callback = \"own\"` and register the \
+             other redirect URI",
         ),
     ] {
         assert_eq!(lines(&format!("{GATEWAY}{provider}"), &open), [format!("gateway.toml:{expected}")]);
