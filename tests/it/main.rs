@@ -4,6 +4,7 @@
 
 mod attacks;
 mod clients;
+mod conformance;
 mod consent;
 mod handshake;
 mod house;

@@ -11,9 +11,10 @@ pub struct Browser {
     cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// Stands for a gateway behind its public URL: requests to the first port go to the second.
     reroute: Option<(u16, u16)>,
+    received: Vec<u8>,
     /// What a proxy in front of the gateway adds to each request.
     added: Vec<(String, String)>,
-    /// A path of the gateway's that the browser does not open.
+    /// A path that the browser does not open.
     stop: Option<String>,
 }
 
@@ -35,6 +36,12 @@ impl Browser {
     /// From now on the gateway's public port leads to another replica.
     pub fn reroute(&mut self, public: u16, replica: u16) {
         self.reroute = Some((public, replica));
+    }
+
+    /// Every byte that the gateway has sent it.
+    #[must_use]
+    pub fn received(&self) -> &[u8] {
+        &self.received
     }
 
     /// Plants a cookie, as somebody with a foot in the door might.
@@ -60,7 +67,7 @@ impl Browser {
         self.added = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
-    /// Where `way` would lead to at the gateway, if the browser opened `path` there.
+    /// Where `way` leads to, up to `path`, which the browser does not open.
     pub fn stop_at(&mut self, path: &str, way: impl FnOnce(&mut Self) -> Page) -> Url {
         self.stop = Some(path.to_owned());
         let url = way(self).url;
@@ -197,6 +204,7 @@ impl Browser {
         }
         let answer = request.send();
         if gateway {
+            self.received.extend_from_slice(&answer.bytes);
             assert!(!String::from_utf8_lossy(&answer.bytes).contains(CANARY), "a page of the gateway's shows a token");
         }
         let jar = self.cookies.entry(host).or_default();

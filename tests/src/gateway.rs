@@ -16,6 +16,23 @@ pub enum Store<'a> {
     Redis(&'a RedisServer),
 }
 
+/// How a gateway is started.
+#[derive(Clone, Copy)]
+pub struct Launch<'a> {
+    /// Where it keeps its records.
+    pub store: Store<'a>,
+    /// Where it listens.
+    pub port: u16,
+    /// What it is called by agents and browsers.
+    pub public_url: &'a str,
+    /// Further lines of its `[gateway]` table.
+    pub gateway: &'a str,
+    /// What follows the tables of gateway, store and log.
+    pub rest: &'a str,
+    /// Further variables of its environment.
+    pub environment: &'a [(&'a str, String)],
+}
+
 /// The built binary, running on loopback. Its log is searched for canaries when it ends.
 pub struct Gateway {
     process: Child,
@@ -23,6 +40,7 @@ pub struct Gateway {
     public_url: String,
     folder: TempDir,
     log: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// A sealing key, the same for all replicas of a test.
@@ -93,6 +111,13 @@ impl Gateway {
     }
 
     fn start_at(port: u16, public_url: &str, store: Store<'_>, rest: &str) -> Self {
+        Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
+    }
+
+    /// A gateway that is started in some other way than most.
+    #[must_use]
+    pub fn launch(launch: &Launch<'_>) -> Self {
+        let Launch { store, port, public_url, gateway, rest, environment } = *launch;
         let folder = TempDir::new().expect("a folder");
         let store = match store {
             Store::Embedded => format!(
@@ -103,14 +128,16 @@ impl Gateway {
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(
-            "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n\n[store]\n{store}\n\n\
+            "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
              [log]\nfilter = \"debug\"\n\n{limits}{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");
         let log = folder.path().join("log");
-        let process = spawn(&config, &log);
-        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log };
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let process = spawn(&config, &log, &environment);
+        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
         gateway.await_listening();
         gateway
     }
@@ -119,7 +146,7 @@ impl Gateway {
     pub fn restart(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log);
+        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
         self.await_listening();
     }
 
@@ -227,7 +254,7 @@ fn in_development(providers: &str) -> String {
     format!("[development]\nloopback_http = true\n\n{providers}")
 }
 
-fn spawn(config: &Path, log: &Path) -> Child {
+fn spawn(config: &Path, log: &Path, environment: &[(String, String)]) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
     command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("a folder"));
@@ -237,6 +264,7 @@ fn spawn(config: &Path, log: &Path) -> Child {
     }
     command.env_remove("NO_PROXY").env_remove("no_proxy");
     command.env("SEALING_KEY", SEALING_KEY).env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdout(Stdio::null()).stderr(log).spawn().expect("the gateway starts")
 }
 

@@ -132,7 +132,9 @@ pub fn raw(port: u16, request: &[u8], method: &str) -> Answer {
         framed.clone()
     };
     bytes.extend_from_slice(&framed);
-    Answer { status, headers, body, bytes }
+    let answer = Answer { status, headers, body, bytes };
+    crate::schema::check(request, &answer);
+    answer
 }
 
 fn dechunked(mut framed: &[u8]) -> Vec<u8> {

@@ -1,23 +1,36 @@
 //! What the black-box tests are made of: the built gateway, a real Redis, the acting helpdesk, an acting agent, a person's browser.
 //!
 //! Every token that the helpdesk issues begins with [`CANARY`]. Whatever an agent is sent is searched for it, and so is the gateway's log.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, reason = "what fails here fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
 
 mod agent;
 mod browser;
+mod clock;
 mod gateway;
 mod http1;
+mod impostor;
 mod redis;
+mod schema;
 mod served;
+mod tls;
 mod tunnel;
 mod upstream;
 
 pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
-pub use gateway::{Gateway, Operated, Store, binary};
+pub use clock::MovedClock;
+pub use gateway::{Gateway, Launch, Operated, Store, binary};
 pub use http1::{Answer, Request, raw};
+pub use impostor::Impostor;
 pub use redis::RedisServer;
 pub use served::{Received, Reply, Served};
+pub use tls::{Authority, SecureSite};
 pub use tunnel::Tunnel;
 pub use upstream::Upstream;
 

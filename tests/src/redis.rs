@@ -66,6 +66,14 @@ impl RedisServer {
         String::from_utf8_lossy(&asked.stdout).lines().filter(|key| !key.is_empty()).map(str::to_owned).collect()
     }
 
+    /// How many seconds a key still lives; `None` where it stays.
+    #[must_use]
+    pub fn life(&self, key: &str) -> Option<u64> {
+        let asked = Command::new("redis-cli").args(["-p", &self.port.to_string(), "--raw", "ttl", key]).output();
+        let asked = asked.expect("redis-cli comes with redis-server");
+        String::from_utf8_lossy(&asked.stdout).trim().parse().ok()
+    }
+
     /// Everything that is on its disk.
     #[must_use]
     pub fn at_rest(&self) -> Vec<u8> {
