@@ -3,6 +3,8 @@
 //! Every token that the helpdesk issues begins with [`CANARY`]. Whatever an agent is sent is searched for it, and so is the gateway's log.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, reason = "what fails here fails the test")]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 mod agent;
 mod browser;
 mod gateway;
@@ -24,11 +26,18 @@ pub use upstream::Upstream;
 /// Begins every token and code of the helpdesk's.
 pub const CANARY: &str = "CANARY-";
 
-/// A port that was free a moment ago.
+/// A port that is free, and below those that the system gives out itself: nobody who asks for any port takes it before it is used. Each
+/// is given out once, and test programs that run beside each other begin at different places.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(977).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let port = 10_000 + u16::try_from(number).expect("small");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until `holds`, for ten seconds at most.
