@@ -324,6 +324,7 @@ fn o10_an_account_that_nobody_confirmed_is_nobodys_key() {
     let page = victim.open(&link);
     let page = victim.submit(&page, &[("decision", "allow"), ("account", "")]);
     assert!(page.says("mallory@evil.test"), "{}", page.answer.body_text());
+    assert!(page.says("whoever signs in with it can use those"), "what Continue does: {}", page.answer.body_text());
     assert_eq!(refusal(&evil.exchange(&scene.gateway, &session, "x")), consent_pending());
     let again = victim.open(&scene.begin(&agent).0);
     assert!(again.says("alice@acme.test"));
