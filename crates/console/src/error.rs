@@ -41,7 +41,8 @@ impl IntoResponse for PageError {
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
         };
         let mut response = with_retry_after(render(status, &problem), wait);
-        let (code, reason) = code(&self);
+        let (code, reason) = plainly(&self);
+        let code = fitting(code, status);
         response.extensions_mut().insert(Plain { code, reason, message: format!("{title}. {message}"), hint });
         response
     }
@@ -56,7 +57,19 @@ pub(crate) struct Plain {
     pub(crate) hint: &'static str,
 }
 
-fn code(error: &PageError) -> (ErrorCode, &'static str) {
+/// A code always has its own status (ATH 0.1): where a page has another, the code that has it.
+fn fitting(code: ErrorCode, status: StatusCode) -> ErrorCode {
+    match status.as_u16() {
+        fits if fits == code.status() => code,
+        400 => ErrorCode::StateMismatch,
+        403 => ErrorCode::UserDenied,
+        409 => ErrorCode::Conflict,
+        502 => ErrorCode::OAuthError,
+        _ => ErrorCode::InternalError,
+    }
+}
+
+fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
     let PageError::Broker(error) = error else { return (ErrorCode::StateMismatch, "malformed_request") };
     match error {
         BrokerError::SessionNotFound => (ErrorCode::SessionNotFound, "session_not_found"),

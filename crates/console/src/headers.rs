@@ -55,7 +55,7 @@ pub(crate) fn policy(form_action: &str) -> HeaderValue {
 }
 
 /// `form-action` of the consent pages.
-pub(crate) const FORM_ACTION: &str = "'self' https: http://localhost:* http://127.0.0.1:* http://[::1]:*";
+pub(crate) const FORM_ACTION: &str = "'self' https: http://localhost:* http://127.0.0.1:*";
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));

@@ -278,7 +278,7 @@ fn providers_do_not_clash() {
     let provider = |id: &str, keys: &str| {
         PROVIDER
             .replace("\"helpdesk\"", &format!("\"{id}\"\n{keys}"))
-            .replace("client_id", "issuer = \"https://i.example\"\nclient_id")
+            .replace("client_id", "callback = \"own\"\nclient_id")
     };
     let (one, two, three) = (
         provider("a", "path_prefix = \"/crm\"\nhost = \"a.example\""),
@@ -327,6 +327,8 @@ fn warnings_do_not_keep_it_from_starting() {
     let unmapped = PROVIDER.replace("allow = [\"GET /tickets\"]", "allow = []");
     let second =
         PROVIDER.replace("\"helpdesk\"", "\"crm\"").replace("client_id", "issuer = \"https://i.example\"\nclient_id");
+    let own = PROVIDER.replace("client_id", "callback = \"own\"\nclient_id");
+    let named = second.replace("issuer = ", "sends_iss = true\nissuer = ");
     for (provider, expected) in [
         (
             file,
@@ -347,10 +349,15 @@ fn warnings_do_not_keep_it_from_starting() {
              says = \"Read your data\", allow = [\"GET /**\"] }`",
         ),
         (
-            format!("{PROVIDER}{second}"),
+            format!("{PROVIDER}{named}"),
             "6:1: warning: provider.oauth: has no issuer, and several providers share the callback; if the provider sends `iss` to the \
              callback, its answers are refused until you add `issuer = \"https://...\"`, or add `callback = \"own\"` and register the \
              other redirect URI",
+        ),
+        (
+            format!("{own}{second}"),
+            "17:1: warning: provider.oauth: shares the callback with others, and an answer without `iss` could be another's; add \
+             `sends_iss = true` if its answers always carry `iss`, or add `callback = \"own\"` and register the other redirect URI",
         ),
     ] {
         assert_eq!(lines(&format!("{GATEWAY}{provider}"), &open), [format!("gateway.toml:{expected}")]);
