@@ -190,6 +190,7 @@ impl Browser {
             target.set_port(Some(replica)).expect("a port");
         }
         let mut request = Request::new(method, target.as_str()).header("cookie", &self.cookie_header(&host));
+        request = request.header("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
         if let Some(form) = form {
             request = request.header("content-type", "application/x-www-form-urlencoded").body(form.into_bytes());
             if headers.is_empty() {

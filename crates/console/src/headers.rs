@@ -2,7 +2,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use protocol::wire::ErrorBody;
 
 use crate::error::Plain;
@@ -37,6 +37,10 @@ fn wants_no_page(request: &Request) -> bool {
 
 fn refused(page: Response, refusal: &Plain) -> Response {
     let (mut parts, _) = page.into_parts();
+    // The protocol binds a status to each code. What is not the client's doing, and what is a limit's, has its own.
+    if parts.status.is_client_error() && parts.status != StatusCode::TOO_MANY_REQUESTS {
+        parts.status = StatusCode::from_u16(refusal.code.status()).unwrap_or(parts.status);
+    }
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let details = [("reason", refusal.reason), ("hint", refusal.hint)];

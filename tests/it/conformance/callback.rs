@@ -35,6 +35,9 @@ fn c060_an_answer_that_does_not_belong_here_is_refused(setup: Setup) {
             let url = format!("{}/ath/callback?{query}", stage.public_url());
             assert_eq!(browser.open(&url).answer.status, 400, "{query}");
             assert_eq!(stage.browser().open(&url).answer.status, 400, "{query}");
+            // A program gets no page.
+            let plain = stage.next().request("GET", &format!("/ath/callback?{query}")).send();
+            assert_eq!(plain.refusal(), refused(400, "STATE_MISMATCH"), "{query}");
         }
     }
     assert_eq!(agent.exchange(stage.next(), &session, "x").text("/details/reason"), "consent_pending");
