@@ -2,7 +2,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use protocol::wire::ErrorBody;
 
 use crate::error::Plain;
@@ -38,6 +38,10 @@ fn wants_no_page(request: &Request) -> bool {
 fn refused(page: Response, refusal: &Plain) -> Response {
     let (mut parts, _) = page.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
+    // A page may be more exact than the protocol, which binds each code to one status.
+    if parts.status == StatusCode::CONFLICT {
+        parts.status = StatusCode::from_u16(refusal.code.status()).unwrap_or(parts.status);
+    }
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let details = [("reason", refusal.reason), ("hint", refusal.hint)];
     let details = details.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
@@ -54,8 +58,8 @@ pub(crate) fn policy(form_action: &str) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
 
-/// `form-action` of the consent pages.
-pub(crate) const FORM_ACTION: &str = "'self' https: http://localhost:* http://127.0.0.1:* http://[::1]:*";
+/// `form-action` of the consent pages. Its grammar has no IPv6 addresses: browsers ignore `http://[::1]:*`, and complain.
+pub(crate) const FORM_ACTION: &str = "'self' https: http://localhost:* http://127.0.0.1:*";
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
