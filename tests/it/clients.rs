@@ -25,9 +25,11 @@ pub(crate) fn run(mut command: Command) -> String {
 fn the_official_python_client_completes_the_handshake() {
     let redis = RedisServer::start();
     for store in [Store::Embedded, Store::Redis(&redis)] {
-        for style in ["redirect", "page"] {
+        for style in ["redirect", "page", "none"] {
             let upstream = Upstream::start(free_port(), |_| {});
-            let gateway = Gateway::start_with(store, upstream.gateway_port(), &upstream.provider(PKCE));
+            let development = if style == "none" { "placeholder_codes = true\n\n" } else { "" };
+            let providers = format!("{development}{}", upstream.provider(PKCE));
+            let gateway = Gateway::start_with(store, upstream.gateway_port(), &providers);
             let mut command = Command::new(script(".venv/bin/python"));
             command.arg(script("ath_sdk.py")).arg(gateway.url()).arg(style);
             assert!(run(command).contains("the token is revoked"));

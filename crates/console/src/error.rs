@@ -42,7 +42,6 @@ impl IntoResponse for PageError {
         };
         let mut response = with_retry_after(render(status, &problem), wait);
         let (code, reason) = plainly(&self);
-        let code = fitting(code, status);
         response.extensions_mut().insert(Plain { code, reason, message: format!("{title}. {message}"), hint });
         response
     }
@@ -55,18 +54,6 @@ pub(crate) struct Plain {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
     pub(crate) hint: &'static str,
-}
-
-/// A code always has its own status (ATH 0.1): where a page has another, the code that has it.
-fn fitting(code: ErrorCode, status: StatusCode) -> ErrorCode {
-    match status.as_u16() {
-        fits if fits == code.status() => code,
-        400 => ErrorCode::StateMismatch,
-        403 => ErrorCode::UserDenied,
-        409 => ErrorCode::Conflict,
-        502 => ErrorCode::OAuthError,
-        _ => ErrorCode::InternalError,
-    }
 }
 
 fn plainly(error: &PageError) -> (ErrorCode, &'static str) {

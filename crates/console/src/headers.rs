@@ -58,7 +58,7 @@ pub(crate) fn policy(form_action: &str) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
 
-/// `form-action` of the consent pages.
+/// `form-action` of the consent pages. Its grammar has no IPv6 addresses: browsers ignore `http://[::1]:*`, and complain.
 pub(crate) const FORM_ACTION: &str = "'self' https: http://localhost:* http://127.0.0.1:*";
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

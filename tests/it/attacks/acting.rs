@@ -15,6 +15,8 @@ pub(super) struct Conduct {
     pub(super) iss: Vec<String>,
     /// Sends browsers on to this authorize endpoint, with the query as it came.
     pub(super) forward: Option<String>,
+    /// Where it sends browsers back to, whatever it was asked; where it is empty, as asked.
+    pub(super) redirect_uri: String,
     /// What it says it granted; null where it says nothing.
     pub(super) scope: Value,
     /// Who signs in there; where it is empty, somebody new each time.
@@ -111,7 +113,9 @@ fn answer(request: &Received, conduct: &mut Conduct) -> Reply {
 }
 
 fn granted(request: &Received, conduct: &Conduct, number: u64) -> Reply {
-    let mut location = Url::parse(&request.query("redirect_uri").expect("a redirect_uri")).expect("a URL");
+    let asked = request.query("redirect_uri").expect("a redirect_uri");
+    let back = if conduct.redirect_uri.is_empty() { &asked } else { &conduct.redirect_uri };
+    let mut location = Url::parse(back).expect("a URL");
     location.query_pairs_mut().append_pair("code", &format!("code-{number}"));
     location.query_pairs_mut().append_pair("state", &request.query("state").unwrap_or_default());
     for iss in &conduct.iss {

@@ -12,6 +12,17 @@ struct Two {
     agent: Agent,
 }
 
+fn registered(gateway: &Gateway) -> Agent {
+    let mut agent = Agent::new("Ticket Helper");
+    let mut registration = agent.registration(gateway);
+    registration["requested_providers"] =
+        json!([{"provider_id": "evil", "scopes": ["read"]}, {"provider_id": "honest", "scopes": ["read"]}]);
+    let answer = agent.post(gateway, "/ath/agents/register", &registration);
+    assert_eq!(answer.status, 201, "{}", answer.body_text());
+    agent.client = Some((answer.text("/client_id"), answer.text("/client_secret")));
+    agent
+}
+
 impl Two {
     /// `evil_issuer` is what the gateway's configuration says of the evil one; the honest one has its own URL for an issuer.
     fn start(evil_issuer: Option<&str>) -> Self {
@@ -23,13 +34,7 @@ impl Two {
             honest.provider("honest", &issuer(Some(honest.url()))),
         ];
         let gateway = Gateway::start_with(Store::Embedded, free_port(), &providers.concat());
-        let mut agent = Agent::new("Ticket Helper");
-        let mut registration = agent.registration(&gateway);
-        registration["requested_providers"] =
-            json!([{"provider_id": "evil", "scopes": ["read"]}, {"provider_id": "honest", "scopes": ["read"]}]);
-        let registered = agent.post(&gateway, "/ath/agents/register", &registration);
-        assert_eq!(registered.status, 201, "{}", registered.body_text());
-        agent.client = Some((registered.text("/client_id"), registered.text("/client_secret")));
+        let agent = registered(&gateway);
         Self { evil, honest, gateway, agent }
     }
 
@@ -112,4 +117,41 @@ fn o03_an_issuer_is_compared_character_by_character_and_there_once() {
     two.evil.conduct(|conduct| conduct.iss = vec![own]);
     let (page, _) = two.consent("evil");
     assert!(page.says("alice@acme.test"), "{}", page.answer.body_text());
+}
+
+/// With callbacks of their own, providers need no `iss` to be told apart (RFC 9700 section 4.4.2.2).
+#[test]
+fn o03_a_callback_of_its_own_takes_no_other_providers_answer() {
+    let (evil, honest) = (Acting::start(), Acting::start());
+    let own = "callback = \"own\"";
+    let providers = [evil.provider("evil", own), honest.provider("honest", own)].concat();
+    let gateway = Gateway::start_with(Store::Embedded, free_port(), &providers);
+    let agent = registered(&gateway);
+    let two = Two { evil, honest, gateway, agent };
+    let callback = |provider: &str| format!("{}/ath/callback/{provider}", two.gateway.public_url());
+    // The evil one sends people on as they came: the honest one answers at the evil one's callback, which it does not know. One that
+    // registered nothing would; so the evil one names the honest one's callback, and the answer arrives there.
+    two.honest.conduct(|conduct| conduct.redirect_uri = callback("honest"));
+    two.evil.conduct(|conduct| conduct.forward = Some(format!("{}/authorize", two.honest.url())));
+    two.assert_refused("own callbacks");
+    // Nor does the shared callback take either's answer.
+    two.honest.conduct(|conduct| conduct.redirect_uri = format!("{}/ath/callback", two.gateway.public_url()));
+    two.assert_refused("the shared callback");
+    two.honest.conduct(|conduct| conduct.redirect_uri = String::new());
+    let (page, _) = two.consent("honest");
+    assert!(page.says("alice@acme.test"), "{}", page.answer.body_text());
+    assert_eq!(page.answer.status, 200);
+    let asked = two.honest.received("/authorize").pop().expect("asked");
+    assert_eq!(asked.query("redirect_uri"), Some(callback("honest")));
+}
+
+#[test]
+fn o03_one_that_always_names_itself_is_not_believed_without() {
+    let (evil, honest) = (Acting::start(), Acting::start());
+    evil.conduct(|conduct| conduct.forward = Some(format!("{}/authorize", honest.url())));
+    let settings = format!("issuer = \"{}\"\nsends_iss = true", evil.url());
+    let providers = [evil.provider("evil", &settings), honest.provider("honest", "")].concat();
+    let gateway = Gateway::start_with(Store::Embedded, free_port(), &providers);
+    let agent = registered(&gateway);
+    Two { evil, honest, gateway, agent }.assert_refused("the honest one names nobody");
 }
