@@ -558,3 +558,23 @@ fn a_provider_may_have_a_callback_of_its_own() {
     }
     assert_eq!(agent.exchange(&house.one, &session, "x").refusal().0, 400);
 }
+
+#[test]
+fn a_host_is_asked_for_so_many_documents_and_no_more() {
+    let house = House::embedded(PKCE, "\n[limits]\ndocuments_per_host = \"5/h\"\n");
+    let agent = Agent::new("Ticket Helper");
+    let statuses: Vec<u16> = (0..12)
+        .map(|number| {
+            let other = format!("{}/agent-{number}.json", agent.id.origin());
+            let mut request = agent.registration(&house.one);
+            request["agent_id"] = json!(other);
+            let mut claims = agent.claims(&house.one.public_url());
+            claims["sub"] = json!(other);
+            claims["iss"] = json!(other);
+            request["agent_attestation"] = json!(agent.seal(br#"{"alg":"ES256"}"#, claims.to_string().as_bytes()));
+            agent.post(&house.one, "/ath/agents/register", &request).status
+        })
+        .collect();
+    assert_eq!(agent.fetches(), 5);
+    assert_eq!(statuses, [[401; 5].as_slice(), [429; 7].as_slice()].concat());
+}

@@ -53,6 +53,7 @@ fn the_configurations_that_come_with_the_project_are_right() {
     let place = folder.path().display().to_string();
     let deployed = deployed
         .replace("/run/secrets/sealing-key", &format!("{place}/key"))
+        .replace("/run/secrets/admin-key", &format!("{place}/key"))
         .replace("/run/secrets/crm", &format!("{place}/key"));
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, deployed).expect("written");

@@ -391,7 +391,7 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             C::InternalError,
             "store_unavailable",
             "The gateway cannot reach its store.",
-            "Try again in a second; nothing was changed that was not acknowledged.",
+            "Try again in a second. What was begun may have been done all the same: a repetition then says so.",
         )
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
         .with_retry(Duration::from_secs(1)),

@@ -5,7 +5,7 @@ use store::{Life, Written};
 
 use crate::documents::AgentIdentity;
 use crate::records::Jti;
-use crate::{Broker, BrokerError};
+use crate::{Broker, BrokerError, DocumentError};
 
 impl Broker {
     /// Believes an attestation, or says why not: form and claims first, which cost nothing; then the key, from the identity document
@@ -33,12 +33,12 @@ impl Broker {
         let now = self.now();
         let attestation = Attestation::parse(presented).map_err(BrokerError::Attestation)?;
         attestation.check(agent, audience, now).map_err(BrokerError::Attestation)?;
-        let mut identity = self.documents.identity(agent).await.map_err(BrokerError::IdentityDocument)?;
+        let mut identity = self.documents.identity(agent).await.map_err(unusable)?;
         let mut verified = attestation.verify(agent, audience, &identity.key, now);
         if verified.as_ref().is_err_and(|error| *error == AttestationError::Signature) {
             // The agent may have changed its key since the document was fetched (ATH 0.1, conformance line 19).
             if let Some(fetched) = self.documents.identity_anew(agent).await {
-                identity = fetched.map_err(BrokerError::IdentityDocument)?;
+                identity = fetched.map_err(unusable)?;
                 verified = attestation.verify(agent, audience, &identity.key, now);
             }
         }
@@ -59,5 +59,14 @@ impl Broker {
     }
 }
 
+/// A document that was not asked for is no fault of the agent's.
+fn unusable(error: DocumentError) -> BrokerError {
+    match error {
+        DocumentError::Busy => BrokerError::TooMany { retry_after: LATER },
+        error => BrokerError::IdentityDocument(error),
+    }
+}
+
+const LATER: Duration = Duration::from_secs(5);
 /// Replicas' clocks may differ; one that is behind still accepts what another has forgotten.
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);

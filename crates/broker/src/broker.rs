@@ -119,7 +119,8 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let standings = Arc::new(Standings::default());
         parts.store.observe(standings.clone());
-        let documents = Documents::new(parts.documents, parts.clock.clone(), parts.pinned);
+        let documents =
+            Documents::new(parts.documents, parts.clock.clone(), parts.pinned, parts.limits.documents_per_host.clone());
         let inner = Inner {
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
             clock: parts.clock,

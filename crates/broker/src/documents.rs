@@ -3,8 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use limits::{Limit, Wait};
 use protocol::wire::AgentIdentityDocument;
 use protocol::{AgentId, AgentPublicKey, Clock, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::DocumentError;
 
@@ -32,6 +34,10 @@ pub(crate) struct Documents {
     fetcher: Arc<dyn DocumentFetcher>,
     clock: Arc<dyn Clock>,
     pinned: HashMap<AgentId, AgentIdentity>,
+    /// What one host may be asked for, whichever agents somebody names there.
+    per_host: Limit,
+    /// What all hosts together may be asked for at once.
+    at_once: Semaphore,
     entries: Mutex<HashMap<AgentId, Arc<tokio::sync::Mutex<Entry>>>>,
 }
 
@@ -48,8 +54,10 @@ impl Documents {
         fetcher: Arc<dyn DocumentFetcher>,
         clock: Arc<dyn Clock>,
         pinned: HashMap<AgentId, AgentIdentity>,
+        per_host: Limit,
     ) -> Self {
-        Self { fetcher, clock, pinned, entries: Mutex::default() }
+        let at_once = Semaphore::new(AT_ONCE);
+        Self { fetcher, clock, pinned, per_host, at_once, entries: Mutex::default() }
     }
 
     /// Whether the configuration vouches for the agent.
@@ -93,11 +101,21 @@ impl Documents {
 
     async fn fetch(&self, agent: &AgentId, entry: &mut Entry) -> Result<AgentIdentity, DocumentError> {
         let found = self.fetched(agent).await;
+        if matches!(found, Err(DocumentError::Busy)) {
+            // Says nothing about the document.
+            return found;
+        }
         entry.found = Some((self.clock.now(), found.clone()));
         found
     }
 
     async fn fetched(&self, agent: &AgentId) -> Result<AgentIdentity, DocumentError> {
+        if let Err(Wait(_)) = self.per_host.take(&agent.origin(), self.clock.now()) {
+            return Err(DocumentError::Busy);
+        }
+        let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, self.at_once.acquire()).await else {
+            return Err(DocumentError::Busy);
+        };
         self.fetcher.fetch(agent).await.and_then(|body| read(agent, &body))
     }
 
@@ -142,4 +160,7 @@ const KEEP_FAILURE: Duration = Duration::from_secs(60);
 const FORCE_PAUSE: Duration = Duration::from_secs(60);
 /// In characters.
 const MAX_NAME: usize = 200;
+/// Fetches under way, and how long another waits for its turn.
+const AT_ONCE: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_ENTRIES: usize = 10_000;

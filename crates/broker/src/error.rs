@@ -196,6 +196,9 @@ impl Unapproved {
 /// Why an identity document is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
+    /// Its host, or all hosts together, are asked for too many.
+    #[error("too many documents are asked for")]
+    Busy,
     /// It could not be fetched in five seconds.
     #[error("it could not be fetched")]
     Unreachable,
@@ -224,6 +227,7 @@ impl DocumentError {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
+            Self::Busy => "identity_busy",
             Self::Unreachable => "identity_unreachable",
             Self::Address => "identity_address_refused",
             Self::Status => "identity_status",

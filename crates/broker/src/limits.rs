@@ -17,6 +17,8 @@ pub struct Limits {
     pub wrong_secrets: Limit,
     /// Unknown, expired and revoked tokens, for each address.
     pub wrong_tokens: Limit,
+    /// Identity documents that are fetched, for each host and port.
+    pub documents_per_host: Limit,
     /// Calls, for each agent.
     pub calls_per_agent: Limit,
     /// Calls, for each person.
@@ -34,6 +36,7 @@ impl Limits {
             token_per_client: off(),
             wrong_secrets: off(),
             wrong_tokens: off(),
+            documents_per_host: off(),
             calls_per_agent: off(),
             calls_per_user: off(),
         }

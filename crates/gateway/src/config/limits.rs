@@ -7,19 +7,20 @@ use super::reader::Table;
 /// How often what may happen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LimitsConfig {
-    rates: [Option<Rate>; 7],
+    rates: [Option<Rate>; 8],
 }
 
 impl LimitsConfig {
     /// The limits, with nothing counted yet.
     pub(crate) fn limits(self) -> Limits {
-        let [address, agent, client, secrets, tokens, calls, users] = self.rates.map(Limit::new);
+        let [address, agent, client, secrets, tokens, documents, calls, users] = self.rates.map(Limit::new);
         Limits {
             handshake_per_address: address,
             handshake_per_agent: agent,
             token_per_client: client,
             wrong_secrets: secrets,
             wrong_tokens: tokens,
+            documents_per_host: documents,
             calls_per_agent: calls,
             calls_per_user: users,
         }
@@ -33,6 +34,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<LimitsConfig> {
         &TOKEN_PER_CLIENT,
         &WRONG_SECRETS,
         &WRONG_TOKENS,
+        &DOCUMENTS_PER_HOST,
         &CALLS_PER_AGENT,
         &CALLS_PER_USER,
     ];
@@ -48,6 +50,7 @@ pub(super) const KEYS: &[Key] = &[
     TOKEN_PER_CLIENT,
     WRONG_SECRETS,
     WRONG_TOKENS,
+    DOCUMENTS_PER_HOST,
     CALLS_PER_AGENT,
     CALLS_PER_USER,
 ];
@@ -81,6 +84,12 @@ const WRONG_TOKENS: Key = Key::default(
     Form::Text,
     "6000/m",
     "Calls with tokens that do not exist, from each address; 6000/m by default.",
+);
+const DOCUMENTS_PER_HOST: Key = Key::default(
+    "documents_per_host",
+    Form::Text,
+    "600/m",
+    "Identity documents that are fetched from each host and port, whoever asks; 600/m by default, so that nobody is stormed through the gateway.",
 );
 const CALLS_PER_AGENT: Key = Key::default(
     "calls_per_agent",
