@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use audit::{Audit, Event};
-use broker::{Broker, Caller};
+use broker::{Broker, BrokerError, Caller};
 use http::request::Parts;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
@@ -105,7 +105,12 @@ impl Core {
         let lent = broker.lend(&caller).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
         let call = Call { pool, upstream, permit: &permit, query, headers: &parts.headers };
-        let (answered, lent) = call.exchange(&broker, &caller, body, lent).await?;
+        // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
+        let (answered, lent) = tokio::select! {
+            biased;
+            () = broker.outlived(&caller, permit.scope()) => return Err(BrokerError::TokenRevoked.into()),
+            exchanged = call.exchange(&broker, &caller, body, lent) => exchanged?,
+        };
         access.answered(answered.response.status());
 
         let rewriting = Rewriting::new(upstream, route.entrance, &self.plane.public_url);
