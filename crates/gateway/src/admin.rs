@@ -73,6 +73,10 @@ pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, shu
 fn made_key(data: &Path) -> io::Result<Zeroizing<String>> {
     let path = data.join(KEY);
     match fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() < SHORTEST_KEY => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "admin.key is shorter than 32 bytes: remove it, and another is made",
+        )),
         Ok(text) => Ok(Zeroizing::new(text.trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = Opaque::generate("ath_admin_", &SystemEntropy);
@@ -121,7 +125,15 @@ async fn admitted(
     SystemEntropy.fill(&mut id);
     let origin = Origin::new(&HEXLOWER.encode(&id), peer.ip());
     request.extensions_mut().insert(door.broker.asked_by(origin));
-    next.run(request).await
+    // A decision that was begun is one, also when the command that asked for it has gone.
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(error = %error, "an operator's request ended by a panic");
+            let hint = "Try again, and look at the gateway's log.";
+            refused(StatusCode::INTERNAL_SERVER_ERROR, "fault", "The gateway failed at this request.", hint)
+        }
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -144,5 +156,14 @@ fn refused(status: StatusCode, reason: &str, message: &str, hint: &str) -> Respo
     (status, axum::Json(body)).into_response()
 }
 
+/// Takes back where the gateway is found: another program may listen there next.
+pub(crate) fn leave(data: &Path) {
+    if let Err(error) = fs::remove_file(data.join(WHEREABOUTS)) {
+        tracing::debug!(error = %error, "admin.json was not removed");
+    }
+}
+
+/// As for a key that the configuration names.
+const SHORTEST_KEY: usize = 32;
 pub(crate) const WHEREABOUTS: &str = "admin.json";
 pub(crate) const KEY: &str = "admin.key";

@@ -3,28 +3,35 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Makes a file that is not there yet, readable by its owner alone from its first moment, and on the disk when this returns.
+/// Makes a file that is not there yet, readable by its owner alone, and on the disk when this returns. Nobody ever sees a part of it.
 pub(crate) fn make(path: &Path, text: &str) -> io::Result<()> {
-    let folder = folder(path);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    File::open(folder)?.sync_all()
+    let beside = beside(path, text)?;
+    let linked = fs::hard_link(&beside, path);
+    fs::remove_file(&beside)?;
+    linked?;
+    File::open(folder(path))?.sync_all()
 }
 
 /// Puts a file in the place of another, in one step.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    fs::rename(beside(path, text)?, path)
+}
+
+/// The whole file under another name.
+fn beside(path: &Path, text: &str) -> io::Result<PathBuf> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder(path))?;
     let beside = path.with_extension(format!("{}.new", std::process::id()));
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    make(&beside, text)?;
-    fs::rename(&beside, path)
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    Ok(beside)
 }
 
 fn folder(path: &Path) -> &Path {

@@ -48,6 +48,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     shutdown.cancel();
     telling.abort();
     server.join();
+    admin::leave(&data);
     if runtime.block_on(async { tokio::time::timeout(SETTLE, parts.broker.settled()).await }).is_err() {
         tracing::error!("stopped before every refresh was stored");
     }
