@@ -35,6 +35,9 @@ pub struct Event {
     /// Set on a second line: what the first one announced did not come about.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone: Option<String>,
+    /// Set on a second line: whether what the first one announced came about is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsure: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     call: Option<Call>,
 }
@@ -168,6 +171,13 @@ impl Event {
     #[must_use]
     pub fn undone(mut self, why: impl Into<String>) -> Self {
         self.undone = Some(why.into());
+        self
+    }
+
+    /// The line that says that nobody knows whether this one holds: the store failed while it was written.
+    #[must_use]
+    pub fn unsure(mut self, why: impl Into<String>) -> Self {
+        self.unsure = Some(why.into());
         self
     }
 

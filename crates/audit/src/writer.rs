@@ -154,9 +154,15 @@ impl Writer {
         self.pending.extend(group.into_iter().filter_map(|line| line.written));
     }
 
+    /// What a failed sync leaves on the disk nobody knows, and a second one may say yes to what was lost: from there on nothing is
+    /// recorded, and nothing done, until somebody has looked and started the gateway again.
     async fn sync(&mut self) {
-        while let Err(error) = self.sink.sync() {
-            self.failed(&error).await;
+        if let Err(error) = self.sink.sync() {
+            self.dead.store(true, Ordering::Relaxed);
+            self.pending.clear();
+            tracing::error!(error = %error, "the audit log may have lost lines: nothing is decided and nothing forwarded until the gateway is restarted");
+            while self.queue.recv().await.is_some() {}
+            return;
         }
         if self.dead.swap(false, Ordering::Relaxed) {
             tracing::info!("the audit log is written again");
