@@ -8,7 +8,7 @@
 //! nobody who has not heard of it is fresh. A lost message costs time, never truth.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,8 +30,8 @@ pub(super) struct Ear {
     /// Milliseconds since `begun` until which nothing was missed.
     fresh_until: AtomicU64,
     sent: Mutex<Sent>,
-    /// Whether observers have been told to forget since freshness was last there.
-    forgotten: AtomicBool,
+    /// When observers were last told to forget, in milliseconds since `begun`.
+    forgotten: AtomicU64,
     /// What replicas answer: which question, and who.
     heard: broadcast::Sender<(String, String)>,
     questions: AtomicU64,
@@ -71,7 +71,7 @@ pub(super) async fn start(
         begun: Instant::now(),
         fresh_until: AtomicU64::new(0),
         sent: Mutex::default(),
-        forgotten: AtomicBool::new(true),
+        forgotten: AtomicU64::new(0),
         heard: broadcast::Sender::new(1024),
         questions: AtomicU64::new(0),
         watchers,
@@ -134,7 +134,6 @@ impl Ear {
         if let Some((_, at)) = found {
             let until = at.saturating_add(u64::try_from(FRESH.as_millis()).unwrap_or_default());
             self.fresh_until.fetch_max(until, Ordering::AcqRel);
-            self.forgotten.store(false, Ordering::Relaxed);
         }
     }
 
@@ -144,13 +143,16 @@ impl Ear {
         sent.first = sent.number + 1;
         self.fresh_until.store(0, Ordering::Release);
         drop(sent);
-        self.forgotten.store(true, Ordering::Relaxed);
+        self.forgotten.store(self.elapsed(), Ordering::Relaxed);
         self.watchers.forget();
     }
 
-    /// Once, when freshness has run out: streams that are open look after themselves from there.
+    /// Again and again while nothing is fresh: streams that are open look after themselves each time, since nothing else tells them.
     fn forget_if_stale(&self) {
-        if !self.is_fresh() && !self.forgotten.swap(true, Ordering::Relaxed) {
+        let now = self.elapsed();
+        let since = now.saturating_sub(self.forgotten.load(Ordering::Relaxed));
+        if !self.is_fresh() && since >= u64::try_from(FORGET_EVERY.as_millis()).unwrap_or_default() {
+            self.forgotten.store(now, Ordering::Relaxed);
             self.watchers.forget();
         }
     }
@@ -245,5 +247,6 @@ const MARGIN: Duration = Duration::from_millis(50);
 /// More than are sent while one is fresh.
 const UNDER_WAY: usize = 8;
 const BEAT: Duration = Duration::from_millis(125);
+const FORGET_EVERY: Duration = Duration::from_millis(400);
 const SILENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
