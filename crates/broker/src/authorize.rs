@@ -24,6 +24,7 @@ impl Broker {
         self.check_approval(&agent)?;
         let provider = ProviderId::parse(&wanted.provider_id).map_err(|_| BrokerError::ProviderNotApproved)?;
         self.provider(&provider)?;
+        self.check_switch(&provider).await?;
         let scopes = approved_scopes(&agent, &provider, &wanted.scopes)?;
         let redirect_uri = self.redirect(&agent, wanted.redirect_uri)?;
         let (session, key, record) =

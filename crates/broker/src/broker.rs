@@ -196,7 +196,12 @@ impl Broker {
         self.audit.record(&event).await?;
         let outcome = effect.await;
         if let Err(error) = &outcome {
-            self.audit.note(&event.undone(error.to_string()))?;
+            let after = match error {
+                // It may have been done all the same.
+                BrokerError::Store(_) => event.unsure(error.to_string()),
+                error => event.undone(error.to_string()),
+            };
+            self.audit.note(&after)?;
         }
         outcome
     }

@@ -66,6 +66,7 @@ impl Broker {
             tracing::warn!(provider_id = %provider.id, "the answer came to another callback, or names another issuer, than the configuration has");
             return Err(BrokerError::IssuerMismatch);
         }
+        self.check_switch(&provider.id).await?;
         match answer.callback {
             Callback::Code { code, .. } => {
                 let (broker, browser) = (self.clone(), browser.map(str::to_owned));
@@ -232,7 +233,7 @@ impl Broker {
         Err(BrokerError::Contention)
     }
 
-    fn drawn_id(&self) -> String {
+    pub(crate) fn drawn_id(&self) -> String {
         Opaque::generate("", self.entropy.as_ref()).expose().to_owned()
     }
 

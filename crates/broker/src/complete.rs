@@ -27,6 +27,7 @@ impl Broker {
     ) -> Result<Done, BrokerError> {
         let agent = self.agent(&held.body.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
         self.check_approval(&agent)?;
+        self.check_switch(&held.body.provider).await?;
         let (consented, connection) = self.connected(&held.body, work).await?;
         let event = about(self.event("access_granted"), &held.body)
             .by("person")

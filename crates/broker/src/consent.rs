@@ -257,11 +257,13 @@ impl Broker {
             return Err(BrokerError::StateMismatch);
         }
         let provider = self.provider(&held.body.provider)?;
-        if !self.is_connected(provider, &arrived).await? {
-            // Where the account is connected, revoking could end the older tokens with the new ones.
+        // Where the account is connected, revoking could end the older tokens with the new ones.
+        let connected = self.is_connected(provider, &arrived).await?;
+        let ending = self.refuse(session, held, Some(bound)).await?;
+        if !connected {
             self.queue_revocation(&provider.id, &arrived.tokens).await?;
         }
-        self.refuse(session, held, Some(bound)).await
+        Ok(ending)
     }
 
     /// What the last page says. A code is shown to the browser that consented, and to no other.
@@ -360,6 +362,7 @@ impl Broker {
     async fn asking_agent(&self, session: &Session) -> Result<Agent, BrokerError> {
         let agent = self.agent(&session.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
         self.check_approval(&agent)?;
+        self.check_switch(&session.provider).await?;
         Ok(agent)
     }
 

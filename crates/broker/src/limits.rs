@@ -61,8 +61,12 @@ impl Broker {
 
     pub(crate) fn admit_client(&self, client: &ClientId) -> Result<(), BrokerError> {
         let now = self.now();
-        self.limits.wrong_secrets.look(&self.guesser(client), now).map_err(too_many)?;
-        self.limits.token_per_client.take(client.as_str(), now).map_err(too_many)
+        self.limits.wrong_secrets.look(&self.guesser(client), now).map_err(too_many)
+    }
+
+    /// Counts for a client that has proven to be it: nobody else can use up what is its.
+    pub(crate) fn admit_proven(&self, client: &ClientId) -> Result<(), BrokerError> {
+        self.limits.token_per_client.take(client.as_str(), self.now()).map_err(too_many)
     }
 
     /// The right secret is refused, too, while too many wrong ones are remembered: else it could be told from them.

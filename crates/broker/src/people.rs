@@ -141,7 +141,7 @@ impl Broker {
         Ok((!self.is_gone(&held.body.user).await?).then_some(held.body.user))
     }
 
-    async fn is_gone(&self, user: &UserId) -> Result<bool, BrokerError> {
+    pub(crate) async fn is_gone(&self, user: &UserId) -> Result<bool, BrokerError> {
         Ok(self.vault.get::<User>(&User::key(user)).await?.is_none())
     }
 }

@@ -120,6 +120,7 @@ impl Broker {
         self.admit_client(&client)?;
         let agent = self.agent(&client).await?.filter(|agent| agent.body.secret.matches(secret));
         let agent = agent.ok_or_else(|| self.wrong_secret(&client))?;
+        self.admit_proven(&client)?;
         Ok(agent)
     }
 
@@ -138,7 +139,11 @@ impl Broker {
                 }
             }
         };
-        if proven { Ok(agent) } else { Err(self.wrong_secret(&client)) }
+        if !proven {
+            return Err(self.wrong_secret(&client));
+        }
+        self.admit_proven(&client)?;
+        Ok(agent)
     }
 
     fn new_agent(

@@ -3,7 +3,7 @@ use std::time::Duration;
 use oauth::OAuthError;
 use protocol::ProviderId;
 use secret::Opaque;
-use store::{Key, Lease, Life, Write};
+use store::{Key, Life, Write};
 
 use crate::records::{Revocation, Tokens};
 use crate::{Broker, BrokerError, Provider};
@@ -46,7 +46,11 @@ impl Broker {
 
     async fn tell_due(&self) -> Result<(), BrokerError> {
         for key in self.vault.store().scan(&Revocation::all()).await? {
-            let Some(held) = self.vault.get::<Revocation>(&key).await? else {
+            let read = match self.vault.get::<Revocation>(&key).await {
+                Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => continue,
+                read => read?,
+            };
+            let Some(held) = read else {
                 self.vault.write(Write::Unlist { index: Revocation::all(), key }).await?;
                 continue;
             };
@@ -55,15 +59,17 @@ impl Broker {
             }
             let holder = Opaque::generate("", self.entropy.as_ref());
             if let Some(lease) = self.vault.store().acquire(&key, holder.expose(), LEASE).await? {
-                let told = self.tell(&key, &lease).await;
+                let told = self.tell(&key).await;
                 self.vault.store().release(&lease).await?;
-                told?;
+                if let Err(error) = told {
+                    tracing::warn!(error = %error, "a revocation waits");
+                }
             }
         }
         Ok(())
     }
 
-    async fn tell(&self, key: &Key, _lease: &Lease) -> Result<(), BrokerError> {
+    async fn tell(&self, key: &Key) -> Result<(), BrokerError> {
         let Some(held) = self.vault.get::<Revocation>(key).await? else { return Ok(()) };
         let Ok(provider) = self.provider(&held.body.provider) else { return self.forget(key).await };
         let event = self.event("upstream_revoked").provider(&provider.id);
@@ -85,7 +91,7 @@ impl Broker {
         }
     }
 
-    async fn forget(&self, key: &Key) -> Result<(), BrokerError> {
+    pub(crate) async fn forget(&self, key: &Key) -> Result<(), BrokerError> {
         let unlist = Write::Unlist { index: Revocation::all(), key: key.clone() };
         self.vault.write_all(vec![Write::Delete { key: key.clone() }, unlist]).await
     }

@@ -186,11 +186,20 @@ impl Broker {
     /// The user behind a name, made at their first sign-in.
     async fn user_behind(&self, by: &SignedInBy) -> Result<UserId, BrokerError> {
         let key = Identity::at_gateway(by);
-        if let Some(known) = self.vault.get::<Identity>(&key).await? {
-            return Ok(known.body.user);
+        let known = self.vault.get::<Identity>(&key).await?;
+        if let Some(known) = &known
+            && !self.is_gone(&known.body.user).await?
+        {
+            return Ok(known.body.user.clone());
         }
         let user = self.new_user(SignIn::Gateway(by.kind().to_owned())).await?;
-        if self.vault.insert(&key, &Identity { user: user.clone() }, Life::Forever).await? == Written::Done {
+        let link = Identity { user: user.clone() };
+        let written = match known {
+            // The person behind the name was removed: it is somebody new's.
+            Some(gone) => self.vault.swap(&key, gone.version, &link, Life::Forever).await?,
+            None => self.vault.insert(&key, &link, Life::Forever).await?,
+        };
+        if written == Written::Done {
             return Ok(user);
         }
         // Another browser of the same person was faster.

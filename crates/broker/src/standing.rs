@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what is remembered is used only while the store vouches that no change anywhere has been missed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -71,6 +71,26 @@ pub(crate) struct Standings {
 struct Tables {
     by_token: HashMap<[u8; 32], Arc<Known>>,
     by_record: HashMap<Key, Vec<Weak<Known>>>,
+    /// The last changes, by number; what was read before one of them and hangs on it is stale.
+    recent: VecDeque<(u64, Key)>,
+    /// Changes up to this number are not remembered one by one.
+    forgotten: u64,
+}
+
+impl Tables {
+    fn missed(&self, records: &[Key], seen: u64) -> bool {
+        let since = self.recent.iter().rev().take_while(|(number, _)| *number > seen);
+        seen < self.forgotten || since.into_iter().any(|(_, key)| records.contains(key))
+    }
+
+    fn remember(&mut self, number: u64, key: &Key) {
+        self.recent.push_back((number, key.clone()));
+        if self.recent.len() > RECENT
+            && let Some((number, _)) = self.recent.pop_front()
+        {
+            self.forgotten = number;
+        }
+    }
 }
 
 impl Standings {
@@ -85,7 +105,7 @@ impl Standings {
     /// Remembers what was read since `seen`; not where a change came between.
     fn keep(&self, known: &Arc<Known>, seen: u64) -> Remembered {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        if self.changes.load(Ordering::Acquire) != seen {
+        if tables.missed(&known.records, seen) {
             return Remembered::No;
         }
         if tables.by_token.len() >= MOST_TOKENS {
@@ -116,7 +136,8 @@ enum Remembered {
 impl Observer for Standings {
     fn changed(&self, key: &Key) {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        let number = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
+        tables.remember(number, key);
         for known in tables.by_record.remove(key).into_iter().flatten().filter_map(|known| known.upgrade()) {
             known.end();
             tables.by_token.remove(&known.hash.bytes());
@@ -125,7 +146,8 @@ impl Observer for Standings {
 
     fn forget(&self) {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        tables.forgotten = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
+        tables.recent.clear();
         for known in tables.by_record.drain().flat_map(|(_, known)| known).filter_map(|known| known.upgrade()) {
             known.end();
         }
@@ -157,7 +179,12 @@ impl Broker {
         loop {
             known.ended().await;
             match self.still(known.hash).await {
-                Some(next) if next.scopes.contains(scope) => known = next,
+                Some(next) if next.scopes.contains(scope) => {
+                    if next.is_over() {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                    known = next;
+                }
                 _ => return,
             }
         }
@@ -253,6 +280,15 @@ impl Broker {
         })
     }
 
+    /// Whether an operator lets anything through to the provider.
+    pub(crate) async fn check_switch(&self, provider: &ProviderId) -> Result<(), BrokerError> {
+        let switch = self.vault.get::<ProviderSwitch>(&ProviderSwitch::key(provider)).await?;
+        match switch {
+            Some(switch) if switch.body.suspended.is_some() => Err(BrokerError::ProviderSuspended),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns when no replica answers from anything older than what was written before.
     pub(crate) async fn everywhere(&self) {
         self.vault.store().propagated().await;
@@ -260,6 +296,8 @@ impl Broker {
 }
 
 const RETRIES: usize = 3;
+/// More than happen while a chain is read.
+const RECENT: usize = 1024;
 /// Bounds the memory: about a kilobyte each.
 const MOST_TOKENS: usize = 100_000;
 const MOST_RECORDS: usize = 7 * MOST_TOKENS;

@@ -48,11 +48,9 @@ impl Broker {
     async fn end_token(&self, key: &Key, by: &'static str) -> Result<(), BrokerError> {
         for _ in 0..RETRIES {
             let Some(held) = self.vault.get::<Token>(key).await? else { return Ok(()) };
-            if held.body.revoked.is_some() {
-                break;
-            }
             let version = held.version;
-            let revoked = Token { revoked: Some(self.now()), ..held.body };
+            // Written again where it stands there already: an earlier attempt may not have been durable.
+            let revoked = Token { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
             let life = Life::For(revoked.expires.since(self.now()) + TOKEN_TOMBSTONE);
             let event = self.event("token_revoked").by(by).agent(&revoked.agent_id).client(&revoked.client_id);
             let event = event.user(&revoked.user).provider(&revoked.provider).account(&revoked.account);

@@ -150,6 +150,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "Its registration at this gateway is gone, or does not cover what it asks for.",
             "Nothing was connected. You can close this page.",
         ),
+        BrokerError::ProviderSuspended => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "This service is switched off here",
+            "Whoever runs this gateway has stopped everything that goes to it for now.",
+            "Nothing was connected. Try again later.",
+        ),
         BrokerError::Provider { .. } | BrokerError::ReconnectRequired { .. } => (
             StatusCode::BAD_GATEWAY,
             "The service could not be reached",
@@ -217,7 +223,6 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         | BrokerError::TokenInvalid
         | BrokerError::TokenExpired
         | BrokerError::TokenRevoked
-        | BrokerError::ProviderSuspended
         | BrokerError::ForeignToken => {
             (bad, "This request cannot be answered", "Something in it is not as it should be.", AGAIN)
         }
