@@ -259,10 +259,13 @@ impl Broker {
         let key = Grant::key(client, &name.user, &name.provider, &name.account);
         for _ in 0..RETRIES {
             let held = self.vault.get::<Grant>(&key).await?.ok_or(BrokerError::Unknown("grant"))?;
-            // Written again where it stands there already: an earlier attempt may not have been durable.
+            // Written again where it stands there already: an earlier attempt may not have been durable. On record it is once.
+            let again = held.body.revoked.is_some();
             let revoked = Grant { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
             let event = event.clone().client(client).user(&name.user).provider(&name.provider).account(&name.account);
-            match self.decide(event, self.vault.replace(&key, held.version, &revoked)).await {
+            let replace = self.vault.replace(&key, held.version, &revoked);
+            let written = if again { replace.await } else { self.decide(event, replace).await };
+            match written {
                 Err(BrokerError::Contention) => {}
                 Err(error) => return Err(error),
                 Ok(()) => break,

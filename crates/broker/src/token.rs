@@ -49,12 +49,15 @@ impl Broker {
         for _ in 0..RETRIES {
             let Some(held) = self.vault.get::<Token>(key).await? else { return Ok(()) };
             let version = held.version;
-            // Written again where it stands there already: an earlier attempt may not have been durable.
+            // Written again where it stands there already: an earlier attempt may not have been durable. On record it is once.
+            let again = held.body.revoked.is_some();
             let revoked = Token { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
             let life = Life::For(revoked.expires.since(self.now()) + TOKEN_TOMBSTONE);
             let event = self.event("token_revoked").by(by).agent(&revoked.agent_id).client(&revoked.client_id);
             let event = event.user(&revoked.user).provider(&revoked.provider).account(&revoked.account);
-            if self.decide(event, self.vault.swap(key, version, &revoked, life)).await? == Written::Done {
+            let swap = self.vault.swap(key, version, &revoked, life);
+            let written = if again { swap.await? } else { self.decide(event, swap).await? };
+            if written == Written::Done {
                 break;
             }
         }
