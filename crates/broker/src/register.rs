@@ -2,7 +2,7 @@ use protocol::wire::{AgentStatus, ProviderApproval, Registration, RegistrationRe
 use protocol::{AgentId, Audience, ClientId, ScopeSet};
 use secret::Opaque;
 use serde_json::{Map, Value};
-use store::{Life, Written};
+use store::{Life, Write, Written};
 use url::Url;
 
 use crate::approve::{answers, status};
@@ -77,15 +77,18 @@ impl Broker {
         })
     }
 
-    /// The look-up by client id first: alone it leads nowhere, while a registration without it could not be used.
+    /// The look-up by client id and the list first: alone they lead nowhere, while a registration without them could neither be used nor
+    /// be found by an operator.
     async fn enter(&self, agent: &Agent) -> Result<(), BrokerError> {
         let (key, client_key) = (Agent::key(&agent.agent_id), Client::key(&agent.client_id));
         self.vault.insert(&client_key, &Client { agent_id: agent.agent_id.clone() }, Life::Forever).await?;
+        self.vault.list(Agent::all(), &client_key).await?;
         if self.vault.insert(&key, agent, Life::Forever).await? == Written::Refused {
-            self.vault.delete(&client_key).await?;
+            let unlist = Write::Unlist { index: Agent::all(), key: client_key.clone() };
+            self.vault.write_all(vec![unlist, Write::Delete { key: client_key }]).await?;
             return Err(BrokerError::AlreadyRegistered);
         }
-        self.vault.list(Agent::all(), &client_key).await
+        Ok(())
     }
 
     /// An agent's own registration. Unknown and foreign ones are refused alike.
