@@ -298,7 +298,7 @@ impl Broker {
 const RETRIES: usize = 3;
 /// More than happen while a chain is read.
 const RECENT: usize = 1024;
-/// Bounds the memory: about a kilobyte each.
+/// Bounds the memory.
 const MOST_TOKENS: usize = 100_000;
 const MOST_RECORDS: usize = 7 * MOST_TOKENS;
 const GRACE: Duration = Duration::from_millis(800);

@@ -116,7 +116,7 @@ fn micros(now: Timestamp) -> u64 {
     now.as_millis().saturating_mul(1000)
 }
 
-/// For each limit; about 100 bytes each.
+/// For each limit.
 const MOST_NAMES: u64 = 100_000;
 
 #[cfg(test)]
