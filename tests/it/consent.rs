@@ -4,16 +4,17 @@ use helpdesk::TokenBehaviour;
 use serde_json::json;
 use tests::{Agent, Answer, Browser, Gateway, RedisServer, Store, Upstream, free_port};
 
-const PKCE: &str = "pkce = \"none\"";
+pub(crate) const PKCE: &str = "pkce = \"none\"";
 
-struct Scene {
-    gateway: Gateway,
-    upstream: Upstream,
-    agent: Agent,
+/// A gateway of its own, the acting helpdesk behind it, and a registered agent.
+pub(crate) struct Scene {
+    pub(crate) gateway: Gateway,
+    pub(crate) upstream: Upstream,
+    pub(crate) agent: Agent,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let upstream = Upstream::start(free_port(), |_| {});
         let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &upstream.provider(PKCE));
         let mut agent = Agent::new("Ticket Helper");
@@ -21,7 +22,7 @@ impl Scene {
         Self { gateway, upstream, agent }
     }
 
-    fn begin(&self) -> (String, String) {
+    pub(crate) fn begin(&self) -> (String, String) {
         self.agent.authorize(&self.gateway, &["read:tickets"])
     }
 

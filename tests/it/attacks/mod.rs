@@ -13,30 +13,9 @@ mod redirects;
 mod scopes;
 mod vectors;
 
-use tests::{Agent, Answer, Gateway, Store, Upstream, free_port};
+use tests::Answer;
 
-const PKCE: &str = "pkce = \"none\"";
-
-/// A gateway of its own, the acting helpdesk behind it, and a registered agent.
-struct Scene {
-    gateway: Gateway,
-    upstream: Upstream,
-    agent: Agent,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let upstream = Upstream::start(free_port(), |_| {});
-        let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &upstream.provider(PKCE));
-        let mut agent = Agent::new("Ticket Helper");
-        assert_eq!(agent.register(&gateway).status, 201);
-        Self { gateway, upstream, agent }
-    }
-
-    fn begin(&self) -> (String, String) {
-        self.agent.authorize(&self.gateway, &["read:tickets"])
-    }
-}
+use crate::consent::{PKCE, Scene};
 
 /// Status, code and finer reason of a refusal.
 fn refusal(answer: &Answer) -> (u16, String, String) {
