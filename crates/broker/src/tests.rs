@@ -128,6 +128,8 @@ impl Bench {
             operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
             oauth: oauth::Provider::new(settings),
             http: provider.clone(),
+            timeout: Duration::from_secs(30),
+            concurrent_refreshes: 16,
         };
         let broker = Broker::new(Parts {
             store,
@@ -148,6 +150,9 @@ impl Bench {
                 browser: Duration::from_secs(86400),
             },
             development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
+            journal: None,
+            instance: "one".to_owned(),
+            steps: Arc::new(Unwatched),
             tasks: Handle::current(),
         });
         Self { broker, clock, provider, agent, key: Mutex::new(key), jti: AtomicUsize::new(0) }
