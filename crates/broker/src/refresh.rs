@@ -31,8 +31,12 @@ pub use journal::{JournalHealth, JournalParts};
 pub use steps::{Step, Steps, Unwatched};
 
 pub(crate) use health::Healths;
+#[cfg(test)]
+pub(crate) use journal::Issued;
 pub(crate) use journal::Kept;
 pub(crate) use outcome::Strangers;
+#[cfg(test)]
+pub(crate) use settle::Settled;
 
 /// Why a connection was not renewed. Cheap to copy: everybody who waited gets one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
