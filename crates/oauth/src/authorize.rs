@@ -32,6 +32,9 @@ pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> St
     }
     own.extend(request.nonce.map(|nonce| ("nonce", nonce)));
     own.extend(request.resource.map(|resource| ("resource", resource)));
+    for (name, _) in &mut own {
+        *name = settings.parameter(name);
+    }
     let further = settings.authorize_parameters.iter().filter(|(name, _)| own.iter().all(|(taken, _)| taken != name));
 
     let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&own).extend_pairs(further).finish();

@@ -82,6 +82,8 @@ pub enum ErrorCode {
     InvalidScope,
     /// The resource is unknown.
     InvalidTarget,
+    /// The operator has said that it is the gateway's client which is at fault.
+    Operator,
     /// None of these; what was said instead is not carried.
     Other,
 }
@@ -98,6 +100,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::Operator => "operator_error",
             Self::Other => "refused",
         }
     }

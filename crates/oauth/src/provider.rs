@@ -7,11 +7,12 @@ use secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
 use crate::authorize::{self, AuthorizationRequest};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorCode, OAuthError};
+use crate::habits::RevokedToken;
 use crate::http_client::HttpClient;
 use crate::id_token::Claims;
 use crate::identity::Identity;
 use crate::settings::{Pkce, Settings};
-use crate::token_request;
+use crate::token_request::{self, Asked};
 use crate::token_response::{self, Body, TokenSet};
 
 /// The OAuth client towards one provider.
@@ -64,7 +65,9 @@ impl Provider {
             parameters.push(("code_verifier", verifier.expose()));
         }
         parameters.extend(resource.map(|resource| ("resource", resource)));
-        let tokens = self.obtain(http, parameters, now).await?;
+        let further = self.settings.token_parameters.iter().collect();
+        let (endpoint, encoding) = (&self.settings.token_endpoint, self.settings.token_request);
+        let tokens = self.obtain(http, Asked { endpoint, encoding, parameters, further }, now).await?;
         // Here and not in `identify`: what counts is that it was fresh when it came. One that cannot be read may never be needed.
         if let Some(claims) = tokens.id_token.as_ref().and_then(|token| Claims::read(token).ok()) {
             claims.check_time(now)?;
@@ -82,7 +85,14 @@ impl Provider {
         now: u64,
     ) -> Result<TokenSet, OAuthError> {
         let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose())];
-        let mut tokens = self.obtain(http, parameters, now).await?;
+        let settings = &self.settings;
+        let asked = Asked {
+            endpoint: settings.refresh_endpoint.as_ref().unwrap_or(&settings.token_endpoint),
+            encoding: settings.refresh_request.unwrap_or(settings.token_request),
+            parameters,
+            further: settings.refresh_parameters.iter().chain(&settings.token_parameters).collect(),
+        };
+        let mut tokens = self.obtain(http, asked, now).await?;
         tokens.refresh.get_or_insert_with(|| refresh.clone());
         Ok(tokens)
     }
@@ -124,8 +134,16 @@ impl Provider {
             Revocable::Access(token) => (token.expose(), "access_token"),
             Revocable::Refresh(token) => (token.expose(), "refresh_token"),
         };
+        let encoding = self.settings.revoke_request.unwrap_or(self.settings.token_request);
         let parameters = vec![("token", token), ("token_type_hint", hint)];
-        self.as_client(http, endpoint, parameters, token_response::confirmation).await
+        let asked = Asked { endpoint, encoding, parameters, further: Vec::new() };
+        self.as_client(http, asked, |response| token_response::confirmation(response, &self.settings)).await
+    }
+
+    /// Which of its tokens the provider wants back.
+    #[must_use]
+    pub fn revoked_token(&self) -> RevokedToken {
+        self.settings.revoke_token
     }
 
     /// Whether [`Provider::revoke`] reaches the provider, or a revocation is local only.
@@ -158,13 +176,8 @@ impl Provider {
         self.settings.issuer.as_deref()
     }
 
-    async fn obtain(
-        &self,
-        http: &dyn HttpClient,
-        parameters: token_request::Parameters<'_>,
-        now: u64,
-    ) -> Result<TokenSet, OAuthError> {
-        let body = self.as_client(http, &self.settings.token_endpoint, parameters, Body::read).await?;
+    async fn obtain(&self, http: &dyn HttpClient, asked: Asked<'_>, now: u64) -> Result<TokenSet, OAuthError> {
+        let body = self.as_client(http, asked, |response| Body::read(response, &self.settings)).await?;
         body.into_token_set(now, self.settings.default_lifetime)
     }
 
@@ -173,20 +186,19 @@ impl Provider {
     async fn as_client<T>(
         &self,
         http: &dyn HttpClient,
-        endpoint: &Endpoint,
-        parameters: token_request::Parameters<'_>,
+        asked: Asked<'_>,
         read: impl Fn(Response<Vec<u8>>) -> Result<T, OAuthError>,
     ) -> Result<T, OAuthError> {
         let (first, other) = (self.settings.client_secret.as_ref(), self.settings.other_client_secret.as_ref());
         let swapped = self.other_secret.load(Ordering::Relaxed);
         let (now, then) = if swapped { (other, first) } else { (first, other) };
-        let request = token_request::post(&self.settings, endpoint, now, parameters.clone())?;
+        let request = token_request::post(&self.settings, asked.clone(), now)?;
         let answer = read(send(http, request).await?);
         let unknown = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::InvalidClient }));
         if !unknown || then.is_none() {
             return answer;
         }
-        let request = token_request::post(&self.settings, endpoint, then, parameters)?;
+        let request = token_request::post(&self.settings, asked, then)?;
         let answer = read(send(http, request).await?);
         if answer.is_ok() {
             self.other_secret.store(!swapped, Ordering::Relaxed);

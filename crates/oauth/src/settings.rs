@@ -1,6 +1,7 @@
 use http::HeaderMap;
 use secret::ClientSecret;
 
+use crate::habits::{AnswerForm, ErrorRule, RevokedToken};
 use crate::{Endpoint, Userinfo};
 
 /// How one provider's OAuth works. A plain record: whatever can be wrong about a single value is ruled out by its type.
@@ -22,8 +23,26 @@ pub struct Settings {
     pub other_client_secret: Option<ClientSecret>,
     /// How the secret is presented.
     pub client_auth: ClientAuth,
-    /// How requests to the token and revocation endpoints are encoded.
+    /// How requests to the token endpoint are encoded.
     pub token_request: TokenRequest,
+    /// Further parameters of requests to the token endpoint. One that the gateway sets itself is left out.
+    pub token_parameters: Vec<(String, String)>,
+    /// Where refresh tokens are exchanged, where that is not the token endpoint.
+    pub refresh_endpoint: Option<Endpoint>,
+    /// How requests for a refresh are encoded, where that is not as all others are.
+    pub refresh_request: Option<TokenRequest>,
+    /// Further parameters of a refresh, besides `token_parameters`.
+    pub refresh_parameters: Vec<(String, String)>,
+    /// How requests to the revocation endpoint are encoded, where that is not as all others are.
+    pub revoke_request: Option<TokenRequest>,
+    /// Which token the revocation endpoint wants.
+    pub revoke_token: RevokedToken,
+    /// What the provider calls the standard's parameters: the standard's name, then its own. Everywhere.
+    pub parameter_names: Vec<(String, String)>,
+    /// Where the members of the token endpoint's answers lie.
+    pub answer: AnswerForm,
+    /// What the token endpoint's refusals mean, before the standard's codes are asked.
+    pub errors: Vec<ErrorRule>,
     /// Whether PKCE is used.
     pub pkce: Pkce,
     /// Sent as it stands, never normalised: providers compare it byte for byte.
@@ -61,6 +80,15 @@ impl Settings {
             other_client_secret: None,
             client_auth: ClientAuth::Basic,
             token_request: TokenRequest::Form,
+            token_parameters: Vec::new(),
+            refresh_endpoint: None,
+            refresh_request: None,
+            refresh_parameters: Vec::new(),
+            revoke_request: None,
+            revoke_token: RevokedToken::default(),
+            parameter_names: Vec::new(),
+            answer: AnswerForm::default(),
+            errors: Vec::new(),
             pkce: Pkce::S256,
             redirect_uri: redirect_uri.into(),
             scope_separator: ' ',
@@ -70,6 +98,14 @@ impl Settings {
             issuer: None,
             default_lifetime: None,
         }
+    }
+}
+
+impl Settings {
+    /// What the provider calls one of the standard's parameters.
+    pub(crate) fn parameter<'a>(&'a self, standard: &'a str) -> &'a str {
+        let own = self.parameter_names.iter().find(|(name, _)| name == standard);
+        own.map_or(standard, |(_, own)| own.as_str())
     }
 }
 

@@ -9,15 +9,26 @@ use crate::error::OAuthError;
 use crate::settings::{ClientAuth, Settings, TokenRequest};
 
 /// Names and values, in the order in which they are sent.
-pub(crate) type Parameters<'a> = Vec<(&'static str, &'a str)>;
+pub(crate) type Parameters<'a> = Vec<(&'a str, &'a str)>;
+
+/// What is asked of a token or revocation endpoint.
+#[derive(Clone)]
+pub(crate) struct Asked<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) encoding: TokenRequest,
+    /// By the standard's names.
+    pub(crate) parameters: Parameters<'a>,
+    /// The operator's own, as they are.
+    pub(crate) further: Vec<&'a (String, String)>,
+}
 
 /// A POST to the token or revocation endpoint, authenticated as the gateway's client by `secret`.
 pub(crate) fn post<'a>(
     settings: &'a Settings,
-    endpoint: &Endpoint,
+    asked: Asked<'a>,
     secret: Option<&'a ClientSecret>,
-    mut parameters: Parameters<'a>,
 ) -> Result<Request<Vec<u8>>, OAuthError> {
+    let Asked { endpoint, encoding, mut parameters, further } = asked;
     let authorization = match (settings.client_auth, secret) {
         (ClientAuth::Basic, Some(secret)) => Some(basic(&settings.client_id, secret.expose())?),
         (ClientAuth::Post, Some(secret)) => {
@@ -29,7 +40,13 @@ pub(crate) fn post<'a>(
             None
         }
     };
-    let (content_type, body) = match settings.token_request {
+    for (name, _) in &mut parameters {
+        *name = settings.parameter(name);
+    }
+    let taken: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
+    let further = further.into_iter().filter(|(name, _)| !taken.contains(&name.as_str()));
+    parameters.extend(further.map(|(name, value)| (name.as_str(), value.as_str())));
+    let (content_type, body) = match encoding {
         TokenRequest::Form => ("application/x-www-form-urlencoded", form(&parameters)),
         TokenRequest::Json => ("application/json", json(&parameters)?),
     };
@@ -94,9 +111,9 @@ mod tests {
 
     fn post_as(settings: &Settings) -> String {
         let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", "tGzv3J/O+k F&=\"é")];
-        written(
-            &post(settings, &settings.token_endpoint, settings.client_secret.as_ref(), parameters).expect("a request"),
-        )
+        let (endpoint, encoding) = (&settings.token_endpoint, settings.token_request);
+        let asked = Asked { endpoint, encoding, parameters, further: settings.token_parameters.iter().collect() };
+        written(&post(settings, asked, settings.client_secret.as_ref()).expect("a request"))
     }
 
     fn with_secret(client_id: &str, client_secret: &str) -> Settings {

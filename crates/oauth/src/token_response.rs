@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 
 use crate::answer::{self, Verdict};
 use crate::error::{ErrorCode, OAuthError};
+use crate::habits::{self, AnswerForm, Meaning};
+use crate::pointer::Pointer;
+use crate::settings::Settings;
 
 /// What a provider issued (RFC 6749 §5.1).
 #[derive(Debug, Clone)]
@@ -33,20 +36,27 @@ pub(crate) struct Body {
     id_token: Value,
     token_type: Value,
     expires_in: Value,
+    expires_at: Value,
     scope: Value,
     error: Value,
     ok: Value,
+    /// Whether what a success has is missing, by the operator's word.
+    #[serde(skip)]
+    fails: bool,
 }
 
 impl Body {
     /// Reads an answer as far as to know that it is a success.
-    pub(crate) fn read(response: Response<Vec<u8>>) -> Result<Self, OAuthError> {
+    pub(crate) fn read(response: Response<Vec<u8>>, settings: &Settings) -> Result<Self, OAuthError> {
         let (head, bytes) = response.into_parts();
         let bytes = Zeroizing::new(bytes);
+        if let Some(error) = ruled(&head, &bytes, settings) {
+            return Err(error);
+        }
         match answer::judge(&head, &[200, 201])? {
-            Verdict::Refusal => Err(refusal(&head, &bytes)),
+            Verdict::Refusal => Err(refusal(&head, &bytes, settings)),
             Verdict::Success => {
-                let body = Self::parse(&head, &bytes)?;
+                let body = Self::parse(&head, &bytes, &settings.answer)?;
                 body.failure(&head).map_or(Ok(body), Err)
             }
         }
@@ -59,7 +69,9 @@ impl Body {
             Value::String(kind) if kind.eq_ignore_ascii_case("bearer") => {}
             _ => return Err(OAuthError::Nonsense("token_type")),
         }
-        let lifetime = seconds(&self.expires_in).or(default_lifetime).map(|lifetime| lifetime.min(TEN_YEARS));
+        let until = || moment(&self.expires_at).map(|end| end.saturating_sub(now)).filter(|left| *left > 0);
+        let lifetime = seconds(&self.expires_in).or_else(until).or(default_lifetime);
+        let lifetime = lifetime.map(|lifetime| lifetime.min(TEN_YEARS));
         Ok(TokenSet {
             access: access_token(self.access_token)?,
             refresh: refresh_token(self.refresh_token)?,
@@ -72,7 +84,7 @@ impl Body {
         })
     }
 
-    fn parse(head: &Parts, bytes: &[u8]) -> Result<Self, OAuthError> {
+    fn parse(head: &Parts, bytes: &[u8], form: &AnswerForm) -> Result<Self, OAuthError> {
         let malformed = OAuthError::Nonsense("malformed");
         if is_form(head) {
             let pairs = form_urlencoded::parse(bytes);
@@ -83,7 +95,33 @@ impl Body {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(malformed);
         }
-        serde_json::from_slice(text).map_err(|_| malformed)
+        let body: Self = serde_json::from_slice(text).map_err(|_| OAuthError::Nonsense("malformed"))?;
+        if *form == AnswerForm::default() {
+            return Ok(body);
+        }
+        body.placed(&serde_json::from_slice(text).map_err(|_| malformed)?, form)
+    }
+
+    /// The members where the operator says that they lie.
+    fn placed(self, answer: &Value, form: &AnswerForm) -> Result<Self, OAuthError> {
+        let at = |pointer: &Pointer| pointer.find(answer).cloned().unwrap_or_default();
+        let codes = form.error.iter().filter_map(|pointer| pointer.find(answer));
+        let code = codes.filter(|code| !code.is_null()).max_by_key(|code| code.is_string());
+        Ok(Self {
+            access_token: at(&form.access_token),
+            refresh_token: at(&form.refresh_token),
+            expires_in: at(&form.expires_in),
+            expires_at: at(&form.expires_at),
+            scope: at(&form.scope),
+            error: code.cloned().unwrap_or_default(),
+            fails: form.success.as_ref().is_some_and(|success| success.pointer.find(answer) != Some(&success.value)),
+            ..self
+        })
+    }
+
+    /// The error's code, as the provider writes it.
+    fn code(&self) -> Option<&str> {
+        self.error.as_str().filter(|code| !code.is_empty())
     }
 
     /// What the body says went wrong, whatever its status says: some servers answer 200 and put the error inside.
@@ -101,19 +139,48 @@ impl Body {
         match error {
             Some("temporarily_unavailable" | "server_error") => Some(answer::retry(head)),
             Some(code) => Some(OAuthError::Refused { code: ErrorCode::parse(code) }),
-            None if not_ok => Some(OAuthError::Refused { code: ErrorCode::Other }),
+            None if not_ok || self.fails => Some(OAuthError::Refused { code: ErrorCode::Other }),
             None => None,
         }
     }
 }
 
 /// Reads the answer of a revocation endpoint (RFC 7009 §2.2), whose body says nothing unless it speaks of an error.
-pub(crate) fn confirmation(response: Response<Vec<u8>>) -> Result<(), OAuthError> {
+pub(crate) fn confirmation(response: Response<Vec<u8>>, settings: &Settings) -> Result<(), OAuthError> {
     let (head, bytes) = response.into_parts();
     match answer::judge(&head, &[200, 201, 202, 204])? {
-        Verdict::Refusal => Err(refusal(&head, &bytes)),
-        Verdict::Success => Body::parse(&head, &bytes).ok().and_then(|body| body.failure(&head)).map_or(Ok(()), Err),
+        Verdict::Refusal => Err(refusal(&head, &bytes, settings)),
+        Verdict::Success => {
+            let body = Body::parse(&head, &bytes, &settings.answer).ok();
+            body.and_then(|body| body.failure(&head)).map_or(Ok(()), Err)
+        }
     }
+}
+
+/// What the operator says that the answer means, if anything.
+fn ruled(head: &Parts, bytes: &[u8], settings: &Settings) -> Option<OAuthError> {
+    if settings.errors.is_empty() {
+        return None;
+    }
+    let body = Body::parse(head, bytes, &settings.answer).ok();
+    let code = body.as_ref().and_then(Body::code);
+    // What looks like a success is one, unless a rule names its code.
+    let refused = !head.status.is_success() || code.is_some();
+    let meaning = refused.then(|| habits::meaning(&settings.errors, head.status.as_u16(), code)).flatten()?;
+    Some(match meaning {
+        Meaning::Reconnect => OAuthError::Refused { code: ErrorCode::InvalidGrant },
+        Meaning::Operator => OAuthError::Refused { code: ErrorCode::Operator },
+        Meaning::Retry => answer::retry(head),
+    })
+}
+
+/// A moment in Unix seconds: a number, a string that reads like one, or a date (RFC 3339).
+fn moment(value: &Value) -> Option<u64> {
+    let date = |text: &str| {
+        let end = humantime::parse_rfc3339_weak(text.trim()).ok()?;
+        end.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
+    };
+    seconds(value).or_else(|| date(value.as_str()?))
 }
 
 /// The value as a positive number of whole seconds: a number, or a string that reads like one.
@@ -141,8 +208,8 @@ fn whole(number: &Number) -> Option<u64> {
 }
 
 /// An answer with a 4xx status: its code where it has one. Nothing but the code `invalid_grant` itself ends a grant.
-fn refusal(head: &Parts, bytes: &[u8]) -> OAuthError {
-    Body::parse(head, bytes)
+fn refusal(head: &Parts, bytes: &[u8], settings: &Settings) -> OAuthError {
+    Body::parse(head, bytes, &settings.answer)
         .ok()
         .and_then(|body| body.failure(head))
         .unwrap_or(OAuthError::Refused { code: ErrorCode::Other })

@@ -1,11 +1,11 @@
 use super::*;
-use crate::testing::{NOW, answer};
+use crate::testing::{NOW, answer, settings};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 const FORM: &[(&str, &str)] = &[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")];
 
 fn read(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Result<TokenSet, OAuthError> {
-    Body::read(answer(status, headers, body))?.into_token_set(NOW, None)
+    Body::read(answer(status, headers, body), &settings())?.into_token_set(NOW, None)
 }
 
 fn tokens(body: &str) -> TokenSet {
@@ -260,7 +260,7 @@ fn a_lifetime_is_a_positive_number_of_seconds() {
     ] {
         let body = || {
             let text = format!(r#"{{"access_token":"a","expires_in":{expires_in}}}"#);
-            Body::read(answer(200, JSON, text)).expect(expires_in)
+            Body::read(answer(200, JSON, text), &settings()).expect(expires_in)
         };
         let expires_at = |default| body().into_token_set(NOW, default).expect(expires_in).expires_at;
         assert_eq!(expires_at(None), lifetime.map(|lifetime| NOW + lifetime), "{expires_in}");
@@ -270,7 +270,7 @@ fn a_lifetime_is_a_positive_number_of_seconds() {
 
 #[test]
 fn no_lifetime_overflows() {
-    let body = || Body::read(answer(200, JSON, r#"{"access_token":"a"}"#)).expect("a body");
+    let body = || Body::read(answer(200, JSON, r#"{"access_token":"a"}"#), &settings()).expect("a body");
     let expires_at = |now| body().into_token_set(now, Some(u64::MAX)).expect("tokens").expires_at;
     assert_eq!(expires_at(NOW), Some(NOW + 315_360_000));
     assert_eq!(expires_at(u64::MAX), Some(u64::MAX));
@@ -295,9 +295,9 @@ fn scopes_are_separated_by_spaces_or_commas() {
 #[test]
 fn a_revocation_is_confirmed_by_its_status() {
     for body in ["", "OK", "{}", "<html></html>", r#"{"ok":true}"#] {
-        assert!(confirmation(answer(200, JSON, body)).is_ok(), "{body}");
+        assert!(confirmation(answer(200, JSON, body), &settings()).is_ok(), "{body}");
     }
-    assert!(confirmation(answer(204, &[], "")).is_ok());
+    assert!(confirmation(answer(204, &[], ""), &settings()).is_ok());
     for (status, body, reason) in [
         (200, r#"{"ok":false,"error":"token_revoked"}"#, "refused"),
         (302, "", "redirect"),
@@ -306,7 +306,11 @@ fn a_revocation_is_confirmed_by_its_status() {
         (404, "", "refused"),
         (503, "", "unavailable"),
     ] {
-        assert_eq!(confirmation(answer(status, JSON, body)).expect_err(body).reason(), reason, "{status} {body}");
+        assert_eq!(
+            confirmation(answer(status, JSON, body), &settings()).expect_err(body).reason(),
+            reason,
+            "{status} {body}"
+        );
     }
 }
 
@@ -331,4 +335,86 @@ fn nothing_of_a_body_is_carried() {
     }
     let tokens = tokens(r#"{"access_token":"canary","refresh_token":"canary","id_token":"canary"}"#);
     assert!(!format!("{tokens:?}").contains("canary"));
+}
+
+/// What an operator may say of a provider, and what its answer comes to with it.
+fn with(settings: &Settings, status: u16, body: &str) -> Result<TokenSet, OAuthError> {
+    Body::read(answer(status, JSON, body), settings)?.into_token_set(NOW, None)
+}
+
+fn pointer(text: &str) -> Pointer {
+    Pointer::parse(text).expect(text)
+}
+
+#[test]
+fn tokens_are_taken_from_where_they_lie() {
+    // Slack's user token: nested, with a success of its own.
+    let slack = Settings {
+        answer: AnswerForm {
+            access_token: pointer("/authed_user/access_token"),
+            refresh_token: pointer("/authed_user/refresh_token"),
+            expires_in: pointer("/authed_user/expires_in"),
+            scope: pointer("/authed_user/scope"),
+            success: Some(crate::Success { pointer: pointer("/ok"), value: Value::Bool(true) }),
+            ..AnswerForm::default()
+        },
+        ..settings()
+    };
+    let body = r#"{"ok":true,"access_token":"xoxb-bot","authed_user":{"id":"U1","access_token":"xoxp-1","refresh_token":"xoxe-1",
+        "expires_in":43200,"scope":"chat:write,users:read"}}"#;
+    let tokens = with(&slack, 200, body).expect("tokens");
+    assert_eq!(tokens.access.expose(), "xoxp-1");
+    assert_eq!(tokens.refresh.expect("a refresh token").expose(), "xoxe-1");
+    assert_eq!(tokens.expires_at, Some(NOW + 43_200));
+    assert_eq!(tokens.scope.expect("scopes"), ["chat:write", "users:read"]);
+    let without = body.replace("\"ok\":true,", "");
+    assert_eq!(with(&slack, 200, &without).expect_err("no success").reason(), "refused");
+    assert_eq!(
+        with(&slack, 200, r#"{"ok":true,"access_token":"xoxb"}"#).expect_err("not the bot's").reason(),
+        "access_token"
+    );
+}
+
+#[test]
+fn the_end_of_a_token_may_be_a_moment() {
+    for (body, left) in [
+        (r#"{"access_token":"a","expires_at":1790003600}"#, Some(3600)),
+        (r#"{"access_token":"a","expires_at":"1790003600"}"#, Some(3600)),
+        (r#"{"access_token":"a","expires_at":"2026-09-21T15:13:20Z"}"#, Some(3600)),
+        (r#"{"access_token":"a","expires_at":"2026-09-21T14:13:20Z"}"#, None),
+        (r#"{"access_token":"a","expires_at":"1999-01-01T00:00:00Z"}"#, None),
+        (r#"{"access_token":"a","expires_at":"soon"}"#, None),
+        (r#"{"access_token":"a","expires_at":1790003600,"expires_in":60}"#, Some(60)),
+    ] {
+        assert_eq!(with(&settings(), 200, body).expect(body).expires_at, left.map(|left: u64| NOW + left), "{body}");
+    }
+}
+
+#[test]
+fn refusals_mean_what_the_operator_says() {
+    let rule = |status, code: Option<&str>, means| crate::ErrorRule { status, code: code.map(str::to_owned), means };
+    let settings = Settings {
+        answer: AnswerForm { error: vec![pointer("/error"), pointer("/error/code")], ..AnswerForm::default() },
+        errors: vec![
+            rule(Some(200), Some("bad_refresh_token"), Meaning::Reconnect),
+            rule(Some(401), Some("invalid_verifier"), Meaning::Operator),
+            rule(Some(400), Some("busy"), Meaning::Retry),
+            rule(Some(410), None, Meaning::Reconnect),
+        ],
+        ..settings()
+    };
+    for (status, body, reason, void) in [
+        (200, r#"{"error":"bad_refresh_token"}"#, "invalid_grant", true),
+        (401, r#"{"error":{"code":"invalid_verifier"}}"#, "operator_error", false),
+        (401, r#"{"error":"invalid_verifier"}"#, "operator_error", false),
+        (400, r#"{"error":"busy"}"#, "unavailable", false),
+        (410, "<html>gone</html>", "invalid_grant", true),
+        (400, r#"{"error":{"code":"invalid_grant"}}"#, "invalid_grant", true),
+        (401, r#"{"error":"invalid_client"}"#, "invalid_client", false),
+        (403, r#"{"error":"else"}"#, "refused", false),
+    ] {
+        let error = with(&settings, status, body).expect_err(body);
+        assert_eq!((error.reason(), error.is_invalid_grant()), (reason, void), "{status} {body}");
+    }
+    assert!(with(&settings, 200, r#"{"access_token":"a"}"#).is_ok());
 }
