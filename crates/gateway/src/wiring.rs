@@ -10,7 +10,7 @@ use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
 use secret::Opaque;
-use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
+use store::{EmbeddedStore, RedisDisk, RedisOptions, RedisServers, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -108,8 +108,13 @@ async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError>
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
         StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
             let member = Opaque::generate("", &SystemEntropy).expose().to_owned();
-            let options = RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
-            Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
+            let options = RedisOptions {
+                member,
+                prefix: prefix.clone(),
+                replicas_to_wait_for: *replicas_to_wait_for,
+                disk: RedisDisk::AsConfigured,
+            };
+            Ok(Arc::new(RedisStore::connect(RedisServers::at_url(url.expose())?, options).await?))
         }
     }
 }
