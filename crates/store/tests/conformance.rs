@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use protocol::{ManualClock, Timestamp};
 use store::{
-    EmbeddedStore, Index, Invalidation, Key, Kind, Life, MemoryStore, Observer, RedisOptions, RedisStore, Store,
-    StoreError, Version, Write, Written,
+    EmbeddedStore, Index, Invalidation, Key, Kind, Life, MemoryStore, Observer, RedisDisk, RedisOptions, RedisStore,
+    Store, StoreError, Version, Write, Written,
 };
 
 use crate::server::RedisServer;
+use crate::server::cluster::RedisCluster;
+use crate::server::sentinel::Watched;
 
 /// A store, and how its time passes.
 struct Bench {
@@ -40,7 +42,7 @@ static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 fn options() -> RedisOptions {
     let member = format!("m{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    RedisOptions { member, prefix: "ath:".to_owned(), replicas_to_wait_for: 0 }
+    RedisOptions { member, prefix: "ath:".to_owned(), replicas_to_wait_for: 0, disk: RedisDisk::AsConfigured }
 }
 
 fn key(name: &str) -> Key {
@@ -228,7 +230,30 @@ async fn embedded_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_conforms() {
     let server = RedisServer::start(&[]);
-    let store = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
+    conformance(Bench { store: Arc::new(store), clock: None }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_with_sentinels_and_a_replica_conforms() {
+    let watched = Watched::start(1);
+    let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
+    let store = RedisStore::connect(watched.redis(), options).await.expect("connects");
+    conformance(Bench { store: Arc::new(store), clock: None }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_cluster_conforms() {
+    let cluster = RedisCluster::start(0);
+    let store = RedisStore::connect(cluster.redis(), options()).await.expect("connects");
+    conformance(Bench { store: Arc::new(store), clock: None }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_cluster_with_replicas_conforms() {
+    let cluster = RedisCluster::start(1);
+    let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
+    let store = RedisStore::connect(cluster.redis(), options).await.expect("connects");
     conformance(Bench { store: Arc::new(store), clock: None }).await;
 }
 
@@ -256,8 +281,8 @@ async fn an_embedded_store_keeps_what_was_acknowledged_and_serves_one_process() 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_on_one_redis_see_each_others_changes() {
     let server = RedisServer::start(&[]);
-    let one_ = RedisStore::connect(&server.url(), options()).await.expect("connects");
-    let other = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let one_ = RedisStore::connect(server.servers(), options()).await.expect("connects");
+    let other = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let mut changes = other.watch();
     one(&one_, insert("shared", b"1")).await;
     one(&one_, swap("shared", 1, b"2")).await;
@@ -299,8 +324,8 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_has_propagated_was_heard_by_every_fresh_replica() {
     let server = RedisServer::start(&[]);
-    let one_ = RedisStore::connect(&server.url(), options()).await.expect("connects");
-    let other = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let one_ = RedisStore::connect(server.servers(), options()).await.expect("connects");
+    let other = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let told = Arc::new(Told::default());
     other.observe(told.clone());
     until("both are fresh", || one_.is_fresh() && other.is_fresh()).await;
@@ -322,7 +347,7 @@ async fn a_change_that_has_propagated_was_heard_by_every_fresh_replica() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_nothing_stays_fresh_and_what_was_remembered_is_forgotten() {
     let server = RedisServer::start(&[]);
-    let store = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let told = Arc::new(Told::default());
     store.observe(told.clone());
     until("it is fresh", || store.is_fresh()).await;
@@ -339,7 +364,7 @@ async fn without_redis_nothing_stays_fresh_and_what_was_remembered_is_forgotten(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_down_is_reported_at_once_and_found_again() {
     let server = RedisServer::start(&[]);
-    let store = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let port = server.stop();
     let begun = std::time::Instant::now();
     assert!(matches!(store.get(&key("a")).await, Err(StoreError::Unavailable(_))));
@@ -360,10 +385,12 @@ async fn a_redis_that_is_down_is_reported_at_once_and_found_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_evicts_is_refused_and_too_few_replicas_are_no_acknowledgement() {
     let evicting = RedisServer::start(&["--maxmemory-policy", "allkeys-lru"]);
-    let Err(StoreError::Open(why)) = RedisStore::connect(&evicting.url(), options()).await else { panic!("it evicts") };
+    let Err(StoreError::Open(why)) = RedisStore::connect(evicting.servers(), options()).await else {
+        panic!("it evicts")
+    };
     assert!(why.contains("noeviction"), "{why}");
     let alone = RedisServer::start(&[]);
     let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
-    let store = RedisStore::connect(&alone.url(), options).await.expect("connects");
+    let store = RedisStore::connect(alone.servers(), options).await.expect("connects");
     assert!(matches!(store.batch(vec![insert("a", b"x")]).await, Err(StoreError::Unavailable(_))));
 }
