@@ -22,7 +22,9 @@ use tokio::sync::{broadcast, oneshot};
 use crate::embedded::writer::Job;
 use crate::operation::{Operation, Outcome};
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+};
 
 /// A store in one file, for one gateway.
 pub struct EmbeddedStore {
@@ -98,6 +100,10 @@ impl Store for EmbeddedStore {
 
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
         tables::scan(&self.database, index)
+    }
+
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
+        tables::page(&self.database, from, self.clock.now())
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {

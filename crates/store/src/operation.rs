@@ -124,6 +124,13 @@ fn apply_write(
             }
             return swap(rows, &lease.key, *expected, bytes, *life, now, changed);
         }
+        Write::Reseal { key, read, bytes } => {
+            let Some(stored) = live(rows, key, now)?.filter(|stored| stored.record == *read) else {
+                return Ok(Written::Refused);
+            };
+            let record = Record { version: read.version, bytes: bytes.clone() };
+            rows.put(key, &Stored { record, ..stored })?;
+        }
         Write::Delete { key } => {
             rows.remove(key)?;
             changed.push(key.clone());

@@ -18,7 +18,9 @@ use tokio::sync::broadcast;
 
 use crate::redis::commands::Commands;
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+};
 
 /// How Redis is used.
 #[derive(Debug, Clone)]
@@ -150,6 +152,27 @@ impl Store for RedisStore {
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
         let members: Vec<String> = self.query(self.commands.scan(index)).await?;
         members.iter().map(|key| Key::parse(key).map_err(|_| StoreError::Corrupt(index.as_str().to_owned()))).collect()
+    }
+
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
+        let at = from.map_or("0", |from| from.0.as_str());
+        let (next, names): (String, Vec<String>) = self.query(self.commands.names(at)).await?;
+        let keys: Vec<Key> = names.iter().filter_map(|name| self.commands.key_of(name)).collect();
+        let next = (next != "0").then_some(Cursor(next));
+        if keys.is_empty() {
+            return Ok(Page { records: Vec::new(), next });
+        }
+        let mut pipeline = redis::pipe();
+        for key in &keys {
+            pipeline.add_command(self.commands.get(key));
+        }
+        let mut connection = self.connection.clone();
+        let values =
+            bounded(async move { pipeline.query_async::<Vec<Option<Vec<u8>>>>(&mut connection).await }).await?;
+        let found = keys.into_iter().zip(values).filter_map(|(key, value)| value.map(|value| (key, value)));
+        let records: Result<Vec<_>, StoreError> =
+            found.map(|(key, value)| commands::decode(&key, &value).map(|record| (key, record))).collect();
+        Ok(Page { records: records?, next })
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {

@@ -34,6 +34,18 @@ impl Commands {
         command("SMEMBERS", &self.index(index))
     }
 
+    /// Some of the names under the prefix, whatever they are of.
+    pub(super) fn names(&self, cursor: &str) -> Cmd {
+        let mut command = command("SCAN", cursor);
+        command.arg("MATCH").arg(format!("{}*", literal(&self.prefix))).arg("COUNT").arg(crate::PAGE);
+        command
+    }
+
+    /// The record that a name in Redis is of; `None` for leases, fences, indexes and whatever else is no record.
+    pub(super) fn key_of(&self, name: &str) -> Option<Key> {
+        Key::parse(name.strip_prefix(&self.prefix)?).ok()
+    }
+
     pub(super) fn announce(&self, key: &Key) -> Cmd {
         let mut command = command("PUBLISH", &self.channel);
         command.arg(key.as_str());
@@ -99,6 +111,11 @@ impl Commands {
                 command.arg(held_value(lease));
                 command
             }
+            Write::Reseal { key, read, bytes } => {
+                let mut command = script(include_str!("scripts/reseal.lua"), &[self.record(key)]);
+                command.arg(encode(read.version, &read.bytes)).arg(encode(read.version, bytes));
+                command
+            }
             Write::Delete { key } => {
                 let mut command = script(include_str!("scripts/delete.lua"), &[self.record(key)]);
                 command.arg(&self.channel).arg(key.as_str());
@@ -159,7 +176,7 @@ impl Commands {
 pub(super) fn outcome(write: &Write, answer: &Value) -> Written {
     let done = match write {
         Write::Insert { .. } => !matches!(answer, Value::Nil),
-        Write::Swap { .. } | Write::SwapFenced { .. } => {
+        Write::Swap { .. } | Write::SwapFenced { .. } | Write::Reseal { .. } => {
             u64::from_redis_value(answer.clone()).is_ok_and(|done| done == 1)
         }
         Write::Put { .. } | Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => true,
@@ -174,6 +191,12 @@ pub(super) fn decode(key: &Key, value: &[u8]) -> Result<Record, StoreError> {
 
 fn encode(version: Version, bytes: &[u8]) -> Vec<u8> {
     [version.number().to_be_bytes().as_slice(), bytes].concat()
+}
+
+/// A pattern that matches `text` alone, whatever is in it.
+fn literal(text: &str) -> String {
+    let special = |char| matches!(char, '*' | '?' | '[' | ']' | '^' | '-' | '\\');
+    text.chars().flat_map(|char| special(char).then_some('\\').into_iter().chain([char])).collect()
 }
 
 fn held_value(lease: &Lease) -> String {
