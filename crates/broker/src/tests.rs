@@ -1,7 +1,7 @@
 //! The broker against a memory store, an acting provider and an acting agent; nothing here opens a socket.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,12 +18,15 @@ use url::Url;
 
 use super::*;
 
+mod keys;
 mod sign_in;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const AGENT: &str = "https://agent.example/agent.json";
 const GATEWAY: &str = "https://gateway.example";
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+static SEED: AtomicU64 = AtomicU64::new(1);
 
 /// Answers the token endpoint from a script, and userinfo always alike.
 #[derive(Default)]
@@ -103,6 +106,18 @@ impl Bench {
     }
 
     fn over(store: Arc<MemoryStore>, clock: Arc<ManualClock>, sign_in: SignInMethod) -> Self {
+        Self::keyed(store, clock, sign_in, keys::ring(&[KEY]), Arc::new(keys::Kept::new(&[KEY])))
+    }
+
+    fn keyed(
+        store: Arc<MemoryStore>,
+        clock: Arc<ManualClock>,
+        sign_in: SignInMethod,
+        ring: KeyRing,
+        key_source: Arc<dyn KeySource>,
+    ) -> Self {
+        // No two gateways draw alike.
+        let seed = SEED.fetch_add(1, Ordering::Relaxed);
         let key = AgentKey::generate().expect("a key");
         let agent = Arc::new(ActingAgent { document: Mutex::new(document(&key)), fetched: AtomicUsize::new(0) });
         let provider = Arc::new(ActingProvider::default());
@@ -131,12 +146,13 @@ impl Bench {
         };
         let broker = Broker::new(Parts {
             store,
-            keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
+            keys: ring,
+            key_source,
             clock: clock.clone(),
             audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
             approvals: policy::Approvals::default(),
             limits: Limits::off(),
-            entropy: Arc::new(SeededEntropy::new(1)),
+            entropy: Arc::new(SeededEntropy::new(seed)),
             documents: agent.clone(),
             pinned: HashMap::new(),
             providers: vec![crm],
@@ -150,7 +166,14 @@ impl Bench {
             development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
             tasks: Handle::current(),
         });
-        Self { broker, clock, provider, agent, key: Mutex::new(key), jti: AtomicUsize::new(0) }
+        Self {
+            broker,
+            clock,
+            provider,
+            agent,
+            key: Mutex::new(key),
+            jti: AtomicUsize::new(usize::try_from(seed * 1000).expect("small")),
+        }
     }
 
     fn attest(&self, audience: &str) -> String {

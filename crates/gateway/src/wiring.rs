@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
@@ -30,6 +31,8 @@ pub(crate) enum WiringError {
     Store(#[from] store::StoreError),
     #[error("{0}")]
     Keys(#[from] keys::KeysError),
+    #[error("{0}")]
+    Opening(#[source] broker::BrokerError),
     #[error(
         "the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output"
     )]
@@ -44,8 +47,12 @@ pub(crate) enum WiringError {
     Upstream { provider: protocol::ProviderId, source: proxy::UpstreamError },
 }
 
-/// Everything that the cores need.
-pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result<Parts, WiringError> {
+/// Everything that the cores need. `file` is the configuration's, where it came from one.
+pub(crate) async fn parts(
+    config: Config,
+    file: Option<&Path>,
+    shutdown: CancellationToken,
+) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
     let store = open_store(&config.store).await?;
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
@@ -60,9 +67,11 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
     let audit = open_audit(&config.audit)?;
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in)?;
     let public_host = config.gateway.public_url.clone();
+    let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let broker = Broker::new(broker::Parts {
         store,
-        keys: keys::ring(config.store.keys)?,
+        keys,
+        key_source: key_source.into(),
         clock: Arc::new(SystemClock),
         audit: audit.clone(),
         approvals: config.approvals,
@@ -87,6 +96,7 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         },
         tasks: Handle::current(),
     });
+    broker.open_keys().await.map_err(WiringError::Opening)?;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
         plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
@@ -103,7 +113,7 @@ pub(crate) fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
     configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
-async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError> {
+pub(crate) async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError> {
     match &config.kind {
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
         StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
@@ -114,7 +124,7 @@ async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError>
     }
 }
 
-fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
+pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
     let sink: Box<dyn Sink> = match config {
         AuditConfig::StandardOutput => Box::new(StandardOutput),
         AuditConfig::File(path) => {

@@ -16,7 +16,7 @@ pub(crate) struct StoreConfig {
     /// The folder of the embedded store.
     pub(crate) path: PathBuf,
     /// What seals records.
-    pub(crate) keys: KeySource,
+    pub(crate) keys: KeyPlace,
 }
 
 /// Which store keeps the records.
@@ -37,7 +37,7 @@ pub(crate) enum StoreKind {
 
 /// Where the sealing keys come from.
 #[derive(Debug)]
-pub(crate) enum KeySource {
+pub(crate) enum KeyPlace {
     /// These, at least one; the first seals.
     Given(Vec<SealingKey>),
     /// This file, which is made at the first start.
@@ -83,7 +83,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
                 place.problem("is for Redis alone; add url, or remove it");
             }
         }
-        let keys = keys.unwrap_or_else(|| KeySource::File(path.join("sealing.key")));
+        let keys = keys.unwrap_or_else(|| KeyPlace::File(path.join("sealing.key")));
         return Some(StoreConfig { kind: StoreKind::Embedded, path, keys });
     }
     if let Some(place) = table.written(&PATH) {
@@ -100,7 +100,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
     Some(StoreConfig { kind, path, keys: keys? })
 }
 
-fn given_keys(table: &Table<'_>) -> Option<KeySource> {
+fn given_keys(table: &Table<'_>) -> Option<KeyPlace> {
     let written = secrets::list(table, &KEYS_KEY)?;
     let keys = written.into_iter().filter_map(|kept| {
         let key = SealingKey::parse(&kept.value);
@@ -109,7 +109,7 @@ fn given_keys(table: &Table<'_>) -> Option<KeySource> {
         }
         key.ok()
     });
-    Some(KeySource::Given(keys.collect()))
+    Some(KeyPlace::Given(keys.collect()))
 }
 
 pub(super) const KEYS: &[Key] = &[URL, PATH, KEYS_KEY, KEY_PREFIX, REPLICAS];
