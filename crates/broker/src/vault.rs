@@ -1,6 +1,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secret::{AssociatedData, Entropy, KeyId, KeyRing, OpenError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use store::{Index, Key, Kind, Life, Record, Store, Version, Write, Written};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
@@ -146,6 +148,23 @@ impl Vault {
     /// Which key a record is sealed with.
     pub(crate) fn sealed_with(record: &Record) -> Result<KeyId, OpenError> {
         split(record).and_then(|(_, sealed)| KeyRing::sealed_with(sealed))
+    }
+
+    /// Seals what does not go into the store: bound to its kind and to the record that it is about.
+    pub(crate) fn seal_beside<T: Serialize>(&self, kind: &str, about: &Key, body: &T) -> Result<Vec<u8>, BrokerError> {
+        let plain = Zeroizing::new(serde_json::to_vec(body).map_err(BrokerError::RecordForm)?);
+        let data = AssociatedData::new(kind, about.as_str(), 0, &[]);
+        Ok(self.keys().seal(self.entropy.as_ref(), &data, &plain)?)
+    }
+
+    pub(crate) fn open_beside<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        about: &Key,
+        sealed: &[u8],
+    ) -> Result<T, BrokerError> {
+        let plain = self.keys().open(&AssociatedData::new(kind, about.as_str(), 0, &[]), sealed)?;
+        serde_json::from_slice(&plain).map_err(BrokerError::RecordForm)
     }
 
     pub(crate) fn open<T: Body>(&self, key: &Key, record: &Record) -> Result<(Held<T>, Fingerprint), BrokerError> {

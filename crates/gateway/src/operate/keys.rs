@@ -102,7 +102,7 @@ fn forget(config: &Path, key: &str, form: OutputForm) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     let gone = runtime.block_on(async {
-        let store = wiring::open_store(&loaded.store).await.map_err(|error| error.to_string())?;
+        let store = wiring::open_store(&loaded.store, "keys-forget").await.map_err(|error| error.to_string())?;
         let audit = wiring::open_audit(&loaded.audit).map_err(|error| error.to_string())?;
         let event = Event::new("key_forgotten").by("operator").reason(id.to_string());
         audit.record(&event).await.map_err(|error| error.to_string())?;
