@@ -6,6 +6,7 @@ mod attacks;
 mod clients;
 mod conformance;
 mod consent;
+mod expiry;
 mod handshake;
 mod house;
 mod limits;

@@ -49,9 +49,8 @@ impl Broker {
     pub async fn renew(&self, caller: &Caller, refused: &Lent) -> Result<Option<Lent>, BrokerError> {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
-        let same = SecretHash::of(refused.token().expose()).matches(connection.body.tokens.access().expose());
-        if !same {
-            return lent(&connection.body).map(Some);
+        if let Some(other) = other_than(refused, &connection.body)? {
+            return Ok(Some(other));
         }
         let now = self.now();
         let just_renewed = connection.body.renewed.is_some_and(|renewed| now.since(renewed) < RENEW_PAUSE);
@@ -60,7 +59,8 @@ impl Broker {
             return Ok(None);
         }
         match self.refreshed(&caller.known().connection, provider, connection.version).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
+            // Somebody else may have written the record and renewed nothing.
+            Ok(()) => other_than(refused, &self.working_connection(caller, provider).await?.body),
             Err(RefreshFailure::ReconnectRequired) => {
                 Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
             }
@@ -118,6 +118,12 @@ impl Connection {
     fn is_live(&self, now: Timestamp) -> bool {
         self.tokens.expires.is_none_or(|expires| now < expires)
     }
+}
+
+/// What the connection has now, unless that is what was refused.
+fn other_than(refused: &Lent, connection: &Connection) -> Result<Option<Lent>, BrokerError> {
+    let same = SecretHash::of(refused.token().expose()).matches(connection.tokens.access().expose());
+    if same { Ok(None) } else { lent(connection).map(Some) }
 }
 
 fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
