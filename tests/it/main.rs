@@ -13,6 +13,7 @@ mod limits;
 mod operating;
 mod program;
 mod proxying;
+mod reconnecting;
 mod refreshing;
 mod sign_in;
 mod way;

@@ -29,9 +29,7 @@ impl Broker {
         }
         match self.refreshed(&caller.known().connection, provider, connection.version).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
-            Err(RefreshFailure::ReconnectRequired) => {
-                Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
-            }
+            Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             // The provider cannot be asked right now. What has not expired still works.
             Err(failure) if connection.body.is_live(self.now()) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
@@ -61,9 +59,7 @@ impl Broker {
         match self.refreshed(&caller.known().connection, provider, connection.version).await {
             // Somebody else may have written the record and renewed nothing.
             Ok(()) => other_than(refused, &self.working_connection(caller, provider).await?.body),
-            Err(RefreshFailure::ReconnectRequired) => {
-                Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
-            }
+            Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             Err(failure) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
                 Ok(None)
@@ -77,7 +73,7 @@ impl Broker {
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
         let moved = mark != provider.fingerprint();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
-            return Err(BrokerError::ReconnectRequired { provider: provider.id.clone() });
+            return Err(self.reconnect_required(caller));
         }
         Ok(held)
     }
