@@ -40,7 +40,7 @@ impl Upstream {
         change(&mut settings);
         let entropy = SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed));
         #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting provider enters")]
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let helpdesk = Helpdesk::new(settings, Arc::new(move |bytes: &mut [u8]| entropy.fill(bytes)), Arc::new(now));
         let mut upstream = Self { helpdesk, port, gateway, runtime: None };
         upstream.serve();
