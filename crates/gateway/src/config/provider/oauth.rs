@@ -28,6 +28,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let userinfo = userinfo(&table, endpoint(&USERINFO_ENDPOINT));
     let client_id = table.words(&CLIENT_ID);
     let client_secret = secrets::one(&table, &CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()));
+    let other_client_secret = other_client_secret(&table);
     let client_auth = client_auth(&table);
     let token_request = table.text(&TOKEN_REQUEST);
     let pkce = table.text(&PKCE);
@@ -51,6 +52,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         userinfo,
         revoke_endpoint,
         client_secret,
+        other_client_secret,
         client_auth,
         token_request: if token_request?.value == "json" { TokenRequest::Json } else { TokenRequest::Form },
         pkce,
@@ -103,6 +105,13 @@ fn pointer(text: &str) -> Result<Pointer, String> {
     Pointer::parse(text).map_err(|error| format!("is no JSON pointer; {error}"))
 }
 
+fn other_client_secret(table: &Table<'_>) -> Option<ClientSecret> {
+    if let (Some(place), None) = (table.written(&OTHER_CLIENT_SECRET), table.written(&CLIENT_SECRET)) {
+        place.problem("is a second secret, and there is no first; call it client_secret");
+    }
+    secrets::one(table, &OTHER_CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()))
+}
+
 /// By default in the body where there is a secret: more servers take it there than in the header.
 fn client_auth(table: &Table<'_>) -> ClientAuth {
     let secret = table.written(&CLIENT_SECRET);
@@ -144,6 +153,7 @@ pub(super) const KEYS: &[Key] = &[
     REVOKE_ENDPOINT,
     CLIENT_ID,
     CLIENT_SECRET,
+    OTHER_CLIENT_SECRET,
     CLIENT_AUTH,
     TOKEN_REQUEST,
     PKCE,
@@ -199,6 +209,11 @@ const CLIENT_SECRET: Key = Key::optional(
     "client_secret",
     Form::Secret,
     "Where the client's secret is kept, a file or an environment variable; left out for a public client.",
+);
+const OTHER_CLIENT_SECRET: Key = Key::optional(
+    "other_client_secret",
+    Form::Secret,
+    "Where a second secret is kept, which is tried where the provider refuses the first: while a secret is being changed; none by default.",
 );
 const CLIENT_AUTH: Key = Key::optional(
     "client_auth",
