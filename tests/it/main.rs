@@ -6,6 +6,7 @@ mod attacks;
 mod clients;
 mod conformance;
 mod consent;
+mod crashes;
 mod handshake;
 mod house;
 mod limits;

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use crate::{CANARY, RedisServer, Request, Upstream};
 
+mod process;
+
 /// Where a gateway keeps its records.
 #[derive(Clone, Copy)]
 pub enum Store<'a> {

@@ -12,6 +12,7 @@
 mod agent;
 mod browser;
 mod clock;
+pub mod crashes;
 mod fault_proxy;
 mod gateway;
 mod http1;

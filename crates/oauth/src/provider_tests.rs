@@ -144,8 +144,7 @@ impl HttpClient for KnowsOne {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         let body = String::from_utf8(request.into_body()).expect("a form");
         let secret = body.rsplit('=').next().unwrap_or_default().to_owned();
-        let (status, answer) =
-            if secret == self.0 { (200, TOKENS) } else { (401, r#"{"error":"invalid_client"}"#) };
+        let (status, answer) = if secret == self.0 { (200, TOKENS) } else { (401, r#"{"error":"invalid_client"}"#) };
         self.1.lock().expect("no panic").push(secret);
         Ok(crate::testing::answer(status, &[("content-type", "application/json")], answer))
     }

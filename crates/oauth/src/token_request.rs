@@ -94,7 +94,9 @@ mod tests {
 
     fn post_as(settings: &Settings) -> String {
         let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", "tGzv3J/O+k F&=\"é")];
-        written(&post(settings, &settings.token_endpoint, settings.client_secret.as_ref(), parameters).expect("a request"))
+        written(
+            &post(settings, &settings.token_endpoint, settings.client_secret.as_ref(), parameters).expect("a request"),
+        )
     }
 
     fn with_secret(client_id: &str, client_secret: &str) -> Settings {
