@@ -1,25 +1,32 @@
 //! The embedded store: one file, one process.
 //!
 //! One thread writes. It takes what has queued up, does all of it in one transaction, and answers when that is on the disk: many
-//! writers share one fsync. Readers read a snapshot and wait for nobody.
+//! writers share one fsync. Readers read a snapshot and wait for nobody. After an error of the disk the same thread opens the file anew;
+//! until a write has succeeded again, writes are refused at once, and reads go on where they can.
 
+mod device;
+mod handle;
+#[cfg(test)]
+mod power_cut;
 mod tables;
 mod writer;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::Clock;
-use redb::{Database, DatabaseError};
+use redb::Database;
 use tokio::sync::{broadcast, oneshot};
 
-use crate::embedded::writer::Job;
+use crate::embedded::device::{Device, FileDevice};
+use crate::embedded::handle::Handle;
+use crate::embedded::writer::{Job, Pauses, Writer};
 use crate::operation::{Operation, Outcome};
 use crate::watchers::Watchers;
 use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
@@ -27,46 +34,68 @@ use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store
 /// A store in one file, for one gateway.
 pub struct EmbeddedStore {
     clock: Arc<dyn Clock>,
-    database: Arc<Database>,
+    handle: Arc<Handle>,
     watchers: Watchers,
     /// `None` once the store is being dropped.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl EmbeddedStore {
     /// Opens `gateway.redb` in `folder`; makes both where they are not there, readable by their owner alone.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let path = folder.join("gateway.redb");
-        let failed = |error: &dyn std::fmt::Display| StoreError::Open(format!("{}: {error}", path.display()));
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(&error))?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        file.map_err(|error| failed(&error))?;
-        let database = Database::create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::Open(format!(
-                "{} is in use by another process; an embedded store serves one gateway: stop the other, or use Redis for several",
-                path.display()
-            )),
-            other => failed(&other),
-        })?;
-        tables::make(&database)?;
-        let database = Arc::new(database);
+        let path = file(folder);
+        let failed = |error: std::io::Error| StoreError::Open(format!("{}: {error}", folder.display()));
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        Self::on(Arc::new(FileDevice::open(&path)?), clock, PAUSES).map_err(|error| match error {
+            StoreError::Unavailable(cause) => StoreError::Open(format!("{}: {cause}", path.display())),
+            other => other,
+        })
+    }
+
+    /// Whether some process, perhaps this one, has the store in `folder` open. Makes and changes nothing.
+    pub fn is_in_use(folder: &Path) -> bool {
+        File::open(file(folder)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn on(device: Arc<dyn Device>, clock: Arc<dyn Clock>, pauses: Pauses) -> Result<Self, StoreError> {
+        let handle = Arc::new(Handle::open(device)?);
         let watchers = Watchers::new();
-        let (jobs, queue) = mpsc::channel();
-        let (in_thread, clock_, watchers_) = (database.clone(), clock.clone(), watchers.clone());
-        let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer::run(&in_thread, &queue, clock_.as_ref(), &watchers_))
-            .map_err(|error| failed(&error))?;
-        Ok(Self { clock, database, watchers, jobs: Some(jobs), writer: Some(writer) })
+        let (jobs, queue) = sync_channel(QUEUE);
+        let writer = Writer::new(handle.clone(), clock.clone(), watchers.clone(), pauses);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let thread = thread.spawn(move || writer.run(&queue));
+        let thread = thread.map_err(|error| StoreError::Open(error.to_string()))?;
+        Ok(Self { clock, handle, watchers, jobs: Some(jobs), writer: Some(thread) })
     }
 
     async fn apply(&self, operation: Operation) -> Result<Outcome, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
-        jobs.send(Job { operation, answer }).map_err(|_| stopped())?;
+        self.send(Job::Do { operation, answer })?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        self.jobs.as_ref().ok_or_else(stopped)?.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Unavailable("too many writes wait for the disk".into()),
+            TrySendError::Disconnected(_) => stopped(),
+        })
+    }
+
+    /// Reads a snapshot. After an error of the disk nothing is read any more until the file has been opened anew.
+    fn read<T>(&self, read: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let current = self.handle.current();
+        let outcome = read(&current.database);
+        if matches!(outcome, Err(StoreError::Unavailable(_))) {
+            // A full queue holds writes, which meet the same error.
+            let _ = self.send(Job::Doubt { number: current.number });
+        }
+        outcome
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("gateway.redb")
 }
 
 impl Drop for EmbeddedStore {
@@ -85,7 +114,8 @@ impl Drop for EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let now = self.clock.now();
-        Ok(tables::read(&self.database, key)?.filter(|stored| stored.is_live(now)).map(|stored| stored.record))
+        let found = self.read(|database| tables::read(database, key))?;
+        Ok(found.filter(|stored| stored.is_live(now)).map(|stored| stored.record))
     }
 
     async fn take(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -97,7 +127,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
-        tables::scan(&self.database, index)
+        self.read(|database| tables::scan(database, index))
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
@@ -142,3 +172,7 @@ impl Store for EmbeddedStore {
 fn stopped() -> StoreError {
     StoreError::Unavailable("the store's writer has stopped".into())
 }
+
+/// The most operations that wait for the disk.
+const QUEUE: usize = 4096;
+const PAUSES: Pauses = Pauses { first: Duration::from_millis(250), longest: Duration::from_secs(2) };

@@ -53,6 +53,19 @@ pub(crate) enum Outcome {
 }
 
 impl Operation {
+    /// The bytes that it wants to write.
+    pub(crate) fn size(&self) -> usize {
+        let Self::Batch(writes) = self else { return 0 };
+        let bytes = writes.iter().map(|write| match write {
+            Write::Put { bytes, .. }
+            | Write::Insert { bytes, .. }
+            | Write::Swap { bytes, .. }
+            | Write::SwapFenced { bytes, .. } => bytes.len(),
+            Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => 0,
+        });
+        bytes.sum()
+    }
+
     /// Carries it out at `now`; keys whose watchers must be told are put into `changed`.
     pub(crate) fn apply(
         &self,

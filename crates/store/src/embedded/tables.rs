@@ -21,10 +21,10 @@ pub(super) struct Tables<'t> {
     leases: Table<'t, &'static str, &'static [u8]>,
 }
 
-/// Makes the tables of a new file, so that readers find them.
+/// Makes the tables of a new file, so that readers find them; frees the leases of an old one.
 pub(super) fn make(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(unavailable)?;
-    Tables::open(&transaction)?;
+    Tables::open(&transaction)?.free_leases()?;
     transaction.commit().map_err(unavailable)
 }
 
@@ -60,6 +60,23 @@ impl<'t> Tables<'t> {
             indexes: transaction.open_table(INDEXES).map_err(unavailable)?,
             leases: transaction.open_table(LEASES).map_err(unavailable)?,
         })
+    }
+
+    /// Whoever held a lease has ended. Its fencing number stays, as long as there is a record that it guards.
+    fn free_leases(&mut self) -> Result<(), StoreError> {
+        let mut keys = Vec::new();
+        for entry in self.leases.iter().map_err(unavailable)? {
+            let (key, _) = entry.map_err(unavailable)?;
+            keys.push(Key::parse(key.value()).map_err(|_| corrupt(key.value()))?);
+        }
+        for key in keys {
+            if self.get(&key)?.is_none() {
+                self.leases.remove(key.as_str()).map_err(unavailable)?;
+            } else if let Some(row) = self.lease(&key)? {
+                self.put_lease(&key, &LeaseRow { holder: String::new(), until: Timestamp::from_millis(0), ..row })?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes at most `limit` records whose life was over before `now`.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use broker::{NamesItself, ReturnPath};
 use oauth::{ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
 use secret::ClientSecret;
@@ -13,6 +15,8 @@ pub(super) struct Read {
     pub(super) settings: Settings,
     pub(super) returns: ReturnPath,
     pub(super) names_itself: NamesItself,
+    pub(super) timeout: Duration,
+    pub(super) concurrent_refreshes: usize,
 }
 
 pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Read> {
@@ -41,6 +45,8 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         place.problem("needs to know which issuer; add `issuer = \"https://...\"`, or remove it");
     }
     let default_lifetime = table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs());
+    let timeout = table.duration(&TIMEOUT);
+    let concurrent_refreshes = concurrent_refreshes(&table);
     let scope_parameter = scope_parameter?.value;
     let authorize_parameters = authorize_parameters(&table, &scope_parameter);
     let pkce = if pkce?.value == "none" { Pkce::None } else { Pkce::S256 };
@@ -65,7 +71,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     };
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
-    Some(Read { settings, returns, names_itself })
+    Some(Read { settings, returns, names_itself, timeout: timeout?, concurrent_refreshes: concurrent_refreshes? })
 }
 
 pub(super) fn has_own_callback(table: &Table<'_>) -> bool {
@@ -103,6 +109,13 @@ fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
 
 fn pointer(text: &str) -> Result<Pointer, String> {
     Pointer::parse(text).map_err(|error| format!("is no JSON pointer; {error}"))
+}
+
+fn concurrent_refreshes(table: &Table<'_>) -> Option<usize> {
+    if table.written(&CONCURRENT_REFRESHES).is_none() {
+        return Some(CONCURRENT_REFRESHES_BY_DEFAULT);
+    }
+    table.integer(&CONCURRENT_REFRESHES, 1..=1000).and_then(|count| usize::try_from(count).ok())
 }
 
 fn other_client_secret(table: &Table<'_>) -> Option<ClientSecret> {
@@ -164,6 +177,8 @@ pub(super) const KEYS: &[Key] = &[
     SENDS_ISS,
     CALLBACK,
     DEFAULT_LIFETIME,
+    TIMEOUT,
+    CONCURRENT_REFRESHES,
 ];
 
 const AUTHORIZE_ENDPOINT: Key = Key::required(
@@ -278,3 +293,16 @@ const DEFAULT_LIFETIME: Key = Key::optional(
 /// What the gateway puts into the authorization URL.
 const OWN_PARAMETERS: &[&str] =
     &["response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "resource"];
+const TIMEOUT: Key = Key::default(
+    "timeout",
+    Form::Text,
+    "30s",
+    "How long its answers may take; 30s by default, since slow is better than asked twice.",
+);
+const CONCURRENT_REFRESHES: Key = Key::optional(
+    "concurrent_refreshes",
+    Form::Integer,
+    "How many refreshes may be under way there at once, for each gateway; 16 by default, so that a thousand tokens which expire together \
+     storm nobody.",
+);
+const CONCURRENT_REFRESHES_BY_DEFAULT: usize = 16;
