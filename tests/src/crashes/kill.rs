@@ -85,7 +85,7 @@ impl Rig {
         let after = self.upstream.helpdesk.presentations(0).len();
         let looped = fate == Fate::ReconnectRequired && {
             let again = (0..2).any(|_| self.call(0, person).try_send(A_CALL).is_none_or(|answer| !is_over(&answer)));
-            again || self.upstream.helpdesk.presentations(after).len() > 0
+            again || !self.upstream.helpdesk.presentations(after).is_empty()
         };
         Some(Crash {
             kill,

@@ -1,15 +1,17 @@
 //! The crash driver: a gateway dies by SIGKILL in the middle of a refresh, comes back with what it has on disk, and it is told whether
 //! anything was lost. What "lost" means is decided by the helpdesk's ledger of presentations and by what an agent gets, by nothing else.
 
+mod handshake;
 mod kill;
 mod rig;
 mod series;
 mod tally;
 mod window;
 
+pub use handshake::{Answered, Task};
 pub use kill::{Crash, Fate, Kill};
 pub use rig::{Person, Provider, Rig, Shelf};
-pub use series::{Cell, series};
+pub use series::{Chance, series};
 pub use tally::Tally;
 pub use window::{Window, windows};
 

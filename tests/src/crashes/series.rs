@@ -1,29 +1,22 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Fate, Kill, Provider, Rig, Shelf, Step, Tally};
+use super::{Fate, Kill, Person, Rig, Step, Tally};
 
-/// One kind of crash at one kind of provider, on one kind of store.
-#[derive(Debug, Clone, Copy)]
-pub struct Cell {
-    /// Where the process dies; at a random moment where there is none.
-    pub step: Option<Step>,
-    /// How the provider rotates.
-    pub provider: Provider,
-    /// Where the records are.
-    pub shelf: Shelf,
-}
-
-/// So many crashes in a rig, each followed by a look at what became of the grant.
+/// So many crashes in a rig, at this step or, where there is none, at random moments; each followed by a look at what became of the
+/// grant.
+#[must_use]
 pub fn series(rig: &mut Rig, step: Option<Step>, count: usize) -> Tally {
     let mut tally = Tally::default();
     rig.connect(2_usize.saturating_sub(rig.people.len()));
-    let mut chance = Chance(u64::from(std::process::id()) << 20 | 1);
+    let mut chance = Chance::new(u64::from(std::process::id()) << 20 | u64::from(rig.upstream.port()));
+    // Kills fall into all of a call, and after it.
+    let span = if step.is_none() { rig.call_time(&rig.people[0].clone()).mul_f64(1.5) } else { Duration::ZERO };
     for turn in 0..count {
         let place = turn % rig.people.len();
         let person = rig.people[place].clone();
         let kill = match step {
             Some(step) => Kill::At(step),
-            None => Kill::After(Duration::from_micros(chance.below(RANDOM_MICROS))),
+            None => Kill::After(chance.below(span)),
         };
         let crash = rig.crash(&person, kill);
         if crash.is_none() {
@@ -40,17 +33,39 @@ pub fn series(rig: &mut Rig, step: Option<Step>, count: usize) -> Tally {
     tally
 }
 
-/// Longer than a call with a refresh takes, so that kills fall into all of it, and after it.
-const RANDOM_MICROS: u64 = 16_000;
+impl Rig {
+    /// How long a call with a refresh takes here: the middle one of a few.
+    #[must_use]
+    pub fn call_time(&self, person: &Person) -> Duration {
+        let mut times: Vec<Duration> = (0..15)
+            .map(|_| {
+                let begun = Instant::now();
+                let answer = self.call(0, person).send();
+                assert_eq!(answer.status, 200, "{}", answer.body_text());
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        times[times.len() / 2]
+    }
+}
 
 /// Marsaglia's xorshift: nothing here needs more.
-struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// The same numbers for the same seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed << 1 | 1)
+    }
+
+    /// A time below this one.
+    pub fn below(&mut self, limit: Duration) -> Duration {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % limit
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX).max(1);
+        Duration::from_micros(self.0 % limit)
     }
 }
