@@ -12,6 +12,7 @@ mod house;
 mod limits;
 mod operating;
 mod program;
+mod provider_faults;
 mod proxying;
 mod refreshing;
 mod sign_in;

@@ -167,8 +167,6 @@ faults! {
     HugeJson,
     /// 200 and a hundred thousand brackets.
     DeepJson,
-    /// 200 and a good answer that is called compressed.
-    SaysGzip,
     /// 200 and `{"ok": false}`.
     OkFalse,
     /// 200 and an error that is an object.
@@ -233,6 +231,8 @@ faults! {
     ContentTypeAbsent,
     /// JSON behind a byte order mark.
     ByteOrderMark,
+    /// JSON that is called compressed, and is not.
+    SaysGzip,
     /// A form in place of JSON, and called so.
     Form,
     /// A hundred members that nobody knows.
@@ -266,6 +266,7 @@ impl Fault {
                 | Self::ContentTypeText
                 | Self::ContentTypeAbsent
                 | Self::ByteOrderMark
+                | Self::SaysGzip
                 | Self::Form
                 | Self::UnknownMembers
         )

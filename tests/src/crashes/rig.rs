@@ -68,6 +68,12 @@ impl Rig {
     /// Everything started, and nobody connected. `settings` are added to the table of the provider's OAuth server.
     #[must_use]
     pub fn start(shelf: Shelf, provider: Provider, settings: &str) -> Self {
+        Self::start_with(shelf, provider, settings, &[])
+    }
+
+    /// The same, with further variables in the environment of all gateways.
+    #[must_use]
+    pub fn start_with(shelf: Shelf, provider: Provider, settings: &str, environment: &[(&str, String)]) -> Self {
         let upstream = Upstream::start(free_port(), |told| {
             told.rotation = provider.rotation();
             // Less than the minute before its end in which a token is renewed: every call needs a refresh.
@@ -78,16 +84,9 @@ impl Rig {
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
         let text = unnamed(&upstream, settings);
         let public_url = format!("http://127.0.0.1:{}", upstream.gateway_port());
-        let rest = format!("[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"12h\"\n\n{text}");
+        let rest = format!("[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"60d\"\n\n{text}");
         let launch = |port| {
-            Gateway::launch(&Launch {
-                store,
-                port,
-                public_url: &public_url,
-                gateway: "",
-                rest: &rest,
-                environment: &[],
-            })
+            Gateway::launch(&Launch { store, port, public_url: &public_url, gateway: "", rest: &rest, environment })
         };
         let mut gateways = vec![launch(upstream.gateway_port())];
         if shelf == Shelf::Redis {
