@@ -51,7 +51,6 @@ fn a_cluster_waits_for_one_replica_unless_told_otherwise() {
 
 #[test]
 fn what_is_wrong_with_a_redis() {
-    let master = "sentinel_master = \"m\"\nsentinels = \"s:1\"";
     for (text, expected) in [
         (
             "sentinels = [\"s:1\"]",
