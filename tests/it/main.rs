@@ -6,6 +6,7 @@ mod attacks;
 mod clients;
 mod conformance;
 mod consent;
+mod embedded;
 mod handshake;
 mod house;
 mod limits;

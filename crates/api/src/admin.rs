@@ -1,9 +1,11 @@
 //! What an operator does with a running gateway. Served by a listener of its own, which asks for the admin key.
 
+use std::path::Path as FilePath;
+
 use axum::extract::{Extension, Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use broker::{AgentView, Broker, ConnectionName, ConnectionView, Selection, Switch};
+use broker::{AgentView, BackupView, Broker, ConnectionName, ConnectionView, Selection, Switch};
 use protocol::{ClientId, ProviderId, ScopeSet, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -24,6 +26,7 @@ pub fn router() -> Router {
         .route("/admin/users/{user_id}", axum::routing::delete(delete_user))
         .route("/admin/providers/{provider_id}/suspend", post(suspend_provider))
         .route("/admin/providers/{provider_id}/resume", post(resume_provider))
+        .route("/admin/store/backup", post(back_up))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
 }
@@ -108,6 +111,14 @@ async fn resume_provider(
 ) -> Result<Json<Value>, Refusal> {
     broker.switch_provider(&provider_id(&provider)?, Switch::Resume).await?;
     Ok(done("resumed"))
+}
+
+async fn back_up(
+    Extension(broker): Extension<Broker>,
+    JsonObject(request): JsonObject,
+) -> Result<Json<BackupView>, Refusal> {
+    let file = request.get("file").and_then(Value::as_str).ok_or_else(|| Refusal::field("file"))?;
+    Ok(Json(broker.back_up(FilePath::new(file)).await?))
 }
 
 fn done(status: &'static str) -> Json<Value> {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use oauth::OAuthError;
 use protocol::{AttestationError, ProviderId, ScopeSet};
 use secret::{OpenError, SealError};
-use store::StoreError;
+use store::{CopyError, StoreError};
 
 use crate::SignInError;
 
@@ -159,6 +159,9 @@ pub enum BrokerError {
     /// There is no such thing that an operator could act upon.
     #[error("there is no such {0}")]
     Unknown(&'static str),
+    /// There is no copy of the store.
+    #[error("the store was not copied")]
+    Copy(#[from] CopyError),
     /// A background task ended without an answer.
     #[error("a task ended without an answer")]
     TaskLost,

@@ -8,6 +8,7 @@ mod agents;
 mod approve;
 mod attest;
 mod authorize;
+mod backup;
 mod broker;
 mod callback;
 mod caller;
@@ -34,6 +35,7 @@ mod urls;
 mod vault;
 
 pub use agents::{AgentView, Selection};
+pub use backup::BackupView;
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
@@ -49,5 +51,5 @@ pub use sign_in::{
     OpenidEndpoints, OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn,
     TrustedHeader, Vouched,
 };
-pub use store::Durability;
+pub use store::{CopyError, Durability};
 pub use urls::{Outcome, Urls};

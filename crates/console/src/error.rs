@@ -205,7 +205,8 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "Tell whoever runs it.",
         ),
         // What only the JSON endpoints can meet.
-        BrokerError::Field(_)
+        BrokerError::Copy(_)
+        | BrokerError::Field(_)
         | BrokerError::GrantType
         | BrokerError::AttestationMissing
         | BrokerError::Attestation(_)

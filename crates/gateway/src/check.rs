@@ -3,6 +3,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use broker::Urls;
+use store::EmbeddedStore;
 
 use crate::config::{Config, Environment, SignInConfig, StoreKind};
 
@@ -36,7 +37,7 @@ fn summary(config: &Config) -> String {
     let mut text = String::new();
     let transport = if config.gateway.tls.is_some() { "https" } else { "http" };
     let store = match &config.store.kind {
-        StoreKind::Embedded => format!("embedded, in {}", config.store.path.display()),
+        StoreKind::Embedded => embedded(&config.store.path),
         StoreKind::Redis { .. } => "Redis".to_owned(),
     };
     let public = config.gateway.public_url.as_str().trim_end_matches('/');
@@ -55,6 +56,12 @@ fn summary(config: &Config) -> String {
         );
     }
     text
+}
+
+fn embedded(folder: &Path) -> String {
+    // A configuration is checked while the gateway runs, too; a second gateway would be refused.
+    let used = if EmbeddedStore::is_in_use(folder) { ", in use by a running gateway" } else { "" };
+    format!("embedded, in {}{used}", folder.display())
 }
 
 /// Nothing where it is by the provider's own word, which needs no preparation.

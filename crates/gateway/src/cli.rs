@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Users(Operation<UsersCommand>),
     /// Providers of a running gateway: suspend, resume.
     Providers(Operation<ProvidersCommand>),
+    /// The store of a running gateway: back up.
+    Store(Operation<StoreCommand>),
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -126,6 +128,15 @@ pub(crate) enum ProvidersCommand {
     Resume {
         /// The provider's id.
         provider: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy an embedded store, while it runs, into a new file on the gateway's machine. The sealing key is not in it.
+    Backup {
+        /// Where to; nothing is replaced.
+        file: PathBuf,
     },
 }
 

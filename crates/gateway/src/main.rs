@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Connections(arguments) => operate(arguments, operate::Wish::connections),
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
         Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
+        Command::Store(arguments) => operate(arguments, operate::Wish::store),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }

@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
-use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, UsersCommand};
+use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, StoreCommand, UsersCommand};
 use crate::config::{Config, SystemEnvironment};
 use crate::egress::operator_client;
 
@@ -20,6 +20,7 @@ pub(crate) struct Wish {
     path: String,
     body: Option<Value>,
     shows: Shows,
+    patience: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -28,6 +29,7 @@ enum Shows {
     Agent,
     Connections,
     Status,
+    Backup,
 }
 
 /// Carries it out: what came of it on standard output, or why it did not on standard error and exit 1.
@@ -60,24 +62,50 @@ impl Wish {
     pub(crate) fn agents(command: AgentsCommand) -> Self {
         let one = |client: &str, what: &str| format!("/admin/agents/{}{what}", segment(client));
         match command {
-            AgentsCommand::List => {
-                Self { method: Method::GET, path: "/admin/agents".to_owned(), body: None, shows: Shows::Agents }
-            }
+            AgentsCommand::List => Self {
+                method: Method::GET,
+                path: "/admin/agents".to_owned(),
+                body: None,
+                shows: Shows::Agents,
+                patience: PATIENCE,
+            },
             AgentsCommand::Approve { client, what } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope});
-                Self { method: Method::POST, path: one(&client, "/approve"), body: Some(body), shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/approve"),
+                    body: Some(body),
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
             AgentsCommand::Deny { client, what, reason } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope, "reason": reason});
-                Self { method: Method::POST, path: one(&client, "/deny"), body: Some(body), shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/deny"),
+                    body: Some(body),
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
             AgentsCommand::Suspend { client, reason } => {
                 let body = Some(json!({"reason": reason}));
-                Self { method: Method::POST, path: one(&client, "/suspend"), body, shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/suspend"),
+                    body,
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
-            AgentsCommand::Delete { client } => {
-                Self { method: Method::DELETE, path: one(&client, ""), body: None, shows: Shows::Status }
-            }
+            AgentsCommand::Delete { client } => Self {
+                method: Method::DELETE,
+                path: one(&client, ""),
+                body: None,
+                shows: Shows::Status,
+                patience: PATIENCE,
+            },
         }
     }
 
@@ -88,12 +116,13 @@ impl Wish {
                 path: "/admin/connections".to_owned(),
                 body: None,
                 shows: Shows::Connections,
+                patience: PATIENCE,
             },
             ConnectionsCommand::Revoke { connection, client } => {
                 let name: Vec<String> = connection.split('/').map(segment).collect();
                 let of = client.map(|client| format!("?client_id={}", segment(&client))).unwrap_or_default();
                 let path = format!("/admin/connections/{}{of}", name.join("/"));
-                Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+                Self { method: Method::DELETE, path, body: None, shows: Shows::Status, patience: PATIENCE }
             }
         }
     }
@@ -101,7 +130,16 @@ impl Wish {
     pub(crate) fn users(command: UsersCommand) -> Self {
         let UsersCommand::Delete { user } = command;
         let path = format!("/admin/users/{}", segment(&user));
-        Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+        Self { method: Method::DELETE, path, body: None, shows: Shows::Status, patience: PATIENCE }
+    }
+
+    pub(crate) fn store(command: StoreCommand) -> Self {
+        let StoreCommand::Backup { file } = command;
+        // Relative to where the command was typed, which is not where the gateway runs.
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let body = Some(json!({"file": file.to_string_lossy()}));
+        let (path, patience) = ("/admin/store/backup".to_owned(), COPYING);
+        Self { method: Method::POST, path, body, shows: Shows::Backup, patience }
     }
 
     pub(crate) fn providers(command: ProvidersCommand) -> Self {
@@ -110,7 +148,7 @@ impl Wish {
             ProvidersCommand::Resume { provider } => (provider, "resume"),
         };
         let path = format!("/admin/providers/{}/{what}", segment(&provider));
-        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status }
+        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status, patience: PATIENCE }
     }
 }
 
@@ -152,7 +190,7 @@ fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
 }
 
 async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
-    let client = operator_client(PATIENCE).map_err(|error| error.to_string())?;
+    let client = operator_client(wish.patience).map_err(|error| error.to_string())?;
     let mut request = client.request(wish.method.clone(), url).bearer_auth(key);
     if let Some(body) = &wish.body {
         request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
@@ -177,6 +215,10 @@ fn shown(shows: Shows, answer: &Value) -> String {
         Shows::Agent => agent(answer),
         Shows::Connections if list.is_empty() => "nobody has connected anything\n".to_owned(),
         Shows::Connections => list.iter().map(connection).collect::<Vec<_>>().join("\n"),
+        Shows::Backup => {
+            let number = |name| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
+            format!("backed up: {} records, {} bytes\n", number("records"), number("bytes"))
+        }
         Shows::Status => format!("{}\n", word(answer, "status")),
     }
 }
@@ -239,3 +281,5 @@ fn segment(text: &str) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A large store on a slow disk.
+const COPYING: Duration = Duration::from_secs(3600);

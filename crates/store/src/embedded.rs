@@ -4,6 +4,7 @@
 //! writers share one fsync. Readers read a snapshot and wait for nobody. After an error of the disk the same thread opens the file anew;
 //! until a write has succeeded again, writes are refused at once, and reads go on where they can.
 
+mod copy;
 mod device;
 mod handle;
 #[cfg(test)]
@@ -29,7 +30,9 @@ use crate::embedded::handle::Handle;
 use crate::embedded::writer::{Job, Pauses, Writer};
 use crate::operation::{Operation, Outcome};
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Copied, CopyError, Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written,
+};
 
 /// A store in one file, for one gateway.
 pub struct EmbeddedStore {
@@ -162,6 +165,15 @@ impl Store for EmbeddedStore {
     }
 
     async fn propagated(&self) {}
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError> {
+        let (handle, to) = (self.handle.clone(), to.to_owned());
+        let copying = tokio::task::spawn_blocking(move || {
+            let owner = handle.device().owner().map_err(CopyError::Write)?;
+            copy::copy(&handle.current().database, owner, &to)
+        });
+        copying.await.map_err(|error| CopyError::Store(StoreError::Unavailable(Box::new(error))))?
+    }
 
     async fn health(&self) -> Result<Durability, StoreError> {
         // An empty batch goes through the writer and the disk.

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use tokio::sync::broadcast;
 
 use crate::operation::{LeaseRow, Operation, Outcome, Rows, Stored};
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Copied, CopyError, Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written,
+};
 
 /// A store that goes with the process, for tests.
 pub struct MemoryStore {
@@ -131,6 +134,10 @@ impl Store for MemoryStore {
     }
 
     async fn propagated(&self) {}
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
+    }
 
     async fn health(&self) -> Result<Durability, StoreError> {
         Ok(Durability::Memory)

@@ -6,6 +6,7 @@
 mod commands;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use tokio::sync::broadcast;
 
 use crate::redis::commands::Commands;
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Copied, CopyError, Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written,
+};
 
 /// How Redis is used.
 #[derive(Debug, Clone)]
@@ -183,6 +186,10 @@ impl Store for RedisStore {
 
     async fn propagated(&self) {
         self.ear.propagated(self.connection.clone(), &self.commands).await;
+    }
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {
