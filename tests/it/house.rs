@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("secret", &[]),
     ("protocol", &["secret"]),
     ("policy", &["protocol"]),
@@ -13,15 +13,16 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("store", &["protocol"]),
     ("audit", &["protocol"]),
     ("limits", &["protocol"]),
-    ("broker", &["audit", "limits", "oauth", "policy", "protocol", "secret", "store"]),
+    ("journal", &[]),
+    ("broker", &["audit", "journal", "limits", "oauth", "policy", "protocol", "secret", "store"]),
     ("proxy", &["audit", "broker", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
     (
         "gateway",
         &[
-            "api", "audit", "broker", "console", "helpdesk", "limits", "oauth", "policy", "protocol", "proxy",
-            "secret", "store",
+            "api", "audit", "broker", "console", "helpdesk", "journal", "limits", "oauth", "policy", "protocol",
+            "proxy", "secret", "store",
         ],
     ),
     ("helpdesk", &[]),

@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use crate::documents::Documents;
 use crate::limits::Limits;
-use crate::refresh::Refreshes;
+use crate::refresh::{Healths, JournalHealth, JournalParts, Kept, ProviderHealth, Refreshes, Steps, Strangers};
 use crate::standing::Standings;
 use crate::vault::Vault;
 use crate::{AgentIdentity, BrokerError, DocumentFetcher, Provider, SignInMethod, Urls};
@@ -51,6 +51,12 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// What development allows.
     pub development: Development,
+    /// What keeps new tokens until the store has them; `None` keeps them in memory alone.
+    pub journal: Option<JournalParts>,
+    /// Names this process among all that ever ran on the same store.
+    pub instance: String,
+    /// Is told of the steps of each refresh.
+    pub steps: Arc<dyn Steps>,
     /// Where work goes that must outlive the request which caused it.
     pub tasks: Handle,
 }
@@ -107,6 +113,11 @@ pub struct Inner {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
     pub(crate) refreshes: Refreshes,
+    pub(crate) healths: Healths,
+    pub(crate) kept: Kept,
+    pub(crate) strangers: Strangers,
+    pub(crate) instance: String,
+    pub(crate) steps: Arc<dyn Steps>,
     pub(crate) standings: Arc<Standings>,
     pub(crate) revocations: Notify,
     tasks: Handle,
@@ -129,6 +140,11 @@ impl Broker {
             limits: parts.limits,
             entropy: parts.entropy,
             documents,
+            healths: Healths::new(parts.providers.iter().map(|it| (it.id.clone(), it.concurrent_refreshes))),
+            kept: Kept::new(parts.journal),
+            strangers: Strangers::default(),
+            instance: parts.instance,
+            steps: parts.steps,
             providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
             sign_in: parts.sign_in,
             urls: parts.urls,
@@ -170,6 +186,18 @@ impl Broker {
     /// Whether the store answers, and what its word is worth.
     pub async fn health(&self) -> Result<Durability, BrokerError> {
         Ok(self.vault.store().health().await?)
+    }
+
+    /// Whether new tokens are safe until the store has them.
+    #[must_use]
+    pub fn journal_health(&self) -> JournalHealth {
+        self.kept.health()
+    }
+
+    /// How the providers' OAuth servers do, as this gateway has seen it.
+    #[must_use]
+    pub fn provider_healths(&self) -> Vec<ProviderHealth> {
+        self.healths.view()
     }
 
     /// Waits until every exchange and refresh that was begun has been stored: what to do before the process ends.

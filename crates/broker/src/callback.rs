@@ -202,7 +202,14 @@ impl Broker {
         let key = Connection::key(user, &provider.id, &arrived.account);
         let fingerprint = provider.fingerprint();
         for _ in 0..RETRIES {
-            let older = self.vault.get::<Connection>(&key).await?;
+            let read = self.vault.get_marked::<Connection>(&key).await?;
+            // A refresh token that an older consent brought, and that still works at the same place.
+            let keeps = read.as_ref().filter(|(older, mark)| older.body.works() && *mark == fingerprint);
+            let tokens = keeps.map_or_else(
+                || arrived.tokens.clone(),
+                |(older, _)| arrived.tokens.clone().or_refresh_of(&older.body.tokens),
+            );
+            let older = read.map(|(older, _)| older);
             let id = older.as_ref().map_or_else(|| self.drawn_id(), |older| older.body.id.clone());
             let connection = Connection {
                 id: id.clone(),
@@ -210,8 +217,12 @@ impl Broker {
                 label: arrived.label.clone(),
                 state: ConnectionState::Connected,
                 scopes: arrived.granted.clone(),
-                tokens: arrived.tokens.clone(),
+                tokens,
                 attempt: None,
+                rank: older.as_ref().map(|older| older.body.rank).unwrap_or_default().connected(),
+                issued_to: None,
+                alternate: None,
+                rotation: older.as_ref().map(|older| older.body.rotation).unwrap_or_default(),
                 connected: self.now(),
                 renewed: None,
             };

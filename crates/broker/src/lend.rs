@@ -5,7 +5,7 @@ use secret::SecretHash;
 
 use crate::caller::{Caller, Lent};
 use crate::records::{Connection, ConnectionState};
-use crate::refresh::RefreshFailure;
+use crate::refresh::{Need, Patience, RefreshFailure};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
 
@@ -27,18 +27,21 @@ impl Broker {
             // Expired, and the provider failed a moment ago: it is not asked again for every call that comes.
             return Err(BrokerError::Provider { reason: "refresh_paused", retry_after: Some(wait), source: None });
         }
-        match self.refreshed(&caller.known().connection, provider, connection.version).await {
+        let live = connection.body.is_live(self.now());
+        let patience = if live { Patience::Briefly } else { Patience::ToTheEnd };
+        match self.refreshed(&caller.known().connection, provider, Need::Live, patience).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
             Err(RefreshFailure::ReconnectRequired) => {
                 Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
             }
             // The provider cannot be asked right now. What has not expired still works.
-            Err(failure) if connection.body.is_live(self.now()) => {
-                tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
+            Err(failure) if live => {
+                tracing::debug!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
                 lent(&connection.body)
             }
             Err(failure) => {
-                Err(BrokerError::Provider { reason: failure.reason(), retry_after: Some(RETRY_AFTER), source: None })
+                let retry_after = Some(failure.retry_after());
+                Err(BrokerError::Provider { reason: failure.reason(), retry_after, source: None })
             }
         }
     }
@@ -49,17 +52,20 @@ impl Broker {
     pub async fn renew(&self, caller: &Caller, refused: &Lent) -> Result<Option<Lent>, BrokerError> {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
-        let same = SecretHash::of(refused.token().expose()).matches(connection.body.tokens.access().expose());
-        if !same {
+        let refused = SecretHash::of(refused.token().expose());
+        if !connection.body.tokens.has_access(&refused) {
             return lent(&connection.body).map(Some);
         }
         let now = self.now();
-        let just_renewed = connection.body.renewed.is_some_and(|renewed| now.since(renewed) < RENEW_PAUSE);
+        // One that was renewed by a clock ahead of this one was not renewed just now.
+        let just = |renewed| renewed <= now && now.since(renewed) < RENEW_PAUSE;
+        let just_renewed = connection.body.renewed.is_some_and(just);
         let hopeless = connection.body.tokens.refresh().is_none() || connection.body.pause(now).is_some();
         if just_renewed || hopeless {
             return Ok(None);
         }
-        match self.refreshed(&caller.known().connection, provider, connection.version).await {
+        let need = Need::Other(refused);
+        match self.refreshed(&caller.known().connection, provider, need, Patience::ToTheEnd).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
             Err(RefreshFailure::ReconnectRequired) => {
                 Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
@@ -107,14 +113,6 @@ impl Connection {
         expires <= now || soon
     }
 
-    /// How long the provider is still left alone after it failed.
-    fn pause(&self, now: Timestamp) -> Option<Duration> {
-        match self.state {
-            ConnectionState::Degraded { retry_at, .. } if now < retry_at => Some(retry_at.since(now)),
-            _ => None,
-        }
-    }
-
     fn is_live(&self, now: Timestamp) -> bool {
         self.tokens.expires.is_none_or(|expires| now < expires)
     }
@@ -127,6 +125,5 @@ fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
 
 /// The buffer absorbs clock skew and the time a request is under way.
 const REFRESH_BEFORE: Duration = Duration::from_secs(60);
-const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.
 const RENEW_PAUSE: Duration = Duration::from_secs(30);

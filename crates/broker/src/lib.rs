@@ -45,6 +45,7 @@ pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use limits::Limits;
 pub use provider::{NamesItself, Provider, ReturnPath};
+pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
 pub use register::{ClientProof, RegistrationView};
 pub use sign_in::{
     Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, GivenEndpoints, OpenidAnswer, OpenidClient,

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use oauth::HttpClient;
 use policy::Operations;
@@ -30,6 +31,10 @@ pub struct Provider {
     pub oauth: oauth::Provider,
     /// What the OAuth client speaks through.
     pub http: Arc<dyn HttpClient>,
+    /// How long that waits for an answer at most.
+    pub timeout: Duration,
+    /// How many refreshes may be under way there at once, from this gateway.
+    pub concurrent_refreshes: usize,
 }
 
 /// Where a provider sends the browser back to.

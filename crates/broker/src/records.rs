@@ -154,6 +154,18 @@ pub(crate) struct Connection {
     pub(crate) tokens: Tokens,
     /// Written before a refresh token is presented: tells a crash from a quiet time.
     pub(crate) attempt: Option<Attempt>,
+    /// How new the tokens are.
+    #[serde(default)]
+    pub(crate) rank: Rank,
+    /// The attempt whose answer the tokens are; `None` where a consent brought them.
+    #[serde(default)]
+    pub(crate) issued_to: Option<String>,
+    /// What another answer to the same refresh token brought: tried before the provider's `invalid_grant` is believed.
+    #[serde(default)]
+    pub(crate) alternate: Option<Tokens>,
+    /// Whether the provider replaces refresh tokens, as far as it has been seen.
+    #[serde(default)]
+    pub(crate) rotation: Rotation,
     pub(crate) connected: Timestamp,
     /// When a refresh last brought new tokens.
     #[serde(default)]
@@ -163,6 +175,11 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn key(user: &UserId, provider: &ProviderId, account: &AccountId) -> Key {
         Key::new(Kind::Connection, user.as_str(), &[provider.as_str(), account.as_str()])
+    }
+
+    /// Those for which a refresh token is being presented, or was when somebody died: a hint.
+    pub(crate) fn attempts() -> Index {
+        Index::new("attempts", "all")
     }
 }
 
@@ -183,6 +200,9 @@ pub(crate) enum ConnectionState {
         since: Timestamp,
         retry_at: Timestamp,
         reason: String,
+        /// How often it was tried in vain since then.
+        #[serde(default)]
+        tries: u32,
     },
     /// Only its owner can renew it.
     ReconnectRequired {
@@ -212,15 +232,88 @@ impl Tokens {
         AccessToken::new(self.access.expose())
     }
 
+    /// A name for them that says nothing of what they are.
+    pub(crate) fn name(&self, provider: &ProviderId) -> String {
+        let token = self.refresh.as_ref().unwrap_or(&self.access);
+        SecretHash::of(&format!("tokens\n{provider}\n{}\n{}", token.expose(), self.access.expose())).to_hex()
+    }
+
+    /// Whether the access token is the one with this hash; in constant time.
+    pub(crate) fn has_access(&self, hash: &SecretHash) -> bool {
+        hash.matches(self.access.expose())
+    }
+
+    /// What became of the refresh token of `self`, by what a refresh brought.
+    pub(crate) fn rotation(&self, renewed: &Self) -> Rotation {
+        match (&self.refresh, &renewed.refresh) {
+            (Some(before), Some(after)) if SecretHash::of(before.expose()).matches(after.expose()) => Rotation::Kept,
+            _ => Rotation::Replaced,
+        }
+    }
+
+    /// These, with the refresh token of `older` where they have none: many providers hand one out at the first consent alone.
+    pub(crate) fn or_refresh_of(mut self, older: &Self) -> Self {
+        self.refresh = self.refresh.or_else(|| older.refresh.clone());
+        self
+    }
+
     pub(crate) fn refresh(&self) -> Option<RefreshToken> {
         self.refresh.as_ref().map(|token| RefreshToken::new(token.expose()))
     }
 }
 
+/// Orders what one account's tokens were at different times, whatever a failover of the store makes of versions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Rank {
+    /// How often a person has connected the account.
+    pub(crate) consent: u64,
+    /// How often the tokens were refreshed since.
+    pub(crate) refresh: u64,
+}
+
+impl Rank {
+    /// That of the tokens which a refresh of these brings.
+    pub(crate) const fn refreshed(self) -> Self {
+        Self { consent: self.consent, refresh: self.refresh.saturating_add(1) }
+    }
+
+    /// That of the tokens which another consent brings.
+    pub(crate) const fn connected(self) -> Self {
+        Self { consent: self.consent.saturating_add(1), refresh: 0 }
+    }
+}
+
+/// What became of refresh tokens that were presented.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Rotation {
+    #[default]
+    Unknown,
+    /// They were replaced.
+    Replaced,
+    /// They stayed.
+    Kept,
+}
+
 /// A refresh that was begun.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Attempt {
+    #[serde(default)]
+    pub(crate) id: String,
     pub(crate) started: Timestamp,
+    /// The process that began it.
+    #[serde(default)]
+    pub(crate) holder: String,
+    /// The journal that has the answer, if any has: where the process died, it may come back with it.
+    #[serde(default)]
+    pub(crate) journal: Option<String>,
+    /// How often the refresh token may have been presented without an answer that anybody knows, this time included.
+    #[serde(default = "once")]
+    pub(crate) presentation: u32,
+}
+
+const fn once() -> u32 {
+    1
 }
 
 /// A registration.

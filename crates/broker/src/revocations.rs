@@ -33,7 +33,8 @@ impl Broker {
         if !self.provider(provider).is_ok_and(|provider| provider.oauth.can_revoke()) {
             return Ok(Vec::new());
         }
-        let key = Revocation::key(Opaque::generate("", self.entropy.as_ref()).expose());
+        // Queued once, however often somebody finds that they are not needed.
+        let key = Revocation::key(&tokens.name(provider));
         let now = self.now();
         let body =
             Revocation { provider: provider.clone(), tokens: tokens.clone(), since: now, attempts: 0, next: now };

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::*;
 
+mod refreshing;
 mod sign_in;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -96,6 +97,65 @@ fn document(key: &AgentKey) -> Value {
     })
 }
 
+/// A broker's parts, all of them at their simplest: one provider, which is spoken to through `http`.
+fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
+    let endpoint =
+        |path: &str| Endpoint::parse(&format!("https://crm.example{path}"), Plaintext::Refused).expect("a URL");
+    let mut settings =
+        oauth::Settings::new(endpoint("/authorize"), endpoint("/token"), "gw", "https://gateway.example/ath/callback");
+    settings.userinfo = Some(Userinfo::new(endpoint("/userinfo")));
+    let rule = ScopeRule { says: "Read".to_owned(), rules: vec![Rule::parse("GET /**").expect("a rule")] };
+    let crm = Provider {
+        id: ProviderId::parse("crm").expect("an id"),
+        display_name: "CRM".to_owned(),
+        categories: Vec::new(),
+        host: None,
+        returns: ReturnPath::Shared,
+        names_itself: NamesItself::Perhaps,
+        api_base: Url::parse("https://crm.example/api").expect("a URL"),
+        token_endpoint: Url::parse("https://crm.example/token").expect("a URL"),
+        operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
+        oauth: oauth::Provider::new(settings),
+        http,
+        timeout: Duration::from_secs(30),
+        concurrent_refreshes: 16,
+    };
+    Parts {
+        store,
+        keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
+        clock: clock.clone(),
+        audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
+        approvals: policy::Approvals::default(),
+        limits: Limits::off(),
+        entropy: Arc::new(SeededEntropy::new(1)),
+        documents: Arc::new(Nobody),
+        pinned: HashMap::new(),
+        providers: vec![crm],
+        sign_in: SignInMethod::Provider,
+        urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
+        lifetimes: Lifetimes {
+            token: Duration::from_secs(3600),
+            approval: Duration::from_secs(90 * 86400),
+            browser: Duration::from_secs(86400),
+        },
+        development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
+        journal: None,
+        instance: "one".to_owned(),
+        steps: Arc::new(Unwatched),
+        tasks: Handle::current(),
+    }
+}
+
+/// No agent's document can be fetched.
+struct Nobody;
+
+#[async_trait]
+impl DocumentFetcher for Nobody {
+    async fn fetch(&self, _: &AgentId) -> Result<Vec<u8>, DocumentError> {
+        Err(DocumentError::Unreachable)
+    }
+}
+
 impl Bench {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
@@ -106,50 +166,7 @@ impl Bench {
         let key = AgentKey::generate().expect("a key");
         let agent = Arc::new(ActingAgent { document: Mutex::new(document(&key)), fetched: AtomicUsize::new(0) });
         let provider = Arc::new(ActingProvider::default());
-        let endpoint =
-            |path: &str| Endpoint::parse(&format!("https://crm.example{path}"), Plaintext::Refused).expect("a URL");
-        let mut settings = oauth::Settings::new(
-            endpoint("/authorize"),
-            endpoint("/token"),
-            "gw",
-            "https://gateway.example/ath/callback",
-        );
-        settings.userinfo = Some(Userinfo::new(endpoint("/userinfo")));
-        let rule = ScopeRule { says: "Read".to_owned(), rules: vec![Rule::parse("GET /**").expect("a rule")] };
-        let crm = Provider {
-            id: ProviderId::parse("crm").expect("an id"),
-            display_name: "CRM".to_owned(),
-            categories: Vec::new(),
-            host: None,
-            returns: ReturnPath::Shared,
-            names_itself: NamesItself::Perhaps,
-            api_base: Url::parse("https://crm.example/api").expect("a URL"),
-            token_endpoint: Url::parse("https://crm.example/token").expect("a URL"),
-            operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
-            oauth: oauth::Provider::new(settings),
-            http: provider.clone(),
-        };
-        let broker = Broker::new(Parts {
-            store,
-            keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
-            clock: clock.clone(),
-            audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
-            approvals: policy::Approvals::default(),
-            limits: Limits::off(),
-            entropy: Arc::new(SeededEntropy::new(1)),
-            documents: agent.clone(),
-            pinned: HashMap::new(),
-            providers: vec![crm],
-            sign_in,
-            urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
-            lifetimes: Lifetimes {
-                token: Duration::from_secs(3600),
-                approval: Duration::from_secs(90 * 86400),
-                browser: Duration::from_secs(86400),
-            },
-            development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
-            tasks: Handle::current(),
-        });
+        let broker = Broker::new(Parts { sign_in, documents: agent.clone(), ..parts(store, &clock, provider.clone()) });
         Self { broker, clock, provider, agent, key: Mutex::new(key), jti: AtomicUsize::new(0) }
     }
 

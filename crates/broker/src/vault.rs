@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 use secret::{AssociatedData, Entropy, KeyRing, OpenError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use store::{Index, Key, Life, Record, Store, Version, Write, Written};
 use zeroize::Zeroizing;
 
@@ -103,6 +105,23 @@ impl Vault {
         let sealed = self.keys.seal(self.entropy.as_ref(), &data, &plain)?;
         let mark = u8::try_from(fingerprint.len()).map_err(|_| OpenError::Format)?;
         Ok([&[mark], fingerprint, &sealed].concat())
+    }
+
+    /// Seals what does not go into the store: bound to its kind and to the record that it is about.
+    pub(crate) fn seal_beside<T: Serialize>(&self, kind: &str, about: &Key, body: &T) -> Result<Vec<u8>, BrokerError> {
+        let plain = Zeroizing::new(serde_json::to_vec(body).map_err(BrokerError::RecordForm)?);
+        let data = AssociatedData::new(kind, about.as_str(), 0, &[]);
+        Ok(self.keys.seal(self.entropy.as_ref(), &data, &plain)?)
+    }
+
+    pub(crate) fn open_beside<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        about: &Key,
+        sealed: &[u8],
+    ) -> Result<T, BrokerError> {
+        let plain = self.keys.open(&AssociatedData::new(kind, about.as_str(), 0, &[]), sealed)?;
+        serde_json::from_slice(&plain).map_err(BrokerError::RecordForm)
     }
 
     fn open<T: Body>(&self, key: &Key, record: &Record) -> Result<(Held<T>, Fingerprint), BrokerError> {

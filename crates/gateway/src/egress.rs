@@ -19,9 +19,9 @@ use crate::egress::addresses::{Refused, VettedResolver};
 pub(crate) struct ProviderClient(reqwest::Client);
 
 impl ProviderClient {
-    /// A client that verifies by `tls`.
-    pub(crate) fn new(tls: ClientConfig) -> Result<Self, reqwest::Error> {
-        builder(tls).timeout(PROVIDER_TIMEOUT).build().map(Self)
+    /// A client that verifies by `tls`, and waits for `timeout` at most.
+    pub(crate) fn new(tls: ClientConfig, timeout: Duration) -> Result<Self, reqwest::Error> {
+        builder(tls).timeout(timeout).build().map(Self)
     }
 }
 
@@ -134,7 +134,7 @@ fn unreachable(error: &reqwest::Error) -> DocumentError {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const PROVIDER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const PROVIDER_TIMEOUT: Duration = Duration::from_secs(30);
 const PROVIDER_LIMIT: usize = 256 * 1024;
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(5);
 const DOCUMENT_LIMIT: usize = 64 * 1024;

@@ -9,6 +9,7 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod egress;
+mod failpoints;
 mod hash_password;
 mod keygen;
 mod keys;

@@ -41,12 +41,13 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let parts = runtime.block_on(wiring::parts(config, shutdown.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
     runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
-    let telling = runtime.spawn(parts.broker.clone().tell_providers());
+    let helpers =
+        [runtime.spawn(parts.broker.clone().tell_providers()), runtime.spawn(parts.broker.clone().keep_refreshes())];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     runtime.block_on(stop_signal())?;
     tracing::info!("stopping: finishing what is under way");
     shutdown.cancel();
-    telling.abort();
+    helpers.iter().for_each(tokio::task::JoinHandle::abort);
     server.join();
     admin::leave(&data);
     if runtime.block_on(async { tokio::time::timeout(SETTLE, parts.broker.settled()).await }).is_err() {

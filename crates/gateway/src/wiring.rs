@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
-use broker::{Accounts, AgentIdentity, Broker, Codes, Development, Lifetimes, OpenidClient, SignInMethod, Urls};
+use broker::{
+    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls,
+};
+use journal::Journal;
 use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
@@ -16,9 +19,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
-    AuditConfig, Config, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind,
+    AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig,
+    StoreKind, SystemEnvironment,
 };
-use crate::egress::{DocumentClient, ProviderClient};
+use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::server::{Control, Parts};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::{keys, tls};
@@ -47,7 +51,8 @@ pub(crate) enum WiringError {
 /// Everything that the cores need.
 pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
-    let store = open_store(&config.store).await?;
+    let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
+    let store = open_store(&config.store, &instance).await?;
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
     let mut providers = Vec::new();
@@ -85,8 +90,12 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
                 PlaceholderCodes::Accepted => Codes::Placeholders,
             },
         },
+        journal: open_journal(&config.store.journal, &instance),
+        instance,
+        steps: crate::failpoints::steps(&SystemEnvironment),
         tasks: Handle::current(),
     });
+    broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
         plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
@@ -103,13 +112,28 @@ pub(crate) fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
     configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
-async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, WiringError> {
+async fn open_store(config: &StoreConfig, instance: &str) -> Result<Arc<dyn Store>, WiringError> {
     match &config.kind {
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
         StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
-            let member = Opaque::generate("", &SystemEntropy).expose().to_owned();
+            let member = instance.to_owned();
             let options = RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
             Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
+        }
+    }
+}
+
+/// Without it the gateway works, and `/readyz` says what a crash can then cost.
+fn open_journal(config: &JournalConfig, instance: &str) -> Option<JournalParts> {
+    let JournalConfig::Folder(folder) = config else { return None };
+    match Journal::open(folder, instance, journal::Settings::default()) {
+        Ok((journal, entries)) => Some(JournalParts { journal, entries }),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let remedy = "name a folder on a local disk with journal in [store]; until then a crash between a provider's answer and the \
+                          store's write can cost a person's consent";
+            tracing::error!(folder = %folder.display(), error = %error, cause, remedy, "there is no journal");
+            None
         }
     }
 }
@@ -134,7 +158,7 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
     Ok(match config {
         SignInConfig::Provider => (SignInMethod::Provider, None),
         SignInConfig::Openid(settings) => {
-            let http = Arc::new(ProviderClient::new(tls::client(&[])?)?);
+            let http = Arc::new(ProviderClient::new(tls::client(&[])?, PROVIDER_TIMEOUT)?);
             (SignInMethod::Openid(Box::new(OpenidClient::new(*settings, http))), None)
         }
         SignInConfig::Accounts(accounts) => {
@@ -157,7 +181,9 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         token_endpoint: config.oauth.token_endpoint.url().clone(),
         operations: config.operations.clone(),
         oauth: oauth::Provider::new(config.oauth),
-        http: Arc::new(ProviderClient::new(tls.clone())?),
+        http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
+        timeout: config.oauth_timeout,
+        concurrent_refreshes: config.concurrent_refreshes,
     };
     let upstream = Upstream::new(UpstreamSettings {
         provider_id: config.id.clone(),

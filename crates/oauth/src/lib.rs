@@ -10,7 +10,8 @@
 //! **Invariant:** nothing of an answer's body is carried by an error: only a code of RFC 6749 §5.2, or a fixed word of this crate's.
 //!
 //! **Invariant:** one call is one request. Nothing is sent twice here: an authorization code is good for one attempt, and whether a
-//! refresh may be tried again is for those to decide who know what the store says.
+//! refresh may be tried again is for those to decide who know what the store says. The one exception is a client with two secrets whose
+//! first is answered with `invalid_client`: nothing of that request was looked at.
 
 mod answer;
 mod authorize;

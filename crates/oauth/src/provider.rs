@@ -1,11 +1,12 @@
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Request, Response};
 use secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
 
 use crate::authorize::{self, AuthorizationRequest};
 use crate::endpoint::Endpoint;
-use crate::error::OAuthError;
+use crate::error::{ErrorCode, OAuthError};
 use crate::http_client::HttpClient;
 use crate::id_token::Claims;
 use crate::identity::Identity;
@@ -16,6 +17,8 @@ use crate::token_response::{self, Body, TokenSet};
 /// The OAuth client towards one provider.
 pub struct Provider {
     settings: Settings,
+    /// Whether the provider took the second secret last.
+    other_secret: AtomicBool,
 }
 
 /// A token that can be given back (RFC 7009 §2.1).
@@ -31,7 +34,7 @@ impl Provider {
     /// A client with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self { settings, other_secret: AtomicBool::new(false) }
     }
 
     /// The URL to send the browser to (RFC 6749 §4.1.1).
@@ -122,8 +125,7 @@ impl Provider {
             Revocable::Refresh(token) => (token.expose(), "refresh_token"),
         };
         let parameters = vec![("token", token), ("token_type_hint", hint)];
-        let request = token_request::post(&self.settings, endpoint, parameters)?;
-        token_response::confirmation(send(http, request).await?)
+        self.as_client(http, endpoint, parameters, token_response::confirmation).await
     }
 
     /// Whether [`Provider::revoke`] reaches the provider, or a revocation is local only.
@@ -162,8 +164,34 @@ impl Provider {
         parameters: token_request::Parameters<'_>,
         now: u64,
     ) -> Result<TokenSet, OAuthError> {
-        let request = token_request::post(&self.settings, &self.settings.token_endpoint, parameters)?;
-        Body::read(send(http, request).await?)?.into_token_set(now, self.settings.default_lifetime)
+        let body = self.as_client(http, &self.settings.token_endpoint, parameters, Body::read).await?;
+        body.into_token_set(now, self.settings.default_lifetime)
+    }
+
+    /// Asks with the secret that was taken last, and where the provider does not know the client by it, with the other one: RFC 6749
+    /// §5.2 has a client authenticated before anything of its request is used up.
+    async fn as_client<T>(
+        &self,
+        http: &dyn HttpClient,
+        endpoint: &Endpoint,
+        parameters: token_request::Parameters<'_>,
+        read: impl Fn(Response<Vec<u8>>) -> Result<T, OAuthError>,
+    ) -> Result<T, OAuthError> {
+        let (first, other) = (self.settings.client_secret.as_ref(), self.settings.other_client_secret.as_ref());
+        let swapped = self.other_secret.load(Ordering::Relaxed);
+        let (now, then) = if swapped { (other, first) } else { (first, other) };
+        let request = token_request::post(&self.settings, endpoint, now, parameters.clone())?;
+        let answer = read(send(http, request).await?);
+        let unknown = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::InvalidClient }));
+        if !unknown || then.is_none() {
+            return answer;
+        }
+        let request = token_request::post(&self.settings, endpoint, then, parameters)?;
+        let answer = read(send(http, request).await?);
+        if answer.is_ok() {
+            self.other_secret.store(!swapped, Ordering::Relaxed);
+        }
+        answer
     }
 }
 

@@ -136,6 +136,33 @@ fn a_refresh_replaces_both_tokens() {
     );
 }
 
+/// Knows the client by one secret alone, and writes down what it was asked with.
+struct KnowsOne(&'static str, std::sync::Mutex<Vec<String>>);
+
+#[async_trait::async_trait]
+impl HttpClient for KnowsOne {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+        let body = String::from_utf8(request.into_body()).expect("a form");
+        let secret = body.rsplit('=').next().unwrap_or_default().to_owned();
+        let (status, answer) = if secret == self.0 { (200, TOKENS) } else { (401, r#"{"error":"invalid_client"}"#) };
+        self.1.lock().expect("no panic").push(secret);
+        Ok(crate::testing::answer(status, &[("content-type", "application/json")], answer))
+    }
+}
+
+#[test]
+fn two_secrets_are_tried_in_order_and_the_one_that_works_first_from_then_on() {
+    let settings = Settings { other_client_secret: Some(ClientSecret::new("n3xt")), ..confidential() };
+    let provider = Provider::new(settings);
+    let http = KnowsOne("n3xt", std::sync::Mutex::default());
+    let ask = |http: &KnowsOne| ready(provider.refresh(http, &RefreshToken::new("rt-0"), NOW)).map(drop);
+    assert!(ask(&http).is_ok() && ask(&http).is_ok());
+    assert_eq!(*http.1.lock().expect("no panic"), ["s3cret", "n3xt", "n3xt"]);
+    let neither = KnowsOne("third", std::sync::Mutex::default());
+    assert_eq!(ask(&neither).expect_err("refused").reason(), "invalid_client");
+    assert_eq!(*neither.1.lock().expect("no panic"), ["n3xt", "s3cret"]);
+}
+
 #[test]
 fn a_refresh_that_brings_no_refresh_token_keeps_the_old_one() {
     for body in [r#"{"access_token":"at-1"}"#, r#"{"access_token":"at-1","refresh_token":""}"#] {

@@ -18,6 +18,8 @@ pub struct Settings {
     pub client_id: String,
     /// Its secret, where it has one.
     pub client_secret: Option<ClientSecret>,
+    /// Tried where the provider refuses the first with `invalid_client`: for the time in which a secret is changed.
+    pub other_client_secret: Option<ClientSecret>,
     /// How the secret is presented.
     pub client_auth: ClientAuth,
     /// How requests to the token and revocation endpoints are encoded.
@@ -56,6 +58,7 @@ impl Settings {
             revoke_endpoint: None,
             client_id: client_id.into(),
             client_secret: None,
+            other_client_secret: None,
             client_auth: ClientAuth::Basic,
             token_request: TokenRequest::Form,
             pkce: Pkce::S256,

@@ -1,5 +1,6 @@
 use data_encoding::BASE64;
 use http::{HeaderValue, Method, Request, header};
+use secret::ClientSecret;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -10,13 +11,13 @@ use crate::settings::{ClientAuth, Settings, TokenRequest};
 /// Names and values, in the order in which they are sent.
 pub(crate) type Parameters<'a> = Vec<(&'static str, &'a str)>;
 
-/// A POST to the token or revocation endpoint, authenticated as the gateway's client.
+/// A POST to the token or revocation endpoint, authenticated as the gateway's client by `secret`.
 pub(crate) fn post<'a>(
     settings: &'a Settings,
     endpoint: &Endpoint,
+    secret: Option<&'a ClientSecret>,
     mut parameters: Parameters<'a>,
 ) -> Result<Request<Vec<u8>>, OAuthError> {
-    let secret = settings.client_secret.as_ref();
     let authorization = match (settings.client_auth, secret) {
         (ClientAuth::Basic, Some(secret)) => Some(basic(&settings.client_id, secret.expose())?),
         (ClientAuth::Post, Some(secret)) => {
@@ -93,7 +94,9 @@ mod tests {
 
     fn post_as(settings: &Settings) -> String {
         let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", "tGzv3J/O+k F&=\"é")];
-        written(&post(settings, &settings.token_endpoint, parameters).expect("a request"))
+        written(
+            &post(settings, &settings.token_endpoint, settings.client_secret.as_ref(), parameters).expect("a request"),
+        )
     }
 
     fn with_secret(client_id: &str, client_secret: &str) -> Settings {

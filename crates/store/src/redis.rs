@@ -4,6 +4,7 @@
 //! (8 bytes, big-endian) and its bytes; lives are Redis' own.
 
 mod commands;
+mod lease;
 mod watch;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use socket2::TcpKeepalive;
 use tokio::sync::broadcast;
 
 use crate::redis::commands::Commands;
+use crate::redis::lease::{Held, Provable, Taker, Tried};
 use crate::watchers::Watchers;
 use crate::{
     Copied, CopyError, Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written,
@@ -105,6 +107,28 @@ impl RedisStore {
         }
     }
 
+    async fn try_lease(&self, key: &Key, command: redis::Cmd) -> Result<Tried, StoreError> {
+        let answer: lease::Answer = self.query(command).await?;
+        lease::tried(key, answer).ok_or_else(|| StoreError::Corrupt(format!("the lease of {key}")))
+    }
+
+    /// Takes a lease over from a holder that is proven dead.
+    async fn inherit(&self, key: &Key, held: &Held, taker: Taker<'_>) -> Result<Option<Lease>, StoreError> {
+        let (seems_dead, _, _): lease::Answer = self.query(held.look(&self.commands, key)).await?;
+        if seems_dead == 0 {
+            return Ok(None);
+        }
+        tokio::time::sleep(lease::LOOKS_APART).await;
+        let answer: lease::Answer = self.query(held.take(&self.commands, key, taker)).await?;
+        match lease::tried(key, answer) {
+            Some(Tried::Taken(lease)) => {
+                tracing::info!(fence = lease.fence, "took over the lease of a gateway that ended");
+                Ok(Some(lease))
+            }
+            _ => Ok(None),
+        }
+    }
+
     async fn run(&self, pipeline: Pipeline) -> Result<Vec<redis::Value>, StoreError> {
         let mut connection = self.batches.clone();
         bounded(async move { pipeline.query_async(&mut connection).await }).await
@@ -156,8 +180,13 @@ impl Store for RedisStore {
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
-        let fence: u64 = self.query(self.commands.acquire(key, holder, time)).await?;
-        Ok((fence > 0).then(|| Lease { key: key.clone(), holder: holder.to_owned(), fence }))
+        let provable = if self.ear.is_fresh() { Provable::Yes } else { Provable::No };
+        let taker = Taker { member: self.ear.member(), holder, time, provable };
+        match self.try_lease(key, self.commands.acquire(key, taker)).await? {
+            Tried::Taken(lease) => Ok(Some(lease)),
+            Tried::Held(held) if held.is_provable() => self.inherit(key, &held, taker).await,
+            Tried::Held(_) => Ok(None),
+        }
     }
 
     async fn renew(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError> {

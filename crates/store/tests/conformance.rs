@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod redis;
 mod server;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

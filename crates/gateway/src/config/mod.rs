@@ -50,7 +50,7 @@ pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{Problems, Warning};
 pub(crate) use sign_in::SignInConfig;
-pub(crate) use store::{KeySource, StoreConfig, StoreKind};
+pub(crate) use store::{JournalConfig, KeySource, StoreConfig, StoreKind};
 
 use key::Key;
 use reader::{Context, Table};

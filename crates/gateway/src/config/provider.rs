@@ -42,6 +42,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) returns: ReturnPath,
     /// Whether its answers always name their issuer.
     pub(crate) names_itself: NamesItself,
+    /// How long its OAuth server's answers may take.
+    pub(crate) oauth_timeout: Duration,
+    /// How many refreshes may be under way there at once.
+    pub(crate) concurrent_refreshes: usize,
     /// Which scope allows what.
     pub(crate) operations: Operations,
 }
@@ -93,6 +97,8 @@ impl Partial<'_> {
             oauth: settings,
             returns: rest.oauth.returns,
             names_itself: rest.oauth.names_itself,
+            oauth_timeout: rest.oauth.timeout,
+            concurrent_refreshes: rest.oauth.concurrent_refreshes,
             operations: rest.operations,
         })
     }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secret::SealingKey;
 use url::Url;
@@ -17,6 +17,17 @@ pub(crate) struct StoreConfig {
     pub(crate) path: PathBuf,
     /// What seals records.
     pub(crate) keys: KeySource,
+    /// Where new tokens are kept until the store has them.
+    pub(crate) journal: JournalConfig,
+}
+
+/// Where new tokens are kept until the store has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JournalConfig {
+    /// In this folder.
+    Folder(PathBuf),
+    /// In memory alone.
+    Off,
 }
 
 /// Which store keeps the records.
@@ -77,6 +88,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
     let keys = given_keys(table);
     let (prefix, replicas) = (table.text(&KEY_PREFIX), table.integer(&REPLICAS, 0..=100));
     let path = path?.value;
+    let journal = journal(table, &path);
     if table.written(&URL).is_none() {
         for key in [&KEY_PREFIX, &REPLICAS] {
             if let Some(place) = table.written(key) {
@@ -84,7 +96,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
             }
         }
         let keys = keys.unwrap_or_else(|| KeySource::File(path.join("sealing.key")));
-        return Some(StoreConfig { kind: StoreKind::Embedded, path, keys });
+        return Some(StoreConfig { kind: StoreKind::Embedded, path, keys, journal: journal? });
     }
     if let Some(place) = table.written(&PATH) {
         place.problem("is for the embedded store, and url names a Redis; remove one of them");
@@ -97,7 +109,24 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
     let url = written.place.with(written.value.as_str()).parsed(RedisUrl::parse)?.value;
     let kind =
         StoreKind::Redis { url, prefix: prefix?.value.to_owned(), replicas_to_wait_for: replicas.unwrap_or_default() };
-    Some(StoreConfig { kind, path, keys: keys? })
+    Some(StoreConfig { kind, path, keys: keys?, journal: journal? })
+}
+
+fn journal(table: &Table<'_>, data: &Path) -> Option<JournalConfig> {
+    if table.written(&JOURNAL).is_none() {
+        return Some(JournalConfig::Folder(data.join("journal")));
+    }
+    let parse = |text: &str| match text {
+        "" => Err("is empty; write a folder, or \"off\""),
+        "off" => Ok(JournalConfig::Off),
+        path => Ok(JournalConfig::Folder(PathBuf::from(path))),
+    };
+    let found = table.parsed(&JOURNAL, parse)?;
+    if found.value == JournalConfig::Off {
+        let cost = "a crash between a provider's answer and the store's write costs the person's grant at providers that replace refresh tokens";
+        found.place.warning(format!("is off: {cost}; name a folder on a local disk"));
+    }
+    Some(found.value)
 }
 
 fn given_keys(table: &Table<'_>) -> Option<KeySource> {
@@ -112,7 +141,7 @@ fn given_keys(table: &Table<'_>) -> Option<KeySource> {
     Some(KeySource::Given(keys.collect()))
 }
 
-pub(super) const KEYS: &[Key] = &[URL, PATH, KEYS_KEY, KEY_PREFIX, REPLICAS];
+pub(super) const KEYS: &[Key] = &[URL, PATH, KEYS_KEY, JOURNAL, KEY_PREFIX, REPLICAS];
 
 const URL: Key = Key::optional(
     "url",
@@ -130,6 +159,12 @@ const KEYS_KEY: Key = Key::optional(
     Form::Secrets,
     "The keys that seal what is stored, as `ath-gateway keygen` prints them: the first seals, all open; left out, the embedded store \
      makes one at the first start, in sealing.key.",
+);
+const JOURNAL: Key = Key::optional(
+    "journal",
+    Form::Text,
+    "The folder, on a local disk, where new tokens are safe until the store has them, or \"off\"; journal in the store's folder, or in \
+     ./data, by default, since a crash at the wrong moment would cost a person's consent.",
 );
 const KEY_PREFIX: Key = Key::default(
     "key_prefix",

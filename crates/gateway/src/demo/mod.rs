@@ -76,6 +76,7 @@ impl Stage {
         let server = Server::start(listen, workers, &wired)?;
         admin::start(&door, &data, wired.broker.clone(), shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());
+        tokio::spawn(wired.broker.clone().keep_refreshes());
 
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;

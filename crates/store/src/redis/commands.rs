@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, Value};
 
+use super::lease::Taker;
 use crate::{Index, Key, Lease, Life, Record, StoreError, Version, Write, Written};
 
 /// Makes commands, with every key under one prefix.
@@ -20,6 +21,11 @@ impl Commands {
 
     pub(super) fn channel(&self) -> &str {
         &self.channel
+    }
+
+    /// The channel of one member's own: its heartbeats, and the sign that it lives.
+    pub(super) fn own_channel(&self, member: &str) -> String {
+        format!("{}member:{member}", self.prefix)
     }
 
     pub(super) fn get(&self, key: &Key) -> Cmd {
@@ -42,7 +48,7 @@ impl Commands {
 
     pub(super) fn beat(&self, member: &str, lease: Duration, message: &str) -> Cmd {
         let mut command = script(include_str!("scripts/beat.lua"), &[self.members()]);
-        command.arg(member).arg(millis(lease)).arg(&self.channel).arg(message);
+        command.arg(member).arg(millis(lease)).arg(self.own_channel(member)).arg(message);
         command
     }
 
@@ -62,10 +68,15 @@ impl Commands {
         format!("{}members", self.prefix)
     }
 
-    pub(super) fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Cmd {
+    pub(super) fn acquire(&self, key: &Key, taker: Taker<'_>) -> Cmd {
         let mut command = script(include_str!("scripts/acquire.lua"), &[self.lease(key), self.fence(key)]);
-        command.arg(holder).arg(millis(time));
+        command.arg(taker.member).arg(taker.holder).arg(millis(taker.time)).arg(taker.provable.as_str());
         command
+    }
+
+    /// Without its arguments, which `lease.rs` knows.
+    pub(super) fn inherit(&self, key: &Key) -> Cmd {
+        script(include_str!("scripts/inherit.lua"), &[self.lease(key), self.fence(key), self.members()])
     }
 
     pub(super) fn renew(&self, lease: &Lease, time: Duration) -> Cmd {
@@ -194,7 +205,7 @@ fn script(text: &str, keys: &[String]) -> Cmd {
 }
 
 /// Rounded up, as [`Life`] promises; at most ten thousand years, which Redis still takes.
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     let millis = time.as_micros().div_ceil(1000);
     u64::try_from(millis).unwrap_or(u64::MAX).clamp(1, 315_360_000_000_000)
 }

@@ -65,7 +65,8 @@ pub(super) async fn start(
     member: String,
     watchers: Watchers,
 ) -> Result<(Arc<Ear>, Tasks), StoreError> {
-    let first = super::bounded(subscribe(&client, commands.channel())).await?;
+    let channels = [commands.channel().to_owned(), commands.own_channel(&member)];
+    let first = super::bounded(subscribe(&client, &channels)).await?;
     let ear = Arc::new(Ear {
         member,
         begun: Instant::now(),
@@ -82,6 +83,11 @@ pub(super) async fn start(
 }
 
 impl Ear {
+    /// This replica's name among the others.
+    pub(super) fn member(&self) -> &str {
+        &self.member
+    }
+
     /// Whether nothing was missed up to half a second ago.
     pub(super) fn is_fresh(&self) -> bool {
         self.elapsed() < self.fresh_until.load(Ordering::Acquire)
@@ -183,24 +189,28 @@ async fn listen_for_ever(
     commands: Arc<Commands>,
     first: PubSub,
 ) {
+    let channels = [commands.channel().to_owned(), commands.own_channel(&ear.member)];
     let mut subscription = Some(first);
     loop {
-        if let Some(pubsub) = subscription.take() {
-            ear.interrupted();
-            listen(&ear, pubsub, &connection, &commands).await;
+        match subscription.take() {
+            Some(pubsub) => {
+                ear.interrupted();
+                listen(&ear, pubsub, &connection, &commands).await;
+                // At once again: whoever has no subscription for long is taken for dead.
+                ear.interrupted();
+            }
+            None => tokio::time::sleep(PAUSE).await,
         }
-        ear.interrupted();
-        tokio::time::sleep(PAUSE).await;
-        match super::bounded(subscribe(&client, commands.channel())).await {
+        match super::bounded(subscribe(&client, &channels)).await {
             Ok(pubsub) => subscription = Some(pubsub),
             Err(error) => tracing::debug!(error = %error, "not listening for changes"),
         }
     }
 }
 
-async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
+async fn subscribe(client: &Client, channels: &[String]) -> RedisResult<PubSub> {
     let mut pubsub = client.get_async_pubsub().await?;
-    pubsub.subscribe(channel).await?;
+    pubsub.subscribe(channels).await?;
     Ok(pubsub)
 }
 

@@ -1,39 +1,66 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its server has failed")]
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A real redis-server on loopback, with nothing kept on disk.
+/// A real redis-server on loopback.
 pub(crate) struct RedisServer {
     process: Child,
     port: u16,
-    _folder: tempfile::TempDir,
+    options: Vec<String>,
+    folder: tempfile::TempDir,
+}
+
+/// What speaks to a server with `redis-cli`.
+#[derive(Clone)]
+pub(crate) struct Client {
+    port: u16,
+}
+
+impl Client {
+    /// What the server answers, as it is.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let port = self.port.to_string();
+        let asked = Command::new("redis-cli").args(["-p", &port, "--raw"]).args(arguments).output();
+        String::from_utf8_lossy(&asked.expect("redis-cli comes with redis-server").stdout).trim().to_owned()
+    }
 }
 
 impl RedisServer {
+    /// One that keeps nothing on disk.
     pub(crate) fn start(options: &[&str]) -> Self {
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
-        Self::start_at(port, options)
+        Self::start_at(free_port(), options)
     }
 
     pub(crate) fn start_at(port: u16, options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let server = Self {
+        let options = [&["--save", "", "--appendonly", "no"], options].concat();
+        Self::launch(
             port,
-            process: Command::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-                .arg("--dir")
-                .arg(folder.path())
-                .args(options)
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("redis-server must be installed: ./tests/run does it"),
-            _folder: folder,
-        };
-        for _ in 0..200 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            options.iter().map(|option| (*option).to_owned()).collect(),
+            tempfile::tempdir().expect("a folder"),
+        )
+    }
+
+    /// One whose every acknowledged write is on disk.
+    pub(crate) fn start_kept() -> Self {
+        let options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"].map(str::to_owned);
+        Self::launch(free_port(), options.to_vec(), tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Kills it, and starts it again on the same port with what it has on disk.
+    pub(crate) fn restart(mut self) -> Self {
+        self.kill();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
+        Self::launch(self.port, std::mem::take(&mut self.options), folder)
+    }
+
+    fn launch(port: u16, options: Vec<String>, folder: tempfile::TempDir) -> Self {
+        let process = spawn(port, &options, folder.path());
+        let server = Self { process, port, options, folder };
+        for _ in 0..400 {
+            if server.client().command(&["PING"]) == "PONG" || TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return server;
             }
             std::thread::sleep(Duration::from_millis(25));
@@ -45,14 +72,44 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn client(&self) -> Client {
+        Client { port: self.port }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
     pub(crate) fn stop(self) -> u16 {
         self.port
     }
 }
 
+fn spawn(port: u16, options: &[String], folder: &Path) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .arg("--dir")
+        .arg(folder)
+        .args(options)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server must be installed: ./tests/run does it")
+}
+
+/// A port on which nothing listens. Ports of a cluster's bus are 10000 above, so those stay below 55536.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        if port < 55_000 {
+            return port;
+        }
+    }
+}
+
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use broker::{NamesItself, ReturnPath};
 use oauth::{ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
 use secret::ClientSecret;
@@ -13,6 +15,8 @@ pub(super) struct Read {
     pub(super) settings: Settings,
     pub(super) returns: ReturnPath,
     pub(super) names_itself: NamesItself,
+    pub(super) timeout: Duration,
+    pub(super) concurrent_refreshes: usize,
 }
 
 pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Read> {
@@ -28,6 +32,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let userinfo = userinfo(&table, endpoint(&USERINFO_ENDPOINT));
     let client_id = table.words(&CLIENT_ID);
     let client_secret = secrets::one(&table, &CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()));
+    let other_client_secret = other_client_secret(&table);
     let client_auth = client_auth(&table);
     let token_request = table.text(&TOKEN_REQUEST);
     let pkce = table.text(&PKCE);
@@ -40,6 +45,8 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         place.problem("needs to know which issuer; add `issuer = \"https://...\"`, or remove it");
     }
     let default_lifetime = table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs());
+    let timeout = table.duration(&TIMEOUT);
+    let concurrent_refreshes = concurrent_refreshes(&table);
     let scope_parameter = scope_parameter?.value;
     let authorize_parameters = authorize_parameters(&table, &scope_parameter);
     let pkce = if pkce?.value == "none" { Pkce::None } else { Pkce::S256 };
@@ -51,6 +58,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         userinfo,
         revoke_endpoint,
         client_secret,
+        other_client_secret,
         client_auth,
         token_request: if token_request?.value == "json" { TokenRequest::Json } else { TokenRequest::Form },
         pkce,
@@ -63,7 +71,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     };
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
-    Some(Read { settings, returns, names_itself })
+    Some(Read { settings, returns, names_itself, timeout: timeout?, concurrent_refreshes: concurrent_refreshes? })
 }
 
 pub(super) fn has_own_callback(table: &Table<'_>) -> bool {
@@ -101,6 +109,20 @@ fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
 
 fn pointer(text: &str) -> Result<Pointer, String> {
     Pointer::parse(text).map_err(|error| format!("is no JSON pointer; {error}"))
+}
+
+fn concurrent_refreshes(table: &Table<'_>) -> Option<usize> {
+    if table.written(&CONCURRENT_REFRESHES).is_none() {
+        return Some(CONCURRENT_REFRESHES_BY_DEFAULT);
+    }
+    table.integer(&CONCURRENT_REFRESHES, 1..=1000).and_then(|count| usize::try_from(count).ok())
+}
+
+fn other_client_secret(table: &Table<'_>) -> Option<ClientSecret> {
+    if let (Some(place), None) = (table.written(&OTHER_CLIENT_SECRET), table.written(&CLIENT_SECRET)) {
+        place.problem("is a second secret, and there is no first; call it client_secret");
+    }
+    secrets::one(table, &OTHER_CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()))
 }
 
 /// By default in the body where there is a secret: more servers take it there than in the header.
@@ -144,6 +166,7 @@ pub(super) const KEYS: &[Key] = &[
     REVOKE_ENDPOINT,
     CLIENT_ID,
     CLIENT_SECRET,
+    OTHER_CLIENT_SECRET,
     CLIENT_AUTH,
     TOKEN_REQUEST,
     PKCE,
@@ -154,6 +177,8 @@ pub(super) const KEYS: &[Key] = &[
     SENDS_ISS,
     CALLBACK,
     DEFAULT_LIFETIME,
+    TIMEOUT,
+    CONCURRENT_REFRESHES,
 ];
 
 const AUTHORIZE_ENDPOINT: Key = Key::required(
@@ -199,6 +224,11 @@ const CLIENT_SECRET: Key = Key::optional(
     "client_secret",
     Form::Secret,
     "Where the client's secret is kept, a file or an environment variable; left out for a public client.",
+);
+const OTHER_CLIENT_SECRET: Key = Key::optional(
+    "other_client_secret",
+    Form::Secret,
+    "Where a second secret is kept, which is tried where the provider refuses the first: while a secret is being changed; none by default.",
 );
 const CLIENT_AUTH: Key = Key::optional(
     "client_auth",
@@ -263,3 +293,16 @@ const DEFAULT_LIFETIME: Key = Key::optional(
 /// What the gateway puts into the authorization URL.
 const OWN_PARAMETERS: &[&str] =
     &["response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "resource"];
+const TIMEOUT: Key = Key::default(
+    "timeout",
+    Form::Text,
+    "30s",
+    "How long its answers may take; 30s by default, since slow is better than asked twice.",
+);
+const CONCURRENT_REFRESHES: Key = Key::optional(
+    "concurrent_refreshes",
+    Form::Integer,
+    "How many refreshes may be under way there at once, for each gateway; 16 by default, so that a thousand tokens which expire together \
+     storm nobody.",
+);
+const CONCURRENT_REFRESHES_BY_DEFAULT: usize = 16;

@@ -1,0 +1,3 @@
+//! What is so for Redis alone.
+
+mod leases;
