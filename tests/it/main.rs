@@ -9,6 +9,7 @@ mod consent;
 mod embedded;
 mod handshake;
 mod house;
+mod kill_switch;
 mod limits;
 mod operating;
 mod program;

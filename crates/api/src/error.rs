@@ -342,6 +342,12 @@ pub fn refusal(error: &BrokerError) -> Refusal {
         )
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
         .with_retry(Duration::from_secs(60)),
+        BrokerError::Overtaken => Refusal::new(
+            C::UserDenied,
+            "connections_revoked",
+            "The gateway's operator has ended everything at this provider while this consent was under way.",
+            "Begin again with POST /ath/authorize.",
+        ),
         BrokerError::TooMany { retry_after } => Refusal::new(
             C::InternalError,
             "rate_limited",

@@ -112,6 +112,9 @@ pub enum BrokerError {
         /// When the next one has a chance.
         retry_after: Duration,
     },
+    /// Everything at the provider was ended while this consent was under way.
+    #[error("everything at the provider was ended meanwhile")]
+    Overtaken,
     /// An operator has suspended the provider.
     #[error("the provider is suspended")]
     ProviderSuspended,

@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use store::{Index, Key, Kind};
 use zeroize::Zeroizing;
 
+use crate::clearance::{Clearance, Run};
+
 /// A record's body: says which kind of key it lies under.
 pub(crate) trait Body: Serialize + serde::de::DeserializeOwned {
     const KIND: Kind;
@@ -167,6 +169,9 @@ pub(crate) struct Connection {
     #[serde(default)]
     pub(crate) rotation: Rotation,
     pub(crate) connected: Timestamp,
+    /// The provider's era when its tokens were asked for: what is of an earlier one is dead.
+    #[serde(default)]
+    pub(crate) era: u64,
     /// When a refresh last brought new tokens.
     #[serde(default)]
     pub(crate) renewed: Option<Timestamp>,
@@ -448,9 +453,15 @@ impl Token {
 }
 
 /// Whether an operator lets anything through to a provider.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ProviderSwitch {
     pub(crate) suspended: Option<Timestamp>,
+    /// Counts how often everything at the provider was ended: connections of an earlier era are dead.
+    #[serde(default)]
+    pub(crate) era: u64,
+    /// What follows the last time that it was.
+    #[serde(default)]
+    pub(crate) clearance: Option<Clearance>,
 }
 
 impl ProviderSwitch {
@@ -467,6 +478,9 @@ pub(crate) struct Revocation {
     pub(crate) since: Timestamp,
     pub(crate) attempts: u32,
     pub(crate) next: Timestamp,
+    /// The operator's command that it belongs to, by the name of its lists.
+    #[serde(default)]
+    pub(crate) run: Option<Run>,
 }
 
 impl Revocation {
@@ -632,6 +646,9 @@ pub(crate) struct Arrived {
     pub(crate) account: AccountId,
     /// Whose it will be; `None` for somebody new.
     pub(crate) user: Option<UserId>,
+    /// The provider's era when the tokens were asked for.
+    #[serde(default)]
+    pub(crate) era: u64,
 }
 
 /// What a person consented to, with which account.

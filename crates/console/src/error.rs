@@ -71,6 +71,7 @@ fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
         BrokerError::Store(_) | BrokerError::TaskLost | BrokerError::Contention => {
             (ErrorCode::InternalError, "store_unavailable")
         }
+        BrokerError::Overtaken => (ErrorCode::UserDenied, "connections_revoked"),
         BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
         _ => (ErrorCode::StateMismatch, "state_mismatch"),
     }
@@ -155,6 +156,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "This service is switched off here",
             "Whoever runs this gateway has stopped everything that goes to it for now.",
             "Nothing was connected. Try again later.",
+        ),
+        BrokerError::Overtaken => (
+            StatusCode::CONFLICT,
+            "Everything at this service was just ended",
+            "Whoever runs this gateway has ended all connections to it, this one with them.",
+            AGAIN,
         ),
         BrokerError::Provider { .. } | BrokerError::ReconnectRequired { .. } => (
             StatusCode::BAD_GATEWAY,

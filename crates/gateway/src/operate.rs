@@ -1,5 +1,7 @@
 //! The operators' commands: they ask a running gateway by its admin listener.
 
+mod revoke_all;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use zeroize::Zeroizing;
 
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
 use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, StoreCommand, UsersCommand};
@@ -30,7 +34,10 @@ enum Shows {
     Connections,
     Status,
     Backup,
+    Report,
 }
+
+pub(crate) use revoke_all::{AllOf, revoke_all};
 
 /// Carries it out: what came of it on standard output, or why it did not on standard error and exit 1.
 pub(crate) fn run(config: &Path, wish: &Wish, form: OutputForm) -> ExitCode {
@@ -118,7 +125,15 @@ impl Wish {
                 shows: Shows::Connections,
                 patience: PATIENCE,
             },
-            ConnectionsCommand::Revoke { connection, client } => {
+            ConnectionsCommand::Report { provider } => Self {
+                method: Method::GET,
+                path: format!("/admin/providers/{}/revoked", segment(&provider)),
+                body: None,
+                shows: Shows::Report,
+                patience: PATIENCE,
+            },
+            ConnectionsCommand::Revoke { connection, client, .. } => {
+                let connection = connection.unwrap_or_default();
                 let name: Vec<String> = connection.split('/').map(segment).collect();
                 let of = client.map(|client| format!("?client_id={}", segment(&client))).unwrap_or_default();
                 let path = format!("/admin/connections/{}{of}", name.join("/"));
@@ -152,7 +167,24 @@ impl Wish {
     }
 }
 
+/// The way to a running gateway.
+struct Door {
+    url: String,
+    key: Zeroizing<String>,
+    runtime: Runtime,
+}
+
+impl Door {
+    fn ask(&self, wish: &Wish) -> Result<Value, String> {
+        self.runtime.block_on(ask(&format!("{}{}", self.url, wish.path), &self.key, wish))
+    }
+}
+
 fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
+    door(config)?.ask(wish)
+}
+
+fn door(config: &Path) -> Result<Door, String> {
     let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
     let data = &config.store.path;
     let url = whereabouts(&config, data)?;
@@ -165,7 +197,7 @@ fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(ask(&format!("{url}{}", wish.path), &key, wish))
+    Ok(Door { url, key: Zeroizing::new(key), runtime })
 }
 
 /// A fixed port stands in the configuration; a free one was written down when the gateway started.
@@ -219,6 +251,7 @@ fn shown(shows: Shows, answer: &Value) -> String {
             let number = |name| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
             format!("backed up: {} records, {} bytes\n", number("records"), number("bytes"))
         }
+        Shows::Report => revoke_all::text(answer),
         Shows::Status => format!("{}\n", word(answer, "status")),
     }
 }

@@ -1,0 +1,413 @@
+//! Everything at a provider, or of one person there, ends by one word of an operator's.
+//!
+//! For a whole provider the word is one write: its era. Connections of an earlier era are dead from then on, everywhere. What follows is
+//! cleaning up, by whichever replica comes first, and goes on after a crash by itself: each connection is deleted, and the provider told.
+
+use std::time::Duration;
+
+use audit::Event;
+use futures_util::future::{join_all, try_join_all};
+use protocol::{ProviderId, Timestamp, UserId};
+use secret::Opaque;
+use serde::{Deserialize, Serialize};
+use store::{Index, Key, Lease, Write};
+
+use crate::complete::holds;
+use crate::connections::ConnectionName;
+use crate::records::{Arrived, Connection, ProviderSwitch, Revocation, User};
+use crate::{Broker, BrokerError, Provider};
+
+/// The work that follows the end of everything at a provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Clearance {
+    since: Timestamp,
+    /// What there was, counted before any of it is deleted.
+    survey: Option<Survey>,
+    /// When a replica last saw that nothing was left.
+    looked: Option<Timestamp>,
+}
+
+/// What was ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Survey {
+    connections: u64,
+    grants: u64,
+    /// When the access token ends that lives longest.
+    access_until: Option<Timestamp>,
+    /// Access tokens whose end the provider did not say.
+    endless: u64,
+    /// Connections with a refresh token.
+    refreshable: u64,
+}
+
+/// One command's revocations, by the tag of its lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Run(String);
+
+impl Run {
+    fn of_era(provider: &ProviderId, era: u64) -> Self {
+        Self(format!("run {provider} {era}"))
+    }
+
+    fn of_user(provider: &ProviderId, user: &UserId) -> Self {
+        Self(format!("run {provider} {user}"))
+    }
+
+    /// All that were queued.
+    pub(crate) fn queued(&self) -> Index {
+        Index::new(&self.0, "queued")
+    }
+
+    /// Those that the provider confirmed.
+    pub(crate) fn done(&self) -> Index {
+        Index::new(&self.0, "done")
+    }
+}
+
+/// What became of the command that ended everything.
+#[derive(Debug, Serialize)]
+pub struct ClearanceView {
+    /// Where.
+    pub provider_id: ProviderId,
+    /// Of whom alone; `None` where it was everybody.
+    pub user_id: Option<UserId>,
+    /// RFC 3339. From then on, nothing of it is forwarded.
+    pub ended: String,
+    /// Whether everything that ended has been counted and deleted; until then the numbers below grow.
+    pub cleared: bool,
+    /// How many connections ended.
+    pub connections: u64,
+    /// How many grants of agents ended with them.
+    pub grants: u64,
+    /// Whether the provider has a revocation endpoint.
+    pub revocable: bool,
+    /// What became of telling it.
+    pub revocations: Told,
+    /// What may still be alive at the provider; `None` when nothing is.
+    pub may_live_on: Option<LivesOn>,
+}
+
+/// What became of telling a provider that its tokens ended (RFC 7009).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// The provider has confirmed it.
+    pub done: u64,
+    /// Not tried yet.
+    pub waiting: u64,
+    /// Tried in vain, and tried again.
+    pub failing: u64,
+    /// Refused by the provider, or given up after a week.
+    pub refused: u64,
+}
+
+/// Tokens that the provider may still accept, from whoever holds them.
+#[derive(Debug, Serialize)]
+pub struct LivesOn {
+    /// Of how many connections.
+    pub connections: u64,
+    /// RFC 3339: no access token outlives this; `None` where the provider told no end of any.
+    pub access_tokens_until: Option<String>,
+    /// How many access tokens the provider told no end of.
+    pub access_tokens_without_end: u64,
+    /// How many connections have a refresh token, whose end no provider tells.
+    pub refresh_tokens: u64,
+}
+
+impl Broker {
+    /// Ends everything at a provider: every connection, and every grant on it. When this returns, no replica forwards with any of it.
+    /// The provider is told afterwards; [`Broker::clearance`] says how far that is.
+    pub async fn revoke_provider(&self, provider: &ProviderId) -> Result<ClearanceView, BrokerError> {
+        self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
+        let event = self.event("provider_revoked").by("operator").provider(provider);
+        let ended = |switch: ProviderSwitch| ProviderSwitch {
+            era: switch.era + 1,
+            clearance: Some(Clearance { since: self.now(), survey: None, looked: None }),
+            ..switch
+        };
+        self.decide(event, self.turn_switch(provider, ended)).await?;
+        self.everywhere().await;
+        self.clearances.notify_one();
+        self.clearance(provider).await
+    }
+
+    /// What became of the last time that everything at a provider was ended.
+    pub async fn clearance(&self, provider: &ProviderId) -> Result<ClearanceView, BrokerError> {
+        let known = self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
+        let switch = self.vault.get::<ProviderSwitch>(&ProviderSwitch::key(provider)).await?;
+        let switch = switch.ok_or(BrokerError::Unknown("revocation"))?.body;
+        let clearance = switch.clearance.ok_or(BrokerError::Unknown("revocation"))?;
+        let told = self.told(&Run::of_era(provider, switch.era)).await?;
+        let view = view(known, clearance.since, clearance.survey.unwrap_or_default(), told);
+        Ok(ClearanceView { cleared: clearance.looked.is_some(), ..view })
+    }
+
+    /// Ends every connection that one person has at a provider. When this returns, no replica forwards with any of them.
+    pub async fn revoke_user_at(&self, provider: &ProviderId, user: &UserId) -> Result<ClearanceView, BrokerError> {
+        let known = self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
+        let names = self.connections_at(provider, user).await?;
+        if names.is_empty() {
+            return Err(BrokerError::Unknown("connection"));
+        }
+        let run = Run::of_user(provider, user);
+        self.forget_run(&run).await?;
+        let mut survey = Survey::default();
+        for name in &names {
+            self.count(name, u64::MAX, &mut survey).await?;
+            match self.end_connection(name, self.event("connection_revoked").by("operator"), Some(&run)).await {
+                Ok(()) | Err(BrokerError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.revocations.notify_one();
+        self.everywhere().await;
+        let view = view(known, self.now(), survey, self.told(&run).await?);
+        Ok(ClearanceView { user_id: Some(user.clone()), ..view })
+    }
+
+    /// How far telling the provider is, of what [`Broker::revoke_user_at`] ended last.
+    pub async fn told_of_user(&self, provider: &ProviderId, user: &UserId) -> Result<Told, BrokerError> {
+        self.told(&Run::of_user(provider, user)).await
+    }
+
+    /// Cleans up after the end of everything at a provider, wherever that is left to do. Runs as long as the gateway does, on every replica.
+    pub async fn clear_providers(self) {
+        loop {
+            for provider in self.providers().map(|provider| provider.id.clone()).collect::<Vec<_>>() {
+                if let Err(error) = self.clear(&provider).await {
+                    tracing::warn!(provider_id = %provider, error = %error, "connections that ended wait to be cleared away");
+                }
+            }
+            let _ = tokio::time::timeout(LOOK_EVERY, self.clearances.notified()).await;
+        }
+    }
+
+    /// Refuses what a provider issued before everything there was ended, and gives it back.
+    pub(crate) async fn refuse_overtaken(&self, provider: &Provider, arrived: &Arrived) -> Result<(), BrokerError> {
+        if arrived.era >= self.era(&provider.id).await? {
+            return Ok(());
+        }
+        self.queue_revocation(&provider.id, &arrived.tokens).await?;
+        Err(BrokerError::Overtaken)
+    }
+
+    /// Makes room for a new connection where a dead one still lies.
+    pub(crate) async fn clear_away(&self, key: &Key) -> Result<(), BrokerError> {
+        let Some(name) = ConnectionName::of(key) else { return Ok(()) };
+        let run = Run::of_era(&name.provider, self.era(&name.provider).await?);
+        match self.end_connection(&name, self.cleared(), Some(&run)).await {
+            Err(BrokerError::Unknown(_)) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    fn cleared(&self) -> Event {
+        self.event("connection_revoked").by("operator").reason("provider_revoked")
+    }
+
+    async fn clear(&self, provider: &ProviderId) -> Result<(), BrokerError> {
+        let key = ProviderSwitch::key(provider);
+        let Some(switch) = self.vault.get::<ProviderSwitch>(&key).await? else { return Ok(()) };
+        let Some(clearance) = &switch.body.clearance else { return Ok(()) };
+        let now = self.now();
+        // What was under way when the word fell may still have become a connection, a dead one: looked for while consents last.
+        let settled = clearance
+            .looked
+            .is_some_and(|looked| now.since(looked) < LOOK_AGAIN || looked.since(clearance.since) > CONSENTS_LAST);
+        if settled {
+            return Ok(());
+        }
+        let holder = Opaque::generate("", self.entropy.as_ref());
+        let Some(lease) = self.vault.store().acquire(&key, holder.expose(), LEASE).await? else { return Ok(()) };
+        let cleared = self.clear_under(&lease, provider).await;
+        self.vault.store().release(&lease).await?;
+        cleared
+    }
+
+    async fn clear_under(&self, lease: &Lease, provider: &ProviderId) -> Result<(), BrokerError> {
+        let Some(held) = self.vault.get::<ProviderSwitch>(lease.key()).await? else { return Ok(()) };
+        let (era, clearance) = (held.body.era, held.body.clearance);
+        let users = self.vault.store().scan(&User::all()).await?;
+        if clearance.is_some_and(|clearance| clearance.survey.is_none()) {
+            if let Some(before) = era.checked_sub(1) {
+                self.forget_run(&Run::of_era(provider, before)).await?;
+            }
+            let survey = self.survey(lease, provider, era, &users).await?;
+            self.note_clearance(provider, era, |clearance| Clearance { survey: Some(survey), ..clearance }).await?;
+        }
+        let run = Run::of_era(provider, era);
+        for some in users.chunks(AT_ONCE) {
+            self.keep(lease).await?;
+            let names = self.connections_of_all(provider, some).await?;
+            for some in names.chunks(TOGETHER) {
+                let mut ends = Vec::with_capacity(some.len());
+                for name in some {
+                    ends.push(self.clear_one(name, era, &run));
+                }
+                try_join_all(ends).await?;
+            }
+            self.revocations.notify_one();
+        }
+        let now = self.now();
+        self.note_clearance(provider, era, |clearance| Clearance { looked: Some(now), ..clearance }).await
+    }
+
+    async fn clear_one(&self, name: &ConnectionName, era: u64, run: &Run) -> Result<(), BrokerError> {
+        match self.vault.get::<Connection>(&name.key()).await {
+            Ok(Some(held)) if held.body.era < era => {}
+            Ok(_) => return Ok(()),
+            Err(error @ (BrokerError::Sealed(_) | BrokerError::RecordForm(_))) => {
+                tracing::error!(key = %name, error = %error, "a connection that ended does not open, and stays");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        match self.end_connection(name, self.cleared(), Some(run)).await {
+            Err(BrokerError::Unknown(_)) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// Counts what is of an earlier era.
+    async fn survey(
+        &self,
+        lease: &Lease,
+        provider: &ProviderId,
+        era: u64,
+        users: &[Key],
+    ) -> Result<Survey, BrokerError> {
+        let mut survey = Survey::default();
+        for some in users.chunks(AT_ONCE) {
+            self.keep(lease).await?;
+            for name in self.connections_of_all(provider, some).await? {
+                self.count(&name, era, &mut survey).await?;
+            }
+        }
+        Ok(survey)
+    }
+
+    async fn count(&self, name: &ConnectionName, era: u64, survey: &mut Survey) -> Result<(), BrokerError> {
+        let connection = match self.vault.get::<Connection>(&name.key()).await {
+            Ok(Some(held)) if held.body.era < era => held.body,
+            Ok(_) | Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        survey.connections += 1;
+        survey.refreshable += u64::from(connection.tokens.refresh().is_some());
+        survey.endless += u64::from(connection.tokens.expires.is_none());
+        survey.access_until = survey.access_until.max(connection.tokens.expires);
+        for grant in self.grants_of(&name.user).await? {
+            if grant.provider == name.provider
+                && grant.account == name.account
+                && let Some(agent) = self.agent(&grant.client_id).await?
+            {
+                survey.grants += u64::from(holds(&grant, &connection, &agent.body));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes how far the clearance of this era is; nothing where another one has begun.
+    async fn note_clearance(
+        &self,
+        provider: &ProviderId,
+        era: u64,
+        change: impl Fn(Clearance) -> Clearance,
+    ) -> Result<(), BrokerError> {
+        let noted = |switch: ProviderSwitch| match switch.clearance {
+            Some(clearance) if switch.era == era => {
+                ProviderSwitch { clearance: Some(change(clearance)), suspended: switch.suspended, era }
+            }
+            clearance => ProviderSwitch { clearance, ..switch },
+        };
+        self.turn_switch(provider, noted).await.map(drop)
+    }
+
+    async fn keep(&self, lease: &Lease) -> Result<(), BrokerError> {
+        if self.vault.store().renew(lease, LEASE).await? { Ok(()) } else { Err(BrokerError::Contention) }
+    }
+
+    async fn connections_of_all(
+        &self,
+        provider: &ProviderId,
+        users: &[Key],
+    ) -> Result<Vec<ConnectionName>, BrokerError> {
+        let mut names = Vec::new();
+        for key in users {
+            if let Some(user) = key.parts().first().and_then(|user| UserId::parse(user).ok()) {
+                names.extend(self.connections_at(provider, &user).await?);
+            }
+        }
+        Ok(names)
+    }
+
+    async fn connections_at(&self, provider: &ProviderId, user: &UserId) -> Result<Vec<ConnectionName>, BrokerError> {
+        let listed = self.vault.store().scan(&User::connections(user)).await?;
+        Ok(listed.iter().filter_map(ConnectionName::of).filter(|name| name.provider == *provider).collect())
+    }
+
+    async fn told(&self, run: &Run) -> Result<Told, BrokerError> {
+        let queued = self.vault.store().scan(&run.queued()).await?;
+        let done = self.vault.store().scan(&run.done()).await?;
+        let mut told = Told::default();
+        for some in queued.chunks(TOGETHER) {
+            let mut reads = Vec::with_capacity(some.len());
+            for key in some {
+                reads.push(self.vault.get::<Revocation>(key));
+            }
+            for (key, read) in some.iter().zip(join_all(reads).await) {
+                match read {
+                    Ok(Some(held)) if held.body.attempts == 0 => told.waiting += 1,
+                    Ok(Some(_)) | Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => told.failing += 1,
+                    Ok(None) if done.contains(key) => told.done += 1,
+                    Ok(None) => told.refused += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(told)
+    }
+
+    /// The lists of an earlier command of the same name are of no more use.
+    async fn forget_run(&self, run: &Run) -> Result<(), BrokerError> {
+        let mut writes = Vec::new();
+        for index in [run.queued(), run.done()] {
+            let listed = self.vault.store().scan(&index).await?;
+            writes.extend(listed.into_iter().map(|key| Write::Unlist { index: index.clone(), key }));
+        }
+        self.vault.write_all(writes).await
+    }
+}
+
+fn view(provider: &Provider, since: Timestamp, survey: Survey, told: Told) -> ClearanceView {
+    let revocable = provider.oauth.can_revoke();
+    let untold = told.waiting + told.failing + told.refused;
+    let alive = if revocable { untold.max(survey.connections.saturating_sub(told.done)) } else { survey.connections };
+    let may_live_on = (alive > 0).then(|| LivesOn {
+        connections: alive.min(survey.connections),
+        access_tokens_until: survey.access_until.map(Timestamp::to_rfc3339),
+        access_tokens_without_end: survey.endless.min(alive),
+        refresh_tokens: survey.refreshable.min(alive),
+    });
+    ClearanceView {
+        provider_id: provider.id.clone(),
+        user_id: None,
+        ended: since.to_rfc3339(),
+        cleared: true,
+        connections: survey.connections,
+        grants: survey.grants,
+        revocable,
+        revocations: told,
+        may_live_on,
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Longer than a consent.
+const CONSENTS_LAST: Duration = Duration::from_secs(15 * 60);
+const LEASE: Duration = Duration::from_secs(30);
+/// People whose connections are looked through between two renewals of the lease.
+const AT_ONCE: usize = 64;
+/// What waits for the store at the same time.
+const TOGETHER: usize = 16;
