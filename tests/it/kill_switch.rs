@@ -33,8 +33,8 @@ impl House {
             Endpoint::Missing => String::new(),
         };
         let text = upstream.provider(&format!("{revoke}pkce = \"none\""));
-        let text: String =
-            text.lines().filter(|line| !line.starts_with("userinfo")).map(|line| format!("{line}\n")).collect();
+        let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("userinfo")).collect();
+        let text = text.join("\n");
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
         let one = Gateway::start_with(store, upstream.gateway_port(), &text);
         let two = redis.is_some().then(|| one.replica_with(store, &text));
@@ -77,10 +77,10 @@ impl House {
         let listed = listed.as_array().expect("a list").iter();
         listed.filter(|connection| connection["provider_id"] == provider).cloned().collect()
     }
+}
 
-    fn report(&self, gateway: &Gateway) -> Value {
-        gateway.operate_json(&["connections", "report", "--provider", "helpdesk"])
-    }
+fn report(gateway: &Gateway) -> Value {
+    gateway.operate_json(&["connections", "report", "--provider", "helpdesk"])
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn everything_at_a_provider_ends_at_once_everywhere() {
         let (before, after) = (before.into_inner(), after.into_inner());
         assert!(before >= 20 && after >= 20, "{before} calls before, {after} after");
 
-        eventually("the provider was told of all", || house.report(house.two())["revocations"]["done"] == json!(USERS));
-        let report = house.report(&house.one);
+        eventually("the provider was told of all", || report(house.two())["revocations"]["done"] == json!(USERS));
+        let report = report(&house.one);
         assert_eq!((&report["cleared"], &report["connections"]), (&json!(true), &json!(USERS)));
         assert_eq!(report["grants"], json!(USERS));
         assert_eq!(report["may_live_on"], Value::Null);
@@ -191,34 +191,57 @@ fn one_persons_connections_end_and_nobody_elses() {
     }
 }
 
+/// How far the first replica is when it crashes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    Acknowledged,
+    Midway,
+}
+
 #[test]
-fn the_cleaning_up_goes_on_after_a_crash() {
-    for mut house in House::both() {
-        for _ in 0..USERS {
-            let _ = house.token("helpdesk");
-        }
-        // The provider is away, so that nothing can be told before the crash.
-        house.upstream.stop();
-        let done = house.one.operate(&["connections", "revoke", "--provider", "helpdesk", "--wait", "0"]);
-        house.one.kill();
-        assert_eq!(done.status, 0, "{}", done.complained);
-        house.upstream.serve();
-        if house.two.is_none() {
-            house.one.restart();
-        }
-        let report = || house.report(house.two());
-        eventually("everything was cleared away", || report()["cleared"] == json!(true));
-        for _ in 0..4 {
-            if report()["revocations"]["done"] == json!(USERS) {
-                break;
-            }
-            std::thread::sleep(Duration::from_secs(4));
-        }
-        let report = report();
-        assert_eq!(report["revocations"], json!({"done": USERS, "waiting": 0, "failing": 0, "refused": 0}));
-        assert_eq!((&report["connections"], &report["grants"]), (&json!(USERS), &json!(USERS)));
-        assert!(house.upstream.helpdesk.counters().revocation_requests >= 2 * USERS as u64);
+fn the_cleaning_up_goes_on_after_a_crash_at_once() {
+    for house in House::both() {
+        goes_on_after(house, Crash::Acknowledged);
     }
+}
+
+#[test]
+fn the_cleaning_up_goes_on_after_a_crash_midway() {
+    for house in House::both() {
+        goes_on_after(house, Crash::Midway);
+    }
+}
+
+fn goes_on_after(mut house: House, crash: Crash) {
+    const USERS: usize = 48;
+    for _ in 0..USERS {
+        let _ = house.token("helpdesk");
+    }
+    // The provider is away, so that nothing can be told before the crash.
+    house.upstream.stop();
+    let done = house.one.operate(&["connections", "revoke", "--provider", "helpdesk", "--wait", "0"]);
+    let log = house.one.folder().join("data/audit.jsonl");
+    let gone = || std::fs::read_to_string(&log).expect("a log").matches("\"connection_revoked\"").count();
+    while crash == Crash::Midway && gone() == 0 {}
+    house.one.kill();
+    assert!(gone() < USERS, "{} connections were deleted when it crashed", gone());
+    assert_eq!(done.status, 0, "{}", done.complained);
+    house.upstream.serve();
+    if house.two.is_none() {
+        house.one.restart();
+    }
+    let so_far = || report(house.two());
+    eventually("everything was cleared away", || so_far()["cleared"] == json!(true));
+    for _ in 0..4 {
+        if so_far()["revocations"]["done"] == json!(USERS) {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(4));
+    }
+    let report = so_far();
+    assert_eq!(report["revocations"], json!({"done": USERS, "waiting": 0, "failing": 0, "refused": 0}));
+    assert_eq!((&report["connections"], &report["grants"]), (&json!(USERS), &json!(USERS)));
+    assert!(house.upstream.helpdesk.counters().revocation_requests >= 2 * USERS as u64);
 }
 
 #[test]
@@ -236,7 +259,7 @@ fn what_may_live_on_is_said_where_the_provider_cannot_be_told() {
     );
     assert!(said.contains("access tokens until 20"), "{said}");
     assert!(said.contains("3 refresh tokens, until helpdesk ends them"), "{said}");
-    let report = house.report(&house.one);
+    let report = report(&house.one);
     assert_eq!(report["revocable"], json!(false));
     assert_eq!(report["may_live_on"]["refresh_tokens"], json!(3));
     assert_eq!(house.upstream.helpdesk.counters().revocation_requests, 0);

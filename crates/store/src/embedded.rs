@@ -57,6 +57,7 @@ impl EmbeddedStore {
     }
 
     /// Whether some process, perhaps this one, has the store in `folder` open. Makes and changes nothing.
+    #[must_use]
     pub fn is_in_use(folder: &Path) -> bool {
         File::open(file(folder)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
