@@ -113,6 +113,7 @@ impl Broker {
             Ok((tokens, identity)) => Brought { tokens, identity, era },
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
+                self.heed_refusal(provider, &error);
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
@@ -190,6 +191,7 @@ impl Broker {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let tokens = provider.oauth.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
+        self.provider_answered(provider);
         let identity = provider.oauth.identify(http, &tokens).await?;
         Ok((tokens, identity))
     }

@@ -151,7 +151,7 @@ impl Broker {
         self.forget_run(&run).await?;
         let mut survey = Survey::default();
         for name in &names {
-            self.count(name, u64::MAX, &mut survey).await?;
+            self.count_ended(name, u64::MAX, &mut survey).await?;
             match self.end_connection(name, self.event("connection_revoked").by("operator"), Some(&run)).await {
                 Ok(()) | Err(BrokerError::Unknown(_)) => {}
                 Err(error) => return Err(error),
@@ -187,7 +187,7 @@ impl Broker {
         }
     }
 
-    async fn count(&self, name: &ConnectionName, era: u64, survey: &mut Survey) -> Result<(), BrokerError> {
+    async fn count_ended(&self, name: &ConnectionName, era: u64, survey: &mut Survey) -> Result<(), BrokerError> {
         let connection = match self.vault.get::<Connection>(&name.key()).await {
             Ok(Some(held)) if held.body.era < era => held.body,
             Ok(_) | Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => return Ok(()),

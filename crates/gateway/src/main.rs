@@ -41,6 +41,9 @@ fn main() -> ExitCode {
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
         Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
         Command::Store(arguments) => operate(arguments, operate::Wish::store),
+        Command::Keys(arguments) => {
+            operate::keys::run(&arguments.config.config, &arguments.command, form(arguments.json))
+        }
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }
@@ -57,10 +60,10 @@ fn connections(arguments: Operation<ConnectionsCommand>) -> ExitCode {
     }
 }
 
-fn form(json: bool) -> operate::OutputForm {
-    if json { operate::OutputForm::Json } else { operate::OutputForm::Text }
-}
-
 fn operate<C: clap::Subcommand>(arguments: Operation<C>, wish: impl FnOnce(C) -> operate::Wish) -> ExitCode {
     operate::run(&arguments.config.config, &wish(arguments.command), form(arguments.json))
+}
+
+fn form(json: bool) -> operate::OutputForm {
+    if json { operate::OutputForm::Json } else { operate::OutputForm::Text }
 }

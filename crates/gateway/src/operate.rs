@@ -1,5 +1,6 @@
 //! The operators' commands: they ask a running gateway by its admin listener.
 
+pub(crate) mod keys;
 mod revoke_all;
 
 use std::fmt::Write as _;
@@ -10,8 +11,6 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
-use zeroize::Zeroizing;
 
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
 use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, StoreCommand, UsersCommand};
@@ -167,37 +166,36 @@ impl Wish {
     }
 }
 
-/// The way to a running gateway.
+fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
+    let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
+    Door::find(&config)?.ask(&wish.method, &wish.path, wish.body.as_ref(), wish.patience)
+}
+
+/// The operators' door of a running gateway, and the key to it.
 struct Door {
     url: String,
-    key: Zeroizing<String>,
-    runtime: Runtime,
+    key: String,
 }
 
 impl Door {
-    fn ask(&self, wish: &Wish) -> Result<Value, String> {
-        self.runtime.block_on(ask(&format!("{}{}", self.url, wish.path), &self.key, wish))
+    fn find(config: &Config) -> Result<Self, String> {
+        let data = &config.store.path;
+        let url = whereabouts(config, data)?;
+        let key = if let Some(key) = &config.admin.key {
+            key.trim().to_owned()
+        } else {
+            let path = data.join(KEY);
+            let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+            read?.trim().to_owned()
+        };
+        Ok(Self { url, key })
     }
-}
 
-fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
-    door(config)?.ask(wish)
-}
-
-fn door(config: &Path) -> Result<Door, String> {
-    let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
-    let data = &config.store.path;
-    let url = whereabouts(&config, data)?;
-    let key = if let Some(key) = config.admin.key {
-        key.trim().to_owned()
-    } else {
-        let path = data.join(KEY);
-        let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-        read?.trim().to_owned()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    Ok(Door { url, key: Zeroizing::new(key), runtime })
+    fn ask(&self, method: &Method, path: &str, body: Option<&Value>, patience: Duration) -> Result<Value, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(ask(&format!("{}{path}", self.url), &self.key, method, body, patience))
+    }
 }
 
 /// A fixed port stands in the configuration; a free one was written down when the gateway started.
@@ -221,10 +219,10 @@ fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
     }
 }
 
-async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
-    let client = operator_client(wish.patience).map_err(|error| error.to_string())?;
-    let mut request = client.request(wish.method.clone(), url).bearer_auth(key);
-    if let Some(body) = &wish.body {
+async fn ask(url: &str, key: &str, method: &Method, body: Option<&Value>, patience: Duration) -> Result<Value, String> {
+    let client = operator_client(patience).map_err(|error| error.to_string())?;
+    let mut request = client.request(method.clone(), url).bearer_auth(key);
+    if let Some(body) = body {
         request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
     }
     let response = request.send().await.map_err(|_| format!("no gateway answers at {url}: is it running?"))?;
@@ -236,7 +234,15 @@ async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
         return Ok(answer);
     }
     let word = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    Err(format!("{} {}", word("/message"), word("/details/hint")))
+    let mut said = format!("{} {}", word("/message"), word("/details/hint"));
+    for (name, what) in answer.pointer("/details").and_then(Value::as_object).into_iter().flatten() {
+        if !matches!(name.as_str(), "reason" | "hint") {
+            let what = what.as_str().map_or_else(|| what.to_string(), str::to_owned);
+            // Writing to a string does not fail.
+            let _ = write!(said, "\n{name}: {what}");
+        }
+    }
+    Err(said)
 }
 
 fn shown(shows: Shows, answer: &Value) -> String {

@@ -105,7 +105,7 @@ impl Broker {
         for some in users.chunks(AT_ONCE) {
             self.keep(lease).await?;
             for name in self.connections_of_all(provider, some).await? {
-                self.count(&name, era, &mut survey).await?;
+                self.count_ended(&name, era, &mut survey).await?;
             }
         }
         Ok(survey)

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Door, OutputForm, PATIENCE, Shows, Wish, door, printable, segment, word};
+use super::{Door, OutputForm, PATIENCE, printable, segment, word};
+use crate::config::{Config, SystemEnvironment};
 
 /// Which connections end.
 pub(crate) struct AllOf {
@@ -55,27 +56,24 @@ fn is_meant(what: &AllOf) -> bool {
 }
 
 fn carried_out(config: &Path, what: &AllOf) -> Result<Value, String> {
-    let door = door(config)?;
+    let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
+    let door = Door::find(&config)?;
     let path = format!("/admin/providers/{}", segment(&what.provider));
-    let wish = |method, path, body| Wish { method, path, body, shows: Shows::Status, patience: PATIENCE };
     let body = json!({"user_id": what.user});
-    let mut report = door.ask(&wish(Method::POST, format!("{path}/revoke"), Some(body)))?;
+    let mut report = door.ask(&Method::POST, &format!("{path}/revoke"), Some(&body), PATIENCE)?;
     let whose = what.user.as_ref().map(|user| format!("?user_id={}", segment(user))).unwrap_or_default();
-    let further = wish(Method::GET, format!("{path}/revoked{whose}"), None);
+    let further = format!("{path}/revoked{whose}");
     let deadline = Instant::now() + what.wait;
     while !is_over(&report) && Instant::now() < deadline {
         std::thread::sleep(LOOK_AGAIN);
-        follow(&door, &further, &mut report);
+        // A report that cannot be followed stays as it was: what had to be done at once is done.
+        if let (Ok(Value::Object(news)), Value::Object(report)) =
+            (door.ask(&Method::GET, &further, None, PATIENCE), &mut report)
+        {
+            report.extend(news);
+        }
     }
     Ok(report)
-}
-
-/// A report that cannot be followed stays as it was: what had to be done at once is done.
-fn follow(door: &Door, further: &Wish, report: &mut Value) {
-    let Ok(Value::Object(news)) = door.ask(further) else { return };
-    if let Value::Object(report) = report {
-        report.extend(news);
-    }
 }
 
 fn is_over(report: &Value) -> bool {
