@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use crate::{CANARY, RedisServer, Request, Upstream};
 
+mod process;
+
 /// Where a gateway keeps its records.
 #[derive(Clone, Copy)]
 pub enum Store<'a> {
@@ -148,12 +150,6 @@ impl Gateway {
         let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
         gateway.await_listening();
         gateway
-    }
-
-    /// Kills it, as a crash would.
-    pub fn kill(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 
     /// Kills it, and starts it again with the same configuration and the same store.
@@ -306,7 +302,11 @@ pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let folder = test.parent().and_then(Path::parent).expect("target/debug");
     let binary = folder.join("ath-gateway");
-    assert!(binary.exists(), "{} is missing: run `cargo build --workspace` first", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run `cargo build --workspace --features gateway/failpoints` first",
+        binary.display()
+    );
     binary
 }
 
