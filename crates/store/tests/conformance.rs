@@ -245,7 +245,8 @@ async fn resealing(bench: &Bench) {
     store.announce(&key("resealed")).await.expect("answers");
     let seen = heard_until(&mut changes, "resealed").await;
     let told = seen.iter().filter(|change| **change == Invalidation::Key(key("sealed"))).count();
-    assert!((1..=2).contains(&told), "the swap alone was announced: {seen:?}");
+    // Here, by the script, and in a cluster once more at the node where everybody listens.
+    assert!((1..=3).contains(&told), "the swap alone was announced: {seen:?}");
 
     one(store, put("short seal", b"a", Life::For(Duration::from_millis(500)))).await;
     bench.pass(Duration::from_millis(200)).await;

@@ -92,10 +92,6 @@ fn what_is_wrong_with_a_redis() {
             "5:1: store.client_cert_file: has no key; add client_key_file",
         ),
         ("wait_for_disk = true", "3:1: store.wait_for_disk: is for Redis alone; add url, or remove it"),
-        (
-            &format!("{master}\npath = \"x\""),
-            "5:1: store.path: is for the embedded store, and sentinels names a Redis; remove one of them",
-        ),
     ] {
         assert_eq!(found(text), [format!("gateway.toml:{expected}")], "{text}");
     }
