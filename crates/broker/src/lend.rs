@@ -80,6 +80,9 @@ impl Broker {
     async fn working_connection(&self, caller: &Caller, provider: &Provider) -> Result<Held<Connection>, BrokerError> {
         let found = self.vault.get_marked::<Connection>(&caller.known().connection).await?;
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
+        if held.body.era < self.era(&provider.id).await? {
+            return Err(BrokerError::TokenRevoked);
+        }
         let moved = mark != provider.fingerprint();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
             return Err(self.reconnect_required(caller));
