@@ -1,3 +1,7 @@
 //! What is so for Redis alone.
 
+mod access;
+mod failover;
+mod failures;
+mod garbage;
 mod leases;
