@@ -111,6 +111,7 @@ impl Broker {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
+                self.heed_refusal(provider, &error);
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
@@ -187,6 +188,7 @@ impl Broker {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let tokens = provider.oauth.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
+        self.provider_answered(provider);
         let identity = provider.oauth.identify(http, &tokens).await?;
         Ok((tokens, identity))
     }

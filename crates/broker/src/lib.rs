@@ -16,6 +16,7 @@ mod connections;
 mod consent;
 mod documents;
 mod error;
+mod keys;
 mod lend;
 mod limits;
 mod people;
@@ -41,6 +42,9 @@ pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, N
 pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use keys::{
+    GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
+};
 pub use limits::Limits;
 pub use provider::{NamesItself, Provider, ReturnPath};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};

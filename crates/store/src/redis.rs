@@ -34,7 +34,9 @@ use crate::redis::node::{Lane, Safety};
 use crate::redis::slot::Slot;
 use crate::redis::worth::Worth;
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+};
 
 /// How Redis is used.
 #[derive(Debug, Clone)]
@@ -162,6 +164,26 @@ impl Store for RedisStore {
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
         let members: Vec<String> = self.query(index.as_str(), self.commands.scan(index), Lane::Read).await?;
         members.iter().map(|key| Key::parse(key).map_err(|_| StoreError::Corrupt(index.as_str().to_owned()))).collect()
+    }
+
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
+        let mut nodes = self.fleet.nodes();
+        nodes.sort_by_key(|node| node.address().to_string());
+        let (number, at) = from.and_then(|from| from.0.split_once('/')).unwrap_or(("0", "0"));
+        let number: usize = number.parse().map_err(|_| crate::mixed_up())?;
+        let Some(node) = nodes.get(number) else { return Ok(Page { records: Vec::new(), next: None }) };
+        let mut answers = node.run(vec![self.commands.names(at)], Lane::Read).await?.each;
+        let answer = answers.pop().ok_or_else(crate::mixed_up)?.map_err(failure::Failure::from)?;
+        let (next, names): (String, Vec<String>) = node::expect(node, answer)?;
+        let keys: Vec<Key> = names.iter().filter_map(|name| self.commands.key_of(name)).collect();
+        let next = match next.as_str() {
+            "0" if number + 1 >= nodes.len() => None,
+            "0" => Some(Cursor(format!("{}/0", number + 1))),
+            next => Some(Cursor(format!("{number}/{next}"))),
+        };
+        let values = futures_util::future::try_join_all(keys.iter().map(|key| self.get(key))).await?;
+        let records = keys.into_iter().zip(values).filter_map(|(key, record)| record.map(|record| (key, record)));
+        Ok(Page { records: records.collect(), next })
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {

@@ -52,7 +52,7 @@ pub(crate) use provider::ProviderConfig;
 pub(crate) use redis::RedisConfig;
 pub(crate) use report::{Problems, Warning};
 pub(crate) use sign_in::SignInConfig;
-pub(crate) use store::{JournalConfig, KeySource, StoreConfig, StoreKind};
+pub(crate) use store::{JournalConfig, KeyPlace, StoreConfig, StoreKind};
 
 use key::Key;
 use reader::{Context, Table};

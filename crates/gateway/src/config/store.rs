@@ -15,7 +15,7 @@ pub(crate) struct StoreConfig {
     /// The folder of the embedded store.
     pub(crate) path: PathBuf,
     /// What seals records.
-    pub(crate) keys: KeySource,
+    pub(crate) keys: KeyPlace,
     /// Where new tokens are kept until the store has them.
     pub(crate) journal: JournalConfig,
 }
@@ -40,7 +40,7 @@ pub(crate) enum StoreKind {
 
 /// Where the sealing keys come from.
 #[derive(Debug)]
-pub(crate) enum KeySource {
+pub(crate) enum KeyPlace {
     /// These, at least one; the first seals.
     Given(Vec<SealingKey>),
     /// This file, which is made at the first start.
@@ -54,7 +54,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
     let journal = journal(table, &path);
     let Some(name) = redis::named(table) else {
         redis::refuse_leftovers(table);
-        let keys = keys.unwrap_or_else(|| KeySource::File(path.join("sealing.key")));
+        let keys = keys.unwrap_or_else(|| KeyPlace::File(path.join("sealing.key")));
         return Some(StoreConfig { kind: StoreKind::Embedded, path, keys, journal: journal? });
     };
     if let Some(place) = table.written(&PATH) {
@@ -85,7 +85,7 @@ fn journal(table: &Table<'_>, data: &Path) -> Option<JournalConfig> {
     Some(found.value)
 }
 
-fn given_keys(table: &Table<'_>) -> Option<KeySource> {
+fn given_keys(table: &Table<'_>) -> Option<KeyPlace> {
     let written = secrets::list(table, &KEYS_KEY)?;
     let keys = written.into_iter().filter_map(|kept| {
         let key = SealingKey::parse(&kept.value);
@@ -94,7 +94,7 @@ fn given_keys(table: &Table<'_>) -> Option<KeySource> {
         }
         key.ok()
     });
-    Some(KeySource::Given(keys.collect()))
+    Some(KeyPlace::Given(keys.collect()))
 }
 
 pub(super) const KEYS: &[Key] = &[

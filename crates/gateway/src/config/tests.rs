@@ -84,7 +84,7 @@ fn what_is_left_out_has_its_default() {
     assert!(config.gateway.tls.is_none());
     assert!(matches!(config.store.kind, StoreKind::Embedded));
     assert_eq!(config.store.path, Path::new("./data"));
-    assert!(matches!(&config.store.keys, KeySource::File(path) if path == Path::new("./data/sealing.key")));
+    assert!(matches!(&config.store.keys, KeyPlace::File(path) if path == Path::new("./data/sealing.key")));
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".to_owned() });
     let lifetimes = [config.lifetimes.token, config.lifetimes.approval, config.lifetimes.browser];
     assert_eq!(lifetimes.map(|lifetime| lifetime.as_secs()), [3600, 7_776_000, 43_200]);
@@ -161,7 +161,7 @@ fn what_is_written_holds() {
     assert_eq!((login.password.as_deref(), login.database), (Some("hunter2"), 2));
     assert!(redis.servers.encryption.is_some());
     assert_eq!((redis.prefix.as_str(), redis.replicas_to_wait_for), ("gateway:", 1));
-    assert!(matches!(&config.store.keys, KeySource::Given(keys) if keys.len() == 2));
+    assert!(matches!(&config.store.keys, KeyPlace::Given(keys) if keys.len() == 2));
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, filter: "warn,proxy=debug".to_owned() });
     assert_eq!(config.lifetimes.token, Duration::from_secs(600));
     assert_eq!(

@@ -41,6 +41,18 @@ impl Commands {
         command("SMEMBERS", &self.index(index))
     }
 
+    /// Some of the names under the prefix, whatever they are of.
+    pub(super) fn names(&self, cursor: &str) -> Cmd {
+        let mut command = command("SCAN", cursor);
+        command.arg("MATCH").arg(format!("{}*", literal(&self.prefix))).arg("COUNT").arg(crate::PAGE);
+        command
+    }
+
+    /// The record that a name in Redis is of; `None` for leases, fences, indexes and whatever else is no record.
+    pub(super) fn key_of(&self, name: &str) -> Option<Key> {
+        Key::parse(name.strip_prefix(&self.prefix)?).ok()
+    }
+
     /// Tells everybody that these records changed. It writes, so that a primary that was cut off cannot confirm it.
     pub(super) fn announce(&self, keys: &[&Key]) -> Cmd {
         let mut command = script(include_str!("scripts/announce.lua"), &[self.announced()]);
@@ -124,6 +136,11 @@ impl Commands {
                 command.arg(held_value(lease));
                 command
             }
+            Write::Reseal { key, read, bytes } => {
+                let mut command = script(include_str!("scripts/reseal.lua"), &[self.record(key)]);
+                command.arg(encode(read.version, &read.bytes)).arg(encode(read.version, bytes));
+                command
+            }
             Write::Delete { key } => {
                 let mut command = script(include_str!("scripts/delete.lua"), &[self.record(key)]);
                 command.arg(&self.channel).arg(key.as_str());
@@ -186,6 +203,7 @@ pub(super) fn slot(write: &Write) -> Slot {
         Write::Put { key, .. } | Write::Insert { key, .. } | Write::Swap { key, .. } | Write::Delete { key } => {
             Slot::of(key.as_str())
         }
+        Write::Reseal { key, .. } => Slot::of(key.as_str()),
         Write::SwapFenced { lease, .. } => Slot::of(lease.key.as_str()),
         Write::List { index, .. } | Write::Unlist { index, .. } => Slot::of(index.as_str()),
     }
@@ -195,7 +213,7 @@ pub(super) fn slot(write: &Write) -> Slot {
 pub(super) fn outcome(write: &Write, answer: &Value) -> Written {
     let done = match write {
         Write::Insert { .. } => !matches!(answer, Value::Nil),
-        Write::Swap { .. } | Write::SwapFenced { .. } => {
+        Write::Swap { .. } | Write::SwapFenced { .. } | Write::Reseal { .. } => {
             u64::from_redis_value(answer.clone()).is_ok_and(|done| done == 1)
         }
         Write::Put { .. } | Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => true,
@@ -210,6 +228,12 @@ pub(super) fn decode(key: &Key, value: &[u8]) -> Result<Record, StoreError> {
 
 fn encode(version: Version, bytes: &[u8]) -> Vec<u8> {
     [version.number().to_be_bytes().as_slice(), bytes].concat()
+}
+
+/// A pattern that matches `text` alone, whatever is in it.
+fn literal(text: &str) -> String {
+    let special = |char| matches!(char, '*' | '?' | '[' | ']' | '^' | '-' | '\\');
+    text.chars().flat_map(|char| special(char).then_some('\\').into_iter().chain([char])).collect()
 }
 
 fn held_value(lease: &Lease) -> String {
