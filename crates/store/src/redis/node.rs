@@ -110,6 +110,9 @@ impl Node {
         if let Some(down) = self.beats.down() {
             return Err(down);
         }
+        if lane != Lane::Plain && self.is_forsaken() {
+            return Err(FORSAKEN);
+        }
         match lane {
             Lane::Plain => self.reads.run(&commands).await,
             Lane::Read => {
@@ -144,6 +147,11 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Whether replicas confirm that this is the primary.
+    pub(super) async fn vouched(&self) -> Result<(), Failure> {
+        self.run(vec![redis::cmd("PING")], Lane::Read).await.map(drop)
     }
 
     /// What an answer was worth, since it was of no sense.
@@ -187,6 +195,12 @@ impl Node {
         Ok(answers)
     }
 
+    /// Whether no replica has confirmed for so long that asking is of no use.
+    fn is_forsaken(&self) -> bool {
+        self.safety.replicas > 0
+            && self.proven.borrow().as_ref().is_some_and(|proof| proof.sent.elapsed() > LONGEST_WAIT)
+    }
+
     async fn prove(&self, run: &Arc<str>) -> Result<(), Failure> {
         if self.safety.replicas == 0 {
             return Ok(());
@@ -197,7 +211,7 @@ impl Node {
         };
         match tokio::time::timeout(PROOF_PATIENCE, proven.wait_for(holds)).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(Failure::Unusable("no replica confirms that this server still is the primary")),
+            _ => Err(FORSAKEN),
         }
     }
 }
@@ -210,6 +224,7 @@ pub(super) fn expect<T: FromRedisValue>(node: &Node, answer: redis::Value) -> Re
     })
 }
 
+const FORSAKEN: Failure = Failure::Unusable("too few replicas confirm that this server still is the primary");
 const WRITERS: usize = 3;
 const LONGEST_WAIT: Duration = Duration::from_millis(1500);
 const BEAT_WAIT: Duration = Duration::from_millis(350);

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use store::{Durability, Key, Kind, Life, RedisServers, RedisStore, Store, StoreError, Write, Written};
+use store::{Durability, Key, Kind, Life, RedisOptions, RedisServers, RedisStore, Store, StoreError, Write, Written};
 
 use crate::options;
 use crate::server::RedisServer;
@@ -106,6 +106,22 @@ async fn a_slow_server_is_waited_for_or_refused() {
     refuses_in_time(&store, "answers after five seconds").await;
     proxy.heal();
     recovers_within(&store, Duration::from_secs(7), "a server that was slow, behind answers that are still late").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_replica_nothing_is_acknowledged() {
+    let server = RedisServer::start(&["--repl-diskless-sync-delay", "0"]);
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &server.port().to_string()]);
+    until("the replica follows", || replica.client().command(&["INFO", "replication"]).contains("link_status:up"));
+    let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
+    let store = RedisStore::connect(server.servers(), options).await.expect("connects");
+    recovers_within(&store, Duration::from_secs(2), "the first proof").await;
+    assert_eq!(store.health().await.expect("is well"), Durability::Durable);
+    replica.signal("-STOP");
+    refuses_in_time(&store, "a frozen replica").await;
+    assert!(store.health().await.is_err(), "it is not ready");
+    replica.signal("-CONT");
+    recovers_within(&store, Duration::from_secs(2), "a thawed replica").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

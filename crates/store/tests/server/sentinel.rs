@@ -80,6 +80,10 @@ impl Watched {
         self.at(port).1.cut();
     }
 
+    pub(crate) fn kill(&self, port: u16) {
+        self.at(port).0.signal("-KILL");
+    }
+
     /// The way to it from inside.
     pub(crate) fn inner_url(&self, port: u16) -> String {
         self.at(port).0.url()

@@ -1,7 +1,8 @@
 use ::store::{RedisDisk, RedisTopology};
 
 use super::{CANARY, Fake, GATEWAY, PROVIDER, lines};
-use crate::config::{Config, RedisConfig, StoreKind};
+use crate::config::redis::RedisConfig;
+use crate::config::{Config, StoreKind};
 
 fn redis(store: &str, environment: &Fake) -> RedisConfig {
     let text = format!("{GATEWAY}{}[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}", PROVIDER);
