@@ -208,6 +208,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         tls,
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
+        expired: config.expired,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))
