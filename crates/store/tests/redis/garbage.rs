@@ -53,11 +53,11 @@ fn serve(mut client: TcpStream, server: u16, lie: &Mutex<Option<Vec<u8>>>, told:
             // Some of the connections break off afterwards, as truncated answers do.
             Some(answer) => {
                 let number = told.fetch_add(1, Ordering::Relaxed);
-                client.write_all(&answer).map(|()| {
-                    if number % 3 == 0 {
-                        drop(client.shutdown(std::net::Shutdown::Both))
-                    }
-                })
+                let sent = client.write_all(&answer);
+                if number.is_multiple_of(3) {
+                    let _ = client.shutdown(std::net::Shutdown::Both);
+                }
+                sent
             }
             None => upstream.write_all(chunk.get(..length).unwrap_or_default()),
         };
@@ -109,7 +109,7 @@ fn reply() -> impl Strategy<Value = Vec<u8>> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop::collection::vec(inner, 0..4).prop_map(|parts| {
             let mut reply = format!("*{}\r\n", parts.len()).into_bytes();
-            parts.into_iter().for_each(|part| reply.extend(part));
+            reply.extend(parts.concat());
             reply
         })
     })
