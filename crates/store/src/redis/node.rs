@@ -123,15 +123,16 @@ impl Node {
             Lane::Write => {
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
                 let link = self.writes.get(number % WRITERS).ok_or(Failure::MixedUp)?;
-                self.confirmed(link, commands, LONGEST_WAIT).await
+                self.confirmed(link, commands, LONGEST_WAIT, self.safety.disk).await
             }
         }
     }
 
     /// A heartbeat: the answer to the first command, from a primary that is proven by it.
     pub(super) async fn beat(&self, command: Cmd) -> Result<Arc<str>, Failure> {
+        // Nobody minds losing a heartbeat: the disk is not waited for.
         let sent = Instant::now();
-        let answers = self.confirmed(&self.beats, vec![command], BEAT_WAIT).await?;
+        let answers = self.confirmed(&self.beats, vec![command], BEAT_WAIT, RedisDisk::AsConfigured).await?;
         for answer in answers.each {
             answer?;
         }
@@ -161,7 +162,13 @@ impl Node {
     }
 
     /// Sends commands, and waits until what they wrote is durable.
-    async fn confirmed(&self, link: &Link, mut commands: Vec<Cmd>, longest: Duration) -> Result<Answers, Failure> {
+    async fn confirmed(
+        &self,
+        link: &Link,
+        mut commands: Vec<Cmd>,
+        longest: Duration,
+        disk: RedisDisk,
+    ) -> Result<Answers, Failure> {
         let longest = super::commands::millis(longest);
         let mut waits: Vec<(Cmd, u32)> = Vec::new();
         if self.safety.replicas > 0 {
@@ -169,7 +176,7 @@ impl Node {
             wait.arg(self.safety.replicas).arg(longest);
             waits.push((wait, self.safety.replicas));
         }
-        if self.safety.disk == RedisDisk::Awaited {
+        if disk == RedisDisk::Awaited {
             let mut wait = redis::cmd("WAITAOF");
             wait.arg(1).arg(0).arg(longest);
             waits.push((wait, 1));
