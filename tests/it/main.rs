@@ -18,6 +18,7 @@ mod program;
 mod provider_faults;
 mod proxying;
 mod reconnecting;
+mod redis;
 mod refreshing;
 mod sign_in;
 mod way;

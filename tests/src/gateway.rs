@@ -18,6 +18,8 @@ pub enum Store<'a> {
     Folder(&'a Path),
     /// In this Redis: as many as you like.
     Redis(&'a RedisServer),
+    /// In the Redis that these lines of `[store]` say.
+    Written(&'a str),
 }
 
 /// How a gateway is started.
@@ -135,6 +137,7 @@ impl Gateway {
                 audit.display().to_string()
             ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
+            Store::Written(lines) => format!("{lines}\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(

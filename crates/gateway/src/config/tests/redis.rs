@@ -5,7 +5,7 @@ use crate::config::redis::RedisConfig;
 use crate::config::{Config, StoreKind};
 
 fn redis(store: &str, environment: &Fake) -> RedisConfig {
-    let text = format!("{GATEWAY}{}[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}", PROVIDER);
+    let text = format!("{GATEWAY}{PROVIDER}[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}");
     match Config::parse("gateway.toml", &text, environment) {
         Ok((config, _)) => match config.store.kind {
             StoreKind::Redis(redis) => *redis,
@@ -16,7 +16,7 @@ fn redis(store: &str, environment: &Fake) -> RedisConfig {
 }
 
 fn found(store: &str) -> Vec<String> {
-    let text = format!("[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}\n{GATEWAY}{}", PROVIDER);
+    let text = format!("[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}\n{GATEWAY}{PROVIDER}");
     lines(&text, &Fake::new())
 }
 
