@@ -8,6 +8,7 @@ mod conformance;
 mod consent;
 mod handshake;
 mod house;
+mod keys;
 mod limits;
 mod operating;
 mod program;

@@ -170,6 +170,10 @@ impl Store for EmbeddedStore {
 
     async fn propagated(&self) {}
 
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     async fn health(&self) -> Result<Durability, StoreError> {
         // An empty batch goes through the writer and the disk.
         self.apply(Operation::Batch(Vec::new())).await.map(|_| Durability::Durable)

@@ -77,6 +77,11 @@ pub trait Store: Send + Sync {
     /// or what it remembers is no longer fresh.
     async fn propagated(&self);
 
+    /// Whether this process has the store for itself.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Whether the store answers, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;
 }

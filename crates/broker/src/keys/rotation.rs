@@ -6,7 +6,7 @@ use secret::{KeyId, KeyRing, OpenError};
 use store::{Cursor, Key, Kind, Lease, Page, Record, Write, Written};
 use tokio::time::Instant;
 
-use super::marks::{Mark, call};
+use super::marks::{HOLDS, Mark, call};
 use super::view::RotationView;
 use crate::vault::Vault;
 use crate::{Broker, BrokerError};
@@ -113,11 +113,23 @@ impl Broker {
             let pass = self.pass(lease).await?;
             let met = pass.met;
             self.rotation_state(|rotation| rotation.census = pass.census);
-            let still_sealing = self.still_sealing().await?;
-            let forever = !still_sealing.is_empty();
-            self.rotation_state(|rotation| rotation.still_sealing = still_sealing);
-            if met == 0 || forever {
+            if met == 0 {
+                self.await_sealers().await?;
                 return self.set_unused().await;
+            }
+            tokio::time::sleep(BETWEEN_PASSES).await;
+        }
+    }
+
+    /// Gives gateways that seal with a key that is left the time to take the new one; one that crashed is forgotten by then.
+    async fn await_sealers(&self) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + HOLDS;
+        loop {
+            let still_sealing = self.still_sealing().await?;
+            let nobody = still_sealing.is_empty();
+            self.rotation_state(|rotation| rotation.still_sealing = still_sealing);
+            if nobody || Instant::now() >= deadline {
+                return Ok(());
             }
             tokio::time::sleep(BETWEEN_PASSES).await;
         }
