@@ -1,7 +1,7 @@
 //! The sealing keys change under a running gateway: nothing is lost, nothing is refused, and no key goes before its time.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -141,10 +141,11 @@ impl House {
         let kinds =
             ["connection", "grant", "token", "user", "identity", "agent", "client", "session", "jti", "browser"];
         let names: Vec<String> = kinds.iter().flat_map(|kind| redis.keys(&format!("ath:{kind}:*"))).collect();
+        let mut stream =
+            BufReader::new(TcpStream::connect(redis.url().trim_start_matches("redis://")).expect("connects"));
         let mut found = Vec::new();
         for name in names {
-            let asked = Command::new("redis-cli").args(["-u", &redis.url(), "--raw", "get", &name]).output();
-            let value = asked.expect("redis-cli comes with redis-server").stdout;
+            let value = value_of(&mut stream, &name);
             let mark = usize::from(value[8]);
             let sealed = &value[9 + mark..];
             assert!(!String::from_utf8_lossy(&value).contains(tests::CANARY), "{name} holds a token");
@@ -153,6 +154,18 @@ impl House {
         }
         found
     }
+}
+
+fn value_of(stream: &mut BufReader<TcpStream>, name: &str) -> Vec<u8> {
+    let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{name}\r\n", name.len());
+    stream.get_mut().write_all(command.as_bytes()).expect("sent");
+    let mut head = String::new();
+    stream.read_line(&mut head).expect("an answer");
+    let length: usize = head.trim_start_matches('$').trim().parse().expect("a value");
+    let mut value = vec![0; length + 2];
+    stream.read_exact(&mut value).expect("all of it");
+    value.truncate(length);
+    value
 }
 
 /// From registration to a token that works.
@@ -237,7 +250,7 @@ fn two_gateways_change_their_key_under_load_and_then_do_without_the_old_one() {
             house.write_keys(number, &["new", "old"]);
         }
         let said = operate(&house.gateways[1], &["keys", "rotate"]);
-        assert!(said.contains("finished: 4") && said.contains(&format!("to key {}", id(NEW))), "{said}");
+        assert!(said.contains("finished: ") && said.contains(&format!("to key {}, 0 left", id(NEW))), "{said}");
     });
     assert!(calls > 10, "{calls} calls");
     let dumped = house.dumped();
