@@ -366,19 +366,20 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             "The list commands of `ath-gateway` print the names that there are.",
         )
         .with_detail("what", json!(what)),
-        BrokerError::AccountElsewhere | BrokerError::NotSignedIn => Refusal::request(
+        BrokerError::AccountElsewhere | BrokerError::NotSignedIn | BrokerError::Reconnect(_) => Refusal::request(
             StatusCode::FORBIDDEN,
             "not_signed_in",
             "This is for the person in their browser.",
             "Open the page in a browser.",
         ),
-        BrokerError::ReconnectRequired { provider } => Refusal::new(
+        BrokerError::ReconnectRequired { provider, reconnect_url } => Refusal::new(
             C::OAuthError,
             "reconnect_required",
             "The person has to sign in at the provider again.",
-            "Begin a new consent with POST /ath/authorize and hand authorization_url to the person.",
+            "Do not repeat the call. Hand details.reconnect_url to the person; once they have signed in there, this token works again.",
         )
-        .with_detail("provider_id", json!(provider)),
+        .with_detail("provider_id", json!(provider))
+        .with_detail("reconnect_url", json!(reconnect_url)),
         BrokerError::Provider { reason, retry_after, .. } => {
             let refusal = Refusal::new(
                 C::OAuthError,

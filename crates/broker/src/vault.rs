@@ -110,6 +110,16 @@ impl Vault {
         written.first().copied().ok_or(BrokerError::Contention)
     }
 
+    /// Seals what is handed out instead of stored, bound to its kind alone.
+    pub(crate) fn seal_handed_out(&self, kind: &str, plain: &[u8]) -> Result<Vec<u8>, BrokerError> {
+        Ok(self.keys().seal(self.entropy.as_ref(), &handed_out(kind), plain)?)
+    }
+
+    /// Opens it again.
+    pub(crate) fn open_handed_out(&self, kind: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.keys().open(&handed_out(kind), sealed)
+    }
+
     /// `fingerprint` is authenticated, and readable without the key, so that a provider that moved can be told from a forgery.
     pub(crate) fn seal<T: Body>(
         &self,
@@ -194,4 +204,9 @@ fn marked(fingerprint: &[u8], sealed: &[u8]) -> Result<Vec<u8>, BrokerError> {
 fn split(record: &Record) -> Result<(&[u8], &[u8]), OpenError> {
     let (mark, rest) = record.bytes.split_first().ok_or(OpenError::Format)?;
     rest.split_at_checked(usize::from(*mark)).ok_or(OpenError::Format)
+}
+
+/// No record is of this kind.
+fn handed_out(kind: &str) -> AssociatedData {
+    AssociatedData::new("handed out", kind, 0, &[])
 }

@@ -1,7 +1,7 @@
 //! The pages' one table from refusal to status and words for people.
 
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, ProxyProblem, SignInError};
+use broker::{BrokerError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
 use protocol::ErrorCode;
 use secret::OpenError;
@@ -173,6 +173,7 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "You are signed in at this gateway as one person, and the account you just used at the service was connected by another.",
             "If both are you, or somebody else used this browser before: sign out at this gateway, then go back to the agent and begin again.",
         ),
+        BrokerError::Reconnect(error) => reconnect_words(*error),
         BrokerError::NotSignedIn => (
             StatusCode::FORBIDDEN,
             "You are not signed in",
@@ -238,6 +239,30 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         | BrokerError::ForeignToken => {
             (bad, "This request cannot be answered", "Something in it is not as it should be.", AGAIN)
         }
+    }
+}
+
+/// The rows for links that lead nowhere.
+fn reconnect_words(error: ReconnectError) -> (StatusCode, &'static str, &'static str, &'static str) {
+    match error {
+        ReconnectError::Unknown => (
+            StatusCode::NOT_FOUND,
+            "This link is not known",
+            "It may be mistyped or cut off, or it is of another gateway.",
+            "Let the agent try once more: it gets a new link where one is needed.",
+        ),
+        ReconnectError::Expired => (
+            StatusCode::GONE,
+            "This link has expired",
+            "A link to reconnect is good for thirty days.",
+            "Let the agent try once more: it gets a new link where one is needed.",
+        ),
+        ReconnectError::Ended => (
+            StatusCode::GONE,
+            "There is nothing to reconnect",
+            "What this link was for was ended meanwhile: the account was disconnected, or the agent's access to it taken back.",
+            "Nothing was done. If the agent should have access again, go to it and let it ask you.",
+        ),
     }
 }
 

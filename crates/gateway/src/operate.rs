@@ -237,6 +237,14 @@ fn connection(connection: &Value) -> String {
         word(connection, "provider_name"),
         word(connection, "connected"),
     );
+    if connection.get("reason").is_some_and(Value::is_string) {
+        let _ = writeln!(text, "  {}: {}", word(connection, "reason"), word(connection, "says"));
+    }
+    for (name, says) in [("since", "since"), ("next_attempt", "tried again at"), ("reconnect_url", "for its owner:")] {
+        if connection.get(name).is_some_and(Value::is_string) {
+            let _ = writeln!(text, "  {says} {}", word(connection, name));
+        }
+    }
     for agent in connection.get("agents").and_then(Value::as_array).into_iter().flatten() {
         let scopes = words(agent, "scopes", "nothing");
         let _ = writeln!(text, "  {}  {}: {scopes}", word(agent, "client_id"), word(agent, "agent_name"));

@@ -125,10 +125,14 @@ pub(crate) fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
 pub(crate) async fn open_store(config: &StoreConfig, instance: &str) -> Result<Arc<dyn Store>, WiringError> {
     match &config.kind {
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
-        StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
-            let member = instance.to_owned();
-            let options = RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
-            Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
+        StoreKind::Redis(config) => {
+            let options = RedisOptions {
+                member: instance.to_owned(),
+                prefix: config.prefix.clone(),
+                replicas_to_wait_for: config.replicas_to_wait_for,
+                disk: config.disk,
+            };
+            Ok(Arc::new(RedisStore::connect(config.servers.clone(), options).await?))
         }
     }
 }
@@ -204,6 +208,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         tls,
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
+        expired: config.expired,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

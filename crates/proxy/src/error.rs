@@ -94,6 +94,9 @@ pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
     if let ProxyError::Denied { wanted } = error {
         details.insert("wanted_scopes".to_owned(), json!(wanted));
     }
+    if let ProxyError::Broker(BrokerError::ReconnectRequired { reconnect_url, .. }) = error {
+        details.insert("reconnect_url".to_owned(), json!(reconnect_url));
+    }
     let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let mut response = Response::new(ProxyBody::full(body));
@@ -253,7 +256,7 @@ fn broker_row(error: &BrokerError) -> Row {
             ErrorCode::OAuthError,
             "reconnect_required",
             "The person has to sign in at the provider again.",
-            "Do not repeat the call. Begin a new consent with POST /ath/authorize and hand authorization_url to the person.",
+            "Do not repeat the call. Hand details.reconnect_url to the person; once they have signed in there, this token works again.",
         ),
         BrokerError::Provider { reason, .. } => new(
             ErrorCode::OAuthError,

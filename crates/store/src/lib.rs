@@ -18,7 +18,10 @@ pub use embedded::EmbeddedStore;
 pub use key::{Index, Key, KeyError, Kind};
 pub use memory::MemoryStore;
 pub use record::{Cursor, Life, Page, Record, Version, Write, Written};
-pub use redis::{RedisOptions, RedisStore};
+pub use redis::{
+    RedisAddress, RedisAddressError, RedisDisk, RedisLogin, RedisOptions, RedisServers, RedisStore, RedisTls,
+    RedisTopology,
+};
 pub use watchers::Observer;
 
 use std::sync::Arc;

@@ -24,6 +24,7 @@ mod pem;
 mod provider;
 mod providers;
 mod reader;
+mod redis;
 mod report;
 mod secrets;
 mod sign_in;

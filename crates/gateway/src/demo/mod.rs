@@ -11,6 +11,7 @@ mod web;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use helpdesk::Helpdesk;
 use protocol::Clock;
@@ -133,6 +134,6 @@ fn new_helpdesk(ports: &Ports) -> Helpdesk {
     Helpdesk::new(
         settings,
         Arc::new(|bytes: &mut [u8]| secret::Entropy::fill(&SystemEntropy, bytes)),
-        Arc::new(|| SystemClock.now().as_secs()),
+        Arc::new(|| Duration::from_secs(SystemClock.now().as_secs())),
     )
 }

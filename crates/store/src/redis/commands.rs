@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::lease::Taker;
+use super::slot::Slot;
 use crate::{Index, Key, Lease, Life, Record, StoreError, Version, Write, Written};
 
 /// Makes commands, with every key under one prefix.
@@ -52,10 +53,19 @@ impl Commands {
         Key::parse(name.strip_prefix(&self.prefix)?).ok()
     }
 
-    pub(super) fn announce(&self, key: &Key) -> Cmd {
-        let mut command = command("PUBLISH", &self.channel);
-        command.arg(key.as_str());
+    /// Tells everybody that these records changed. It writes, so that a primary that was cut off cannot confirm it.
+    pub(super) fn announce(&self, keys: &[&Key]) -> Cmd {
+        let mut command = script(include_str!("scripts/announce.lua"), &[self.announced()]);
+        command.arg(&self.channel);
+        for key in keys {
+            command.arg(key.as_str());
+        }
         command
+    }
+
+    /// The part of a cluster through which members hear of each other: all of it lies in one slot.
+    pub(super) fn bus(&self) -> Slot {
+        Slot::of(&self.members())
     }
 
     pub(super) fn beat(&self, member: &str, lease: Duration, message: &str) -> Cmd {
@@ -77,7 +87,11 @@ impl Commands {
     }
 
     fn members(&self) -> String {
-        format!("{}members", self.prefix)
+        format!("{}{{bus}}:members", self.prefix)
+    }
+
+    fn announced(&self) -> String {
+        format!("{}{{bus}}:announced", self.prefix)
     }
 
     pub(super) fn acquire(&self, key: &Key, taker: Taker<'_>) -> Cmd {
@@ -180,6 +194,18 @@ impl Commands {
 
     fn index(&self, index: &Index) -> String {
         format!("{}{}", self.prefix, index.as_str())
+    }
+}
+
+/// The record, index or lease that a write is for decides where it goes.
+pub(super) fn slot(write: &Write) -> Slot {
+    match write {
+        Write::Put { key, .. } | Write::Insert { key, .. } | Write::Swap { key, .. } | Write::Delete { key } => {
+            Slot::of(key.as_str())
+        }
+        Write::Reseal { key, .. } => Slot::of(key.as_str()),
+        Write::SwapFenced { lease, .. } => Slot::of(lease.key.as_str()),
+        Write::List { index, .. } | Write::Unlist { index, .. } => Slot::of(index.as_str()),
     }
 }
 
