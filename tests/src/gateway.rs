@@ -230,6 +230,22 @@ impl Gateway {
         serde_json::from_str(&done.said).expect("JSON")
     }
 
+    /// Kills it, and says why it does not start again with what now stands in its folder.
+    #[must_use]
+    pub fn refused_again(&mut self) -> String {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let before = self.log().len();
+        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
+        let mut ended = None;
+        crate::eventually("it does not start", || {
+            ended = self.process.try_wait().expect("a process");
+            ended.is_some()
+        });
+        assert_eq!(ended.and_then(|ended| ended.code()), Some(1), "it says why");
+        self.log().split_off(before)
+    }
+
     /// The folder that it works in.
     #[must_use]
     pub fn folder(&self) -> &Path {
