@@ -9,6 +9,7 @@ mod consent;
 mod expiry;
 mod handshake;
 mod house;
+mod keeping_alive;
 mod limits;
 mod operating;
 mod program;

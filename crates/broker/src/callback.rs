@@ -229,6 +229,7 @@ impl Broker {
                 rotation: older.as_ref().map(|older| older.body.rotation).unwrap_or_default(),
                 connected: self.now(),
                 renewed: None,
+                ends: None,
             };
             let write = match &older {
                 None => {
@@ -240,7 +241,8 @@ impl Broker {
                     Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }
                 }
             };
-            if self.vault.write(write).await? == Written::Done {
+            let writes = std::iter::once(write).chain(self.keep_alive_hint(&key, &connection)).collect();
+            if self.vault.store().batch(writes).await?.first() == Some(&Written::Done) {
                 self.vault.list(User::connections(user), &key).await?;
                 return Ok(id);
             }

@@ -17,6 +17,7 @@ mod connections;
 mod consent;
 mod documents;
 mod error;
+mod keep_alive;
 mod lend;
 mod limits;
 mod people;
@@ -44,6 +45,7 @@ pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, N
 pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use keep_alive::RefreshTokenLife;
 pub use limits::Limits;
 pub use provider::{NamesItself, Provider, ReturnPath};
 pub use reconnect::{ReconnectError, ReconnectPage};

@@ -41,8 +41,11 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let parts = runtime.block_on(wiring::parts(config, shutdown.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
     runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
-    let helpers =
-        [runtime.spawn(parts.broker.clone().tell_providers()), runtime.spawn(parts.broker.clone().keep_refreshes())];
+    let helpers = [
+        runtime.spawn(parts.broker.clone().tell_providers()),
+        runtime.spawn(parts.broker.clone().keep_refreshes()),
+        runtime.spawn(parts.broker.clone().keep_alive()),
+    ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     runtime.block_on(stop_signal())?;
     tracing::info!("stopping: finishing what is under way");
