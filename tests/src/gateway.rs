@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use crate::{CANARY, RedisServer, Request, Upstream};
 
+mod process;
+
 /// Where a gateway keeps its records.
 #[derive(Clone, Copy)]
 pub enum Store<'a> {
@@ -287,7 +289,11 @@ pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let folder = test.parent().and_then(Path::parent).expect("target/debug");
     let binary = folder.join("ath-gateway");
-    assert!(binary.exists(), "{} is missing: run `cargo build --workspace` first", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run `cargo build --workspace --features gateway/failpoints` first",
+        binary.display()
+    );
     binary
 }
 

@@ -12,6 +12,8 @@
 mod agent;
 mod browser;
 mod clock;
+pub mod crashes;
+mod fault_proxy;
 mod gateway;
 mod http1;
 mod impostor;
@@ -25,6 +27,7 @@ mod upstream;
 pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
 pub use clock::MovedClock;
+pub use fault_proxy::{End, FaultProxy, Way, Weather};
 pub use gateway::{Gateway, Launch, Operated, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use impostor::Impostor;

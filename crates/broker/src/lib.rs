@@ -18,6 +18,7 @@ mod consent;
 mod documents;
 mod error;
 mod keep_alive;
+mod keys;
 mod lend;
 mod limits;
 mod people;
@@ -46,6 +47,9 @@ pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, Don
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use keep_alive::RefreshTokenLife;
+pub use keys::{
+    GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
+};
 pub use limits::Limits;
 pub use provider::{NamesItself, Provider, ReturnPath};
 pub use reconnect::{ReconnectError, ReconnectPage};

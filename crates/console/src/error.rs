@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
 use protocol::ErrorCode;
+use secret::OpenError;
 
 use crate::pages::{Problem, render};
 
@@ -72,6 +73,10 @@ fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
             (ErrorCode::InternalError, "store_unavailable")
         }
         BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => (ErrorCode::InternalError, "sealing_key_missing"),
+        BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => {
+            (ErrorCode::InternalError, "record_unreadable")
+        }
         _ => (ErrorCode::StateMismatch, "state_mismatch"),
     }
 }
@@ -199,6 +204,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "It cannot reach its store, so it decides nothing.",
             "Reload this page in a moment.",
         ),
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The gateway cannot answer right now",
+            "It has not got the key to one of its records, so it decides nothing.",
+            "Reload this page in a moment.",
+        ),
         BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "The gateway cannot read its records",
@@ -208,6 +219,7 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         // What only the JSON endpoints can meet.
         BrokerError::Field(_)
         | BrokerError::GrantType
+        | BrokerError::Keys(_)
         | BrokerError::AttestationMissing
         | BrokerError::Attestation(_)
         | BrokerError::AttestationReplayed

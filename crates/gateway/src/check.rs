@@ -3,6 +3,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use broker::Urls;
+use store::RedisTopology;
 
 use crate::config::{Config, Environment, JournalConfig, SignInConfig, StoreKind};
 
@@ -37,7 +38,11 @@ fn summary(config: &Config) -> String {
     let transport = if config.gateway.tls.is_some() { "https" } else { "http" };
     let store = match &config.store.kind {
         StoreKind::Embedded => format!("embedded, in {}", config.store.path.display()),
-        StoreKind::Redis { .. } => "Redis".to_owned(),
+        StoreKind::Redis(redis) => match &redis.servers.topology {
+            RedisTopology::One(_) => "Redis".to_owned(),
+            RedisTopology::Sentinel { sentinels, .. } => format!("Redis, by {} Sentinels", sentinels.len()),
+            RedisTopology::Cluster(_) => "Redis Cluster".to_owned(),
+        },
     };
     let public = config.gateway.public_url.as_str().trim_end_matches('/');
     // Writing to a string does not fail.

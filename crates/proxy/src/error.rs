@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use policy::PathError;
 use protocol::wire::ErrorBody;
 use protocol::{ErrorCode, ScopeSet};
+use secret::OpenError;
 use serde_json::{Map, json};
 
 use crate::body::ProxyBody;
@@ -289,6 +290,15 @@ fn broker_row(error: &BrokerError) -> Row {
                 "store_unavailable",
                 "The gateway cannot reach its store, so it forwards nothing.",
                 "Try again after Retry-After.",
+            )
+        },
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => Row {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            ..new(
+                ErrorCode::InternalError,
+                "sealing_key_missing",
+                "This gateway has not got the key that a record of its store is sealed with, so it forwards nothing.",
+                "Try again after Retry-After; another gateway may have the key already.",
             )
         },
         _ => new(
