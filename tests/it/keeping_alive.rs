@@ -129,7 +129,8 @@ fn a_consent_that_ends_is_said_to_and_begins_anew() {
 
         let mut browser = Browser::new();
         let page = browser.open(connection["reconnect_url"].as_str().expect("a link"));
-        for text in ["has to be reconnected", "can use it for you until", "lets nobody stay connected for longer"] {
+        for text in ["should be reconnected soon", "can use it for you until", "lets nobody stay connected for longer"]
+        {
             assert!(page.says(text), "{text}: {}", page.answer.body_text());
         }
         let page = browser.submit(&page, &[]);
