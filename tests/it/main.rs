@@ -11,6 +11,7 @@ mod embedded;
 mod expiry;
 mod handshake;
 mod house;
+mod keeping_alive;
 mod keys;
 mod kill_switch;
 mod limits;
