@@ -4,6 +4,7 @@
 
 mod attacks;
 mod clients;
+mod clocks;
 mod conformance;
 mod consent;
 mod crashes;
@@ -16,4 +17,5 @@ mod provider_faults;
 mod proxying;
 mod refreshing;
 mod sign_in;
+mod storm;
 mod way;

@@ -16,6 +16,8 @@ pub enum Store<'a> {
     Embedded,
     /// In this Redis: as many as you like.
     Redis(&'a RedisServer),
+    /// In the Redis at this URL.
+    RedisAt(&'a str),
 }
 
 /// How a gateway is started.
@@ -127,6 +129,7 @@ impl Gateway {
                 folder.path().join("data").display().to_string()
             ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
+            Store::RedisAt(url) => format!("url = \"{url}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(

@@ -26,6 +26,12 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Kills it; what was acknowledged is on disk.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

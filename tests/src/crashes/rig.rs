@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use helpdesk::{Outcome, Rotation, Successor};
 
-use crate::{Agent, Answer, Browser, Gateway, Launch, RedisServer, Request, Store, Upstream, free_port};
+use crate::{Agent, Answer, Browser, FaultProxy, Gateway, Launch, RedisServer, Request, Store, Upstream, free_port};
 
 /// What the provider makes of a refresh token that was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,24 +74,46 @@ impl Rig {
     /// The same, with further variables in the environment of all gateways.
     #[must_use]
     pub fn start_with(shelf: Shelf, provider: Provider, settings: &str, environment: &[(&str, String)]) -> Self {
+        let redis = (shelf == Shelf::Redis).then(RedisServer::start);
+        Self::build(provider, settings, environment, redis, None)
+    }
+
+    /// Two gateways on one Redis, the first of which reaches it by way of a proxy with faults.
+    #[must_use]
+    pub fn start_apart(provider: Provider, settings: &str) -> (Self, FaultProxy) {
+        let redis = RedisServer::start();
+        let proxy = FaultProxy::start(redis.port());
+        let url = format!("redis://127.0.0.1:{}", proxy.port());
+        (Self::build(provider, settings, &[], Some(redis), Some(&url)), proxy)
+    }
+
+    fn build(
+        provider: Provider,
+        settings: &str,
+        environment: &[(&str, String)],
+        redis: Option<RedisServer>,
+        first: Option<&str>,
+    ) -> Self {
         let upstream = Upstream::start(free_port(), |told| {
             told.rotation = provider.rotation();
             // Less than the minute before its end in which a token is renewed: every call needs a refresh.
             told.access_token_lifetime = Duration::from_secs(30);
             told.userinfo = false;
         });
-        let redis = (shelf == Shelf::Redis).then(RedisServer::start);
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
         let text = unnamed(&upstream, settings);
         let public_url = format!("http://127.0.0.1:{}", upstream.gateway_port());
-        let rest = format!("[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"60d\"\n\n{text}");
-        let launch = |port| {
+        let rest = format!(
+            "[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"3650d\"\napproval = \"3650d\"\n\n{text}"
+        );
+        let launch = |port, store| {
             Gateway::launch(&Launch { store, port, public_url: &public_url, gateway: "", rest: &rest, environment })
         };
-        let mut gateways = vec![launch(upstream.gateway_port())];
-        if shelf == Shelf::Redis {
-            gateways.push(launch(free_port()));
+        let mut gateways = vec![launch(upstream.gateway_port(), first.map_or(store, Store::RedisAt))];
+        if redis.is_some() {
+            gateways.push(launch(free_port(), store));
         }
+        let shelf = if redis.is_some() { Shelf::Redis } else { Shelf::Embedded };
         let mut agent = Agent::new("Ticket Helper");
         let registered = agent.register(&gateways[0]);
         assert_eq!(registered.status, 201, "{}", registered.body_text());
