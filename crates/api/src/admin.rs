@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use broker::{AgentView, Broker, ConnectionName, ConnectionView, Selection, Switch};
+use broker::{AgentView, Broker, ConnectionName, ConnectionView, KeysView, RotationView, Selection, Switch};
 use protocol::{ClientId, ProviderId, ScopeSet, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -21,6 +21,8 @@ pub fn router() -> Router {
         .route("/admin/agents/{client_id}/suspend", post(suspend))
         .route("/admin/connections", get(connections))
         .route("/admin/connections/{user}/{provider}/{account}", axum::routing::delete(revoke))
+        .route("/admin/keys", get(keys))
+        .route("/admin/keys/rotation", get(rotation).post(rotate))
         .route("/admin/users/{user_id}", axum::routing::delete(delete_user))
         .route("/admin/providers/{provider_id}/suspend", post(suspend_provider))
         .route("/admin/providers/{provider_id}/resume", post(resume_provider))
@@ -87,6 +89,18 @@ async fn revoke(
         None => broker.revoke_connection(&name).await?,
     }
     Ok(done("revoked"))
+}
+
+async fn keys(Extension(broker): Extension<Broker>) -> Result<Json<KeysView>, Refusal> {
+    Ok(Json(broker.sealing_keys().await?))
+}
+
+async fn rotation(Extension(broker): Extension<Broker>) -> Json<RotationView> {
+    Json(broker.key_rotation())
+}
+
+async fn rotate(Extension(broker): Extension<Broker>) -> Result<Json<RotationView>, Refusal> {
+    Ok(Json(broker.rotate_keys().await?))
 }
 
 async fn delete_user(Extension(broker): Extension<Broker>, Path(user): Path<String>) -> Result<Json<Value>, Refusal> {

@@ -1,10 +1,10 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
-use protocol::{ProviderId, Scope, ScopeSet, SessionId, UserId};
+use protocol::{AccountId, ProviderId, Scope, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
 use crate::consent::{Ending, Next, about};
-use crate::records::{Arrived, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
+use crate::records::{Arrived, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
 use crate::text::named;
 use crate::urls::Outcome;
 use crate::vault::{Fingerprint, Held};
@@ -111,6 +111,7 @@ impl Broker {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
+                self.heed_refusal(provider, &error);
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
@@ -156,7 +157,9 @@ impl Broker {
         let live = self.live_browser(browser).await?;
         let (subject, label) = identity.map_or((None, None), |identity| (Some(identity.subject), identity.label));
         let user = self.owner(provider, subject.as_deref(), live.as_ref()).await?;
-        let account = self.account_of(provider, subject.as_deref(), session.resource.as_deref());
+        let renewed = renewed(session, live.as_ref()).filter(|_| subject.is_none());
+        let account =
+            renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
         let granted = granted(tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
         let arrived = Arrived { tokens: Tokens::new(tokens), granted, subject, label, account, user };
@@ -187,6 +190,7 @@ impl Broker {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let tokens = provider.oauth.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
+        self.provider_answered(provider);
         let identity = provider.oauth.identify(http, &tokens).await?;
         Ok((tokens, identity))
     }
@@ -288,6 +292,14 @@ fn granted(tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
         Some(scopes) => scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
         None => asked.clone(),
     }
+}
+
+/// The account that a person came to renew, as far as this browser proves that it is theirs. It stands for the name that some providers do
+/// not give.
+fn renewed(session: &Session, live: Option<&Browser>) -> Option<AccountId> {
+    let renews = session.renews.as_ref()?;
+    let own = live.is_some_and(|browser| browser.user == renews.user && browser.may_use(&session.provider));
+    own.then(|| renews.account.clone())
 }
 
 fn missing(older: &Connection, mark: &Fingerprint, fingerprint: &Fingerprint, granted: &ScopeSet) -> Option<ScopeSet> {

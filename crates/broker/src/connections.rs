@@ -6,9 +6,10 @@ use serde::Serialize;
 use store::{Key, Life, Write, Written};
 
 use crate::complete::holds;
-use crate::records::{Browser, Connection, ConnectionState, Grant, ProviderSwitch, User};
+use crate::condition::Condition;
+use crate::records::{Browser, Connection, Grant, ProviderSwitch, User};
 use crate::text::named;
-use crate::vault::Held;
+use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError};
 
 /// Names a connection: whose, and with which account.
@@ -72,10 +73,11 @@ pub struct ConnectionView {
     pub provider_name: String,
     /// What the provider calls the account.
     pub label: String,
-    /// `connected`, `degraded` or `needs_reconnecting`.
-    pub state: &'static str,
-    /// Why, where it is not connected.
-    pub reason: Option<String>,
+    /// How it does.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// The link for its owner, where only they can make it work again and some agent may use it.
+    pub reconnect_url: Option<String>,
     /// RFC 3339.
     pub connected: String,
     /// What the provider granted.
@@ -206,7 +208,7 @@ impl Broker {
         Ok(())
     }
 
-    async fn own(&self, browser: Option<&str>, name: &ConnectionName) -> Result<Browser, BrokerError> {
+    pub(crate) async fn own(&self, browser: Option<&str>, name: &ConnectionName) -> Result<Browser, BrokerError> {
         let browser = self.live_browser(browser).await?.ok_or(BrokerError::NotSignedIn)?;
         // Another person's connection, and one that is not there, are refused alike.
         if browser.user != name.user || !browser.may_use(&name.provider) {
@@ -306,17 +308,10 @@ impl Broker {
         &self,
         name: &ConnectionName,
         connection: &Connection,
-        mark: &[u8],
+        mark: &Fingerprint,
         grants: &[Grant],
     ) -> Result<ConnectionView, BrokerError> {
         let provider = self.provider(&name.provider).ok();
-        let moved = provider.is_some_and(|provider| provider.fingerprint() != mark);
-        let (state, reason) = match &connection.state {
-            _ if moved => ("needs_reconnecting", Some("the provider has moved".to_owned())),
-            ConnectionState::Connected => ("connected", None),
-            ConnectionState::Degraded { reason, .. } => ("degraded", Some(reason.clone())),
-            ConnectionState::ReconnectRequired { reason, .. } => ("needs_reconnecting", Some(reason.clone())),
-        };
         let mut agents = Vec::new();
         for grant in grants.iter().filter(|grant| grant.provider == name.provider && grant.account == name.account) {
             let Some(agent) = self.agent(&grant.client_id).await? else { continue };
@@ -334,6 +329,9 @@ impl Broker {
                 given: grant.given.to_rfc3339(),
             });
         }
+        let condition = connection.condition(provider, mark, self.now());
+        let asked_for = agents.first().filter(|_| condition.needs_reconnecting());
+        let reconnect_url = asked_for.map(|agent| self.reconnect_url(&agent.client_id, name)).transpose()?;
         let label = connection.label.as_deref().and_then(|label| named(label, 120));
         let label = label.unwrap_or_else(|| "your account".to_owned());
         Ok(ConnectionView {
@@ -342,8 +340,8 @@ impl Broker {
             provider_id: name.provider.clone(),
             provider_name: provider.map_or_else(|| name.provider.to_string(), |provider| provider.display_name.clone()),
             label,
-            state,
-            reason,
+            condition,
+            reconnect_url,
             connected: connection.connected.to_rfc3339(),
             scopes: connection.scopes.clone(),
             agents,

@@ -5,7 +5,7 @@ use protocol::{AttestationError, ProviderId, ScopeSet};
 use secret::{OpenError, SealError};
 use store::StoreError;
 
-use crate::SignInError;
+use crate::{KeysError, ReconnectError, SignInError};
 
 /// Why the broker refused. Each plane has one table from here to status, code and sentence.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +120,12 @@ pub enum BrokerError {
     ReconnectRequired {
         /// Where.
         provider: ProviderId,
+        /// The link for the person.
+        reconnect_url: String,
     },
+    /// A link of that kind leads nowhere.
+    #[error("the link to reconnect leads nowhere")]
+    Reconnect(#[from] ReconnectError),
     /// The provider's OAuth server failed; names why with a fixed word.
     #[error("the provider's OAuth server failed: {reason}")]
     Provider {
@@ -141,6 +146,9 @@ pub enum BrokerError {
     /// A record cannot be sealed.
     #[error("a record cannot be sealed")]
     Seal(#[from] SealError),
+    /// The sealing keys are not taken over as they are.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// A record opens and is none of this version's.
     #[error("a record is of unknown form")]
     RecordForm(#[source] serde_json::Error),

@@ -31,9 +31,7 @@ impl Broker {
         let patience = if live { Patience::Briefly } else { Patience::ToTheEnd };
         match self.refreshed(&caller.known().connection, provider, Need::Live, patience).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
-            Err(RefreshFailure::ReconnectRequired) => {
-                Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
-            }
+            Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             // The provider cannot be asked right now. What has not expired still works.
             Err(failure) if live => {
                 tracing::debug!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
@@ -67,9 +65,7 @@ impl Broker {
         let need = Need::Other(refused);
         match self.refreshed(&caller.known().connection, provider, need, Patience::ToTheEnd).await {
             Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
-            Err(RefreshFailure::ReconnectRequired) => {
-                Err(BrokerError::ReconnectRequired { provider: provider.id.clone() })
-            }
+            Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             Err(failure) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
                 Ok(None)
@@ -83,7 +79,7 @@ impl Broker {
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
         let moved = mark != provider.fingerprint();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
-            return Err(BrokerError::ReconnectRequired { provider: provider.id.clone() });
+            return Err(self.reconnect_required(caller));
         }
         Ok(held)
     }

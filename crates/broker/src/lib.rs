@@ -12,14 +12,17 @@ mod broker;
 mod callback;
 mod caller;
 mod complete;
+mod condition;
 mod connections;
 mod consent;
 mod documents;
 mod error;
+mod keys;
 mod lend;
 mod limits;
 mod people;
 mod provider;
+mod reconnect;
 mod records;
 mod refresh;
 mod register;
@@ -37,12 +40,17 @@ pub use agents::{AgentView, Selection};
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
+pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
 pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use keys::{
+    GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
+};
 pub use limits::Limits;
 pub use provider::{NamesItself, Provider, ReturnPath};
+pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
 pub use register::{ClientProof, RegistrationView};
 pub use sign_in::{

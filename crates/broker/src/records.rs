@@ -555,6 +555,18 @@ pub(crate) struct Session {
     pub(crate) verifier: Kept,
     pub(crate) expires: Timestamp,
     pub(crate) stage: Stage,
+    /// The connection that this is to make work again, where a person began it by themselves.
+    #[serde(default)]
+    pub(crate) renews: Option<Renews>,
+}
+
+/// A connection that is to work again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Renews {
+    pub(crate) user: UserId,
+    pub(crate) account: AccountId,
+    /// What the provider granted before, other agents' share included: it is asked for all of it.
+    pub(crate) scopes: ScopeSet,
 }
 
 impl Session {

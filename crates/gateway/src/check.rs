@@ -3,8 +3,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use broker::Urls;
+use store::RedisTopology;
 
-use crate::config::{Config, Environment, SignInConfig, StoreKind};
+use crate::config::{Config, Environment, JournalConfig, SignInConfig, StoreKind};
 
 /// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
 pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
@@ -37,11 +38,16 @@ fn summary(config: &Config) -> String {
     let transport = if config.gateway.tls.is_some() { "https" } else { "http" };
     let store = match &config.store.kind {
         StoreKind::Embedded => format!("embedded, in {}", config.store.path.display()),
-        StoreKind::Redis { .. } => "Redis".to_owned(),
+        StoreKind::Redis(redis) => match &redis.servers.topology {
+            RedisTopology::One(_) => "Redis".to_owned(),
+            RedisTopology::Sentinel { sentinels, .. } => format!("Redis, by {} Sentinels", sentinels.len()),
+            RedisTopology::Cluster(_) => "Redis Cluster".to_owned(),
+        },
     };
     let public = config.gateway.public_url.as_str().trim_end_matches('/');
     // Writing to a string does not fail.
     let _ = writeln!(text, "gateway {public}, listening on {} ({transport}); store: {store}", config.gateway.listen);
+    text.push_str(&journal(&config.store.journal));
     text.push_str(&sign_in(config));
     for provider in &config.providers {
         let _ = writeln!(text, "\nprovider {} ({}), {}", provider.id, provider.display_name, provider.api_base);
@@ -55,6 +61,29 @@ fn summary(config: &Config) -> String {
         );
     }
     text
+}
+
+/// Nothing where all is well; a journal that is switched off has been warned of already.
+fn journal(config: &JournalConfig) -> String {
+    let JournalConfig::Folder(folder) = config else { return String::new() };
+    match writable(folder) {
+        Ok(()) => String::new(),
+        Err(error) => format!(
+            "no journal: {} cannot be written by this user ({error}); a crash between a provider's answer and the store's write would cost \
+             a person's consent; name a folder on a local disk with journal in [store]\n",
+            folder.display()
+        ),
+    }
+}
+
+/// Tries it, in the folder or in the first one above it that is there, and leaves nothing behind.
+fn writable(folder: &Path) -> std::io::Result<()> {
+    let here = Path::new(".");
+    let existing =
+        folder.ancestors().map(|path| if path.as_os_str().is_empty() { here } else { path }).find(|path| path.exists());
+    let probe = existing.unwrap_or(here).join(format!(".ath-gateway-check-{}", std::process::id()));
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    std::fs::remove_file(&probe)
 }
 
 /// Nothing where it is by the provider's own word, which needs no preparation.

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Users(Operation<UsersCommand>),
     /// Providers of a running gateway: suspend, resume.
     Providers(Operation<ProvidersCommand>),
+    /// The sealing keys of a running gateway: status, rotate.
+    Keys(Operation<KeysCommand>),
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -126,6 +128,23 @@ pub(crate) enum ProvidersCommand {
     Resume {
         /// The provider's id.
         provider: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Which keys there are, which gateways hold them, and how many records are under each.
+    Status,
+    /// Move every record under the first key, and show how far it has come. Reads the keys anew; where the gateway keeps the key in a file
+    /// of its own, makes a new one first.
+    Rotate,
+    /// Where a key is lost: remove every record that is sealed with it, for good, without a running gateway.
+    Forget {
+        /// As the refusal to start, or `status`, prints it.
+        key: String,
+        /// Says that you know what is lost.
+        #[arg(long)]
+        records_are_lost: bool,
     },
 }
 

@@ -39,12 +39,18 @@ fn main() -> ExitCode {
         Command::Connections(arguments) => operate(arguments, operate::Wish::connections),
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
         Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
+        Command::Keys(arguments) => {
+            operate::keys::run(&arguments.config.config, &arguments.command, form(arguments.json))
+        }
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }
 }
 
 fn operate<C: clap::Subcommand>(arguments: Operation<C>, wish: impl FnOnce(C) -> operate::Wish) -> ExitCode {
-    let form = if arguments.json { operate::OutputForm::Json } else { operate::OutputForm::Text };
-    operate::run(&arguments.config.config, &wish(arguments.command), form)
+    operate::run(&arguments.config.config, &wish(arguments.command), form(arguments.json))
+}
+
+fn form(json: bool) -> operate::OutputForm {
+    if json { operate::OutputForm::Json } else { operate::OutputForm::Text }
 }

@@ -1,5 +1,7 @@
 //! The operators' commands: they ask a running gateway by its admin listener.
 
+pub(crate) mod keys;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -116,18 +118,34 @@ impl Wish {
 
 fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
     let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
-    let data = &config.store.path;
-    let url = whereabouts(&config, data)?;
-    let key = if let Some(key) = config.admin.key {
-        key.trim().to_owned()
-    } else {
-        let path = data.join(KEY);
-        let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-        read?.trim().to_owned()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(ask(&format!("{url}{}", wish.path), &key, wish))
+    Door::find(&config)?.ask(&wish.method, &wish.path, wish.body.as_ref(), PATIENCE)
+}
+
+/// The operators' door of a running gateway, and the key to it.
+struct Door {
+    url: String,
+    key: String,
+}
+
+impl Door {
+    fn find(config: &Config) -> Result<Self, String> {
+        let data = &config.store.path;
+        let url = whereabouts(config, data)?;
+        let key = if let Some(key) = &config.admin.key {
+            key.trim().to_owned()
+        } else {
+            let path = data.join(KEY);
+            let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+            read?.trim().to_owned()
+        };
+        Ok(Self { url, key })
+    }
+
+    fn ask(&self, method: &Method, path: &str, body: Option<&Value>, patience: Duration) -> Result<Value, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(ask(&format!("{}{path}", self.url), &self.key, method, body, patience))
+    }
 }
 
 /// A fixed port stands in the configuration; a free one was written down when the gateway started.
@@ -151,10 +169,10 @@ fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
     }
 }
 
-async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
-    let client = operator_client(PATIENCE).map_err(|error| error.to_string())?;
-    let mut request = client.request(wish.method.clone(), url).bearer_auth(key);
-    if let Some(body) = &wish.body {
+async fn ask(url: &str, key: &str, method: &Method, body: Option<&Value>, patience: Duration) -> Result<Value, String> {
+    let client = operator_client(patience).map_err(|error| error.to_string())?;
+    let mut request = client.request(method.clone(), url).bearer_auth(key);
+    if let Some(body) = body {
         request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
     }
     let response = request.send().await.map_err(|_| format!("no gateway answers at {url}: is it running?"))?;
@@ -166,7 +184,15 @@ async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
         return Ok(answer);
     }
     let word = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    Err(format!("{} {}", word("/message"), word("/details/hint")))
+    let mut said = format!("{} {}", word("/message"), word("/details/hint"));
+    for (name, what) in answer.pointer("/details").and_then(Value::as_object).into_iter().flatten() {
+        if !matches!(name.as_str(), "reason" | "hint") {
+            let what = what.as_str().map_or_else(|| what.to_string(), str::to_owned);
+            // Writing to a string does not fail.
+            let _ = write!(said, "\n{name}: {what}");
+        }
+    }
+    Err(said)
 }
 
 fn shown(shows: Shows, answer: &Value) -> String {
@@ -211,6 +237,14 @@ fn connection(connection: &Value) -> String {
         word(connection, "provider_name"),
         word(connection, "connected"),
     );
+    if connection.get("reason").is_some_and(Value::is_string) {
+        let _ = writeln!(text, "  {}: {}", word(connection, "reason"), word(connection, "says"));
+    }
+    for (name, says) in [("since", "since"), ("next_attempt", "tried again at"), ("reconnect_url", "for its owner:")] {
+        if connection.get(name).is_some_and(Value::is_string) {
+            let _ = writeln!(text, "  {says} {}", word(connection, name));
+        }
+    }
     for agent in connection.get("agents").and_then(Value::as_array).into_iter().flatten() {
         let scopes = words(agent, "scopes", "nothing");
         let _ = writeln!(text, "  {}  {}: {scopes}", word(agent, "client_id"), word(agent, "agent_name"));

@@ -31,14 +31,21 @@ pub(crate) fn retry(head: &Parts) -> OAuthError {
     OAuthError::Retry { after: retry_after(&head.headers), status: Some(head.status.as_u16()) }
 }
 
-/// A number of seconds (RFC 9110 §10.2.3). A date is passed over: it is only as good as two clocks.
+/// A number of seconds, or a date (RFC 9110 §10.2.3), which is read by the clock of the answer's own `Date`: nobody's clock here has to
+/// agree with it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER)))
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let after = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let sent = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
+        httpdate::parse_http_date(text).ok()?.duration_since(sent).unwrap_or_default()
+    };
+    Some(after.min(MAX_RETRY_AFTER))
 }
 
 /// A day. Whoever wants to be left alone for longer is asked once more.
-const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +93,21 @@ mod tests {
             ("Fri, 31 Dec 1999 23:59:59 GMT", None),
         ] {
             let error = judged(429, &[("retry-after", value)]).expect_err("temporary");
+            let expected = expected.map(Duration::from_secs);
+            assert!(matches!(error, OAuthError::Retry { after, .. } if after == expected), "{value:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_may_be_a_date_by_the_servers_own_clock() {
+        for (value, date, expected) in [
+            ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:29 GMT", Some(30)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT", Some(0)),
+            ("Wed, 05 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 GMT", Some(86_400)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", "yesterday", None),
+            ("tomorrow", "Sat, 01 Jan 2000 00:00:00 GMT", None),
+        ] {
+            let error = judged(503, &[("retry-after", value), ("date", date)]).expect_err("temporary");
             let expected = expected.map(Duration::from_secs);
             assert!(matches!(error, OAuthError::Retry { after, .. } if after == expected), "{value:?}: {error:?}");
         }

@@ -16,7 +16,7 @@ pub enum OAuthError {
     /// The provider cannot answer now: 408, 429, 5xx, or one of the standard's codes for it.
     #[error("the provider cannot answer now")]
     Retry {
-        /// The `Retry-After` header, where it is a number of seconds; at most a day.
+        /// The `Retry-After` header; at most a day.
         after: Option<Duration>,
         /// The HTTP status.
         status: Option<u16>,

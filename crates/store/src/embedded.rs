@@ -29,7 +29,9 @@ use crate::embedded::handle::Handle;
 use crate::embedded::writer::{Job, Pauses, Writer};
 use crate::operation::{Operation, Outcome};
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+};
 
 /// A store in one file, for one gateway.
 pub struct EmbeddedStore {
@@ -128,6 +130,11 @@ impl Store for EmbeddedStore {
 
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
         self.read(|database| tables::scan(database, index))
+    }
+
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
+        let now = self.clock.now();
+        self.read(|database| tables::page(database, from, now))
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {

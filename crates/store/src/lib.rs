@@ -17,8 +17,11 @@ mod watchers;
 pub use embedded::EmbeddedStore;
 pub use key::{Index, Key, KeyError, Kind};
 pub use memory::MemoryStore;
-pub use record::{Life, Record, Version, Write, Written};
-pub use redis::{RedisOptions, RedisStore};
+pub use record::{Cursor, Life, Page, Record, Version, Write, Written};
+pub use redis::{
+    RedisAddress, RedisAddressError, RedisDisk, RedisLogin, RedisOptions, RedisServers, RedisStore, RedisTls,
+    RedisTopology,
+};
 pub use watchers::Observer;
 
 use std::sync::Arc;
@@ -44,6 +47,10 @@ pub trait Store: Send + Sync {
 
     /// The keys that were listed in `index`: a hint. A key may stand there whose record is gone.
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError>;
+
+    /// Some of all records, from `from` on; from the beginning where it is `None`. Following the cursors to the end shows every record
+    /// that was there all the while at least once, in whichever version; of those that come or go meanwhile, some.
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError>;
 
     /// Takes the lease that guards the record under `key`, for `time`; `None` while anybody holds it. Each new holder gets a
     /// higher fencing number than all before.
@@ -172,6 +179,9 @@ fn held(outcome: &Outcome) -> Result<bool, StoreError> {
 fn mixed_up() -> StoreError {
     StoreError::Unavailable("the answer belongs to another operation".into())
 }
+
+/// How many records a page has, about: few enough that nobody waits long behind a batch that writes them all.
+const PAGE: usize = 256;
 
 /// How many invalidations a slow watcher may be behind before it forgets everything.
 const WATCH_BACKLOG: usize = 4096;

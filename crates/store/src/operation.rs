@@ -60,7 +60,8 @@ impl Operation {
             Write::Put { bytes, .. }
             | Write::Insert { bytes, .. }
             | Write::Swap { bytes, .. }
-            | Write::SwapFenced { bytes, .. } => bytes.len(),
+            | Write::SwapFenced { bytes, .. }
+            | Write::Reseal { bytes, .. } => bytes.len(),
             Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => 0,
         });
         bytes.sum()
@@ -138,6 +139,13 @@ fn apply_write(
                 return Ok(Written::Refused);
             }
             return swap(rows, &lease.key, *expected, bytes, *life, now, changed);
+        }
+        Write::Reseal { key, read, bytes } => {
+            let Some(stored) = live(rows, key, now)?.filter(|stored| stored.record == *read) else {
+                return Ok(Written::Refused);
+            };
+            let record = Record { version: read.version, bytes: bytes.clone() };
+            rows.put(key, &Stored { record, ..stored })?;
         }
         Write::Delete { key } => {
             rows.remove(key)?;

@@ -93,31 +93,35 @@ impl Broker {
 
     fn provider_failed(&self, refreshing: &Refreshing<'_>, error: &OAuthError, pause: Duration) {
         let provider = refreshing.provider;
+        self.heed_refusal(provider, error);
         let Some(health) = self.healths.of(&provider.id) else { return };
         match error {
-            OAuthError::Refused { code: code @ (ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient) } => {
-                if health.alarmed(self.now(), code.as_str()) {
-                    let remedy = "look at client_id and client_secret in its configuration; no grant is touched";
-                    tracing::error!(provider_id = %provider.id, reason = code.as_str(), remedy, "the provider refuses the gateway's client");
-                    self.note(
-                        &self
-                            .event("provider_refuses_client")
-                            .by("provider")
-                            .provider(&provider.id)
-                            .reason(code.as_str()),
-                    );
-                }
-            }
             // What it says of one request says nothing of others.
-            OAuthError::Refused { .. } => {}
+            OAuthError::Refused { .. } => health.not_asked(),
             OAuthError::Retry { .. } | OAuthError::Transport(_) | OAuthError::Nonsense(_) => {
                 health.failed(refreshing.key, pause);
             }
         }
     }
 
+    /// A provider that does not accept the gateway's own client is the operator's matter, and no grant's.
+    pub(crate) fn heed_refusal(&self, provider: &Provider, error: &OAuthError) {
+        let code = match error {
+            OAuthError::Refused { code: code @ (ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient) } => {
+                code.as_str()
+            }
+            _ => return,
+        };
+        if self.healths.of(&provider.id).is_some_and(|health| health.alarmed(self.now(), code)) {
+            let remedy = "look at client_id and client_secret in its configuration; no grant is touched";
+            tracing::error!(provider_id = %provider.id, reason = code, remedy, "the provider refuses the gateway's client");
+            let event = self.event("provider_refuses_client").by("provider").provider(&provider.id).reason(code);
+            self.note(&event);
+        }
+    }
+
     /// The provider knows the gateway's client, and answers.
-    pub(super) fn provider_answered(&self, provider: &Provider) {
+    pub(crate) fn provider_answered(&self, provider: &Provider) {
         let over = self.healths.of(&provider.id).and_then(super::health::Health::succeeded);
         if let Some(alarm) = over {
             tracing::info!(provider_id = %provider.id, reason = alarm.reason, "the provider takes the gateway's client again");

@@ -43,6 +43,8 @@ impl Broker {
             for key in self.kept.unsettled() {
                 if let Err(error) = self.settle_kept(&key).await {
                     tracing::debug!(error = %error, "renewed tokens wait for the store");
+                    // It fails for the others as well.
+                    break;
                 }
             }
         }

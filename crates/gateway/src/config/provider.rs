@@ -1,4 +1,5 @@
 mod entrance;
+mod expired;
 mod oauth;
 mod scopes;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 use broker::{NamesItself, ReturnPath};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
+use proxy::ExpirySign;
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -36,6 +38,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) connect_timeout: Duration,
     /// From the end of a request to the head of its answer.
     pub(crate) response_timeout: Duration,
+    /// What an answer looks like that refuses a token.
+    pub(crate) expired: Vec<ExpirySign>,
     /// How its OAuth works.
     pub(crate) oauth: ::oauth::Settings,
     /// Where its answers come back to.
@@ -73,6 +77,7 @@ pub(super) struct Rest {
     extra_roots: Vec<CertificateDer<'static>>,
     connect_timeout: Duration,
     response_timeout: Duration,
+    expired: Vec<ExpirySign>,
     oauth: oauth::Read,
     operations: Operations,
 }
@@ -94,6 +99,7 @@ impl Partial<'_> {
             extra_roots: rest.extra_roots,
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
+            expired: rest.expired,
             oauth: settings,
             returns: rest.oauth.returns,
             names_itself: rest.oauth.names_itself,
@@ -143,6 +149,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     }
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
+    let expired = expired::read(table, &EXPIRED);
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
     let operations = scopes::read(table, &SCOPES);
     Some(Rest {
@@ -152,6 +159,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
         connect_timeout: connect?,
         response_timeout: response?,
+        expired,
         oauth: oauth?,
         operations,
     })
@@ -168,6 +176,7 @@ pub(super) const KEYS: &[Key] = &[
     CA_FILE,
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
+    EXPIRED,
     OAUTH,
     SCOPES,
 ];
@@ -218,6 +227,12 @@ const RESPONSE_TIMEOUT: Key = Key::default(
     Form::Text,
     "60s",
     "How long the API may take to begin its answer; 60s by default, longer than most services allow themselves.",
+);
+const EXPIRED: Key = Key::optional(
+    "expired",
+    Form::Tables(expired::KEYS),
+    "What an answer of the API looks like that refuses a token whose time is not over, one of these: the token is renewed, at most every half \
+     minute, and the call repeated where that is safe; any 401 by default, and none if the list is empty.",
 );
 const OAUTH: Key = Key::required(
     "oauth",

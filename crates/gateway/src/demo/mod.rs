@@ -73,10 +73,11 @@ impl Stage {
         let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);
-        let wired = wiring::parts(config, shutdown.clone()).await?;
+        let wired = wiring::parts(config, None, shutdown.clone()).await?;
         let server = Server::start(listen, workers, &wired)?;
         admin::start(&door, &data, wired.broker.clone(), shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());
+        tokio::spawn(wired.broker.clone().keep_keys());
         tokio::spawn(wired.broker.clone().keep_refreshes());
 
         let agent = Arc::new(Agent::new(&ports)?);

@@ -1,8 +1,10 @@
+use std::ops::Bound;
+
 use protocol::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::operation::{LeaseRow, Rows, Stored};
-use crate::{Index, Key, Record, StoreError, Version};
+use crate::{Cursor, Index, Key, Page, Record, StoreError, Version};
 
 /// Key -> version (8 bytes), end of life in milliseconds or 0 (8), bytes.
 const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
@@ -50,6 +52,28 @@ pub(super) fn scan(database: &Database, index: &Index) -> Result<Vec<Key>, Store
         keys.push(Key::parse(key).map_err(|_| corrupt(name))?);
     }
     Ok(keys)
+}
+
+/// Some records, from a snapshot.
+pub(super) fn page(database: &Database, from: Option<&Cursor>, now: Timestamp) -> Result<Page, StoreError> {
+    let transaction = database.begin_read().map_err(unavailable)?;
+    let table = transaction.open_table(RECORDS).map_err(unavailable)?;
+    let from = from.map_or(Bound::Unbounded, |from| Bound::Excluded(from.0.as_str()));
+    let mut page = Page::default();
+    for (number, row) in
+        table.range::<&str>((from, Bound::Unbounded)).map_err(unavailable)?.take(crate::PAGE).enumerate()
+    {
+        let (written, row) = row.map_err(unavailable)?;
+        let key = Key::parse(written.value()).map_err(|_| corrupt(written.value()))?;
+        if number + 1 == crate::PAGE {
+            page.next = Some(Cursor(key.to_string()));
+        }
+        let stored = decode(&key, row.value())?;
+        if stored.is_live(now) {
+            page.records.push((key, stored.record));
+        }
+    }
+    Ok(page)
 }
 
 impl<'t> Tables<'t> {

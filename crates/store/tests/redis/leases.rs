@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use store::{Key, Kind, Lease, Life, RedisOptions, RedisStore, Store, Version, Write, Written};
+use store::{
+    Key, Kind, Lease, Life, RedisDisk, RedisOptions, RedisServers, RedisStore, Store, Version, Write, Written,
+};
 
 use crate::server::RedisServer;
 
@@ -43,8 +45,13 @@ impl Drop for Holder {
 }
 
 async fn connected(url: &str, member: &str) -> RedisStore {
-    let options = RedisOptions { member: member.to_owned(), prefix: "ath:".to_owned(), replicas_to_wait_for: 0 };
-    RedisStore::connect(url, options).await.expect("connects")
+    let options = RedisOptions {
+        member: member.to_owned(),
+        prefix: "ath:".to_owned(),
+        replicas_to_wait_for: 0,
+        disk: RedisDisk::AsConfigured,
+    };
+    RedisStore::connect(RedisServers::at_url(url).expect("a URL"), options).await.expect("connects")
 }
 
 fn key() -> Key {

@@ -1,5 +1,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its server has failed")]
 
+pub(crate) mod cluster;
+pub(crate) mod sentinel;
+
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -70,6 +73,14 @@ impl RedisServer {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn servers(&self) -> store::RedisServers {
+        store::RedisServers::at_url(&self.url()).expect("a URL")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn client(&self) -> Client {
