@@ -11,8 +11,10 @@ const HOUR: u64 = 3600;
 /// A little less, so that what lasts for ten years at most is still there.
 const TEN_YEARS: u64 = 3600 * 24 * HOUR;
 
+type Jump = (&'static str, fn(&MovedClock));
+
 /// Moves to where the clock is wrong, and back.
-const JUMPS: [(&str, fn(&MovedClock)); 6] = [
+const JUMPS: [Jump; 6] = [
     ("an hour ahead", |clock| clock.forward(HOUR)),
     ("right again", |clock| clock.forward(0)),
     ("an hour behind", |clock| clock.back(HOUR)),

@@ -11,7 +11,7 @@ mod window;
 
 pub use handshake::{Answered, Task};
 pub use kill::{Crash, Fate, Kill};
-pub use rig::{Person, Provider, Rig, Shelf};
+pub use rig::{Afterwards, Person, Provider, Rig, Shelf};
 pub use series::{Chance, series};
 pub use storm::Storm;
 pub use tally::Tally;
