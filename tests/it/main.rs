@@ -4,14 +4,26 @@
 
 mod attacks;
 mod clients;
+mod clocks;
 mod conformance;
 mod consent;
+mod crashes;
+mod cuts;
+mod embedded;
+mod expiry;
 mod handshake;
 mod house;
+mod keeping_alive;
+mod keys;
+mod kill_switch;
 mod limits;
 mod operating;
 mod program;
+mod provider_faults;
 mod proxying;
+mod reconnecting;
+mod redis;
 mod refreshing;
 mod sign_in;
+mod storm;
 mod way;

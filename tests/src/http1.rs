@@ -72,9 +72,30 @@ impl Request {
         self.send_to(&target)
     }
 
+    /// Sends it to something that may be dying: `None` where nobody listens, the answer breaks off, or nothing comes for so long.
+    #[must_use]
+    pub fn try_send(&self, limit: Duration) -> Option<Answer> {
+        let target = match self.url.query() {
+            Some(query) => format!("{}?{query}", self.url.path()),
+            None => self.url.path().to_owned(),
+        };
+        let (port, request) = self.written(&target);
+        let (answer, end) = exchange(port, &request, &self.method, limit).ok()?;
+        if answer.status == 0 || end == End::Broken {
+            return None;
+        }
+        crate::schema::check(&request, &answer);
+        Some(answer)
+    }
+
     /// Sends it with another target on the request line, however it is spelt.
     #[must_use]
     pub fn send_to(&self, target: &str) -> Answer {
+        let (port, request) = self.written(target);
+        raw(port, &request, &self.method)
+    }
+
+    fn written(&self, target: &str) -> (u16, Vec<u8>) {
         let host = self.url.host_str().expect("a host");
         let port = self.url.port().expect("a port");
         let mut head = format!("{} {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n", self.method);
@@ -85,15 +106,28 @@ impl Request {
             head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
-        raw(port, &[head.as_bytes(), &self.body].concat(), &self.method)
+        (port, [head.as_bytes(), &self.body].concat())
     }
 }
 
 /// Sends these very bytes to a port of 127.0.0.1, and reads one answer.
 #[must_use]
 pub fn raw(port: u16, request: &[u8], method: &str) -> Answer {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("something listens");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    let (answer, _) = exchange(port, request, method, LIMIT).expect("something listens");
+    crate::schema::check(request, &answer);
+    answer
+}
+
+/// Whether an answer was as long as it said.
+#[derive(PartialEq, Eq)]
+enum End {
+    Proper,
+    Broken,
+}
+
+fn exchange(port: u16, request: &[u8], method: &str, limit: Duration) -> std::io::Result<(Answer, End)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(limit))?;
     // A server that refuses early may close before it has read everything.
     let _ = stream.write_all(request);
     let mut bytes = Vec::new();
@@ -118,24 +152,30 @@ pub fn raw(port: u16, request: &[u8], method: &str) -> Answer {
         .collect();
     let value = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let mut framed = Vec::new();
+    let mut end = End::Proper;
     let body = if method == "HEAD" || matches!(status, 204 | 304) {
         Vec::new()
     } else if value("transfer-encoding").is_some() {
         let _ = reader.read_to_end(&mut framed);
+        if !framed.ends_with(b"0\r\n\r\n") {
+            end = End::Broken;
+        }
         dechunked(&framed)
     } else if let Some(length) = value("content-length").and_then(|length| length.parse().ok()) {
         framed.resize(length, 0);
-        let _ = reader.read_exact(&mut framed);
+        if reader.read_exact(&mut framed).is_err() {
+            end = End::Broken;
+        }
         framed.clone()
     } else {
         let _ = reader.read_to_end(&mut framed);
         framed.clone()
     };
     bytes.extend_from_slice(&framed);
-    let answer = Answer { status, headers, body, bytes };
-    crate::schema::check(request, &answer);
-    answer
+    Ok((Answer { status, headers, body, bytes }, end))
 }
+
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn dechunked(mut framed: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();

@@ -58,7 +58,7 @@ static VALIDATORS: LazyLock<BTreeMap<&'static str, Validator>> = LazyLock::new(|
 });
 
 /// What people see; all else below `/ath` is for programs.
-const PAGES: [&str; 4] = ["/ath/consent", "/ath/callback", "/ath/sign-in", "/ath/sign-out"];
+const PAGES: [&str; 5] = ["/ath/consent", "/ath/callback", "/ath/reconnect", "/ath/sign-in", "/ath/sign-out"];
 
 const OWN_REGISTRATION: &str = "AgentRegistrationResponse without its secret";
 

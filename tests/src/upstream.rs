@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use helpdesk::{Helpdesk, Settings};
 use secret::{Entropy, SeededEntropy};
@@ -39,9 +39,7 @@ impl Upstream {
         };
         change(&mut settings);
         let entropy = SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed));
-        #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting provider enters")]
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let helpdesk = Helpdesk::new(settings, Arc::new(move |bytes: &mut [u8]| entropy.fill(bytes)), Arc::new(now));
+        let helpdesk = Helpdesk::new(settings, Arc::new(move |bytes: &mut [u8]| entropy.fill(bytes)), Arc::new(clock));
         let mut upstream = Self { helpdesk, port, gateway, runtime: None };
         upstream.serve();
         upstream
@@ -115,4 +113,11 @@ pkce = "none"
 "#
         )
     }
+}
+
+/// The time since the Unix epoch, by which the acting provider lives.
+pub(crate) fn clock() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting provider enters")]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, Unapproved};
+use broker::{BrokerError, CopyError, KeysError, Unapproved};
 use http::{HeaderValue, StatusCode, header};
 use protocol::ErrorCode;
 use protocol::wire::{ErrorBody, JsonError};
+use secret::OpenError;
 use serde_json::{Map, Value, json};
 
 /// A refusal as its reader gets it: a fixed code, sentence and hint. What caused it goes to the log.
@@ -342,6 +343,12 @@ pub fn refusal(error: &BrokerError) -> Refusal {
         )
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
         .with_retry(Duration::from_secs(60)),
+        BrokerError::Overtaken => Refusal::new(
+            C::UserDenied,
+            "connections_revoked",
+            "The gateway's operator has ended everything at this provider while this consent was under way.",
+            "Begin again with POST /ath/authorize.",
+        ),
         BrokerError::TooMany { retry_after } => Refusal::new(
             C::InternalError,
             "rate_limited",
@@ -365,19 +372,20 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             "The list commands of `ath-gateway` print the names that there are.",
         )
         .with_detail("what", json!(what)),
-        BrokerError::AccountElsewhere | BrokerError::NotSignedIn => Refusal::request(
+        BrokerError::AccountElsewhere | BrokerError::NotSignedIn | BrokerError::Reconnect(_) => Refusal::request(
             StatusCode::FORBIDDEN,
             "not_signed_in",
             "This is for the person in their browser.",
             "Open the page in a browser.",
         ),
-        BrokerError::ReconnectRequired { provider } => Refusal::new(
+        BrokerError::ReconnectRequired { provider, reconnect_url } => Refusal::new(
             C::OAuthError,
             "reconnect_required",
             "The person has to sign in at the provider again.",
-            "Begin a new consent with POST /ath/authorize and hand authorization_url to the person.",
+            "Do not repeat the call. Hand details.reconnect_url to the person; once they have signed in there, this token works again.",
         )
-        .with_detail("provider_id", json!(provider)),
+        .with_detail("provider_id", json!(provider))
+        .with_detail("reconnect_url", json!(reconnect_url)),
         BrokerError::Provider { reason, retry_after, .. } => {
             let refusal = Refusal::new(
                 C::OAuthError,
@@ -387,6 +395,7 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             );
             Refusal { retry_after: *retry_after, ..refusal }
         }
+        BrokerError::Copy(why) => no_copy(why),
         BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => Refusal::new(
             C::InternalError,
             "store_unavailable",
@@ -395,12 +404,76 @@ pub fn refusal(error: &BrokerError) -> Refusal {
         )
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
         .with_retry(Duration::from_secs(1)),
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => Refusal::new(
+            C::InternalError,
+            "sealing_key_missing",
+            "This gateway has not got the key that a record of its store is sealed with.",
+            "Try again after Retry-After; if it goes on, tell the gateway's operator, who sees the keys with `ath-gateway keys status`.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
+        .with_retry(Duration::from_secs(5)),
+        BrokerError::Keys(error) => keys(error),
         BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => Refusal::new(
             C::InternalError,
             "record_unreadable",
             "The gateway cannot read a record of its store.",
             "Tell the gateway's operator, with the request id.",
         ),
+    }
+}
+
+fn no_copy(why: &CopyError) -> Refusal {
+    match why {
+        CopyError::Path => Refusal::request(
+            StatusCode::BAD_REQUEST,
+            "backup_path",
+            "A backup needs the absolute path of a file.",
+            "Send `file`: a path on the gateway's machine that begins with `/`.",
+        ),
+        CopyError::Exists => Refusal::request(
+            StatusCode::CONFLICT,
+            "backup_exists",
+            "There is a file of that name already.",
+            "Name another one: a backup replaces nothing.",
+        ),
+        CopyError::Elsewhere => Refusal::request(
+            StatusCode::CONFLICT,
+            "backup_elsewhere",
+            "The records of this gateway are not in a file of its own.",
+            "Back up the Redis that they are in, by its own means: docs/backup.md says how.",
+        ),
+        CopyError::Write(_) | CopyError::Store(_) => Refusal::new(
+            ErrorCode::InternalError,
+            "backup_failed",
+            "The backup could not be written; there is none.",
+            "Name a folder on the gateway's machine where the gateway may write, with room; the gateway's log says what failed.",
+        ),
+    }
+}
+
+/// What an operator is told whose keys are not taken over.
+fn keys(error: &KeysError) -> Refusal {
+    let refused = |reason, message, hint| Refusal::request(StatusCode::CONFLICT, reason, message, hint);
+    match error {
+        KeysError::Missing(keys) => refused(
+            "key_missing",
+            "Records need a key that is not among those that were read; nothing was changed.",
+            "Put the keys that details.key_ids names back into keys of [store], behind the one that seals, and ask again.",
+        )
+        .with_detail("key_ids", json!(keys.iter().map(ToString::to_string).collect::<Vec<_>>())),
+        KeysError::NotHeld { key, gateways } => refused(
+            "key_not_held",
+            "Another gateway of this store has not got the new key and could not read what it seals; nothing was sealed with it.",
+            "Give the key to every gateway first, behind the one that seals; `ath-gateway keys status` shows who lacks it.",
+        )
+        .with_detail("key_id", json!(key.to_string()))
+        .with_detail("gateways", json!(gateways)),
+        KeysError::Source(problem) => refused(
+            "keys_unreadable",
+            "The keys cannot be read again; those that the gateway has stay in use.",
+            "Mend what details.problem names, and ask again; `ath-gateway check` finds problems of the configuration.",
+        )
+        .with_detail("problem", json!(problem.to_string())),
     }
 }
 

@@ -46,7 +46,7 @@ impl Broker {
         }
     }
 
-    fn new_session(
+    pub(crate) fn new_session(
         &self,
         agent: &Agent,
         provider: ProviderId,
@@ -67,6 +67,7 @@ impl Broker {
             verifier: Kept::new(oauth::pkce::verifier(self.entropy.as_ref()).expose()),
             expires: self.now().plus(SESSION),
             stage: Stage::Pending,
+            renews: None,
         };
         let key = Session::key(&session);
         (session, key, record)

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::documents::Documents;
+use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
 use crate::refresh::{Healths, JournalHealth, JournalParts, Kept, ProviderHealth, Refreshes, Steps, Strangers};
 use crate::standing::Standings;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// What seals them.
     pub keys: KeyRing,
+    /// Where the keys are kept.
+    pub key_source: Arc<dyn KeySource>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where secrets come from.
@@ -101,6 +104,7 @@ pub struct Broker {
 /// What all clones share. Private: the modules of this crate reach it through [`Broker`].
 pub struct Inner {
     pub(crate) vault: Vault,
+    pub(crate) keys: Keys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) audit: Audit,
@@ -120,6 +124,7 @@ pub struct Inner {
     pub(crate) steps: Arc<dyn Steps>,
     pub(crate) standings: Arc<Standings>,
     pub(crate) revocations: Notify,
+    pub(crate) clearances: Notify,
     tasks: Handle,
     under_way: TaskTracker,
 }
@@ -133,6 +138,7 @@ impl Broker {
         let documents =
             Documents::new(parts.documents, parts.clock.clone(), parts.pinned, parts.limits.documents_per_host.clone());
         let inner = Inner {
+            keys: Keys::new(parts.key_source, parts.entropy.as_ref()),
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
             clock: parts.clock,
             audit: parts.audit,
@@ -153,6 +159,7 @@ impl Broker {
             refreshes: Refreshes::default(),
             standings,
             revocations: Notify::new(),
+            clearances: Notify::new(),
             tasks: parts.tasks,
             under_way: TaskTracker::new(),
         };
@@ -183,8 +190,9 @@ impl Broker {
         self.providers().find(|provider| provider.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
-    /// Whether the store answers, and what its word is worth.
+    /// Whether the store answers, what its word is worth, and whether every key is here that records need.
     pub async fn health(&self) -> Result<Durability, BrokerError> {
+        self.all_keys_held()?;
         Ok(self.vault.store().health().await?)
     }
 
@@ -256,6 +264,11 @@ impl Broker {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BrokerError> {
         self.under_way.spawn_blocking_on(work, &self.tasks).await.map_err(|_| BrokerError::TaskLost)
+    }
+
+    /// Runs what may be cut at any moment: nobody waits for it before the process ends.
+    pub(crate) fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work.in_current_span());
     }
 
     pub(crate) fn spawn<T: Send + 'static>(

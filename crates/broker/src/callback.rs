@@ -1,10 +1,10 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
-use protocol::{ProviderId, Scope, ScopeSet, SessionId, UserId};
+use protocol::{AccountId, ProviderId, Scope, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
 use crate::consent::{Ending, Next, about};
-use crate::records::{Arrived, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
+use crate::records::{Arrived, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
 use crate::text::named;
 use crate::urls::Outcome;
 use crate::vault::{Fingerprint, Held};
@@ -102,20 +102,22 @@ impl Broker {
     /// which account they signed in with; where they have gone on with it in this browser before, at once.
     async fn exchange(&self, consent: UnderWay, code: AuthorizationCode) -> Result<Next, BrokerError> {
         let UnderWay { session, held, binding, bound, asked, browser } = consent;
+        // Before the provider is asked: what it issues from here on is of this era at the earliest.
+        let era = self.era(&held.body.provider).await?;
         let stage = Stage::Exchanging { binding: bound.clone(), asked: asked.clone() };
         let version = held.version.next();
         let held = Held { body: self.advance(&session, held, stage).await?, version };
         let provider = self.provider(&held.body.provider)?;
 
-        let (tokens, identity) = match self.exchange_code(provider, &held.body, &code).await {
-            Ok(found) => found,
+        let brought = match self.exchange_code(provider, &held.body, &code).await {
+            Ok((tokens, identity)) => Brought { tokens, identity, era },
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
                 self.heed_refusal(provider, &error);
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
-        let judged = self.judged(provider, &held.body, &asked, &tokens, identity, browser.as_deref()).await;
+        let judged = self.judged(provider, &held.body, &asked, brought, browser.as_deref()).await;
         let (arrived, course) = match judged {
             Ok(judged) => judged,
             Err(error) => {
@@ -150,21 +152,24 @@ impl Broker {
         provider: &Provider,
         session: &Session,
         asked: &ScopeSet,
-        tokens: &TokenSet,
-        identity: Option<oauth::Identity>,
+        brought: Brought,
         browser: Option<&str>,
     ) -> Result<(Arrived, Course), BrokerError> {
+        let Brought { tokens, identity, era } = brought;
         let live = self.live_browser(browser).await?;
         let (subject, label) = identity.map_or((None, None), |identity| (Some(identity.subject), identity.label));
         let user = self.owner(provider, subject.as_deref(), live.as_ref()).await?;
-        let account = self.account_of(provider, subject.as_deref(), session.resource.as_deref());
-        let granted = granted(tokens, asked);
+        let renewed = renewed(session, live.as_ref()).filter(|_| subject.is_none());
+        let account =
+            renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
+        let granted = granted(&tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
-        let arrived = Arrived { tokens: Tokens::new(tokens), granted, subject, label, account, user };
+        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
         let key = Connection::key(user, &provider.id, &arrived.account);
-        let Some((older, mark)) = self.vault.get_marked::<Connection>(&key).await? else {
+        let older = self.vault.get_marked::<Connection>(&key).await?;
+        let Some((older, mark)) = older.filter(|(older, _)| older.body.era >= era) else {
             return Ok((arrived, Course::NameTheAccount));
         };
         let missing = missing(&older.body, &mark, &provider.fingerprint(), &arrived.granted);
@@ -203,8 +208,16 @@ impl Broker {
     ) -> Result<String, BrokerError> {
         let key = Connection::key(user, &provider.id, &arrived.account);
         let fingerprint = provider.fingerprint();
+        self.refuse_overtaken(provider, arrived).await?;
+        // On the list before it exists: whoever ends everything finds it.
+        self.vault.list(User::connections(user), &key).await?;
         for _ in 0..RETRIES {
             let read = self.vault.get_marked::<Connection>(&key).await?;
+            if read.as_ref().is_some_and(|(older, _)| older.body.era < arrived.era) {
+                self.clear_away(&key).await?;
+                self.vault.list(User::connections(user), &key).await?;
+                continue;
+            }
             // A refresh token that an older consent brought, and that still works at the same place.
             let keeps = read.as_ref().filter(|(older, mark)| older.body.works() && *mark == fingerprint);
             let tokens = keeps.map_or_else(
@@ -226,7 +239,9 @@ impl Broker {
                 alternate: None,
                 rotation: older.as_ref().map(|older| older.body.rotation).unwrap_or_default(),
                 connected: self.now(),
+                era: arrived.era,
                 renewed: None,
+                ends: None,
             };
             let write = match &older {
                 None => {
@@ -238,9 +253,9 @@ impl Broker {
                     Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }
                 }
             };
-            if self.vault.write(write).await? == Written::Done {
-                self.vault.list(User::connections(user), &key).await?;
-                return Ok(id);
+            let writes = std::iter::once(write).chain(self.keep_alive_hint(&key, &connection)).collect();
+            if self.vault.store().batch(writes).await?.first() == Some(&Written::Done) {
+                return self.refuse_overtaken(provider, arrived).await.map(|()| id);
             }
         }
         Err(BrokerError::Contention)
@@ -274,6 +289,14 @@ struct UnderWay {
     browser: Option<String>,
 }
 
+/// What a code was exchanged for.
+struct Brought {
+    tokens: TokenSet,
+    identity: Option<oauth::Identity>,
+    /// The provider's era before it was asked.
+    era: u64,
+}
+
 /// How a consent goes on after the provider's answer.
 enum Course {
     /// The page that names the account comes next.
@@ -290,6 +313,14 @@ fn granted(tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
         Some(scopes) => scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
         None => asked.clone(),
     }
+}
+
+/// The account that a person came to renew, as far as this browser proves that it is theirs. It stands for the name that some providers do
+/// not give.
+fn renewed(session: &Session, live: Option<&Browser>) -> Option<AccountId> {
+    let renews = session.renews.as_ref()?;
+    let own = live.is_some_and(|browser| browser.user == renews.user && browser.may_use(&session.provider));
+    own.then(|| renews.account.clone())
 }
 
 fn missing(older: &Connection, mark: &Fingerprint, fingerprint: &Fingerprint, granted: &ScopeSet) -> Option<ScopeSet> {

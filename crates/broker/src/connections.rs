@@ -5,10 +5,12 @@ use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use serde::Serialize;
 use store::{Key, Life, Write, Written};
 
+use crate::clearance::Run;
 use crate::complete::holds;
-use crate::records::{Browser, Connection, ConnectionState, Grant, ProviderSwitch, User};
+use crate::condition::Condition;
+use crate::records::{Browser, Connection, Grant, ProviderSwitch, User};
 use crate::text::named;
-use crate::vault::Held;
+use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError};
 
 /// Names a connection: whose, and with which account.
@@ -43,11 +45,11 @@ impl ConnectionName {
         })
     }
 
-    fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Connection::key(&self.user, &self.provider, &self.account)
     }
 
-    fn of(key: &Key) -> Option<Self> {
+    pub(crate) fn of(key: &Key) -> Option<Self> {
         let [user, provider, account] = key.parts() else { return None };
         Self::parse(&format!("{user}/{provider}/{account}")).ok()
     }
@@ -72,10 +74,11 @@ pub struct ConnectionView {
     pub provider_name: String,
     /// What the provider calls the account.
     pub label: String,
-    /// `connected`, `degraded` or `needs_reconnecting`.
-    pub state: &'static str,
-    /// Why, where it is not connected.
-    pub reason: Option<String>,
+    /// How it does.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// The link for its owner, where only they can make it work again, or work on, and some agent may use it.
+    pub reconnect_url: Option<String>,
     /// RFC 3339.
     pub connected: String,
     /// What the provider granted.
@@ -181,32 +184,42 @@ impl Broker {
     /// Stops everything that goes to a provider, or lets it go on.
     pub async fn switch_provider(&self, provider: &ProviderId, wanted: Switch) -> Result<(), BrokerError> {
         self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
-        let key = ProviderSwitch::key(provider);
         let (name, suspended) = match wanted {
             Switch::Suspend => ("provider_suspended", Some(self.now())),
             Switch::Resume => ("provider_resumed", None),
         };
-        let body = ProviderSwitch { suspended };
         let event = self.event(name).by("operator").provider(provider);
-        self.decide(event, async {
-            for _ in 0..RETRIES {
-                let done = match self.vault.get::<ProviderSwitch>(&key).await? {
-                    Some(held) => self.vault.swap(&key, held.version, &body, Life::Forever).await?,
-                    None => self.vault.insert(&key, &body, Life::Forever).await?,
-                };
-                if done == Written::Done {
-                    // A new record is announced by nobody else.
-                    return Ok(self.vault.store().announce(&key).await?);
-                }
-            }
-            Err(BrokerError::Contention)
-        })
-        .await?;
+        let turned = |switch| ProviderSwitch { suspended, ..switch };
+        self.decide(event, self.turn_switch(provider, turned)).await?;
         self.everywhere().await;
         Ok(())
     }
 
-    async fn own(&self, browser: Option<&str>, name: &ConnectionName) -> Result<Browser, BrokerError> {
+    /// Writes the next state of a provider's switch, whatever it is by then, and returns it.
+    pub(crate) async fn turn_switch(
+        &self,
+        provider: &ProviderId,
+        change: impl Fn(ProviderSwitch) -> ProviderSwitch,
+    ) -> Result<ProviderSwitch, BrokerError> {
+        let key = ProviderSwitch::key(provider);
+        for _ in 0..RETRIES {
+            let held = self.vault.get::<ProviderSwitch>(&key).await?;
+            let version = held.as_ref().map(|held| held.version);
+            let body = change(held.map(|held| held.body).unwrap_or_default());
+            let done = match version {
+                Some(version) => self.vault.swap(&key, version, &body, Life::Forever).await?,
+                None => self.vault.insert(&key, &body, Life::Forever).await?,
+            };
+            if done == Written::Done {
+                // A new record is announced by nobody else.
+                self.vault.store().announce(&key).await?;
+                return Ok(body);
+            }
+        }
+        Err(BrokerError::Contention)
+    }
+
+    pub(crate) async fn own(&self, browser: Option<&str>, name: &ConnectionName) -> Result<Browser, BrokerError> {
         let browser = self.live_browser(browser).await?.ok_or(BrokerError::NotSignedIn)?;
         // Another person's connection, and one that is not there, are refused alike.
         if browser.user != name.user || !browser.may_use(&name.provider) {
@@ -215,15 +228,30 @@ impl Broker {
         Ok(browser)
     }
 
-    /// One write ends it, at the version whose tokens go to the queue of what the provider has to be told: a pair that a refresh brings at
-    /// the same moment is neither lost nor left alive.
     async fn disconnect(&self, name: &ConnectionName, event: Event) -> Result<(), BrokerError> {
+        self.end_connection(name, event, None).await?;
+        self.revocations.notify_one();
+        self.everywhere().await;
+        Ok(())
+    }
+
+    /// One write ends it, at the version whose tokens go to the queue of what the provider has to be told: a pair that a refresh brings at
+    /// the same moment is neither lost nor left alive. Others have heard of it after [`Broker::everywhere`].
+    pub(crate) async fn end_connection(
+        &self,
+        name: &ConnectionName,
+        event: Event,
+        run: Option<&Run>,
+    ) -> Result<(), BrokerError> {
         let key = name.key();
         let event = event.user(&name.user).provider(&name.provider).account(&name.account);
         for _ in 0..RETRIES {
             let read = self.vault.get_marked::<Connection>(&key).await?;
             let (held, mark) = read.ok_or(BrokerError::Unknown("connection"))?;
-            let queued = self.revocation(&name.provider, &held.body.tokens)?;
+            let mut queued = self.revocation(&name.provider, &held.body.tokens, run)?;
+            if let Some(alternate) = &held.body.alternate {
+                queued.extend(self.revocation(&name.provider, alternate, run)?);
+            }
             // Another id, which no grant names, and gone in a moment.
             let ended = Connection { id: self.drawn_id(), attempt: None, ..held.body };
             let bytes = self.vault.seal(&key, held.version.next(), &mark, &ended)?;
@@ -232,8 +260,6 @@ impl Broker {
             let ended = self.decide(event.clone(), self.end_at(end, queued)).await?;
             if ended == Written::Done {
                 self.vault.write(Write::Unlist { index: User::connections(&name.user), key }).await?;
-                self.revocations.notify_one();
-                self.everywhere().await;
                 return Ok(());
             }
         }
@@ -242,15 +268,13 @@ impl Broker {
 
     /// Queues and ends in one breath; where somebody else wrote first, nothing stays in the queue.
     async fn end_at(&self, end: Write, queued: Vec<Write>) -> Result<Written, BrokerError> {
-        let keys: Vec<Key> = queued.iter().filter_map(Write::inserted).cloned().collect();
+        let taken_back = queued.iter().filter_map(taken_back).collect();
         let mut writes = queued;
         writes.push(end);
         let written = self.vault.store().batch(writes).await?;
         let ended = written.last().copied().unwrap_or(Written::Refused);
         if ended == Written::Refused {
-            for key in keys {
-                self.forget(&key).await?;
-            }
+            self.vault.write_all(taken_back).await?;
         }
         Ok(ended)
     }
@@ -288,13 +312,16 @@ impl Broker {
                 read => read?,
             };
             let Some((held, mark)) = read else { continue };
+            if held.body.era < self.era(&name.provider).await? {
+                continue;
+            }
             connections.push(self.connection_view(&name, &held.body, &mark, &grants).await?);
         }
         connections.sort_by(|one, other| one.connected.cmp(&other.connected));
         Ok(connections)
     }
 
-    async fn grants_of(&self, user: &UserId) -> Result<Vec<Grant>, BrokerError> {
+    pub(crate) async fn grants_of(&self, user: &UserId) -> Result<Vec<Grant>, BrokerError> {
         let mut grants = Vec::new();
         for key in self.vault.store().scan(&User::grants(user)).await? {
             grants.extend(self.vault.get::<Grant>(&key).await?.map(|held: Held<Grant>| held.body));
@@ -306,17 +333,10 @@ impl Broker {
         &self,
         name: &ConnectionName,
         connection: &Connection,
-        mark: &[u8],
+        mark: &Fingerprint,
         grants: &[Grant],
     ) -> Result<ConnectionView, BrokerError> {
         let provider = self.provider(&name.provider).ok();
-        let moved = provider.is_some_and(|provider| provider.fingerprint() != mark);
-        let (state, reason) = match &connection.state {
-            _ if moved => ("needs_reconnecting", Some("the provider has moved".to_owned())),
-            ConnectionState::Connected => ("connected", None),
-            ConnectionState::Degraded { reason, .. } => ("degraded", Some(reason.clone())),
-            ConnectionState::ReconnectRequired { reason, .. } => ("needs_reconnecting", Some(reason.clone())),
-        };
         let mut agents = Vec::new();
         for grant in grants.iter().filter(|grant| grant.provider == name.provider && grant.account == name.account) {
             let Some(agent) = self.agent(&grant.client_id).await? else { continue };
@@ -334,6 +354,9 @@ impl Broker {
                 given: grant.given.to_rfc3339(),
             });
         }
+        let condition = connection.condition(provider, mark, self.now());
+        let asked_for = agents.first().filter(|_| condition.can_be_renewed());
+        let reconnect_url = asked_for.map(|agent| self.reconnect_url(&agent.client_id, name)).transpose()?;
         let label = connection.label.as_deref().and_then(|label| named(label, 120));
         let label = label.unwrap_or_else(|| "your account".to_owned());
         Ok(ConnectionView {
@@ -342,12 +365,21 @@ impl Broker {
             provider_id: name.provider.clone(),
             provider_name: provider.map_or_else(|| name.provider.to_string(), |provider| provider.display_name.clone()),
             label,
-            state,
-            reason,
+            condition,
+            reconnect_url,
             connected: connection.connected.to_rfc3339(),
             scopes: connection.scopes.clone(),
             agents,
         })
+    }
+}
+
+/// What undoes a write to the queue.
+fn taken_back(write: &Write) -> Option<Write> {
+    match write {
+        Write::Insert { key, .. } => Some(Write::Delete { key: key.clone() }),
+        Write::List { index, key } => Some(Write::Unlist { index: index.clone(), key: key.clone() }),
+        _ => None,
     }
 }
 

@@ -116,6 +116,20 @@ pub enum DonePage {
         /// For the person to give to the agent.
         code: Option<String>,
     },
+    /// The connection that a person came to renew works again.
+    Renewed {
+        /// Who can go on.
+        agent_name: String,
+        /// The service.
+        provider_name: String,
+    },
+    /// The person came to renew a connection, and signed in with another account.
+    OtherAccount {
+        /// Who cannot go on with the first one.
+        agent_name: String,
+        /// The service.
+        provider_name: String,
+    },
     /// The person refused.
     Refused,
     /// The provider failed; a fixed word says how.
@@ -173,7 +187,11 @@ impl Broker {
             let done = self.complete(session, held, binding.expose(), work).await?;
             return Ok(Allowed { binding, next: Next::Ending(done.ending) });
         }
-        let asked = held.body.scopes.clone();
+        let asked = match &held.body.renews {
+            // What other agents may do with the connection does not shrink because one of them had its owner called.
+            Some(renews) => held.body.scopes.union(&renews.scopes),
+            None => held.body.scopes.clone(),
+        };
         let url = self.send_to_provider(session, held, KeptHash::of(binding.hash()), asked).await?;
         Ok(Allowed { binding, next: Next::Provider(url) })
     }
@@ -274,8 +292,17 @@ impl Broker {
             None => String::new(),
         };
         match &record.stage {
-            Stage::Completed { binding: bound, .. } => {
+            Stage::Completed { binding: bound, consented, .. } => {
                 let binding = binding.filter(|binding| bound.matches(binding)).ok_or(BrokerError::StateMismatch)?;
+                if let Some(renews) = &record.renews {
+                    let provider_name = self.provider(&record.provider)?.display_name.clone();
+                    let same = renews.user == consented.user && renews.account == consented.account;
+                    return Ok(if same {
+                        DonePage::Renewed { agent_name, provider_name }
+                    } else {
+                        DonePage::OtherAccount { agent_name, provider_name }
+                    });
+                }
                 let code = record.redirect_uri.is_none().then(|| spoken(&code(session, &record, binding)));
                 Ok(DonePage::Allowed { agent_name, code })
             }
@@ -398,7 +425,8 @@ impl Broker {
     async fn is_connected(&self, provider: &Provider, arrived: &Arrived) -> Result<bool, BrokerError> {
         let Some(user) = &arrived.user else { return Ok(false) };
         let key = Connection::key(user, &provider.id, &arrived.account);
-        Ok(self.vault.get::<Connection>(&key).await?.is_some())
+        let Some(held) = self.vault.get::<Connection>(&key).await? else { return Ok(false) };
+        Ok(held.body.era >= self.era(&provider.id).await?)
     }
 
     async fn joins(&self, provider: &Provider, arrived: &Arrived, browser: Option<&str>) -> Result<Joins, BrokerError> {
@@ -410,16 +438,20 @@ impl Broker {
 
     /// The accounts at the session's provider that work, cover what is asked, and that whoever holds the browser may use.
     async fn covering_accounts(&self, browser: &Browser, session: &Session) -> Result<Vec<AccountView>, BrokerError> {
-        if !browser.may_use(&session.provider) {
+        // Who came to sign in there once more is not offered to go without.
+        if session.renews.is_some() || !browser.may_use(&session.provider) {
             return Ok(Vec::new());
         }
         let provider = self.provider(&session.provider)?;
-        let fingerprint = provider.fingerprint();
+        let (fingerprint, era) = (provider.fingerprint(), self.era(&provider.id).await?);
         let mut accounts = Vec::new();
         for key in self.vault.store().scan(&User::connections(&browser.user)).await? {
             let Some(id) = account_at(&key, provider) else { continue };
             let Some((held, mark)) = self.vault.get_marked::<Connection>(&key).await? else { continue };
-            let works = held.body.works() && mark == fingerprint && held.body.resource == session.resource;
+            let works = held.body.works()
+                && held.body.era >= era
+                && mark == fingerprint
+                && held.body.resource == session.resource;
             if works && session.scopes.is_subset(&held.body.scopes) {
                 let label = held.body.label.and_then(|label| named(&label, 120));
                 accounts.push(AccountView { id, label: label.unwrap_or_else(|| "your account".to_owned()) });

@@ -3,9 +3,9 @@ use std::time::Duration;
 use oauth::OAuthError;
 use protocol::{AttestationError, ProviderId, ScopeSet};
 use secret::{OpenError, SealError};
-use store::StoreError;
+use store::{CopyError, StoreError};
 
-use crate::SignInError;
+use crate::{KeysError, ReconnectError, SignInError};
 
 /// Why the broker refused. Each plane has one table from here to status, code and sentence.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,9 @@ pub enum BrokerError {
         /// When the next one has a chance.
         retry_after: Duration,
     },
+    /// Everything at the provider was ended while this consent was under way.
+    #[error("everything at the provider was ended meanwhile")]
+    Overtaken,
     /// An operator has suspended the provider.
     #[error("the provider is suspended")]
     ProviderSuspended,
@@ -120,7 +123,12 @@ pub enum BrokerError {
     ReconnectRequired {
         /// Where.
         provider: ProviderId,
+        /// The link for the person.
+        reconnect_url: String,
     },
+    /// A link of that kind leads nowhere.
+    #[error("the link to reconnect leads nowhere")]
+    Reconnect(#[from] ReconnectError),
     /// The provider's OAuth server failed; names why with a fixed word.
     #[error("the provider's OAuth server failed: {reason}")]
     Provider {
@@ -141,6 +149,9 @@ pub enum BrokerError {
     /// A record cannot be sealed.
     #[error("a record cannot be sealed")]
     Seal(#[from] SealError),
+    /// The sealing keys are not taken over as they are.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// A record opens and is none of this version's.
     #[error("a record is of unknown form")]
     RecordForm(#[source] serde_json::Error),
@@ -159,6 +170,9 @@ pub enum BrokerError {
     /// There is no such thing that an operator could act upon.
     #[error("there is no such {0}")]
     Unknown(&'static str),
+    /// There is no copy of the store.
+    #[error("the store was not copied")]
+    Copy(#[from] CopyError),
     /// A background task ended without an answer.
     #[error("a task ended without an answer")]
     TaskLost,

@@ -8,18 +8,24 @@ mod agents;
 mod approve;
 mod attest;
 mod authorize;
+mod backup;
 mod broker;
 mod callback;
 mod caller;
+mod clearance;
 mod complete;
+mod condition;
 mod connections;
 mod consent;
 mod documents;
 mod error;
+mod keep_alive;
+mod keys;
 mod lend;
 mod limits;
 mod people;
 mod provider;
+mod reconnect;
 mod records;
 mod refresh;
 mod register;
@@ -34,15 +40,23 @@ mod urls;
 mod vault;
 
 pub use agents::{AgentView, Selection};
+pub use backup::BackupView;
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
+pub use clearance::{ClearanceView, LivesOn, Told};
+pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
 pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use keep_alive::RefreshTokenLife;
+pub use keys::{
+    GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
+};
 pub use limits::Limits;
 pub use provider::{NamesItself, Provider, ReturnPath};
+pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
 pub use register::{ClientProof, RegistrationView};
 pub use sign_in::{
@@ -50,5 +64,5 @@ pub use sign_in::{
     OpenidEndpoints, OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn,
     TrustedHeader, Vouched,
 };
-pub use store::Durability;
+pub use store::{CopyError, Durability};
 pub use urls::{Outcome, Urls};

@@ -137,7 +137,9 @@ impl Broker {
                 let audience = Audience::handshake(self.urls.public(), &self.urls.agent(&client));
                 match self.attested(&agent.body.agent_id, presented, &audience).await {
                     Ok((_, identity)) => self.recognise(&agent, &identity).await.is_ok(),
-                    Err(error @ (BrokerError::Store(_) | BrokerError::Audit(_))) => return Err(error),
+                    Err(error @ (BrokerError::Store(_) | BrokerError::Sealed(_) | BrokerError::Audit(_))) => {
+                        return Err(error);
+                    }
                     Err(_) => false,
                 }
             }

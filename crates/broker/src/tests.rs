@@ -1,7 +1,7 @@
 //! The broker against a memory store, an acting provider and an acting agent; nothing here opens a socket.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use url::Url;
 
 use super::*;
 
+mod keys;
 mod refreshing;
 mod sign_in;
 
@@ -25,6 +26,8 @@ const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const AGENT: &str = "https://agent.example/agent.json";
 const GATEWAY: &str = "https://gateway.example";
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+static SEED: AtomicU64 = AtomicU64::new(1);
 
 /// Answers the token endpoint from a script, and userinfo always alike.
 #[derive(Default)]
@@ -97,15 +100,15 @@ fn document(key: &AgentKey) -> Value {
     })
 }
 
-/// A broker's parts, all of them at their simplest: one provider, which is spoken to through `http`.
-fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
+/// The one provider of these tests, spoken to through `http`.
+pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
     let endpoint =
         |path: &str| Endpoint::parse(&format!("https://crm.example{path}"), Plaintext::Refused).expect("a URL");
     let mut settings =
         oauth::Settings::new(endpoint("/authorize"), endpoint("/token"), "gw", "https://gateway.example/ath/callback");
     settings.userinfo = Some(Userinfo::new(endpoint("/userinfo")));
     let rule = ScopeRule { says: "Read".to_owned(), rules: vec![Rule::parse("GET /**").expect("a rule")] };
-    let crm = Provider {
+    Provider {
         id: ProviderId::parse("crm").expect("an id"),
         display_name: "CRM".to_owned(),
         categories: Vec::new(),
@@ -118,11 +121,17 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         oauth: oauth::Provider::new(settings),
         http,
         timeout: Duration::from_secs(30),
+        refresh_tokens: crate::RefreshTokenLife::default(),
         concurrent_refreshes: 16,
-    };
+    }
+}
+
+/// A broker's parts, all of them at their simplest: one provider, which is spoken to through `http`.
+fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
     Parts {
         store,
-        keys: KeyRing::new(vec![SealingKey::parse(KEY).expect("a key")]).expect("a ring"),
+        keys: keys::ring(&[KEY]),
+        key_source: Arc::new(keys::Kept::new(&[KEY])),
         clock: clock.clone(),
         audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
         approvals: policy::Approvals::default(),
@@ -130,7 +139,7 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         entropy: Arc::new(SeededEntropy::new(1)),
         documents: Arc::new(Nobody),
         pinned: HashMap::new(),
-        providers: vec![crm],
+        providers: vec![crm(http)],
         sign_in: SignInMethod::Provider,
         urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
         lifetimes: Lifetimes {
@@ -163,11 +172,30 @@ impl Bench {
     }
 
     fn over(store: Arc<MemoryStore>, clock: Arc<ManualClock>, sign_in: SignInMethod) -> Self {
+        Self::keyed(store, clock, sign_in, keys::ring(&[KEY]), Arc::new(keys::Kept::new(&[KEY])))
+    }
+
+    fn keyed(
+        store: Arc<MemoryStore>,
+        clock: Arc<ManualClock>,
+        sign_in: SignInMethod,
+        ring: KeyRing,
+        key_source: Arc<dyn KeySource>,
+    ) -> Self {
+        // No two gateways draw alike.
+        let seed = SEED.fetch_add(1, Ordering::Relaxed);
         let key = AgentKey::generate().expect("a key");
         let agent = Arc::new(ActingAgent { document: Mutex::new(document(&key)), fetched: AtomicUsize::new(0) });
         let provider = Arc::new(ActingProvider::default());
-        let broker = Broker::new(Parts { sign_in, documents: agent.clone(), ..parts(store, &clock, provider.clone()) });
-        Self { broker, clock, provider, agent, key: Mutex::new(key), jti: AtomicUsize::new(0) }
+        let keys = Parts {
+            keys: ring,
+            key_source,
+            entropy: Arc::new(SeededEntropy::new(seed)),
+            ..parts(store, &clock, provider.clone())
+        };
+        let broker = Broker::new(Parts { sign_in, documents: agent.clone(), ..keys });
+        let jti = AtomicUsize::new(usize::try_from(seed * 1000).expect("small"));
+        Self { broker, clock, provider, agent, key: Mutex::new(key), jti }
     }
 
     fn attest(&self, audience: &str) -> String {

@@ -69,8 +69,9 @@ impl Broker {
     async fn redeem(&self, agent: &Agent, session: &SessionId, code: &str) -> Result<TokenResponse, BrokerError> {
         for _ in 0..RETRIES {
             let held = self.vault.get::<Session>(&Session::key(session)).await?;
-            let held =
-                held.filter(|held| held.body.client_id == agent.client_id).ok_or(BrokerError::SessionNotFound)?;
+            // What a person began to renew a connection has no code: the agent did not ask for one.
+            let own = |held: &Held<Session>| held.body.client_id == agent.client_id && held.body.renews.is_none();
+            let held = held.filter(own).ok_or(BrokerError::SessionNotFound)?;
             let presented = KeptHash::of(SecretHash::of(&normalised(&held.body, code)));
             let outcome = match held.body.stage.clone() {
                 Stage::Denied { .. } => return Err(BrokerError::UserDenied),

@@ -111,6 +111,12 @@ impl Urls {
         format!("{}/ath/sign-in/callback", self.public_url)
     }
 
+    /// The page behind a link for somebody whose connection has to be renewed.
+    #[must_use]
+    pub fn reconnect(&self, ticket: &str) -> String {
+        format!("{}/ath/reconnect/{ticket}", self.public_url)
+    }
+
     /// The page that names the account which a person signed in with.
     #[must_use]
     pub fn confirm(&self, session: &SessionId) -> String {

@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use secret::{AssociatedData, Entropy, KeyRing, OpenError};
+use secret::{AssociatedData, Entropy, KeyId, KeyRing, OpenError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::{Index, Key, Life, Record, Store, Version, Write, Written};
+use store::{Index, Key, Kind, Life, Record, Store, Version, Write, Written};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::BrokerError;
@@ -12,8 +13,10 @@ use crate::records::Body;
 /// Typed records over the store: seals what goes in, opens what comes out, and binds each body to where it lies.
 pub(crate) struct Vault {
     store: Arc<dyn Store>,
-    keys: KeyRing,
+    keys: RwLock<Arc<KeyRing>>,
     entropy: Arc<dyn Entropy>,
+    /// Told when a record was met whose key is not in the ring.
+    key_missed: Notify,
 }
 
 /// A body as it was read, with the version that a swap has to name.
@@ -28,7 +31,22 @@ pub(crate) type Fingerprint = Vec<u8>;
 
 impl Vault {
     pub(crate) fn new(store: Arc<dyn Store>, keys: KeyRing, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, keys, entropy }
+        Self { store, keys: RwLock::new(Arc::new(keys)), entropy, key_missed: Notify::new() }
+    }
+
+    /// The keys as they are now.
+    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these keys seal and open.
+    pub(crate) fn change_keys(&self, keys: KeyRing) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Returns when a record was met whose key is not in the ring.
+    pub(crate) async fn key_missed(&self) {
+        self.key_missed.notified().await;
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -92,6 +110,16 @@ impl Vault {
         written.first().copied().ok_or(BrokerError::Contention)
     }
 
+    /// Seals what is handed out instead of stored, bound to its kind alone.
+    pub(crate) fn seal_handed_out(&self, kind: &str, plain: &[u8]) -> Result<Vec<u8>, BrokerError> {
+        Ok(self.keys().seal(self.entropy.as_ref(), &handed_out(kind), plain)?)
+    }
+
+    /// Opens it again.
+    pub(crate) fn open_handed_out(&self, kind: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.keys().open(&handed_out(kind), sealed)
+    }
+
     /// `fingerprint` is authenticated, and readable without the key, so that a provider that moved can be told from a forgery.
     pub(crate) fn seal<T: Body>(
         &self,
@@ -100,18 +128,43 @@ impl Vault {
         fingerprint: &[u8],
         body: &T,
     ) -> Result<Vec<u8>, BrokerError> {
+        let keys = self.keys();
+        self.seal_with(&keys, keys.current(), key, version, fingerprint, body)
+    }
+
+    /// As `seal`, with a key that need not be the one that seals.
+    pub(crate) fn seal_with<T: Body>(
+        &self,
+        keys: &KeyRing,
+        id: KeyId,
+        key: &Key,
+        version: Version,
+        fingerprint: &[u8],
+        body: &T,
+    ) -> Result<Vec<u8>, BrokerError> {
         let plain = Zeroizing::new(serde_json::to_vec(body).map_err(BrokerError::RecordForm)?);
-        let data = AssociatedData::new(T::KIND.as_str(), key.as_str(), version.number(), fingerprint);
-        let sealed = self.keys.seal(self.entropy.as_ref(), &data, &plain)?;
-        let mark = u8::try_from(fingerprint.len()).map_err(|_| OpenError::Format)?;
-        Ok([&[mark], fingerprint, &sealed].concat())
+        let sealed = keys.seal_with(id, self.entropy.as_ref(), &bound(T::KIND, key, version, fingerprint), &plain)?;
+        marked(fingerprint, &sealed)
+    }
+
+    /// The same record for the same place and version, sealed by the key that seals now. Its body is not looked at.
+    pub(crate) fn resealed(&self, keys: &KeyRing, key: &Key, record: &Record) -> Result<Vec<u8>, BrokerError> {
+        let (fingerprint, sealed) = split(record)?;
+        let data = bound(key.kind(), key, record.version, fingerprint);
+        let plain = keys.open(&data, sealed)?;
+        marked(fingerprint, &keys.seal(self.entropy.as_ref(), &data, &plain)?)
+    }
+
+    /// Which key a record is sealed with.
+    pub(crate) fn sealed_with(record: &Record) -> Result<KeyId, OpenError> {
+        split(record).and_then(|(_, sealed)| KeyRing::sealed_with(sealed))
     }
 
     /// Seals what does not go into the store: bound to its kind and to the record that it is about.
     pub(crate) fn seal_beside<T: Serialize>(&self, kind: &str, about: &Key, body: &T) -> Result<Vec<u8>, BrokerError> {
         let plain = Zeroizing::new(serde_json::to_vec(body).map_err(BrokerError::RecordForm)?);
         let data = AssociatedData::new(kind, about.as_str(), 0, &[]);
-        Ok(self.keys.seal(self.entropy.as_ref(), &data, &plain)?)
+        Ok(self.keys().seal(self.entropy.as_ref(), &data, &plain)?)
     }
 
     pub(crate) fn open_beside<T: DeserializeOwned>(
@@ -120,16 +173,40 @@ impl Vault {
         about: &Key,
         sealed: &[u8],
     ) -> Result<T, BrokerError> {
-        let plain = self.keys.open(&AssociatedData::new(kind, about.as_str(), 0, &[]), sealed)?;
+        let plain = self.keys().open(&AssociatedData::new(kind, about.as_str(), 0, &[]), sealed)?;
         serde_json::from_slice(&plain).map_err(BrokerError::RecordForm)
     }
 
-    fn open<T: Body>(&self, key: &Key, record: &Record) -> Result<(Held<T>, Fingerprint), BrokerError> {
-        let (mark, rest) = record.bytes.split_first().ok_or(OpenError::Format)?;
-        let (fingerprint, sealed) = rest.split_at_checked(usize::from(*mark)).ok_or(OpenError::Format)?;
-        let data = AssociatedData::new(T::KIND.as_str(), key.as_str(), record.version.number(), fingerprint);
-        let plain = self.keys.open(&data, sealed)?;
+    pub(crate) fn open<T: Body>(&self, key: &Key, record: &Record) -> Result<(Held<T>, Fingerprint), BrokerError> {
+        let (fingerprint, sealed) = split(record)?;
+        let plain =
+            self.keys().open(&bound(T::KIND, key, record.version, fingerprint), sealed).inspect_err(|error| {
+                if matches!(error, OpenError::UnknownKey(_)) {
+                    self.key_missed.notify_one();
+                }
+            })?;
         let body = serde_json::from_slice(&plain).map_err(BrokerError::RecordForm)?;
         Ok((Held { body, version: record.version }, fingerprint.to_vec()))
     }
+}
+
+/// A body belongs to its kind, its key, its version and, for connections, its provider.
+fn bound(kind: Kind, key: &Key, version: Version, fingerprint: &[u8]) -> AssociatedData {
+    AssociatedData::new(kind.as_str(), key.as_str(), version.number(), fingerprint)
+}
+
+fn marked(fingerprint: &[u8], sealed: &[u8]) -> Result<Vec<u8>, BrokerError> {
+    let mark = u8::try_from(fingerprint.len()).map_err(|_| OpenError::Format)?;
+    Ok([&[mark], fingerprint, sealed].concat())
+}
+
+/// The fingerprint, and what is sealed.
+fn split(record: &Record) -> Result<(&[u8], &[u8]), OpenError> {
+    let (mark, rest) = record.bytes.split_first().ok_or(OpenError::Format)?;
+    rest.split_at_checked(usize::from(*mark)).ok_or(OpenError::Format)
+}
+
+/// No record is of this kind.
+fn handed_out(kind: &str) -> AssociatedData {
+    AssociatedData::new("handed out", kind, 0, &[])
 }

@@ -34,7 +34,7 @@ pub(crate) async fn show(Extension(broker): Extension<Broker>, headers: HeaderMa
     Ok(with_cookies(render(StatusCode::OK, &page), [fresh]))
 }
 
-/// Ends one agent's access, or a whole connection. It has ended everywhere when the answer comes.
+/// Ends one agent's access, or a whole connection: it has ended everywhere when the answer comes. Or leads to where one is renewed.
 pub(crate) async fn decide(
     Extension(broker): Extension<Broker>,
     headers: HeaderMap,
@@ -46,6 +46,11 @@ pub(crate) async fn decide(
     let name = ConnectionName::parse(&wish.connection).map_err(|_| PageError::Malformed)?;
     let browser = cookies.browser();
     match wish.action.as_str() {
+        "renew" => {
+            let client = ClientId::parse(&wish.client).map_err(|_| PageError::Malformed)?;
+            let session = broker.renew_own(browser.as_deref(), &name, &client).await?;
+            return Ok(Redirect::to(&broker.urls().consent_again(&session)).into_response());
+        }
         "disconnect" => broker.disconnect_own(browser.as_deref(), &name).await?,
         "end" => {
             let client = ClientId::parse(&wish.client).map_err(|_| PageError::Malformed)?;

@@ -109,7 +109,9 @@ pub(crate) async fn done(
     let view = broker.done_page(&session, binding.as_deref()).await?;
     let status = match view {
         DonePage::Failed { .. } => StatusCode::BAD_GATEWAY,
-        DonePage::Allowed { .. } | DonePage::Refused => StatusCode::OK,
+        DonePage::Allowed { .. } | DonePage::Renewed { .. } | DonePage::OtherAccount { .. } | DonePage::Refused => {
+            StatusCode::OK
+        }
     };
     Ok(render(status, &Done { view: &view }))
 }

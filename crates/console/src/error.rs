@@ -1,9 +1,10 @@
 //! The pages' one table from refusal to status and words for people.
 
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, ProxyProblem, SignInError};
+use broker::{BrokerError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
 use protocol::ErrorCode;
+use secret::OpenError;
 
 use crate::pages::{Problem, render};
 
@@ -71,7 +72,12 @@ fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
         BrokerError::Store(_) | BrokerError::TaskLost | BrokerError::Contention => {
             (ErrorCode::InternalError, "store_unavailable")
         }
+        BrokerError::Overtaken => (ErrorCode::UserDenied, "connections_revoked"),
         BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => (ErrorCode::InternalError, "sealing_key_missing"),
+        BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => {
+            (ErrorCode::InternalError, "record_unreadable")
+        }
         _ => (ErrorCode::StateMismatch, "state_mismatch"),
     }
 }
@@ -156,6 +162,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "Whoever runs this gateway has stopped everything that goes to it for now.",
             "Nothing was connected. Try again later.",
         ),
+        BrokerError::Overtaken => (
+            StatusCode::CONFLICT,
+            "Everything at this service was just ended",
+            "Whoever runs this gateway has ended all connections to it, this one with them.",
+            AGAIN,
+        ),
         BrokerError::Provider { .. } | BrokerError::ReconnectRequired { .. } => (
             StatusCode::BAD_GATEWAY,
             "The service could not be reached",
@@ -168,6 +180,7 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "You are signed in at this gateway as one person, and the account you just used at the service was connected by another.",
             "If both are you, or somebody else used this browser before: sign out at this gateway, then go back to the agent and begin again.",
         ),
+        BrokerError::Reconnect(error) => reconnect_words(*error),
         BrokerError::NotSignedIn => (
             StatusCode::FORBIDDEN,
             "You are not signed in",
@@ -198,6 +211,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "It cannot reach its store, so it decides nothing.",
             "Reload this page in a moment.",
         ),
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The gateway cannot answer right now",
+            "It has not got the key to one of its records, so it decides nothing.",
+            "Reload this page in a moment.",
+        ),
         BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "The gateway cannot read its records",
@@ -205,8 +224,10 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "Tell whoever runs it.",
         ),
         // What only the JSON endpoints can meet.
-        BrokerError::Field(_)
+        BrokerError::Copy(_)
+        | BrokerError::Field(_)
         | BrokerError::GrantType
+        | BrokerError::Keys(_)
         | BrokerError::AttestationMissing
         | BrokerError::Attestation(_)
         | BrokerError::AttestationReplayed
@@ -226,6 +247,30 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
         | BrokerError::ForeignToken => {
             (bad, "This request cannot be answered", "Something in it is not as it should be.", AGAIN)
         }
+    }
+}
+
+/// The rows for links that lead nowhere.
+fn reconnect_words(error: ReconnectError) -> (StatusCode, &'static str, &'static str, &'static str) {
+    match error {
+        ReconnectError::Unknown => (
+            StatusCode::NOT_FOUND,
+            "This link is not known",
+            "It may be mistyped or cut off, or it is of another gateway.",
+            "Let the agent try once more: it gets a new link where one is needed.",
+        ),
+        ReconnectError::Expired => (
+            StatusCode::GONE,
+            "This link has expired",
+            "A link to reconnect is good for thirty days.",
+            "Let the agent try once more: it gets a new link where one is needed.",
+        ),
+        ReconnectError::Ended => (
+            StatusCode::GONE,
+            "There is nothing to reconnect",
+            "What this link was for was ended meanwhile: the account was disconnected, or the agent's access to it taken back.",
+            "Nothing was done. If the agent should have access again, go to it and let it ask you.",
+        ),
     }
 }
 

@@ -14,6 +14,7 @@ mod error;
 mod forgery;
 mod headers;
 mod pages;
+mod reconnect;
 mod sign_in;
 
 use axum::Router;
@@ -40,6 +41,7 @@ pub fn router(broker: Broker) -> Router {
         .route("/ath/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/ath/sign-in/callback", get(sign_in::callback).head(not_by_head))
         .route("/ath/sign-out", post(sign_in::leave))
+        .route("/ath/reconnect/{ticket}", get(reconnect::show).post(reconnect::begin))
         .merge(personal)
         .layer(from_fn(headers::secure))
         .with_state(broker)

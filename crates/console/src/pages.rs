@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use broker::{AccountPage, AccountsPage, ConsentView, DonePage, Joins};
+use broker::{AccountPage, AccountsPage, ConsentView, DonePage, Joins, ReconnectPage};
 use http::{HeaderValue, StatusCode, header};
 
 /// The page that asks.
@@ -57,6 +57,15 @@ pub(crate) struct Accounts<'a> {
     pub(crate) sign_out_token: &'a str,
 }
 
+/// The page behind a link for somebody whose connection has to be renewed.
+#[derive(Template)]
+#[template(path = "reconnect.html")]
+pub(crate) struct Reconnect<'a> {
+    pub(crate) view: &'a ReconnectPage,
+    pub(crate) ticket: &'a str,
+    pub(crate) token: &'a str,
+}
+
 /// The last page.
 #[derive(Template)]
 #[template(path = "done.html")]
@@ -91,6 +100,33 @@ pub(crate) async fn style() -> impl IntoResponse {
     (headers, include_str!("../templates/style.css"))
 }
 
+/// A point in time as people read it: `21 November 2026, 15:04 UTC`; whatever is no RFC 3339 as it is.
+pub(crate) fn moment(written: &str) -> String {
+    let read = || {
+        let (date, time) = written.split_once('T')?;
+        let mut parts = date.split('-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some(format!("{} {month} {year}, {} UTC", day.trim_start_matches('0'), time.get(..5)?))
+    };
+    read().unwrap_or_else(|| written.to_owned())
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// Renders a page; a template that fails is an empty 500.
 pub(crate) fn render(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
@@ -98,6 +134,22 @@ pub(crate) fn render(status: StatusCode, page: &impl Template) -> Response {
         Err(error) => {
             tracing::error!(error = %error, "a page was not rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moment;
+
+    #[test]
+    fn a_moment_is_read_by_people() {
+        assert_eq!(moment("2026-11-21T15:04:59Z"), "21 November 2026, 15:04 UTC");
+        assert_eq!(moment("2027-01-01T00:00:00Z"), "1 January 2027, 00:00 UTC");
+        for odd in
+            ["", "yesterday", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01T00:00:00Z", "2026-01-01Tx"]
+        {
+            assert_eq!(moment(odd), odd);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The operators' commands: they ask a running gateway by its admin listener.
 
+pub(crate) mod keys;
+mod revoke_all;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -10,7 +13,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
-use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, UsersCommand};
+use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, StoreCommand, UsersCommand};
 use crate::config::{Config, SystemEnvironment};
 use crate::egress::operator_client;
 
@@ -20,6 +23,7 @@ pub(crate) struct Wish {
     path: String,
     body: Option<Value>,
     shows: Shows,
+    patience: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -28,7 +32,11 @@ enum Shows {
     Agent,
     Connections,
     Status,
+    Backup,
+    Report,
 }
+
+pub(crate) use revoke_all::{AllOf, revoke_all};
 
 /// Carries it out: what came of it on standard output, or why it did not on standard error and exit 1.
 pub(crate) fn run(config: &Path, wish: &Wish, form: OutputForm) -> ExitCode {
@@ -60,24 +68,50 @@ impl Wish {
     pub(crate) fn agents(command: AgentsCommand) -> Self {
         let one = |client: &str, what: &str| format!("/admin/agents/{}{what}", segment(client));
         match command {
-            AgentsCommand::List => {
-                Self { method: Method::GET, path: "/admin/agents".to_owned(), body: None, shows: Shows::Agents }
-            }
+            AgentsCommand::List => Self {
+                method: Method::GET,
+                path: "/admin/agents".to_owned(),
+                body: None,
+                shows: Shows::Agents,
+                patience: PATIENCE,
+            },
             AgentsCommand::Approve { client, what } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope});
-                Self { method: Method::POST, path: one(&client, "/approve"), body: Some(body), shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/approve"),
+                    body: Some(body),
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
             AgentsCommand::Deny { client, what, reason } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope, "reason": reason});
-                Self { method: Method::POST, path: one(&client, "/deny"), body: Some(body), shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/deny"),
+                    body: Some(body),
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
             AgentsCommand::Suspend { client, reason } => {
                 let body = Some(json!({"reason": reason}));
-                Self { method: Method::POST, path: one(&client, "/suspend"), body, shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/suspend"),
+                    body,
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
-            AgentsCommand::Delete { client } => {
-                Self { method: Method::DELETE, path: one(&client, ""), body: None, shows: Shows::Status }
-            }
+            AgentsCommand::Delete { client } => Self {
+                method: Method::DELETE,
+                path: one(&client, ""),
+                body: None,
+                shows: Shows::Status,
+                patience: PATIENCE,
+            },
         }
     }
 
@@ -88,12 +122,21 @@ impl Wish {
                 path: "/admin/connections".to_owned(),
                 body: None,
                 shows: Shows::Connections,
+                patience: PATIENCE,
             },
-            ConnectionsCommand::Revoke { connection, client } => {
+            ConnectionsCommand::Report { provider } => Self {
+                method: Method::GET,
+                path: format!("/admin/providers/{}/revoked", segment(&provider)),
+                body: None,
+                shows: Shows::Report,
+                patience: PATIENCE,
+            },
+            ConnectionsCommand::Revoke { connection, client, .. } => {
+                let connection = connection.unwrap_or_default();
                 let name: Vec<String> = connection.split('/').map(segment).collect();
                 let of = client.map(|client| format!("?client_id={}", segment(&client))).unwrap_or_default();
                 let path = format!("/admin/connections/{}{of}", name.join("/"));
-                Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+                Self { method: Method::DELETE, path, body: None, shows: Shows::Status, patience: PATIENCE }
             }
         }
     }
@@ -101,7 +144,16 @@ impl Wish {
     pub(crate) fn users(command: UsersCommand) -> Self {
         let UsersCommand::Delete { user } = command;
         let path = format!("/admin/users/{}", segment(&user));
-        Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+        Self { method: Method::DELETE, path, body: None, shows: Shows::Status, patience: PATIENCE }
+    }
+
+    pub(crate) fn store(command: StoreCommand) -> Self {
+        let StoreCommand::Backup { file } = command;
+        // Relative to where the command was typed, which is not where the gateway runs.
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let body = Some(json!({"file": file.to_string_lossy()}));
+        let (path, patience) = ("/admin/store/backup".to_owned(), COPYING);
+        Self { method: Method::POST, path, body, shows: Shows::Backup, patience }
     }
 
     pub(crate) fn providers(command: ProvidersCommand) -> Self {
@@ -110,24 +162,40 @@ impl Wish {
             ProvidersCommand::Resume { provider } => (provider, "resume"),
         };
         let path = format!("/admin/providers/{}/{what}", segment(&provider));
-        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status }
+        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status, patience: PATIENCE }
     }
 }
 
 fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
     let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
-    let data = &config.store.path;
-    let url = whereabouts(&config, data)?;
-    let key = if let Some(key) = config.admin.key {
-        key.trim().to_owned()
-    } else {
-        let path = data.join(KEY);
-        let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-        read?.trim().to_owned()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(ask(&format!("{url}{}", wish.path), &key, wish))
+    Door::find(&config)?.ask(&wish.method, &wish.path, wish.body.as_ref(), wish.patience)
+}
+
+/// The operators' door of a running gateway, and the key to it.
+struct Door {
+    url: String,
+    key: String,
+}
+
+impl Door {
+    fn find(config: &Config) -> Result<Self, String> {
+        let data = &config.store.path;
+        let url = whereabouts(config, data)?;
+        let key = if let Some(key) = &config.admin.key {
+            key.trim().to_owned()
+        } else {
+            let path = data.join(KEY);
+            let read = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+            read?.trim().to_owned()
+        };
+        Ok(Self { url, key })
+    }
+
+    fn ask(&self, method: &Method, path: &str, body: Option<&Value>, patience: Duration) -> Result<Value, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(ask(&format!("{}{path}", self.url), &self.key, method, body, patience))
+    }
 }
 
 /// A fixed port stands in the configuration; a free one was written down when the gateway started.
@@ -151,10 +219,10 @@ fn whereabouts(config: &Config, data: &Path) -> Result<String, String> {
     }
 }
 
-async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
-    let client = operator_client(PATIENCE).map_err(|error| error.to_string())?;
-    let mut request = client.request(wish.method.clone(), url).bearer_auth(key);
-    if let Some(body) = &wish.body {
+async fn ask(url: &str, key: &str, method: &Method, body: Option<&Value>, patience: Duration) -> Result<Value, String> {
+    let client = operator_client(patience).map_err(|error| error.to_string())?;
+    let mut request = client.request(method.clone(), url).bearer_auth(key);
+    if let Some(body) = body {
         request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
     }
     let response = request.send().await.map_err(|_| format!("no gateway answers at {url}: is it running?"))?;
@@ -166,7 +234,15 @@ async fn ask(url: &str, key: &str, wish: &Wish) -> Result<Value, String> {
         return Ok(answer);
     }
     let word = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    Err(format!("{} {}", word("/message"), word("/details/hint")))
+    let mut said = format!("{} {}", word("/message"), word("/details/hint"));
+    for (name, what) in answer.pointer("/details").and_then(Value::as_object).into_iter().flatten() {
+        if !matches!(name.as_str(), "reason" | "hint") {
+            let what = what.as_str().map_or_else(|| what.to_string(), str::to_owned);
+            // Writing to a string does not fail.
+            let _ = write!(said, "\n{name}: {what}");
+        }
+    }
+    Err(said)
 }
 
 fn shown(shows: Shows, answer: &Value) -> String {
@@ -177,6 +253,11 @@ fn shown(shows: Shows, answer: &Value) -> String {
         Shows::Agent => agent(answer),
         Shows::Connections if list.is_empty() => "nobody has connected anything\n".to_owned(),
         Shows::Connections => list.iter().map(connection).collect::<Vec<_>>().join("\n"),
+        Shows::Backup => {
+            let number = |name| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
+            format!("backed up: {} records, {} bytes\n", number("records"), number("bytes"))
+        }
+        Shows::Report => revoke_all::text(answer),
         Shows::Status => format!("{}\n", word(answer, "status")),
     }
 }
@@ -211,6 +292,19 @@ fn connection(connection: &Value) -> String {
         word(connection, "provider_name"),
         word(connection, "connected"),
     );
+    if connection.get("reason").is_some_and(Value::is_string) {
+        let _ = writeln!(text, "  {}: {}", word(connection, "reason"), word(connection, "says"));
+    }
+    for (name, says) in [
+        ("since", "since"),
+        ("next_attempt", "tried again from"),
+        ("ends", "ends"),
+        ("reconnect_url", "for its owner:"),
+    ] {
+        if connection.get(name).is_some_and(Value::is_string) {
+            let _ = writeln!(text, "  {says} {}", word(connection, name));
+        }
+    }
     for agent in connection.get("agents").and_then(Value::as_array).into_iter().flatten() {
         let scopes = words(agent, "scopes", "nothing");
         let _ = writeln!(text, "  {}  {}: {scopes}", word(agent, "client_id"), word(agent, "agent_name"));
@@ -239,3 +333,5 @@ fn segment(text: &str) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A large store on a slow disk.
+const COPYING: Duration = Duration::from_secs(3600);

@@ -14,9 +14,10 @@ pub(crate) fn make(path: &Path, text: &str) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-/// Puts a file in the place of another, in one step.
+/// Puts a file in the place of another, in one step; on the disk when this returns.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    fs::rename(beside(path, text)?, path)
+    fs::rename(beside(path, text)?, path)?;
+    File::open(folder(path))?.sync_all()
 }
 
 /// The whole file under another name.

@@ -23,7 +23,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     for warning in warnings {
         tracing::warn!(%warning, "configuration");
     }
-    match serve(config) {
+    match serve(config, path) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = %error, "the gateway cannot run");
@@ -32,17 +32,22 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: Config, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     let shutdown = CancellationToken::new();
     let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
     let public_url = config.gateway.public_url.clone();
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
-    let parts = runtime.block_on(wiring::parts(config, shutdown.clone()))?;
+    let parts = runtime.block_on(wiring::parts(config, Some(path), shutdown.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
     runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
-    let helpers =
-        [runtime.spawn(parts.broker.clone().tell_providers()), runtime.spawn(parts.broker.clone().keep_refreshes())];
+    let helpers = [
+        runtime.spawn(parts.broker.clone().tell_providers()),
+        runtime.spawn(parts.broker.clone().keep_refreshes()),
+        runtime.spawn(parts.broker.clone().clear_providers()),
+        runtime.spawn(parts.broker.clone().keep_alive()),
+        runtime.spawn(parts.broker.clone().keep_keys()),
+    ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     runtime.block_on(stop_signal())?;
     tracing::info!("stopping: finishing what is under way");
@@ -53,6 +58,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     if runtime.block_on(async { tokio::time::timeout(SETTLE, parts.broker.settled()).await }).is_err() {
         tracing::error!("stopped before every refresh was stored");
     }
+    runtime.block_on(parts.broker.leave_keys());
     tracing::info!("stopped");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
@@ -34,6 +35,8 @@ pub(crate) enum WiringError {
     Store(#[from] store::StoreError),
     #[error("{0}")]
     Keys(#[from] keys::KeysError),
+    #[error("{0}")]
+    Opening(#[source] broker::BrokerError),
     #[error(
         "the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output"
     )]
@@ -48,8 +51,12 @@ pub(crate) enum WiringError {
     Upstream { provider: protocol::ProviderId, source: proxy::UpstreamError },
 }
 
-/// Everything that the cores need.
-pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result<Parts, WiringError> {
+/// Everything that the cores need. `file` is the configuration's, where it came from one.
+pub(crate) async fn parts(
+    config: Config,
+    file: Option<&Path>,
+    shutdown: CancellationToken,
+) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
     let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
     let store = open_store(&config.store, &instance).await?;
@@ -65,9 +72,11 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
     let audit = open_audit(&config.audit)?;
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in)?;
     let public_host = config.gateway.public_url.clone();
+    let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let broker = Broker::new(broker::Parts {
         store,
-        keys: keys::ring(config.store.keys)?,
+        keys,
+        key_source: key_source.into(),
         clock: Arc::new(SystemClock),
         audit: audit.clone(),
         approvals: config.approvals,
@@ -95,6 +104,7 @@ pub(crate) async fn parts(config: Config, shutdown: CancellationToken) -> Result
         steps: crate::failpoints::steps(&SystemEnvironment),
         tasks: Handle::current(),
     });
+    broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
@@ -112,13 +122,17 @@ pub(crate) fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
     configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
-async fn open_store(config: &StoreConfig, instance: &str) -> Result<Arc<dyn Store>, WiringError> {
+pub(crate) async fn open_store(config: &StoreConfig, instance: &str) -> Result<Arc<dyn Store>, WiringError> {
     match &config.kind {
         StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
-        StoreKind::Redis { url, prefix, replicas_to_wait_for } => {
-            let member = instance.to_owned();
-            let options = RedisOptions { member, prefix: prefix.clone(), replicas_to_wait_for: *replicas_to_wait_for };
-            Ok(Arc::new(RedisStore::connect(url.expose(), options).await?))
+        StoreKind::Redis(config) => {
+            let options = RedisOptions {
+                member: instance.to_owned(),
+                prefix: config.prefix.clone(),
+                replicas_to_wait_for: config.replicas_to_wait_for,
+                disk: config.disk,
+            };
+            Ok(Arc::new(RedisStore::connect(config.servers.clone(), options).await?))
         }
     }
 }
@@ -138,7 +152,7 @@ fn open_journal(config: &JournalConfig, instance: &str) -> Option<JournalParts> 
     }
 }
 
-fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
+pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
     let sink: Box<dyn Sink> = match config {
         AuditConfig::StandardOutput => Box::new(StandardOutput),
         AuditConfig::File(path) => {
@@ -184,6 +198,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,
+        refresh_tokens: config.refresh_tokens,
     };
     let upstream = Upstream::new(UpstreamSettings {
         provider_id: config.id.clone(),
@@ -194,6 +209,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         tls,
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
+        expired: config.expired,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     body::ApiJson,
     error::Error,
+    presentation::Presentation,
     recorder::RecordedRequest,
     settings::Settings,
     state::{Counters, Helpdesk},
@@ -30,15 +31,17 @@ pub(crate) fn routes() -> Router<Helpdesk> {
 struct ControlState {
     settings: Settings,
     counters: Counters,
+    presentations: Vec<Presentation>,
     issued_tokens: Vec<String>,
     recorded_requests: Vec<RecordedRequest>,
 }
 
-/// `GET /_control/state`: switches, counters, every credential issued, and the recorded requests.
+/// `GET /_control/state`: switches, counters, presentations of refresh tokens, every credential issued, and the recorded requests.
 async fn state(State(helpdesk): State<Helpdesk>) -> Json<ControlState> {
     Json(ControlState {
         settings: helpdesk.settings(),
         counters: helpdesk.counters(),
+        presentations: helpdesk.presentations(0),
         issued_tokens: helpdesk.issued_tokens(),
         recorded_requests: helpdesk.recorded_requests(),
     })

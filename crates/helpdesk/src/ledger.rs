@@ -1,11 +1,17 @@
 //! Codes, access tokens and refresh tokens: who holds what, until when.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
-use crate::{error::Error, scope::Scopes, seed::User, settings::Rotation};
+use crate::{
+    error::Error,
+    presentation::Outcome,
+    scope::Scopes,
+    seed::User,
+    settings::{Rotation, Successor},
+};
 
 /// Every credential ever issued. Spent and expired ones stay, so that the reasons for refusing them stay apart.
 #[derive(Default)]
@@ -25,11 +31,13 @@ pub(crate) struct Grant {
     family: u64,
 }
 
-/// What a refresh gives: the scope asked for is for the access token, a new refresh token keeps the old one's
-/// (RFC 6749 §6).
+/// What a refresh gives.
 pub(crate) struct Refreshed {
-    pub(crate) narrowed: Grant,
-    pub(crate) granted: Grant,
+    /// With the scope that was asked for, for the access token.
+    pub(crate) grant: Grant,
+    /// Issued already, where the answer carries one.
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) outcome: Outcome,
 }
 
 /// What a code is bound to (RFC 6749 §4.1.3, RFC 7636 §4.4).
@@ -87,31 +95,66 @@ impl Ledger {
     }
 
     /// Takes a refresh token: what becomes of it, and of its family if it comes back, is the rotation's matter. A
-    /// request for more scopes than were granted leaves it as it is.
+    /// request for more scopes than were granted leaves it as it is. `fresh` is what replaces it, where something does.
     pub(crate) fn refresh(
         &mut self,
         token: &str,
         scopes: Option<Scopes>,
         rotation: Rotation,
+        fresh: String,
+        now: Duration,
     ) -> Result<Refreshed, Error> {
-        let token = self.refresh_tokens.get_mut(token).ok_or(Error::InvalidGrant("The refresh token is unknown."))?;
-        match (token.life, rotation) {
-            (Life::Revoked, _) => Err(Error::InvalidGrant("The refresh token was revoked.")),
-            (Life::Replaced, Rotation::RotatingWithReuseDetection) => {
-                let family = token.grant.family;
-                self.revoke_family(family);
-                Err(Error::InvalidGrant("The refresh token was used before; everything that came of it is revoked."))
+        let held = self.refresh_tokens.get(token).ok_or(Error::InvalidGrant("The refresh token is unknown."))?;
+        let granted = held.grant.clone();
+        let outcome = match (&held.life, rotation) {
+            (Life::Revoked, _) => return Err(Error::InvalidGrant("The refresh token was revoked.")),
+            (Life::Live, _) => Outcome::Renewed,
+            (Life::Replaced { at, by }, Rotation::RotatingWithGrace { window, successor })
+                if now < *at + window && (successor == Successor::New || self.is_live(by)) =>
+            {
+                Outcome::RenewedAgain
             }
-            (Life::Replaced, _) => Err(Error::InvalidGrant("The refresh token was used before.")),
-            (Life::Live, _) => {
-                let granted = token.grant.clone();
-                let scopes = scopes.map_or_else(|| Ok(granted.scopes.clone()), |some| some.within(&granted.scopes))?;
-                if rotation != Rotation::None {
-                    token.life = Life::Replaced;
-                }
-                Ok(Refreshed { narrowed: Grant { scopes, ..granted }, granted })
+            (Life::Replaced { .. }, Rotation::None | Rotation::Rotating) => {
+                return Err(Error::InvalidGrant("The refresh token was used before."));
             }
+            (Life::Replaced { .. }, _) => {
+                self.revoke_family(granted.family);
+                return Err(Error::InvalidGrant(
+                    "The refresh token was used before; everything that came of it is revoked.",
+                ));
+            }
+        };
+        let scopes = scopes.map_or_else(|| Ok(granted.scopes.clone()), |some| some.within(&granted.scopes))?;
+        let refresh_token = self.successor(token, &granted, rotation, fresh, now);
+        Ok(Refreshed { grant: Grant { scopes, ..granted }, refresh_token, outcome })
+    }
+
+    /// The refresh token for the answer: a new one keeps the scope of the old one (RFC 6749 §6).
+    fn successor(
+        &mut self,
+        token: &str,
+        granted: &Grant,
+        rotation: Rotation,
+        fresh: String,
+        now: Duration,
+    ) -> Option<String> {
+        if rotation == Rotation::None {
+            return None;
         }
+        let held = self.refresh_tokens.get_mut(token)?;
+        match (&held.life, rotation) {
+            (Life::Replaced { by, .. }, Rotation::RotatingWithGrace { successor: Successor::Same, .. }) => {
+                return Some(by.clone());
+            }
+            (Life::Live, _) => held.life = Life::Replaced { at: now, by: fresh.clone() },
+            _ => {}
+        }
+        self.issue_refresh_token(fresh.clone(), granted.clone());
+        Some(fresh)
+    }
+
+    fn is_live(&self, token: &str) -> bool {
+        self.refresh_tokens.get(token).is_some_and(|token| matches!(token.life, Life::Live))
     }
 
     pub(crate) fn issue_access_token(&mut self, token: String, grant: Grant, expires_at: u64) {
@@ -196,10 +239,13 @@ struct RefreshToken {
     life: Life,
 }
 
-#[derive(Clone, Copy)]
 enum Life {
     Live,
-    Replaced,
+    /// Since when, and by which refresh token.
+    Replaced {
+        at: Duration,
+        by: String,
+    },
     Revoked,
 }
 

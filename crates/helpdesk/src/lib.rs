@@ -17,9 +17,12 @@ mod control;
 mod echo;
 mod error;
 mod events;
+mod fault;
+mod faulty;
 mod ledger;
 mod pages;
 mod parameters;
+mod presentation;
 mod recorder;
 mod revoke;
 mod routes;
@@ -34,10 +37,13 @@ mod ticket;
 mod tickets;
 mod token;
 mod userinfo;
+mod wire;
 
 pub use attachments::pattern_byte;
+pub use fault::Fault;
+pub use presentation::{Outcome, Presentation};
 pub use recorder::RecordedRequest;
-pub use settings::{Pkce, Rotation, Settings, TokenBehaviour, TokenRequest};
+pub use settings::{Effect, Misbehaviour, Pkce, Rotation, Settings, Successor, TokenBehaviour, TokenRequest};
 pub use state::{Clock, Counters, Entropy, Helpdesk, TokenRequests};
 
 /// What a process that runs the helpdesk tells its operator once it listens; the caller prints it.

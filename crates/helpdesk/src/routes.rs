@@ -11,14 +11,17 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware,
     routing::{any, get, post},
-    serve::ListenerExt,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    attachments, authorize, control, echo, error::Error, events, recorder, revoke, state::Helpdesk, tickets, token,
-    userinfo,
+    attachments, authorize, control, echo,
+    error::Error,
+    events, recorder, revoke,
+    state::Helpdesk,
+    tickets, token, userinfo,
+    wire::{Wire, WiredListener},
 };
 
 impl Helpdesk {
@@ -84,8 +87,7 @@ async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    // An event stream or a split echo is many small writes, each of which must arrive when it is made.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let service = router.into_make_service_with_connect_info::<Wire>();
     let (stop, stopping) = oneshot::channel();
     let signal = async move {
         shutdown.await;
@@ -96,7 +98,7 @@ async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        result = axum::serve(listener, router).with_graceful_shutdown(signal).into_future() => result,
+        result = axum::serve(WiredListener(listener), service).with_graceful_shutdown(signal).into_future() => result,
         () = grace => Ok(()),
     }
 }

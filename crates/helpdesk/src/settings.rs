@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
+
 /// Every switch of the helpdesk. The default is a legacy server that ignores PKCE, takes forms and never rotates.
 ///
 /// As JSON, durations are whole numbers: `access_token_lifetime` in seconds, a token delay in milliseconds.
@@ -81,6 +83,25 @@ pub enum Rotation {
     Rotating,
     /// It is replaced; presenting it again revokes everything that came from the same consent (RFC 9700 §4.14.2).
     RotatingWithReuseDetection,
+    /// It is replaced, and answered again for a while; after that, presenting it again revokes everything that came from the same
+    /// consent, as at Auth0 and Okta.
+    RotatingWithGrace {
+        /// How long it is answered again.
+        #[serde(rename = "seconds", with = "seconds")]
+        window: Duration,
+        /// Which refresh token those answers carry.
+        successor: Successor,
+    },
+}
+
+/// The refresh token in an answer to one that was replaced a moment ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Successor {
+    /// The one that the first answer carried, unless it was used meanwhile: then this is a reuse.
+    Same,
+    /// Another one, each time; all of them work.
+    New,
 }
 
 /// The encoding of requests to `/token` and `/revoke`.
@@ -113,6 +134,41 @@ pub enum TokenBehaviour {
     HalfJson,
     /// No answer, ever; the request takes no effect.
     Hang,
+    /// Something goes wrong with the answer.
+    Misbehave(Misbehaviour),
+}
+
+/// What goes wrong, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Misbehaviour {
+    /// What the client sees.
+    pub fault: Fault,
+    /// Whether the request was carried out all the same.
+    pub effect: Effect,
+    /// How many requests are treated so before all is normal again; all of them where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+}
+
+/// Whether a request that is answered wrongly was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing happened.
+    None,
+    /// A code is spent, a refresh token is replaced.
+    Taken,
+}
+
+impl Misbehaviour {
+    /// What is left of it after one more request; `None` where that was the last.
+    pub(crate) fn after_one(self) -> Option<Self> {
+        match self.times {
+            None => Some(self),
+            Some(times) => times.checked_sub(2).map(|left| Self { times: Some(left + 1), ..self }),
+        }
+    }
 }
 
 mod seconds {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use data_encoding::BASE64URL_NOPAD;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use crate::{
     attachments::Attachments,
     ledger::Ledger,
+    presentation::{Outcome, Presentation},
     recorder::{Recorded, RecordedRequest},
     seed,
     settings::{Settings, TokenBehaviour},
@@ -21,8 +23,8 @@ use crate::{
 /// Fills the slice with random bytes.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
-/// Tells the time, in seconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Tells the time since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The helpdesk. Clones share one state, so a test keeps one to look into what a running server does.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub struct Counters {
     pub revocation_requests: u64,
     /// Requests to `/userinfo`.
     pub userinfo_requests: u64,
+    /// The most requests to `/token` that were under way at one time.
+    pub token_requests_at_once: u64,
     /// Requests to the API (tickets, attachments, events, echo, and whatever does not exist), with or without a token.
     pub api_requests: u64,
 }
@@ -67,6 +71,8 @@ impl Helpdesk {
             tickets: seed::tickets(),
             attachments: Attachments::default(),
             counters: Counters::default(),
+            token_requests_now: 0,
+            presentations: Vec::new(),
             recorded: VecDeque::new(),
         };
         Self { shared: Arc::new(Shared { entropy, now, state: Mutex::new(state) }) }
@@ -116,6 +122,12 @@ impl Helpdesk {
         self.state().recorded.iter().map(Recorded::snapshot).collect()
     }
 
+    /// What became of every refresh token that arrived, oldest first, without the first `skip` of them.
+    #[must_use]
+    pub fn presentations(&self, skip: usize) -> Vec<Presentation> {
+        self.state().presentations.iter().skip(skip).cloned().collect()
+    }
+
     /// The state, locked; a guard never lives across an await.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Every change under the lock is complete at each point where it could panic.
@@ -124,7 +136,19 @@ impl Helpdesk {
 
     /// Seconds since the Unix epoch.
     pub(crate) fn now(&self) -> u64 {
+        self.precisely().as_secs()
+    }
+
+    /// The time since the Unix epoch, as finely as the clock tells it.
+    pub(crate) fn precisely(&self) -> Duration {
         (self.shared.now)()
+    }
+
+    /// Adds to the ledger of presentations.
+    pub(crate) fn note(&self, token: &str, outcome: Outcome) {
+        let mut state = self.state();
+        let at = self.precisely();
+        state.presentations.push(Presentation { token: token.to_owned(), at, outcome });
     }
 
     /// 256 random bits as 43 characters that need no escaping in a URL, a header, a cookie or JSON.
@@ -148,5 +172,8 @@ pub(crate) struct State {
     pub(crate) tickets: Vec<Ticket>,
     pub(crate) attachments: Attachments,
     pub(crate) counters: Counters,
+    /// Requests to `/token` that are under way.
+    pub(crate) token_requests_now: u64,
+    pub(crate) presentations: Vec<Presentation>,
     pub(crate) recorded: VecDeque<Recorded>,
 }

@@ -1,8 +1,11 @@
 //! A helpdesk without a network, for the tests of this crate: time stands still and randomness counts.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router, body::Body, response::Response};
@@ -48,7 +51,7 @@ impl Desk {
         let helpdesk = Helpdesk::new(
             settings,
             Arc::new(move |bytes| bytes.fill(draws.fetch_add(1, Ordering::Relaxed))),
-            Arc::new(move || clock.load(Ordering::Relaxed)),
+            Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed))),
         );
         Self { router: helpdesk.router_with_control(), helpdesk, now }
     }

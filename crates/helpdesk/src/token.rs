@@ -1,10 +1,10 @@
 //! The token endpoint (RFC 6749 §3.2), and the ways it can be told to misbehave.
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
 use axum::{
-    Json,
-    extract::{State, rejection::BytesRejection},
+    Extension, Json,
+    extract::{ConnectInfo, State, rejection::BytesRejection},
     response::{Html, IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -15,37 +15,73 @@ use serde_json::json;
 use crate::{
     client,
     error::Error,
+    faulty::{self, Good},
     ledger::Grant,
     parameters::Parameters,
-    settings::{Pkce, Rotation, TokenBehaviour},
+    presentation::{Outcome, Presentation},
+    settings::{Effect, Pkce, TokenBehaviour},
     state::{Helpdesk, State as DeskState},
+    wire::Wire,
 };
 
 /// `POST /token`
 pub(crate) async fn post(
     State(helpdesk): State<Helpdesk>,
+    wire: Option<Extension<ConnectInfo<Wire>>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let (parameters, behaviour) = arrive(&helpdesk, &headers, body);
-    let answer = || parameters.and_then(|parameters| grant(&helpdesk, &headers, &parameters));
-    match behaviour {
-        TokenBehaviour::Normal => render(answer()),
-        TokenBehaviour::Delay(delay) => {
-            let answer = answer();
+    let (request, _under_way) = arrive(&helpdesk, &headers, body);
+    let (behaviour, presented) = (request.behaviour, request.presented.clone());
+    let acts = match behaviour {
+        TokenBehaviour::Normal | TokenBehaviour::Delay(_) | TokenBehaviour::HalfJson => true,
+        TokenBehaviour::Misbehave(told) => told.effect == Effect::Taken || told.fault.issues(),
+        _ => false,
+    };
+    let granted = acts.then(|| grant(&helpdesk, &headers, request));
+    if let (None, Some(token)) = (&granted, &presented) {
+        helpdesk.note(token, Outcome::Ignored);
+    }
+    match (behaviour, granted) {
+        (TokenBehaviour::Delay(delay), Some(answer)) => {
             tokio::time::sleep(delay).await;
             render(answer)
         }
-        TokenBehaviour::HalfJson => answer().map_or_else(IntoResponse::into_response, |answer| half(&answer)),
-        TokenBehaviour::ServerError(status) => {
+        (TokenBehaviour::HalfJson, Some(Ok(answer))) => half(&answer),
+        (TokenBehaviour::Misbehave(told), granted) => match granted.unwrap_or_else(|| Ok(nobodys())) {
+            Err(error) => error.into_response(),
+            Ok(answer) => {
+                let wire = wire.map(|Extension(ConnectInfo(wire))| wire).unwrap_or_default();
+                let members = serde_json::to_value(answer).unwrap_or_default();
+                faulty::answer(told.fault, Good { members, presented }, &wire, helpdesk.now()).await
+            }
+        },
+        (TokenBehaviour::ServerError(status), _) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, Json(json!({ "error": "server_error" }))).into_response()
         }
-        TokenBehaviour::Html => Html(MAINTENANCE).into_response(),
-        TokenBehaviour::ErrorWith200 => {
+        (TokenBehaviour::Html, _) => Html(MAINTENANCE).into_response(),
+        (TokenBehaviour::ErrorWith200, _) => {
             Json(json!({ "ok": false, "error": "temporarily_unavailable" })).into_response()
         }
-        TokenBehaviour::Hang => pending().await,
+        (_, Some(answer)) => render(answer),
+        (_, None) => pending().await,
+    }
+}
+
+/// A request as it came, and what the endpoint was told to do with it.
+struct Arrived {
+    parameters: Result<Parameters, Error>,
+    presented: Option<String>,
+    behaviour: TokenBehaviour,
+}
+
+/// Counts as a request that is under way for as long as it lives.
+struct UnderWay(Helpdesk);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.state().token_requests_now -= 1;
     }
 }
 
@@ -61,12 +97,9 @@ struct TokenResponse {
 }
 
 /// Reads and counts a request, whatever becomes of it.
-fn arrive(
-    helpdesk: &Helpdesk,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> (Result<Parameters, Error>, TokenBehaviour) {
-    let mut state = helpdesk.state();
+fn arrive(helpdesk: &Helpdesk, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> (Arrived, UnderWay) {
+    let mut guard = helpdesk.state();
+    let state = &mut *guard;
     let parameters = body
         .map_err(|_| Error::TooLarge)
         .and_then(|body| Parameters::from_token_request(state.settings.token_request, headers, &body));
@@ -77,24 +110,54 @@ fn arrive(
         Some("refresh_token") => requests.refresh_token += 1,
         _ => requests.other += 1,
     }
-    if let Some(token) = parameters.as_ref().ok().and_then(|parameters| parameters.get("refresh_token")) {
-        *state.counters.refresh_token_presentations.entry(token.to_owned()).or_default() += 1;
+    state.token_requests_now += 1;
+    state.counters.token_requests_at_once = state.counters.token_requests_at_once.max(state.token_requests_now);
+    let presented = parameters.as_ref().ok().and_then(|parameters| parameters.get("refresh_token")).map(str::to_owned);
+    if let Some(token) = &presented {
+        *state.counters.refresh_token_presentations.entry(token.clone()).or_default() += 1;
     }
     let behaviour = state.settings.token_behaviour;
-    (parameters, behaviour)
+    if let TokenBehaviour::Misbehave(told) = behaviour {
+        state.settings.token_behaviour = told.after_one().map_or(TokenBehaviour::Normal, TokenBehaviour::Misbehave);
+    }
+    drop(guard);
+    (Arrived { parameters, presented, behaviour }, UnderWay(helpdesk.clone()))
 }
 
-fn grant(helpdesk: &Helpdesk, headers: &HeaderMap, parameters: &Parameters) -> Result<TokenResponse, Error> {
-    let now = helpdesk.now();
+fn grant(helpdesk: &Helpdesk, headers: &HeaderMap, request: Arrived) -> Result<TokenResponse, Error> {
     let random = Random { access_token: helpdesk.random(), refresh_token: helpdesk.random() };
+    let Arrived { parameters, presented, .. } = request;
     let mut state = helpdesk.state();
+    // Read under the lock, so that presentations stand in the order in which they were decided about.
+    let now = helpdesk.precisely();
+    let granted = parameters.and_then(|parameters| decide(&mut state, headers, &parameters, &random, now));
+    let outcome = match &granted {
+        Ok((_, outcome)) => *outcome,
+        Err(Error::InvalidGrant(_)) => Outcome::Refused,
+        Err(_) => Outcome::Rejected,
+    };
+    if let Some(token) = presented {
+        state.presentations.push(Presentation { token, at: now, outcome });
+    }
+    granted.map(|(answer, _)| answer)
+}
+
+fn decide(
+    state: &mut DeskState,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+    random: &Random,
+    now: Duration,
+) -> Result<(TokenResponse, Outcome), Error> {
     if state.settings.pkce == Pkce::Rejected {
         parameters.only(&KNOWN)?;
     }
     client::authenticate(headers, parameters, &state.settings)?;
     match parameters.require("grant_type", "The parameter grant_type is missing.")? {
-        "authorization_code" => exchange(&mut state, parameters, &random, now),
-        "refresh_token" => refresh(&mut state, parameters, &random, now),
+        "authorization_code" => {
+            exchange(state, parameters, random, now.as_secs()).map(|answer| (answer, Outcome::Renewed))
+        }
+        "refresh_token" => refresh(state, parameters, random, now),
         _ => Err(Error::UnsupportedGrantType),
     }
 }
@@ -110,19 +173,31 @@ fn exchange(state: &mut DeskState, parameters: &Parameters, random: &Random, now
 }
 
 /// RFC 6749 §6
-fn refresh(state: &mut DeskState, parameters: &Parameters, random: &Random, now: u64) -> Result<TokenResponse, Error> {
+fn refresh(
+    state: &mut DeskState,
+    parameters: &Parameters,
+    random: &Random,
+    now: Duration,
+) -> Result<(TokenResponse, Outcome), Error> {
     let presented = parameters.require("refresh_token", "The parameter refresh_token is missing.")?;
     let scopes = parameters.get("scope").map(str::parse).transpose()?;
     let rotation = state.settings.rotation;
-    let refreshed = state.ledger.refresh(presented, scopes, rotation)?;
-    let refresh_token = match rotation {
-        Rotation::None => None,
-        Rotation::Rotating | Rotation::RotatingWithReuseDetection => {
-            Some(new_refresh_token(state, refreshed.granted, &random.refresh_token))
-        }
-    };
-    let answer = new_access_token(state, refreshed.narrowed, &random.access_token, now);
-    Ok(TokenResponse { refresh_token, ..answer })
+    let fresh = format!("{}{}", state.settings.refresh_token_prefix, random.refresh_token);
+    let refreshed = state.ledger.refresh(presented, scopes, rotation, fresh, now)?;
+    let answer = new_access_token(state, refreshed.grant, &random.access_token, now.as_secs());
+    Ok((TokenResponse { refresh_token: refreshed.refresh_token, ..answer }, refreshed.outcome))
+}
+
+/// A success that nothing stands behind.
+fn nobodys() -> TokenResponse {
+    let none = "nobodys".to_owned();
+    TokenResponse {
+        access_token: none,
+        token_type: "Bearer",
+        expires_in: 3600,
+        refresh_token: None,
+        scope: String::new(),
+    }
 }
 
 /// What the next tokens are made of.

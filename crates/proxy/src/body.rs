@@ -1,8 +1,6 @@
-use std::cell::Cell;
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -34,7 +32,7 @@ enum Kind {
 
 /// An upstream's body on its way through the guard. Data alone: trailers are dropped.
 pub(crate) struct Streamed {
-    body: Incoming,
+    body: Download,
     guard: Guard,
     access: Access,
     watch: Watch,
@@ -87,7 +85,7 @@ impl Body for ProxyBody {
 impl Streamed {
     /// An answer without a body (to HEAD, or 204, or 304) is over before it begins: nobody will poll it.
     pub(crate) fn new(
-        body: Incoming,
+        body: Download,
         guard: Guard,
         access: Access,
         watch: Watch,
@@ -144,47 +142,35 @@ impl Streamed {
     }
 }
 
-/// The body of a request on its way to the upstream. Data alone: trailers are dropped.
-pub(crate) struct Upload {
-    /// `None` where there is nothing to send.
-    body: Option<Incoming>,
-    progress: Rc<Progress>,
+/// The body of an upstream's answer, as it comes or as it was read already.
+pub(crate) enum Download {
+    Streaming(Incoming),
+    Read(Option<Bytes>),
 }
 
-/// How far an upload has come.
-pub(crate) struct Progress {
-    moved: Cell<Instant>,
-    done: Cell<bool>,
-}
-
-impl Upload {
-    pub(crate) fn new(body: Incoming) -> (Self, Rc<Progress>) {
-        if body.is_end_stream() {
-            return Self::empty();
+impl Download {
+    /// All of it, read and put back; `None` where its length is unknown, or more than `limit`.
+    pub(crate) async fn peek(&mut self, limit: u64) -> Option<Result<Bytes, hyper::Error>> {
+        let length = self.size_hint().exact().filter(|length| *length <= limit)?;
+        let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await {
+            match frame {
+                Ok(frame) => whole.extend(frame.into_data().unwrap_or_default()),
+                Err(error) => return Some(Err(error)),
+            }
         }
-        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done: Cell::new(false) });
-        (Self { body: Some(body), progress: progress.clone() }, progress)
+        let whole = Bytes::from(whole);
+        *self = Self::Read(Some(whole.clone()).filter(|whole| !whole.is_empty()));
+        Some(Ok(whole))
     }
 
-    pub(crate) fn empty() -> (Self, Rc<Progress>) {
-        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done: Cell::new(true) });
-        (Self { body: None, progress: progress.clone() }, progress)
-    }
-}
-
-impl Progress {
-    /// When a piece was last taken from the agent.
-    pub(crate) fn moved(&self) -> Instant {
-        self.moved.get()
-    }
-
-    /// Whether the upstream has had all of it.
-    pub(crate) fn is_done(&self) -> bool {
-        self.done.get()
+    /// Whether nothing more of it has to come from the upstream.
+    pub(crate) fn has_arrived(&self) -> bool {
+        matches!(self, Self::Read(_))
     }
 }
 
-impl Body for Upload {
+impl Body for Download {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -192,32 +178,23 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { body: Some(body), progress } = &mut *self else { return Poll::Ready(None) };
-        loop {
-            let frame = ready!(Pin::new(&mut *body).poll_frame(context));
-            progress.moved.set(Instant::now());
-            match frame {
-                None => {
-                    progress.done.set(true);
-                    return Poll::Ready(None);
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    if body.is_end_stream() {
-                        progress.done.set(true);
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-            }
+        match &mut *self {
+            Self::Streaming(body) => Pin::new(body).poll_frame(context),
+            Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        match self {
+            Self::Streaming(body) => body.is_end_stream(),
+            Self::Read(bytes) => bytes.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match self {
+            Self::Streaming(body) => body.size_hint(),
+            Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
     }
 }

@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::body::Upload;
 use crate::error::ProxyError;
+use crate::upload::Upload;
 use crate::upstream::Upstream;
 
 /// A fresh connection, by the protocol that ALPN chose.

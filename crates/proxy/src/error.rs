@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use policy::PathError;
 use protocol::wire::ErrorBody;
 use protocol::{ErrorCode, ScopeSet};
+use secret::OpenError;
 use serde_json::{Map, json};
 
 use crate::body::ProxyBody;
@@ -92,6 +93,9 @@ pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
     details.insert("hint".to_owned(), json!(row.hint));
     if let ProxyError::Denied { wanted } = error {
         details.insert("wanted_scopes".to_owned(), json!(wanted));
+    }
+    if let ProxyError::Broker(BrokerError::ReconnectRequired { reconnect_url, .. }) = error {
+        details.insert("reconnect_url".to_owned(), json!(reconnect_url));
     }
     let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
     let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -252,7 +256,7 @@ fn broker_row(error: &BrokerError) -> Row {
             ErrorCode::OAuthError,
             "reconnect_required",
             "The person has to sign in at the provider again.",
-            "Do not repeat the call. Begin a new consent with POST /ath/authorize and hand authorization_url to the person.",
+            "Do not repeat the call. Hand details.reconnect_url to the person; once they have signed in there, this token works again.",
         ),
         BrokerError::Provider { reason, .. } => new(
             ErrorCode::OAuthError,
@@ -286,6 +290,15 @@ fn broker_row(error: &BrokerError) -> Row {
                 "store_unavailable",
                 "The gateway cannot reach its store, so it forwards nothing.",
                 "Try again after Retry-After.",
+            )
+        },
+        BrokerError::Sealed(OpenError::UnknownKey(_)) => Row {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            ..new(
+                ErrorCode::InternalError,
+                "sealing_key_missing",
+                "This gateway has not got the key that a record of its store is sealed with, so it forwards nothing.",
+                "Try again after Retry-After; another gateway may have the key already.",
             )
         },
         _ => new(

@@ -1,19 +1,20 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use broker::{Broker, Caller, Lent};
+use broker::{Broker, BrokerError, Caller, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
 
-use crate::body::{Progress, Upload};
 use crate::error::ProxyError;
+use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
 use crate::headers;
 use crate::pool::{Answered, Pool};
+use crate::upload::{Progress, Repeat, Upload};
 use crate::upstream::Upstream;
 
 /// A permitted request, all but its body and its credential.
@@ -29,8 +30,9 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Sends it with the lent credential, and waits for the head of the answer.
     ///
-    /// An upstream that answers 401 no longer takes the token, whatever it said about its life: it is renewed, and the request sent
-    /// once more, where it had no body and changes nothing (RFC 9110 §9.2.1). What comes back is the token that was used last, too.
+    /// An upstream that refuses the token no longer takes it, whatever it said about its life: it is renewed, and the request sent
+    /// once more, where a second time does no more than the first (RFC 9110 §9.2.2) and its body is at hand. What comes back is every
+    /// token that the answer could hold.
     pub(crate) async fn exchange(
         &self,
         broker: &Broker,
@@ -38,17 +40,47 @@ impl Call<'_> {
         body: Incoming,
         lent: Lent,
     ) -> Result<(Answered, Vec<Lent>), ProxyError> {
-        let repeatable = body.is_end_stream() && self.permit.method().is_safe();
-        let answered = self.forward(Upload::new(body), &lent).await?;
-        if !repeatable || answered.response.status() != StatusCode::UNAUTHORIZED {
+        let repeat = if self.permit.method().is_idempotent() { Repeat::Perhaps } else { Repeat::Never };
+        let (upload, sent) = Upload::new(body, repeat);
+        let mut answered = self.forward(upload, &sent, &lent).await?;
+        if self.verdict(&mut answered).await? != Verdict::Refused {
             return Ok((answered, vec![lent]));
         }
-        let Some(renewed) = broker.renew(caller, &lent).await? else { return Ok((answered, vec![lent])) };
-        let answered = self.forward(Upload::empty(), &renewed).await?;
+        // Also where the request cannot be repeated: the agent's next one is served.
+        let renewed = broker.renew(caller, &lent).await;
+        let body = sent.copy().filter(|_| repeat == Repeat::Perhaps);
+        if body.is_none() && !matches!(renewed, Err(BrokerError::ReconnectRequired { .. })) {
+            return Ok((answered, vec![lent]));
+        }
+        let Some((renewed, body)) = renewed?.zip(body) else { return Ok((answered, vec![lent])) };
+        if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
+            connection.give_back();
+        }
+        let (upload, sent) = Upload::again(body);
+        let answered = self.forward(upload, &sent, &renewed).await?;
         Ok((answered, vec![renewed, lent]))
     }
 
-    async fn forward(&self, (upload, progress): (Upload, Rc<Progress>), lent: &Lent) -> Result<Answered, ProxyError> {
+    /// Whether the upstream refuses the token.
+    async fn verdict(&self, answered: &mut Answered) -> Result<Verdict, ProxyError> {
+        let signs = &self.upstream.expired;
+        let response = &mut answered.response;
+        let verdict = expiry::by_head(signs, response.status(), response.headers());
+        if verdict != Verdict::Unread {
+            return Ok(verdict);
+        }
+        let reading = response.body_mut().peek(MAX_READ);
+        let read = tokio::time::timeout(self.upstream.response_timeout, reading).await;
+        match read.map_err(|_| ProxyError::Timeout)? {
+            Some(body) => {
+                let body = body.map_err(ProxyError::Malformed)?;
+                Ok(expiry::by_body(signs, response.status(), response.headers(), &body))
+            }
+            None => Ok(Verdict::Taken),
+        }
+    }
+
+    async fn forward(&self, upload: Upload, progress: &Rc<Progress>, lent: &Lent) -> Result<Answered, ProxyError> {
         let method = self.permit.method();
         let empty = upload.is_end_stream();
         if matches!(*method, Method::GET | Method::HEAD) && !empty && upload.size_hint().exact().is_none() {
@@ -64,8 +96,8 @@ impl Call<'_> {
             // RFC 9110 §8.6: a method that could have a body says that there is none.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = self.pool.send(self.upstream, request, &progress);
-        let answered = in_time(self.upstream.response_timeout, &progress, sent).await;
+        let sent = self.pool.send(self.upstream, request, progress);
+        let answered = in_time(self.upstream.response_timeout, progress, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             self.pool.forget_shared();
@@ -131,3 +163,6 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), ProxyError> {
     }
     Err(ProxyError::Encoded)
 }
+
+/// The longest answer that is read before it is handed on.
+const MAX_READ: u64 = 16 << 10;

@@ -3,12 +3,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 
-use crate::body::{Progress, Upload};
+use crate::body::Download;
 use crate::connect::{Connection, connect};
 use crate::error::ProxyError;
+use crate::upload::{Progress, Upload};
 use crate::upstream::Upstream;
 
 /// One core's connections to one upstream.
@@ -43,7 +43,7 @@ enum Exchange {
 
 /// An answer's head, and the connection that its body still comes over.
 pub(crate) struct Answered {
-    pub(crate) response: Response<Incoming>,
+    pub(crate) response: Response<Download>,
     pub(crate) connection: Option<Borrowed>,
 }
 
@@ -103,7 +103,7 @@ impl Pool {
             Ok(response) => {
                 let exchange = if upload.is_done() { Exchange::Orderly } else { Exchange::Early };
                 let connection = Borrowed { pool: self.clone(), sender, exchange };
-                Ok(Answered { response, connection: Some(connection) })
+                Ok(Answered { response: response.map(Download::Streaming), connection: Some(connection) })
             }
             Err(error) => Err(failure(error)),
         }
@@ -146,7 +146,7 @@ impl Borrowed {
 
 async fn send_http2(mut sender: http2::SendRequest<Upload>, request: Request<Upload>) -> Result<Answered, Failure> {
     match sender.try_send_request(request).await {
-        Ok(response) => Ok(Answered { response, connection: None }),
+        Ok(response) => Ok(Answered { response: response.map(Download::Streaming), connection: None }),
         Err(error) => Err(failure(error)),
     }
 }

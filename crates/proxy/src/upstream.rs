@@ -8,6 +8,8 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use url::Url;
 
+use crate::expiry::ExpirySign;
+
 /// An upstream as the configuration has it.
 #[derive(Debug)]
 pub struct UpstreamSettings {
@@ -27,6 +29,8 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// From the last byte of the request to the head of the answer.
     pub response_timeout: Duration,
+    /// What an answer looks like that refuses a token; one of these.
+    pub expired: Vec<ExpirySign>,
 }
 
 /// Why there can be no such upstream.
@@ -52,6 +56,7 @@ pub struct Upstream {
     pub(crate) base_path: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
+    pub(crate) expired: Vec<ExpirySign>,
 }
 
 impl Upstream {
@@ -83,6 +88,7 @@ impl Upstream {
             base_path: base.path().trim_end_matches('/').to_owned(),
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
+            expired: settings.expired,
             host: unbracketed,
         })
     }
@@ -110,6 +116,7 @@ pub(crate) mod tests {
             tls: builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
+            expired: vec![ExpirySign::unauthorized()],
         };
         Upstream::new(settings).expect("an upstream")
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
@@ -8,6 +10,15 @@ use crate::Entropy;
 /// Names a sealing key without telling anything about it: the first four bytes of a SHA-256 over the key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId([u8; 4]);
+
+impl KeyId {
+    /// Reads the printed form, eight hexadecimal digits; `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+}
 
 impl std::fmt::Display for KeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,16 +104,22 @@ impl AssociatedData {
 ///
 /// A sealed value is `1` (format) ‖ key id (4 bytes) ‖ nonce (12) ‖ AES-256-GCM-SIV ciphertext and tag (RFC 8452). A synthetic
 /// nonce forgives what random 96-bit nonces must never do, repeat.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeyRing {
-    current: SealingKey,
-    older: Vec<SealingKey>,
+    current: Arc<SealingKey>,
+    others: Vec<Arc<SealingKey>>,
 }
 
-/// The value is too large for the cipher (64 GiB).
+/// Why a value was not sealed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the value is too large to be sealed")]
-pub struct SealError;
+pub enum SealError {
+    /// The value is too large for the cipher (64 GiB).
+    #[error("the value is too large to be sealed")]
+    TooLarge,
+    /// The ring does not have the key that was asked for.
+    #[error("key {0} is not in the key ring")]
+    UnknownKey(KeyId),
+}
 
 /// Why a sealed value does not open.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -121,9 +138,9 @@ pub enum OpenError {
 impl KeyRing {
     /// A ring whose first key seals.
     pub fn new(keys: Vec<SealingKey>) -> Result<Self, KeyError> {
-        let mut keys = keys.into_iter();
+        let mut keys = keys.into_iter().map(Arc::new);
         let current = keys.next().ok_or(KeyError::Empty)?;
-        Ok(Self { current, older: keys.collect() })
+        Ok(Self { current, others: keys.collect() })
     }
 
     /// The key that seals.
@@ -132,36 +149,49 @@ impl KeyRing {
         self.current.id
     }
 
+    /// Every key, the one that seals first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.keys().map(|key| key.id)
+    }
+
+    /// Whether the ring has this key.
+    #[must_use]
+    pub fn holds(&self, id: KeyId) -> bool {
+        self.ids().any(|held| held == id)
+    }
+
+    /// The same keys with another one first; `None` where the ring does not have it.
+    #[must_use]
+    pub fn led_by(&self, id: KeyId) -> Option<Self> {
+        let current = self.find(id)?.clone();
+        Some(Self { current, others: self.keys().filter(|key| key.id != id).cloned().collect() })
+    }
+
+    /// Which key a value was sealed with, by its own word.
+    pub fn sealed_with(sealed: &[u8]) -> Result<KeyId, OpenError> {
+        parts(sealed).map(|(id, _, _)| id)
+    }
+
     /// Seals `plaintext` so that it opens only with the same `data`.
     pub fn seal(&self, entropy: &dyn Entropy, data: &AssociatedData, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
-        let mut nonce = [0u8; NONCE_LEN];
-        entropy.fill(&mut nonce);
-        let mut body = plaintext.to_vec();
-        self.current
-            .cipher
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&data.0), &mut body)
-            .map_err(|_| SealError)?;
-        let mut out = Vec::with_capacity(HEADER + body.len());
-        out.push(FORMAT);
-        out.extend_from_slice(&self.current.id.0);
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&body);
-        Ok(out)
+        seal(&self.current, entropy, data, plaintext)
+    }
+
+    /// As `seal`, with that key of the ring.
+    pub fn seal_with(
+        &self,
+        id: KeyId,
+        entropy: &dyn Entropy,
+        data: &AssociatedData,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        seal(self.find(id).ok_or(SealError::UnknownKey(id))?, entropy, data, plaintext)
     }
 
     /// Opens a value that was sealed with the same `data`, by any key of the ring.
     pub fn open(&self, data: &AssociatedData, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let (header, body) = sealed.split_at_checked(HEADER).ok_or(OpenError::Format)?;
-        let (&format, header) = header.split_first().ok_or(OpenError::Format)?;
-        let (id, nonce) = header.split_first_chunk::<4>().ok_or(OpenError::Format)?;
-        if format != FORMAT {
-            return Err(OpenError::Format);
-        }
-        let id = KeyId(*id);
-        let key = std::iter::once(&self.current)
-            .chain(&self.older)
-            .find(|key| key.id == id)
-            .ok_or(OpenError::UnknownKey(id))?;
+        let (id, nonce, body) = parts(sealed)?;
+        let key = self.find(id).ok_or(OpenError::UnknownKey(id))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Format)?;
         let mut buffer = Zeroizing::new(body.to_vec());
         let length =
@@ -169,6 +199,45 @@ impl KeyRing {
         buffer.truncate(length);
         Ok(buffer)
     }
+
+    fn keys(&self) -> impl Iterator<Item = &Arc<SealingKey>> {
+        std::iter::once(&self.current).chain(&self.others)
+    }
+
+    fn find(&self, id: KeyId) -> Option<&Arc<SealingKey>> {
+        self.keys().find(|key| key.id == id)
+    }
+}
+
+fn seal(
+    key: &SealingKey,
+    entropy: &dyn Entropy,
+    data: &AssociatedData,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let mut nonce = [0u8; NONCE_LEN];
+    entropy.fill(&mut nonce);
+    let mut body = plaintext.to_vec();
+    key.cipher
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&data.0), &mut body)
+        .map_err(|_| SealError::TooLarge)?;
+    let mut out = Vec::with_capacity(HEADER + body.len());
+    out.push(FORMAT);
+    out.extend_from_slice(&key.id.0);
+    out.extend_from_slice(&nonce);
+    out.extend_from_slice(&body);
+    Ok(out)
+}
+
+/// Key id, nonce, and the ciphertext with its tag.
+fn parts(sealed: &[u8]) -> Result<(KeyId, &[u8], &[u8]), OpenError> {
+    let (header, body) = sealed.split_at_checked(HEADER).ok_or(OpenError::Format)?;
+    let (&format, header) = header.split_first().ok_or(OpenError::Format)?;
+    let (id, nonce) = header.split_first_chunk::<4>().ok_or(OpenError::Format)?;
+    if format != FORMAT {
+        return Err(OpenError::Format);
+    }
+    Ok((KeyId(*id), nonce, body))
 }
 
 fn first_four(digest: &[u8]) -> [u8; 4] {
@@ -227,6 +296,32 @@ mod tests {
         let new = rotated.seal(&SeededEntropy::new(2), &data("alice", 1), b"canary").expect("seals");
         let missing = SealingKey::parse(TWO).expect("a key").id();
         assert_eq!(ring(&[ONE]).open(&data("alice", 1), &new).unwrap_err(), OpenError::UnknownKey(missing));
+    }
+
+    #[test]
+    fn a_ring_says_which_keys_it_has_and_changes_the_one_that_seals() {
+        let (one, two) = (SealingKey::parse(ONE).expect("a key").id(), SealingKey::parse(TWO).expect("a key").id());
+        let both = ring(&[TWO, ONE]);
+        assert_eq!((both.current(), both.ids().collect::<Vec<_>>()), (two, vec![two, one]));
+        assert!(both.holds(one) && !ring(&[TWO]).holds(one));
+        let led = both.led_by(one).expect("it has that key");
+        assert_eq!(led.ids().collect::<Vec<_>>(), [one, two]);
+        assert!(ring(&[TWO]).led_by(one).is_none());
+        let sealed = both.seal_with(one, &SeededEntropy::new(1), &data("alice", 1), b"canary").expect("seals");
+        assert_eq!(KeyRing::sealed_with(&sealed), Ok(one));
+        assert_eq!(led.open(&data("alice", 1), &sealed).expect("opens").as_slice(), b"canary");
+        let refused = ring(&[TWO]).seal_with(one, &SeededEntropy::new(1), &data("alice", 1), b"canary");
+        assert_eq!(refused, Err(SealError::UnknownKey(one)));
+        assert_eq!(KeyRing::sealed_with(b"\x02 no such format here"), Err(OpenError::Format));
+    }
+
+    #[test]
+    fn key_ids_are_read_as_they_are_printed() {
+        let id = SealingKey::parse(ONE).expect("a key").id();
+        assert_eq!(KeyId::parse(&id.to_string()), Some(id));
+        for text in ["", "1a2b3c", "1A2B3C4D", "1a2b3c4d5e", "not a key"] {
+            assert_eq!(KeyId::parse(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::time::Duration;
 
-use store::{Key, Kind, RedisOptions, RedisStore, Store};
+use store::{Key, Kind, RedisDisk, RedisOptions, RedisServers, RedisStore, Store};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -13,8 +13,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(url), Some(member), Some(time)) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err("usage: hold_a_lease URL MEMBER MILLISECONDS".into());
     };
-    let options = RedisOptions { member, prefix: "ath:".to_owned(), replicas_to_wait_for: 0 };
-    let store = RedisStore::connect(&url, options).await?;
+    let options =
+        RedisOptions { member, prefix: "ath:".to_owned(), replicas_to_wait_for: 0, disk: RedisDisk::AsConfigured };
+    let store = RedisStore::connect(RedisServers::at_url(&url)?, options).await?;
     while !store.is_fresh() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

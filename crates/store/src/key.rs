@@ -27,6 +27,8 @@ pub enum Kind {
     Provider,
     /// Tokens that their provider has still to be told about: `{random}`.
     Revocation,
+    /// That something in the store is sealed with a key: `{key id}`; that a gateway holds the key: `{key id}:gateway`.
+    SealingKey,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Self::Browser => "browser",
             Self::Provider => "provider",
             Self::Revocation => "revocation",
+            Self::SealingKey => "key",
         }
     }
 
@@ -63,6 +66,7 @@ impl Kind {
             Self::Browser,
             Self::Provider,
             Self::Revocation,
+            Self::SealingKey,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == word)

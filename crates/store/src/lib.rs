@@ -6,6 +6,7 @@
 //!
 //! To add a store: implement [`Store`], and run the conformance suite (`tests/conformance.rs` of this crate) against it.
 
+mod copy;
 mod embedded;
 mod key;
 mod memory;
@@ -14,13 +15,18 @@ mod record;
 mod redis;
 mod watchers;
 
+pub use copy::{Copied, CopyError};
 pub use embedded::EmbeddedStore;
 pub use key::{Index, Key, KeyError, Kind};
 pub use memory::MemoryStore;
-pub use record::{Life, Record, Version, Write, Written};
-pub use redis::{RedisOptions, RedisStore};
+pub use record::{Cursor, Life, Page, Record, Version, Write, Written};
+pub use redis::{
+    RedisAddress, RedisAddressError, RedisDisk, RedisLogin, RedisOptions, RedisServers, RedisStore, RedisTls,
+    RedisTopology,
+};
 pub use watchers::Observer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +50,10 @@ pub trait Store: Send + Sync {
 
     /// The keys that were listed in `index`: a hint. A key may stand there whose record is gone.
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError>;
+
+    /// Some of all records, from `from` on; from the beginning where it is `None`. Following the cursors to the end shows every record
+    /// that was there all the while at least once, in whichever version; of those that come or go meanwhile, some.
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError>;
 
     /// Takes the lease that guards the record under `key`, for `time`; `None` while anybody holds it. Each new holder gets a
     /// higher fencing number than all before.
@@ -72,6 +82,14 @@ pub trait Store: Send + Sync {
     /// Returns when no replica relies on anything older than the writes that were acknowledged before: every observer has been told,
     /// or what it remembers is no longer fresh.
     async fn propagated(&self);
+
+    /// Copies everything, as it is at one moment, into the new file `to`, an absolute path on this machine. The store goes on meanwhile.
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
+
+    /// Whether this process has the store for itself.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
 
     /// Whether the store answers, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;
@@ -172,6 +190,9 @@ fn held(outcome: &Outcome) -> Result<bool, StoreError> {
 fn mixed_up() -> StoreError {
     StoreError::Unavailable("the answer belongs to another operation".into())
 }
+
+/// How many records a page has, about: few enough that nobody waits long behind a batch that writes them all.
+const PAGE: usize = 256;
 
 /// How many invalidations a slow watcher may be behind before it forgets everything.
 const WATCH_BACKLOG: usize = 4096;

@@ -1,4 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +10,10 @@ use tokio::sync::broadcast;
 
 use crate::operation::{LeaseRow, Operation, Outcome, Rows, Stored};
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Copied, CopyError, Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError,
+    Write, Written,
+};
 
 /// A store that goes with the process, for tests.
 pub struct MemoryStore {
@@ -99,6 +104,15 @@ impl Store for MemoryStore {
         Ok(self.tables().indexes.get(index.as_str()).into_iter().flatten().cloned().collect())
     }
 
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
+        let (now, tables) = (self.clock.now(), self.tables());
+        let from = from.and_then(|from| Key::parse(&from.0).ok()).map_or(Bound::Unbounded, Bound::Excluded);
+        let rows: Vec<_> = tables.records.range((from, Bound::Unbounded)).take(crate::PAGE).collect();
+        let next = (rows.len() == crate::PAGE).then(|| rows.last().map(|(key, _)| Cursor(key.to_string()))).flatten();
+        let live = rows.into_iter().filter(|(_, stored)| stored.is_live(now));
+        Ok(Page { records: live.map(|(key, stored)| (key.clone(), stored.record.clone())).collect(), next })
+    }
+
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
         let operation = Operation::Acquire { key: key.clone(), holder: holder.to_owned(), time };
         crate::acquired(&self.apply(&operation)?, key, holder)
@@ -131,6 +145,10 @@ impl Store for MemoryStore {
     }
 
     async fn propagated(&self) {}
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
+    }
 
     async fn health(&self) -> Result<Durability, StoreError> {
         Ok(Durability::Memory)

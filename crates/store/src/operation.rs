@@ -60,7 +60,8 @@ impl Operation {
             Write::Put { bytes, .. }
             | Write::Insert { bytes, .. }
             | Write::Swap { bytes, .. }
-            | Write::SwapFenced { bytes, .. } => bytes.len(),
+            | Write::SwapFenced { bytes, .. }
+            | Write::Reseal { bytes, .. } => bytes.len(),
             Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => 0,
         });
         bytes.sum()
@@ -97,7 +98,9 @@ impl Operation {
             Self::Release { key, holder, fence } => {
                 let held = holds(rows, key, holder, *fence, now)?;
                 if held {
-                    rows.put_lease(key, &LeaseRow { holder: String::new(), fence: *fence, until: now })?;
+                    // Over at any time: a clock that is set back must not make it somebody's again.
+                    let over = Timestamp::from_millis(0);
+                    rows.put_lease(key, &LeaseRow { holder: String::new(), fence: *fence, until: over })?;
                 }
                 Ok(Outcome::Held(held))
             }
@@ -136,6 +139,13 @@ fn apply_write(
                 return Ok(Written::Refused);
             }
             return swap(rows, &lease.key, *expected, bytes, *life, now, changed);
+        }
+        Write::Reseal { key, read, bytes } => {
+            let Some(stored) = live(rows, key, now)?.filter(|stored| stored.record == *read) else {
+                return Ok(Written::Refused);
+            };
+            let record = Record { version: read.version, bytes: bytes.clone() };
+            rows.put(key, &Stored { record, ..stored })?;
         }
         Write::Delete { key } => {
             rows.remove(key)?;

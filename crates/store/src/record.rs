@@ -38,6 +38,19 @@ pub struct Record {
     pub bytes: Vec<u8>,
 }
 
+/// A part of everything that a store keeps, in no order that means anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Where, and what.
+    pub records: Vec<(Key, Record)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A place between two pages, which the store that made it understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub(crate) String);
+
 /// How long a record is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
@@ -47,7 +60,7 @@ pub enum Life {
     For(Duration),
 }
 
-/// One write of a batch. All but [`Write::Insert`], [`Write::List`] and [`Write::Unlist`] replace a record's life as well.
+/// One write of a batch. [`Write::Put`], [`Write::Insert`] and the swaps say a record's life as well.
 #[derive(Debug, Clone)]
 pub enum Write {
     /// Version 1 of a record, whatever was there before.
@@ -90,6 +103,16 @@ pub enum Write {
         /// For how long.
         life: Life,
     },
+    /// The same version in other bytes, where the record is still what was read, to the byte; otherwise [`Written::Refused`]. Its life
+    /// goes on as it was. Announced to nobody, since it says the same: whoever has read it may go on with what they read.
+    Reseal {
+        /// Where.
+        key: Key,
+        /// What was read.
+        read: Record,
+        /// The same, sealed anew for the same version.
+        bytes: Vec<u8>,
+    },
     /// Removes a record; done, too, where there is none. Announced to watchers.
     Delete {
         /// Where.
@@ -112,21 +135,14 @@ pub enum Write {
 }
 
 impl Write {
-    /// The record that is new with it.
-    #[must_use]
-    pub fn inserted(&self) -> Option<&Key> {
-        match self {
-            Self::Insert { key, .. } => Some(key),
-            _ => None,
-        }
-    }
-
     /// The record that watchers are told of.
     pub(crate) fn changes(&self) -> Option<&Key> {
         match self {
             Self::Swap { key, .. } | Self::Delete { key } => Some(key),
             Self::SwapFenced { lease, .. } => Some(lease.key()),
-            Self::Put { .. } | Self::Insert { .. } | Self::List { .. } | Self::Unlist { .. } => None,
+            Self::Put { .. } | Self::Insert { .. } | Self::Reseal { .. } | Self::List { .. } | Self::Unlist { .. } => {
+                None
+            }
         }
     }
 }

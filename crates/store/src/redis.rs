@@ -1,122 +1,107 @@
-//! Redis, for any number of gateways.
+//! Redis, for any number of gateways: one server, a primary with Sentinels, or a Cluster.
 //!
 //! Single commands where Redis has one, constant scripts where it has none; each touches one hash tag. A value is the record's version
 //! (8 bytes, big-endian) and its bytes; lives are Redis' own.
 
+mod cluster;
 mod commands;
+mod dial;
+mod failure;
+mod fleet;
 mod lease;
+mod link;
+mod node;
+mod pages;
+mod sentinel;
+mod servers;
+mod slot;
 mod watch;
+mod worth;
 
+pub use node::RedisDisk;
+pub use servers::{RedisAddress, RedisAddressError, RedisLogin, RedisServers, RedisTls, RedisTopology};
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
-use redis::{Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult};
-use socket2::TcpKeepalive;
+use redis::FromRedisValue;
 use tokio::sync::broadcast;
 
 use crate::redis::commands::Commands;
+use crate::redis::fleet::Fleet;
 use crate::redis::lease::{Held, Provable, Taker, Tried};
+use crate::redis::node::{Lane, Safety};
+use crate::redis::slot::Slot;
+use crate::redis::worth::Worth;
 use crate::watchers::Watchers;
-use crate::{Durability, Index, Invalidation, Key, Lease, Observer, Record, Store, StoreError, Write, Written};
+use crate::{
+    Copied, CopyError, Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError,
+    Write, Written,
+};
 
 /// How Redis is used.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
     /// This gateway's name among those on the same Redis: drawn at each start, without spaces.
     pub member: String,
-    /// Begins every key and the channel of invalidations.
+    /// Begins every key and the names of all channels.
     pub prefix: String,
     /// How many replicas must have a write before it is acknowledged (`WAIT`); none where Redis runs alone.
     pub replicas_to_wait_for: u32,
+    /// Whether a write must be on the primary's disk before it is acknowledged.
+    pub disk: RedisDisk,
 }
 
 /// A store in Redis.
 pub struct RedisStore {
-    connection: ConnectionManager,
-    /// `WAIT` holds up whatever follows it on its connection: durable batches have one of their own.
-    batches: ConnectionManager,
+    fleet: Arc<Fleet>,
     commands: Arc<Commands>,
-    replicas_to_wait_for: u32,
+    worth: Arc<Worth>,
     watchers: Watchers,
     ear: Arc<watch::Ear>,
     _tasks: watch::Tasks,
+    _guard: worth::Guard,
 }
 
 impl RedisStore {
     /// Connects, and refuses a Redis that may throw records away. Connections renew themselves.
-    pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
+    pub async fn connect(servers: RedisServers, options: RedisOptions) -> Result<Self, StoreError> {
         if options.prefix.contains(['{', '}']) {
             return Err(StoreError::Open("the key prefix must not contain braces: they mark the hash tag".to_owned()));
         }
-        let client = client(url).map_err(|_| StoreError::Open(URL_FORM.to_owned()))?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT))
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(20))
-            .set_max_delay(Duration::from_millis(200));
-        let open = |config| ConnectionManager::new_with_config(client.clone(), config);
-        let connection = bounded(open(config.clone())).await?;
-        let batches = bounded(open(config)).await?;
+        let safety = Safety { replicas: options.replicas_to_wait_for, disk: options.disk };
+        let fleet = Arc::new(Fleet::open(servers, safety, &options.prefix).await?);
+        let worth = Arc::new(Worth::new(fleet.clone(), safety));
+        worth.refuse_what_loses().await?;
         let watchers = Watchers::new();
         let commands = Arc::new(Commands::new(options.prefix));
-        let started =
-            watch::start(client.clone(), connection.clone(), commands.clone(), options.member, watchers.clone());
-        let (ear, tasks) = started.await?;
-        let replicas_to_wait_for = options.replicas_to_wait_for;
-        let store = Self { connection, batches, commands, replicas_to_wait_for, watchers, ear, _tasks: tasks };
-        store.refuse_eviction().await?;
-        Ok(store)
+        let (ear, tasks) = watch::start(fleet.clone(), commands.clone(), options.member, watchers.clone()).await?;
+        let guard = worth::guard(worth.clone());
+        Ok(Self { fleet, commands, worth, watchers, ear, _tasks: tasks, _guard: guard })
     }
 
-    async fn query<T: FromRedisValue>(&self, command: redis::Cmd) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
-        bounded(async move { command.query_async(&mut connection).await }).await
-    }
-
-    /// A policy that evicts would make revocations and used codes undone.
-    async fn refuse_eviction(&self) -> Result<(), StoreError> {
-        match self.config("maxmemory-policy").await?.as_deref() {
-            None | Some("noeviction") => Ok(()),
-            Some(policy) => Err(StoreError::Open(format!(
-                "Redis has maxmemory-policy {policy} and may evict records; set it to noeviction: `redis-cli config set maxmemory-policy noeviction`"
-            ))),
-        }
-    }
-
-    /// A setting of the server; `None` where this user may not ask for it.
-    async fn config(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let mut connection = self.connection.clone();
-        let mut command = redis::cmd("CONFIG");
-        command.arg("GET").arg(name);
-        let asked: RedisResult<Vec<String>> =
-            match tokio::time::timeout(TIMEOUT, command.query_async(&mut connection)).await {
-                Ok(asked) => asked,
-                Err(elapsed) => return Err(StoreError::Unavailable(Box::new(elapsed))),
-            };
-        match asked {
-            Ok(pair) => Ok(pair.into_iter().nth(1)),
-            Err(error) if error.is_io_error() || error.is_timeout() => Err(unavailable(error)),
-            Err(_) => Ok(None),
-        }
+    /// What Redis answers to a command about this key or index.
+    async fn query<T: FromRedisValue>(&self, about: &str, command: redis::Cmd, lane: Lane) -> Result<T, StoreError> {
+        self.fleet.query(Slot::of(about), command, lane).await
     }
 
     async fn try_lease(&self, key: &Key, command: redis::Cmd) -> Result<Tried, StoreError> {
-        let answer: lease::Answer = self.query(command).await?;
+        let answer: lease::Answer = self.query(key.as_str(), command, Lane::Plain).await?;
         lease::tried(key, answer).ok_or_else(|| StoreError::Corrupt(format!("the lease of {key}")))
     }
 
     /// Takes a lease over from a holder that is proven dead.
     async fn inherit(&self, key: &Key, held: &Held, taker: Taker<'_>) -> Result<Option<Lease>, StoreError> {
-        let (seems_dead, _, _): lease::Answer = self.query(held.look(&self.commands, key)).await?;
+        let look = held.look(&self.commands, key);
+        let (seems_dead, _, _): lease::Answer = self.query(key.as_str(), look, Lane::Plain).await?;
         if seems_dead == 0 {
             return Ok(None);
         }
         tokio::time::sleep(lease::LOOKS_APART).await;
-        let answer: lease::Answer = self.query(held.take(&self.commands, key, taker)).await?;
+        let take = held.take(&self.commands, key, taker);
+        let answer: lease::Answer = self.query(key.as_str(), take, Lane::Plain).await?;
         match lease::tried(key, answer) {
             Some(Tried::Taken(lease)) => {
                 tracing::info!(fence = lease.fence, "took over the lease of a gateway that ended");
@@ -126,58 +111,71 @@ impl RedisStore {
         }
     }
 
-    async fn run(&self, pipeline: Pipeline) -> Result<Vec<redis::Value>, StoreError> {
-        let mut connection = self.batches.clone();
-        bounded(async move { pipeline.query_async(&mut connection).await }).await
+    /// In a cluster a write is announced after it was made, since those who listen do so at one node: everybody who is fresh later than
+    /// this returns has heard of it. Elsewhere the scripts do both in one step.
+    async fn announce_in_cluster(&self, changed: &[Key]) -> Result<(), StoreError> {
+        if changed.is_empty() || !self.fleet.is_cluster() {
+            return Ok(());
+        }
+        let command = self.commands.announce(&changed.iter().collect::<Vec<_>>());
+        self.fleet.run(self.commands.bus(), vec![command], Lane::Write).await.map(drop)
     }
 }
 
 #[async_trait]
 impl Store for RedisStore {
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let value: Option<Vec<u8>> = self.query(self.commands.get(key)).await?;
+        let value: Option<Vec<u8>> = self.query(key.as_str(), self.commands.get(key), Lane::Read).await?;
         value.map(|value| commands::decode(key, &value)).transpose()
     }
 
     async fn take(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let value: Option<Vec<u8>> = self.query(self.commands.take(key)).await?;
+        let value: Option<Vec<u8>> = self.query(key.as_str(), self.commands.take(key), Lane::Write).await?;
         value.map(|value| commands::decode(key, &value)).transpose()
     }
 
     async fn batch(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
-        if writes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = redis::pipe();
-        for write in &writes {
-            pipeline.add_command(self.commands.write(write));
-        }
-        if self.replicas_to_wait_for > 0 {
-            pipeline.cmd("WAIT").arg(self.replicas_to_wait_for).arg(WAIT_MS);
-        }
-        let mut answers = self.run(pipeline).await?;
-        if self.replicas_to_wait_for > 0 {
-            let acknowledged = answers.pop().and_then(|answer| u32::from_redis_value(answer).ok()).unwrap_or_default();
-            if acknowledged < self.replicas_to_wait_for {
-                let message = format!("{acknowledged} of {} replicas acknowledged in time", self.replicas_to_wait_for);
-                return Err(StoreError::Unavailable(message.into()));
+        let mut outcomes: Vec<Written> = Vec::with_capacity(writes.len());
+        let mut failed = None;
+        // Only what lies in one slot of a cluster can be sent together; the order is kept.
+        let together =
+            |one: &Write, next: &Write| !self.fleet.is_cluster() || commands::slot(one) == commands::slot(next);
+        for group in writes.chunk_by(together) {
+            let Some(first) = group.first() else { continue };
+            let commands = group.iter().map(|write| self.commands.write(write)).collect();
+            match self.fleet.run(commands::slot(first), commands, Lane::Write).await {
+                Ok(ran) => outcomes
+                    .extend(group.iter().zip(&ran.values).map(|(write, answer)| commands::outcome(write, answer))),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
             }
         }
-        let outcomes = writes.iter().zip(answers).map(|(write, answer)| commands::outcome(write, &answer));
-        let outcomes: Vec<Written> = outcomes.collect();
-        // Others hear of it from Redis; this process does not wait for that.
         let done = writes.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Written::Done);
-        self.watchers.changed(done.filter_map(|(write, _)| write.changes().cloned()).collect());
-        Ok(outcomes)
+        let changed: Vec<Key> = done.filter_map(|(write, _)| write.changes().cloned()).collect();
+        let announced = self.announce_in_cluster(&changed).await;
+        // Others hear of it from Redis; this process does not wait for that.
+        self.watchers.changed(changed);
+        match (failed, announced) {
+            (Some(error), _) | (None, Err(error)) => Err(error),
+            (None, Ok(())) if outcomes.len() == writes.len() => Ok(outcomes),
+            (None, Ok(())) => Err(crate::mixed_up()),
+        }
     }
 
     async fn scan(&self, index: &Index) -> Result<Vec<Key>, StoreError> {
-        let members: Vec<String> = self.query(self.commands.scan(index)).await?;
+        let members: Vec<String> = self.query(index.as_str(), self.commands.scan(index), Lane::Read).await?;
         members.iter().map(|key| Key::parse(key).map_err(|_| StoreError::Corrupt(index.as_str().to_owned()))).collect()
     }
 
+    async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
+        self.page(from).await
+    }
+
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
-        let provable = if self.ear.is_fresh() { Provable::Yes } else { Provable::No };
+        // In a cluster the subscription stands at another node than most leases.
+        let provable = if self.ear.is_fresh() && !self.fleet.is_cluster() { Provable::Yes } else { Provable::No };
         let taker = Taker { member: self.ear.member(), holder, time, provable };
         match self.try_lease(key, self.commands.acquire(key, taker)).await? {
             Tried::Taken(lease) => Ok(Some(lease)),
@@ -187,15 +185,18 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError> {
-        self.query(self.commands.renew(lease, time)).await
+        self.query(lease.key().as_str(), self.commands.renew(lease, time), Lane::Plain).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.query::<bool>(self.commands.release(lease)).await.map(drop)
+        let released: bool = self.query(lease.key().as_str(), self.commands.release(lease), Lane::Plain).await?;
+        tracing::trace!(released, "a lease was given back");
+        Ok(())
     }
 
     async fn announce(&self, key: &Key) -> Result<(), StoreError> {
-        self.query::<u64>(self.commands.announce(key)).await.map(drop)
+        let command = self.commands.announce(&[key]);
+        self.fleet.run(self.commands.bus(), vec![command], Lane::Write).await.map(drop)
     }
 
     fn watch(&self) -> broadcast::Receiver<Invalidation> {
@@ -211,49 +212,22 @@ impl Store for RedisStore {
     }
 
     async fn propagated(&self) {
-        self.ear.propagated(self.connection.clone(), &self.commands).await;
+        self.ear.propagated(&self.fleet, &self.commands).await;
+    }
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {
-        // Both connections: one that broke is renewed by its first use, so asking heals it before a write needs it.
-        let mut ping = redis::pipe();
-        ping.cmd("PING");
-        let (alive, writable) = tokio::join!(self.query::<String>(redis::cmd("PING")), self.run(ping));
-        alive?;
-        writable?;
-        if self.replicas_to_wait_for > 0 {
-            return Ok(Durability::Durable);
-        }
-        let (log, sync) = (self.config("appendonly").await?, self.config("appendfsync").await?);
-        let durable = log.as_deref() == Some("yes") && sync.as_deref() == Some("always");
-        Ok(if durable { Durability::Durable } else { Durability::BestEffort })
+        self.worth.health().await
     }
 }
 
-/// A network that swallows packets must break a connection, not keep it: only a broken one is renewed.
-fn client(url: &str) -> RedisResult<Client> {
-    let keepalive = TcpKeepalive::new().with_time(TIMEOUT).with_interval(TIMEOUT).with_retries(2);
-    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
-    #[cfg(target_os = "linux")]
-    let settings = settings.set_user_timeout(2 * TIMEOUT);
-    Client::open(url.into_connection_info()?.set_tcp_settings(settings))
-}
-
-/// An operation fails rather than wait for a Redis that does not answer.
-async fn bounded<T>(operation: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(TIMEOUT + Duration::from_millis(500), operation).await {
-        Ok(answered) => answered.map_err(unavailable),
-        Err(elapsed) => Err(StoreError::Unavailable(Box::new(elapsed))),
-    }
-}
-
-/// What kind of failure it was, and the server's code word for it. The server's sentence may quote what it was sent.
-#[expect(clippy::needless_pass_by_value, reason = "reads as `map_err(unavailable)`")]
-fn unavailable(error: RedisError) -> StoreError {
-    StoreError::Unavailable(format!("{:?} {}", error.kind(), error.code().unwrap_or_default()).into())
-}
-
-const URL_FORM: &str =
-    "the Redis URL is of no use; it has the form redis://user:password@host:6379/0, or rediss:// for TLS";
+/// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
-const WAIT_MS: u64 = 1500;
+/// How long a connection may take, until it is known to lead to a primary.
+const CONNECT: Duration = Duration::from_secs(1);
+/// For how long what was heard, or a primary's proof, may be relied on.
+const FRESH: Duration = Duration::from_millis(500);
+const BEAT: Duration = Duration::from_millis(125);

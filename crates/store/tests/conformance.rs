@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use protocol::{ManualClock, Timestamp};
 use store::{
-    EmbeddedStore, Index, Invalidation, Key, Kind, Life, MemoryStore, Observer, RedisOptions, RedisStore, Store,
-    StoreError, Version, Write, Written,
+    EmbeddedStore, Index, Invalidation, Key, Kind, Life, MemoryStore, Observer, Record, RedisDisk, RedisOptions,
+    RedisStore, Store, StoreError, Version, Write, Written,
 };
 
 use crate::server::RedisServer;
+use crate::server::cluster::RedisCluster;
+use crate::server::sentinel::Watched;
 
 /// A store, and how its time passes.
 struct Bench {
@@ -40,7 +42,7 @@ static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 fn options() -> RedisOptions {
     let member = format!("m{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    RedisOptions { member, prefix: "ath:".to_owned(), replicas_to_wait_for: 0 }
+    RedisOptions { member, prefix: "ath:".to_owned(), replicas_to_wait_for: 0, disk: RedisDisk::AsConfigured }
 }
 
 fn key(name: &str) -> Key {
@@ -74,6 +76,8 @@ async fn conformance(bench: Bench) {
     leases(&bench).await;
     indexes(&bench).await;
     watching(&bench).await;
+    resealing(&bench).await;
+    pages(&bench).await;
 }
 
 async fn records(bench: &Bench) {
@@ -203,13 +207,100 @@ async fn watching(bench: &Bench) {
     one(store, Write::Delete { key: key("watched") }).await;
     store.announce(&key("told")).await.expect("answers");
     // Twice at least: what was changed here may be heard of once more, from others.
+    let seen = heard_until(&mut changes, "told").await;
+    let watched = seen.iter().filter(|change| **change == Invalidation::Key(key("watched"))).count();
+    assert!(watched >= 2, "{seen:?}");
+}
+
+/// Everything up to what is said of `name`.
+async fn heard_until(changes: &mut tokio::sync::broadcast::Receiver<Invalidation>, name: &str) -> Vec<Invalidation> {
     let mut seen = Vec::new();
-    while seen.last() != Some(&Invalidation::Key(key("told"))) {
+    while seen.last() != Some(&Invalidation::Key(key(name))) {
         let next = tokio::time::timeout(Duration::from_secs(5), changes.recv()).await.expect("in time");
         seen.push(next.expect("a message"));
     }
-    let watched = seen.iter().filter(|change| **change == Invalidation::Key(key("watched"))).count();
-    assert!(watched >= 2, "{seen:?}");
+    seen
+}
+
+async fn resealing(bench: &Bench) {
+    let store = bench.store.as_ref();
+    let record = |version, bytes: &[u8]| Record { version: Version::new(version), bytes: bytes.to_vec() };
+    let reseal = |name, read, bytes: &[u8]| Write::Reseal { key: key(name), read, bytes: bytes.to_vec() };
+    one(store, insert("sealed", b"a")).await;
+    one(store, swap("sealed", 1, b"b")).await;
+    // In a cluster, what was said of it may be heard once more for a moment.
+    bench.pass(Duration::from_millis(300)).await;
+    let mut changes = store.watch();
+    store.announce(&key("begun")).await.expect("answers");
+    heard_until(&mut changes, "begun").await;
+    // What was written before may be heard of once more, a moment later.
+    bench.pass(Duration::from_millis(300)).await;
+    while changes.try_recv().is_ok() {}
+    for (other, why) in [(record(1, b"b"), "another version"), (record(2, b"a"), "other bytes")] {
+        assert_eq!(one(store, reseal("sealed", other, b"c")).await, Written::Refused, "{why}");
+    }
+    assert_eq!(one(store, reseal("no record", record(1, b"b"), b"c")).await, Written::Refused);
+    assert_eq!(one(store, reseal("sealed", record(2, b"b"), b"c")).await, Written::Done);
+    assert_eq!(read(store, "sealed").await, Some((2, b"c".to_vec())), "the version stays");
+    store.announce(&key("resealed")).await.expect("answers");
+    let seen = heard_until(&mut changes, "resealed").await;
+    assert!(!seen.contains(&Invalidation::Key(key("sealed"))), "nobody was told: {seen:?}");
+    // Whoever read it before goes on undisturbed.
+    assert_eq!(one(store, swap("sealed", 2, b"d")).await, Written::Done);
+
+    one(store, put("short seal", b"a", Life::For(Duration::from_millis(500)))).await;
+    bench.pass(Duration::from_millis(200)).await;
+    assert_eq!(one(store, reseal("short seal", record(1, b"a"), b"b")).await, Written::Done);
+    assert_eq!(read(store, "short seal").await, Some((1, b"b".to_vec())));
+    bench.pass(Duration::from_millis(400)).await;
+    assert_eq!(read(store, "short seal").await, None, "its life went on as it was");
+    assert_eq!(one(store, reseal("short seal", record(1, b"b"), b"c")).await, Written::Refused);
+}
+
+async fn all(store: &dyn Store) -> Vec<Key> {
+    let (mut keys, mut from) = (Vec::new(), None);
+    loop {
+        let page = store.records(from.as_ref()).await.expect("the store answers");
+        for (key, record) in page.records {
+            assert_eq!(store.get(&key).await.expect("the store answers"), Some(record));
+            keys.push(key);
+        }
+        from = page.next;
+        if from.is_none() {
+            keys.sort();
+            keys.dedup();
+            return keys;
+        }
+    }
+}
+
+async fn pages(bench: &Bench) {
+    let store = bench.store.as_ref();
+    for key in all(store).await {
+        one(store, Write::Delete { key }).await;
+    }
+    assert_eq!(all(store).await, []);
+    let many: Vec<Write> = (0..700).map(|number| insert(&format!("page {number}"), b"x")).collect();
+    store.batch(many).await.expect("the store answers");
+    one(store, put("page over", b"x", Life::For(Duration::from_millis(1)))).await;
+    store.acquire(&key("page 1"), "one", Duration::from_secs(5)).await.expect("answers").expect("free");
+    one(store, Write::List { index: Index::new("u_1", "pages"), key: key("page 1") }).await;
+    bench.pass(Duration::from_millis(50)).await;
+    let mut expected: Vec<Key> = (0..700).map(|number| key(&format!("page {number}"))).collect();
+    expected.sort();
+    assert!(all(store).await == expected, "every record that lives, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_else_lies_in_redis_is_no_record() {
+    let server = RedisServer::start(&[]);
+    let odd = RedisOptions { prefix: "a*[b]\\?:".to_owned(), ..options() };
+    let store = RedisStore::connect(server.servers(), odd).await.expect("connects");
+    let near = RedisOptions { prefix: "axb\\x:".to_owned(), ..options() };
+    let other = RedisStore::connect(server.servers(), near).await.expect("connects");
+    one(&store, insert("mine", b"x")).await;
+    one(&other, insert("theirs", b"x")).await;
+    assert_eq!((all(&store).await, all(&other).await), (vec![key("mine")], vec![key("theirs")]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,7 +319,30 @@ async fn embedded_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_conforms() {
     let server = RedisServer::start(&[]);
-    let store = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
+    conformance(Bench { store: Arc::new(store), clock: None }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_with_sentinels_and_a_replica_conforms() {
+    let watched = Watched::start(1);
+    let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
+    let store = RedisStore::connect(watched.redis(), options).await.expect("connects");
+    conformance(Bench { store: Arc::new(store), clock: None }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_cluster_conforms() {
+    let cluster = RedisCluster::start(0);
+    let store = RedisStore::connect(cluster.redis(), options()).await.expect("connects");
+    conformance(Bench { store: Arc::new(store), clock: None }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_cluster_with_replicas_conforms() {
+    let cluster = RedisCluster::start(1);
+    let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
+    let store = RedisStore::connect(cluster.redis(), options).await.expect("connects");
     conformance(Bench { store: Arc::new(store), clock: None }).await;
 }
 
@@ -256,8 +370,8 @@ async fn an_embedded_store_keeps_what_was_acknowledged_and_serves_one_process() 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_on_one_redis_see_each_others_changes() {
     let server = RedisServer::start(&[]);
-    let one_ = RedisStore::connect(&server.url(), options()).await.expect("connects");
-    let other = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let one_ = RedisStore::connect(server.servers(), options()).await.expect("connects");
+    let other = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let mut changes = other.watch();
     one(&one_, insert("shared", b"1")).await;
     one(&one_, swap("shared", 1, b"2")).await;
@@ -299,8 +413,8 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_has_propagated_was_heard_by_every_fresh_replica() {
     let server = RedisServer::start(&[]);
-    let one_ = RedisStore::connect(&server.url(), options()).await.expect("connects");
-    let other = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let one_ = RedisStore::connect(server.servers(), options()).await.expect("connects");
+    let other = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let told = Arc::new(Told::default());
     other.observe(told.clone());
     until("both are fresh", || one_.is_fresh() && other.is_fresh()).await;
@@ -322,7 +436,7 @@ async fn a_change_that_has_propagated_was_heard_by_every_fresh_replica() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_nothing_stays_fresh_and_what_was_remembered_is_forgotten() {
     let server = RedisServer::start(&[]);
-    let store = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let told = Arc::new(Told::default());
     store.observe(told.clone());
     until("it is fresh", || store.is_fresh()).await;
@@ -339,7 +453,7 @@ async fn without_redis_nothing_stays_fresh_and_what_was_remembered_is_forgotten(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_down_is_reported_at_once_and_found_again() {
     let server = RedisServer::start(&[]);
-    let store = RedisStore::connect(&server.url(), options()).await.expect("connects");
+    let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let port = server.stop();
     let begun = std::time::Instant::now();
     assert!(matches!(store.get(&key("a")).await, Err(StoreError::Unavailable(_))));
@@ -360,10 +474,12 @@ async fn a_redis_that_is_down_is_reported_at_once_and_found_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_evicts_is_refused_and_too_few_replicas_are_no_acknowledgement() {
     let evicting = RedisServer::start(&["--maxmemory-policy", "allkeys-lru"]);
-    let Err(StoreError::Open(why)) = RedisStore::connect(&evicting.url(), options()).await else { panic!("it evicts") };
+    let Err(StoreError::Open(why)) = RedisStore::connect(evicting.servers(), options()).await else {
+        panic!("it evicts")
+    };
     assert!(why.contains("noeviction"), "{why}");
     let alone = RedisServer::start(&[]);
     let options = RedisOptions { replicas_to_wait_for: 1, ..options() };
-    let store = RedisStore::connect(&alone.url(), options).await.expect("connects");
+    let store = RedisStore::connect(alone.servers(), options).await.expect("connects");
     assert!(matches!(store.batch(vec![insert("a", b"x")]).await, Err(StoreError::Unavailable(_))));
 }

@@ -107,9 +107,9 @@ impl Broker {
     /// A provider that does not accept the gateway's own client is the operator's matter, and no grant's.
     pub(crate) fn heed_refusal(&self, provider: &Provider, error: &OAuthError) {
         let code = match error {
-            OAuthError::Refused { code: code @ (ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient) } => {
-                code.as_str()
-            }
+            OAuthError::Refused {
+                code: code @ (ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient | ErrorCode::Operator),
+            } => code.as_str(),
             _ => return,
         };
         if self.healths.of(&provider.id).is_some_and(|health| health.alarmed(self.now(), code)) {

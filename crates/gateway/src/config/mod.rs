@@ -24,6 +24,7 @@ mod pem;
 mod provider;
 mod providers;
 mod reader;
+mod redis;
 mod report;
 mod secrets;
 mod sign_in;
@@ -50,7 +51,7 @@ pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{Problems, Warning};
 pub(crate) use sign_in::SignInConfig;
-pub(crate) use store::{JournalConfig, KeySource, StoreConfig, StoreKind};
+pub(crate) use store::{JournalConfig, KeyPlace, StoreConfig, StoreKind};
 
 use key::Key;
 use reader::{Context, Table};

@@ -1,12 +1,15 @@
 mod entrance;
+mod expired;
+mod habits;
 mod oauth;
 mod scopes;
 
 use std::time::Duration;
 
-use broker::{NamesItself, ReturnPath};
+use broker::{NamesItself, RefreshTokenLife, ReturnPath};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
+use proxy::ExpirySign;
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -36,6 +39,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) connect_timeout: Duration,
     /// From the end of a request to the head of its answer.
     pub(crate) response_timeout: Duration,
+    /// What an answer looks like that refuses a token.
+    pub(crate) expired: Vec<ExpirySign>,
     /// How its OAuth works.
     pub(crate) oauth: ::oauth::Settings,
     /// Where its answers come back to.
@@ -46,6 +51,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) oauth_timeout: Duration,
     /// How many refreshes may be under way there at once.
     pub(crate) concurrent_refreshes: usize,
+    /// How long its refresh tokens are good for.
+    pub(crate) refresh_tokens: RefreshTokenLife,
     /// Which scope allows what.
     pub(crate) operations: Operations,
 }
@@ -73,6 +80,7 @@ pub(super) struct Rest {
     extra_roots: Vec<CertificateDer<'static>>,
     connect_timeout: Duration,
     response_timeout: Duration,
+    expired: Vec<ExpirySign>,
     oauth: oauth::Read,
     operations: Operations,
 }
@@ -94,11 +102,13 @@ impl Partial<'_> {
             extra_roots: rest.extra_roots,
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
+            expired: rest.expired,
             oauth: settings,
             returns: rest.oauth.returns,
             names_itself: rest.oauth.names_itself,
             oauth_timeout: rest.oauth.timeout,
             concurrent_refreshes: rest.oauth.concurrent_refreshes,
+            refresh_tokens: rest.oauth.refresh_tokens,
             operations: rest.operations,
         })
     }
@@ -143,6 +153,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     }
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
+    let expired = expired::read(table, &EXPIRED);
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
     let operations = scopes::read(table, &SCOPES);
     Some(Rest {
@@ -152,6 +163,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
         connect_timeout: connect?,
         response_timeout: response?,
+        expired,
         oauth: oauth?,
         operations,
     })
@@ -168,6 +180,7 @@ pub(super) const KEYS: &[Key] = &[
     CA_FILE,
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
+    EXPIRED,
     OAUTH,
     SCOPES,
 ];
@@ -218,6 +231,12 @@ const RESPONSE_TIMEOUT: Key = Key::default(
     Form::Text,
     "60s",
     "How long the API may take to begin its answer; 60s by default, longer than most services allow themselves.",
+);
+const EXPIRED: Key = Key::optional(
+    "expired",
+    Form::Tables(expired::KEYS),
+    "What an answer of the API looks like that refuses a token whose time is not over, one of these: the token is renewed, at most every half \
+     minute, and the call repeated where that is safe; any 401 by default, and none if the list is empty.",
 );
 const OAUTH: Key = Key::required(
     "oauth",

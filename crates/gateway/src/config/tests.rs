@@ -13,6 +13,7 @@ use super::*;
 mod broken;
 mod example;
 mod leaks;
+mod redis;
 mod sign_in;
 mod tls;
 
@@ -83,7 +84,7 @@ fn what_is_left_out_has_its_default() {
     assert!(config.gateway.tls.is_none());
     assert!(matches!(config.store.kind, StoreKind::Embedded));
     assert_eq!(config.store.path, Path::new("./data"));
-    assert!(matches!(&config.store.keys, KeySource::File(path) if path == Path::new("./data/sealing.key")));
+    assert!(matches!(&config.store.keys, KeyPlace::File(path) if path == Path::new("./data/sealing.key")));
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".to_owned() });
     let lifetimes = [config.lifetimes.token, config.lifetimes.approval, config.lifetimes.browser];
     assert_eq!(lifetimes.map(|lifetime| lifetime.as_secs()), [3600, 7_776_000, 43_200]);
@@ -155,10 +156,12 @@ fn what_is_written_holds() {
     );
     assert_eq!(config.gateway.public_url.as_str(), "http://127.0.0.1:4180/");
     assert_eq!(config.gateway.workers.map(std::num::NonZeroUsize::get), Some(3));
-    let StoreKind::Redis { url, prefix, replicas_to_wait_for } = &config.store.kind else { panic!("Redis") };
-    assert_eq!(url.expose(), "rediss://:hunter2@redis.example.com/2");
-    assert_eq!((prefix.as_str(), *replicas_to_wait_for), ("gateway:", 1));
-    assert!(matches!(&config.store.keys, KeySource::Given(keys) if keys.len() == 2));
+    let StoreKind::Redis(redis) = &config.store.kind else { panic!("Redis") };
+    let login = &redis.servers.login;
+    assert_eq!((login.password.as_deref(), login.database), (Some("hunter2"), 2));
+    assert!(redis.servers.encryption.is_some());
+    assert_eq!((redis.prefix.as_str(), redis.replicas_to_wait_for), ("gateway:", 1));
+    assert!(matches!(&config.store.keys, KeyPlace::Given(keys) if keys.len() == 2));
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, filter: "warn,proxy=debug".to_owned() });
     assert_eq!(config.lifetimes.token, Duration::from_secs(600));
     assert_eq!(

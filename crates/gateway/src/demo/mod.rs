@@ -11,6 +11,7 @@ mod web;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use helpdesk::Helpdesk;
 use protocol::Clock;
@@ -72,11 +73,13 @@ impl Stage {
         let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);
-        let wired = wiring::parts(config, shutdown.clone()).await?;
+        let wired = wiring::parts(config, None, shutdown.clone()).await?;
         let server = Server::start(listen, workers, &wired)?;
         admin::start(&door, &data, wired.broker.clone(), shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());
+        tokio::spawn(wired.broker.clone().keep_keys());
         tokio::spawn(wired.broker.clone().keep_refreshes());
+        tokio::spawn(wired.broker.clone().clear_providers());
 
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;
@@ -132,6 +135,6 @@ fn new_helpdesk(ports: &Ports) -> Helpdesk {
     Helpdesk::new(
         settings,
         Arc::new(|bytes: &mut [u8]| secret::Entropy::fill(&SystemEntropy, bytes)),
-        Arc::new(|| SystemClock.now().as_secs()),
+        Arc::new(|| Duration::from_secs(SystemClock.now().as_secs())),
     )
 }

@@ -38,6 +38,7 @@ async fn the_state_tells_everything() {
         json!({
             "token_requests": { "authorization_code": 1, "refresh_token": 0, "other": 0 },
             "refresh_token_presentations": {},
+            "token_requests_at_once": 1,
             "revocation_requests": 0,
             "userinfo_requests": 0,
             "api_requests": 1,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Pkce, Rotation, TokenBehaviour, TokenRequest, TokenRequests,
+    Effect, Fault, Misbehaviour, Outcome, Pkce, Rotation, Successor, TokenBehaviour, TokenRequest, TokenRequests,
     testing::{AUTHORIZE, CALLBACK, CLIENT, Desk},
 };
 
@@ -361,4 +361,83 @@ async fn the_clients_secret_is_a_switch() {
     let desk = Desk::with(|settings| settings.client_secret = "another".to_owned());
     let fields = [CLIENT.as_slice(), &[("grant_type", "refresh_token"), ("refresh_token", "x")]].concat();
     assert_eq!(desk.form("/token", "", &fields).await.json()["error"], "invalid_client");
+}
+
+#[tokio::test]
+async fn within_its_grace_an_old_refresh_token_is_answered_again() {
+    for successor in [Successor::Same, Successor::New] {
+        let window = Duration::from_secs(30);
+        let desk = Desk::with(|settings| settings.rotation = Rotation::RotatingWithGrace { window, successor });
+        let first = alice(&desk).await;
+        let second = desk.refresh(refresh_token(&first)).await.json();
+        desk.pass_seconds(29);
+        let again = desk.refresh(refresh_token(&first)).await.json();
+        assert_ne!(again["access_token"], second["access_token"]);
+        let same = refresh_token(&again) == refresh_token(&second);
+        assert_eq!(same, successor == Successor::Same);
+        assert_eq!(desk.refresh(refresh_token(&again)).await.status, 200);
+        let outcomes: Vec<_> = desk.helpdesk.presentations(0).into_iter().map(|one| one.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Renewed, Outcome::RenewedAgain, Outcome::Renewed]);
+    }
+}
+
+#[tokio::test]
+async fn after_its_grace_or_once_its_successor_was_used_it_revokes_the_family() {
+    let window = Duration::from_secs(30);
+    for (successor, seconds, uses) in [(Successor::Same, 30, 0), (Successor::New, 30, 0), (Successor::Same, 1, 1)] {
+        let desk = Desk::with(|settings| settings.rotation = Rotation::RotatingWithGrace { window, successor });
+        let first = alice(&desk).await;
+        let mut last = desk.refresh(refresh_token(&first)).await.json();
+        for _ in 0..uses {
+            last = desk.refresh(refresh_token(&last)).await.json();
+        }
+        desk.pass_seconds(seconds);
+        assert_eq!(desk.refresh(refresh_token(&first)).await.json()["error"], "invalid_grant");
+        assert_eq!(desk.refresh(refresh_token(&last)).await.json()["error"], "invalid_grant");
+        let presented = desk.helpdesk.presentations(1 + uses);
+        assert!(presented.iter().all(|one| one.outcome == Outcome::Refused), "{presented:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_goes_wrong_as_often_as_it_was_told() {
+    let desk = Desk::with(|settings| settings.rotation = Rotation::RotatingWithReuseDetection);
+    let first = alice(&desk).await;
+    let told = Misbehaviour { fault: Fault::Status503, effect: Effect::None, times: Some(2) };
+    desk.helpdesk.set_token_behaviour(TokenBehaviour::Misbehave(told));
+    assert_eq!(desk.refresh(refresh_token(&first)).await.status, 503);
+    assert_eq!(desk.refresh(refresh_token(&first)).await.status, 503);
+    assert_eq!(desk.refresh(refresh_token(&first)).await.status, 200);
+    let told = Misbehaviour { fault: Fault::Status503, effect: Effect::Taken, times: None };
+    let second = desk.tokens("alice@acme.test", READ).await;
+    desk.helpdesk.set_token_behaviour(TokenBehaviour::Misbehave(told));
+    assert_eq!(desk.refresh(refresh_token(&second)).await.status, 503);
+    assert_eq!(desk.refresh(refresh_token(&second)).await.json()["error"], "invalid_grant");
+    let outcomes: Vec<_> = desk.helpdesk.presentations(0).into_iter().map(|one| one.outcome).collect();
+    let expected = [Outcome::Ignored, Outcome::Ignored, Outcome::Renewed, Outcome::Renewed, Outcome::Refused];
+    assert_eq!(outcomes, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_but_a_black_hole_answers_or_ends_the_connection() {
+    let desk = Desk::new();
+    for fault in Fault::ALL.iter().copied() {
+        if matches!(
+            fault,
+            Fault::BlackHole | Fault::EndlessDrip | Fault::CutInBody | Fault::CutInChunks | Fault::ResetInBody
+        ) {
+            continue;
+        }
+        let tokens = alice(&desk).await;
+        let told = Misbehaviour { fault, effect: Effect::None, times: Some(1) };
+        desk.helpdesk.set_token_behaviour(TokenBehaviour::Misbehave(told));
+        let answer = desk.refresh(refresh_token(&tokens)).await;
+        if fault.issues() {
+            assert!(answer.status.is_success(), "{fault:?}");
+            let token = answer.text.split("hd_at_").nth(1).expect("a token");
+            let token = format!("hd_at_{}", token.get(..43).expect("its whole length"));
+            assert_eq!(desk.api("GET", "/tickets", &token, "").await.status, 200, "{fault:?}");
+        }
+    }
+    assert_eq!(desk.helpdesk.settings().token_behaviour, TokenBehaviour::Normal);
 }

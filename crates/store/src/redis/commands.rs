@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::lease::Taker;
+use super::slot::Slot;
 use crate::{Index, Key, Lease, Life, Record, StoreError, Version, Write, Written};
 
 /// Makes commands, with every key under one prefix.
@@ -40,10 +41,31 @@ impl Commands {
         command("SMEMBERS", &self.index(index))
     }
 
-    pub(super) fn announce(&self, key: &Key) -> Cmd {
-        let mut command = command("PUBLISH", &self.channel);
-        command.arg(key.as_str());
+    /// Some of the names under the prefix, whatever they are of.
+    pub(super) fn names(&self, cursor: &str) -> Cmd {
+        let mut command = command("SCAN", cursor);
+        command.arg("MATCH").arg(format!("{}*", literal(&self.prefix))).arg("COUNT").arg(crate::PAGE);
         command
+    }
+
+    /// The record that a name in Redis is of; `None` for leases, fences, indexes and whatever else is no record.
+    pub(super) fn key_of(&self, name: &str) -> Option<Key> {
+        Key::parse(name.strip_prefix(&self.prefix)?).ok()
+    }
+
+    /// Tells everybody that these records changed. It writes, so that a primary that was cut off cannot confirm it.
+    pub(super) fn announce(&self, keys: &[&Key]) -> Cmd {
+        let mut command = script(include_str!("scripts/announce.lua"), &[self.announced()]);
+        command.arg(&self.channel);
+        for key in keys {
+            command.arg(key.as_str());
+        }
+        command
+    }
+
+    /// The part of a cluster through which members hear of each other: all of it lies in one slot.
+    pub(super) fn bus(&self) -> Slot {
+        Slot::of(&self.members())
     }
 
     pub(super) fn beat(&self, member: &str, lease: Duration, message: &str) -> Cmd {
@@ -65,7 +87,11 @@ impl Commands {
     }
 
     fn members(&self) -> String {
-        format!("{}members", self.prefix)
+        format!("{}{{bus}}:members", self.prefix)
+    }
+
+    fn announced(&self) -> String {
+        format!("{}{{bus}}:announced", self.prefix)
     }
 
     pub(super) fn acquire(&self, key: &Key, taker: Taker<'_>) -> Cmd {
@@ -108,6 +134,11 @@ impl Commands {
                 let text = include_str!("scripts/swap_fenced.lua");
                 let mut command = self.swap(text, &keys, &lease.key, *expected, bytes, *life);
                 command.arg(held_value(lease));
+                command
+            }
+            Write::Reseal { key, read, bytes } => {
+                let mut command = script(include_str!("scripts/reseal.lua"), &[self.record(key)]);
+                command.arg(encode(read.version, &read.bytes)).arg(encode(read.version, bytes));
                 command
             }
             Write::Delete { key } => {
@@ -166,11 +197,23 @@ impl Commands {
     }
 }
 
+/// The record, index or lease that a write is for decides where it goes.
+pub(super) fn slot(write: &Write) -> Slot {
+    match write {
+        Write::Put { key, .. } | Write::Insert { key, .. } | Write::Swap { key, .. } | Write::Delete { key } => {
+            Slot::of(key.as_str())
+        }
+        Write::Reseal { key, .. } => Slot::of(key.as_str()),
+        Write::SwapFenced { lease, .. } => Slot::of(lease.key.as_str()),
+        Write::List { index, .. } | Write::Unlist { index, .. } => Slot::of(index.as_str()),
+    }
+}
+
 /// Whether a write's condition held, by what Redis answered.
 pub(super) fn outcome(write: &Write, answer: &Value) -> Written {
     let done = match write {
         Write::Insert { .. } => !matches!(answer, Value::Nil),
-        Write::Swap { .. } | Write::SwapFenced { .. } => {
+        Write::Swap { .. } | Write::SwapFenced { .. } | Write::Reseal { .. } => {
             u64::from_redis_value(answer.clone()).is_ok_and(|done| done == 1)
         }
         Write::Put { .. } | Write::Delete { .. } | Write::List { .. } | Write::Unlist { .. } => true,
@@ -185,6 +228,12 @@ pub(super) fn decode(key: &Key, value: &[u8]) -> Result<Record, StoreError> {
 
 fn encode(version: Version, bytes: &[u8]) -> Vec<u8> {
     [version.number().to_be_bytes().as_slice(), bytes].concat()
+}
+
+/// A pattern that matches `text` alone, whatever is in it.
+fn literal(text: &str) -> String {
+    let special = |char| matches!(char, '*' | '?' | '[' | ']' | '^' | '-' | '\\');
+    text.chars().flat_map(|char| special(char).then_some('\\').into_iter().chain([char])).collect()
 }
 
 fn held_value(lease: &Lease) -> String {

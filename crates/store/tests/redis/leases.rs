@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use store::{Key, Kind, Lease, Life, RedisOptions, RedisStore, Store, Version, Write, Written};
+use store::{
+    Key, Kind, Lease, Life, RedisDisk, RedisOptions, RedisServers, RedisStore, Store, Version, Write, Written,
+};
 
 use crate::server::RedisServer;
 
@@ -43,8 +45,13 @@ impl Drop for Holder {
 }
 
 async fn connected(url: &str, member: &str) -> RedisStore {
-    let options = RedisOptions { member: member.to_owned(), prefix: "ath:".to_owned(), replicas_to_wait_for: 0 };
-    RedisStore::connect(url, options).await.expect("connects")
+    let options = RedisOptions {
+        member: member.to_owned(),
+        prefix: "ath:".to_owned(),
+        replicas_to_wait_for: 0,
+        disk: RedisDisk::AsConfigured,
+    };
+    RedisStore::connect(RedisServers::at_url(url).expect("a URL"), options).await.expect("connects")
 }
 
 fn key() -> Key {
@@ -127,7 +134,7 @@ async fn a_living_holder_keeps_its_lease_when_its_subscription_breaks_again_and_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_the_server_that_is_over_proves_nothing() {
-    let server = RedisServer::start_kept();
+    let server = RedisServer::start_kept("always");
     let holder = Holder::start(&server.url(), "dead", Duration::from_secs(6));
     holder.signal("-KILL");
     let begun = Instant::now();

@@ -142,10 +142,6 @@ fn values_of_the_store() {
             "4:17: store.keys.env: a sealing key is 32 bytes in standard base64 (44 characters); `ath-gateway keygen` prints one",
         ),
         (
-            "path = \"x\"\nurl = \"redis://r\"\nkeys = [{ env = \"KEY\" }]",
-            "4:1: store.path: is for the embedded store, and url names a Redis; remove one of them",
-        ),
-        (
             "url = \"http://r\"\nkeys = [{ env = \"KEY\" }]",
             "4:7: store.url: is no URL of a Redis; write it as in \"redis://redis:6379\" or \"rediss://redis.example.com\"",
         ),
@@ -190,7 +186,7 @@ fn values_of_a_provider() {
         (
             "preset = \"x\"",
             "6:1: provider.preset: is not known; known are id, display_name, categories, api_base, path_prefix, host, \
-          allow_plaintext, ca_file, connect_timeout, response_timeout, oauth, scopes",
+          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, oauth, scopes",
         ),
     ] {
         assert_eq!(in_provider(line), [format!("gateway.toml:{expected}")]);
@@ -365,3 +361,41 @@ fn warnings_do_not_keep_it_from_starting() {
 }
 
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5qdQbYkNLZmBUC8RQbK0QG5tnQifXd1Bhx0GZy/RA536t2R47pqtdR36376BqzlYkdQ/vR+6pEwIvwsDgfdIzg==\n-----END PUBLIC KEY-----\n";
+
+#[test]
+fn signs_of_expiry() {
+    for (line, expected) in [
+        (
+            "expired = [{ status = 700 }]",
+            "6:23: provider.expired.status: is out of range; write a number from 200 to 599",
+        ),
+        (
+            "expired = [{ status = 200 }]",
+            "6:12: provider.expired: takes every answer with this status for an expired token; add `pointer` and `value`, or \
+             `www_authenticate`",
+        ),
+        (
+            "expired = [{ pointer = \"/error\" }]",
+            "6:14: provider.expired.pointer: says where to look, and not for what; add `value = \"token_expired\"`",
+        ),
+        (
+            "expired = [{ value = \"token_expired\" }]",
+            "6:14: provider.expired.value: says what to look for, and not where; add `pointer = \"/error/code\"`",
+        ),
+        (
+            "expired = [{ pointer = \"/error\", value = [] }]",
+            "6:34: provider.expired.value: is empty; write what stands there",
+        ),
+        (
+            "expired = [{ pointer = \"error\", value = \"x\" }]",
+            "6:24: provider.expired.pointer: is no JSON pointer; a JSON pointer begins with `/`, and `~` stands only in `~0` and `~1`",
+        ),
+        ("expired = [{ statuss = 401 }]", "6:14: provider.expired.statuss: is not known; did you mean `status`?"),
+    ] {
+        let found = in_provider(line);
+        assert_eq!(found, [format!("gateway.toml:{expected}")], "{line}");
+    }
+    for line in ["expired = []", "[[provider.expired]]\nstatus = 403\nwww_authenticate = \"invalid_token\""] {
+        assert_eq!(in_provider(line), Vec::<String>::new(), "{line}");
+    }
+}
