@@ -21,6 +21,7 @@ mod worth;
 pub use node::RedisDisk;
 pub use servers::{RedisAddress, RedisAddressError, RedisLogin, RedisServers, RedisTls, RedisTopology};
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ use crate::redis::slot::Slot;
 use crate::redis::worth::Worth;
 use crate::watchers::Watchers;
 use crate::{
-    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+    Copied, CopyError, Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError,
+    Write, Written,
 };
 
 /// How Redis is used.
@@ -211,6 +213,10 @@ impl Store for RedisStore {
 
     async fn propagated(&self) {
         self.ear.propagated(&self.fleet, &self.commands).await;
+    }
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {
