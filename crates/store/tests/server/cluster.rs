@@ -72,6 +72,12 @@ impl RedisCluster {
         found.expect("every slot has an owner")
     }
 
+    pub(crate) fn replica_of(&self, slot: u16) -> &RedisServer {
+        let owner = format!("master_port:{}", self.owner(slot));
+        let follows = |node: &&RedisServer| node.client().command(&["INFO", "replication"]).contains(&owner);
+        self.nodes.iter().find(follows).expect("it has one")
+    }
+
     pub(crate) fn kill_owner(&mut self, slot: u16) {
         let port = self.owner(slot);
         let at = self.nodes.iter().position(|node| node.port() == port).expect("one of them");
