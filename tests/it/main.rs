@@ -4,13 +4,17 @@
 
 mod attacks;
 mod clients;
+mod clocks;
 mod conformance;
 mod consent;
 mod crashes;
+mod cuts;
 mod embedded;
 mod expiry;
 mod handshake;
 mod house;
+mod keeping_alive;
+mod keys;
 mod kill_switch;
 mod limits;
 mod operating;
@@ -18,6 +22,8 @@ mod program;
 mod provider_faults;
 mod proxying;
 mod reconnecting;
+mod redis;
 mod refreshing;
 mod sign_in;
+mod storm;
 mod way;

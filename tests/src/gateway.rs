@@ -18,6 +18,10 @@ pub enum Store<'a> {
     Folder(&'a Path),
     /// In this Redis: as many as you like.
     Redis(&'a RedisServer),
+    /// In the Redis that these lines of `[store]` say.
+    Written(&'a str),
+    /// In the Redis at this URL.
+    RedisAt(&'a str),
 }
 
 /// How a gateway is started.
@@ -135,6 +139,8 @@ impl Gateway {
                 audit.display().to_string()
             ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
+            Store::Written(lines) => format!("{lines}\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
+            Store::RedisAt(url) => format!("url = \"{url}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(
@@ -225,6 +231,22 @@ impl Gateway {
         let done = self.operate(&[arguments, &["--json"]].concat());
         assert_eq!(done.status, 0, "{}", done.complained);
         serde_json::from_str(&done.said).expect("JSON")
+    }
+
+    /// Kills it, and says why it does not start again with what now stands in its folder.
+    #[must_use]
+    pub fn refused_again(&mut self) -> String {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let before = self.log().len();
+        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
+        let mut ended = None;
+        crate::eventually("it does not start", || {
+            ended = self.process.try_wait().expect("a process");
+            ended.is_some()
+        });
+        assert_eq!(ended.and_then(|ended| ended.code()), Some(1), "it says why");
+        self.log().split_off(before)
     }
 
     /// The folder that it works in.

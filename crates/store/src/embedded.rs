@@ -182,6 +182,10 @@ impl Store for EmbeddedStore {
         copying.await.map_err(|error| CopyError::Store(StoreError::Unavailable(Box::new(error))))?
     }
 
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     async fn health(&self) -> Result<Durability, StoreError> {
         // An empty batch goes through the writer and the disk.
         self.apply(Operation::Batch(Vec::new())).await.map(|_| Durability::Durable)

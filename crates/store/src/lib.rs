@@ -86,6 +86,11 @@ pub trait Store: Send + Sync {
     /// Copies everything, as it is at one moment, into the new file `to`, an absolute path on this machine. The store goes on meanwhile.
     async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
 
+    /// Whether this process has the store for itself.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Whether the store answers, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;
 }

@@ -126,8 +126,8 @@ const PATH: Key = Key::default(
 const KEYS_KEY: Key = Key::optional(
     "keys",
     Form::Secrets,
-    "The keys that seal what is stored, as `ath-gateway keygen` prints them: the first seals, all open; left out, the embedded store \
-     makes one at the first start, in sealing.key.",
+    "The keys that seal what is stored, as `ath-gateway keygen` prints them: the first seals, all open, and `ath-gateway keys \
+     rotate` changes them; left out, the embedded store makes one at the first start, in sealing.key.",
 );
 const JOURNAL: Key = Key::optional(
     "journal",
