@@ -228,6 +228,8 @@ async fn resealing(bench: &Bench) {
     let reseal = |name, read, bytes: &[u8]| Write::Reseal { key: key(name), read, bytes: bytes.to_vec() };
     one(store, insert("sealed", b"a")).await;
     one(store, swap("sealed", 1, b"b")).await;
+    // In a cluster, what was said of it may be heard once more for a moment.
+    bench.pass(Duration::from_millis(300)).await;
     let mut changes = store.watch();
     store.announce(&key("begun")).await.expect("answers");
     heard_until(&mut changes, "begun").await;
@@ -240,12 +242,11 @@ async fn resealing(bench: &Bench) {
     assert_eq!(one(store, reseal("no record", record(1, b"b"), b"c")).await, Written::Refused);
     assert_eq!(one(store, reseal("sealed", record(2, b"b"), b"c")).await, Written::Done);
     assert_eq!(read(store, "sealed").await, Some((2, b"c".to_vec())), "the version stays");
-    // Whoever read it before goes on undisturbed, and nobody was told.
-    assert_eq!(one(store, swap("sealed", 2, b"d")).await, Written::Done);
     store.announce(&key("resealed")).await.expect("answers");
     let seen = heard_until(&mut changes, "resealed").await;
-    let told = seen.iter().filter(|change| **change == Invalidation::Key(key("sealed"))).count();
-    assert!((1..=2).contains(&told), "the swap alone was announced: {seen:?}");
+    assert!(!seen.contains(&Invalidation::Key(key("sealed"))), "nobody was told: {seen:?}");
+    // Whoever read it before goes on undisturbed.
+    assert_eq!(one(store, swap("sealed", 2, b"d")).await, Written::Done);
 
     one(store, put("short seal", b"a", Life::For(Duration::from_millis(500)))).await;
     bench.pass(Duration::from_millis(200)).await;
