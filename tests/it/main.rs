@@ -4,13 +4,16 @@
 
 mod attacks;
 mod clients;
+mod clocks;
 mod conformance;
 mod consent;
 mod crashes;
+mod cuts;
 mod embedded;
 mod expiry;
 mod handshake;
 mod house;
+mod keeping_alive;
 mod keys;
 mod kill_switch;
 mod limits;
@@ -22,4 +25,5 @@ mod reconnecting;
 mod redis;
 mod refreshing;
 mod sign_in;
+mod storm;
 mod way;

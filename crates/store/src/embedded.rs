@@ -173,10 +173,6 @@ impl Store for EmbeddedStore {
 
     async fn propagated(&self) {}
 
-    fn is_exclusive(&self) -> bool {
-        true
-    }
-
     async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError> {
         let (handle, to) = (self.handle.clone(), to.to_owned());
         let copying = tokio::task::spawn_blocking(move || {
@@ -184,6 +180,10 @@ impl Store for EmbeddedStore {
             copy::copy(&handle.current().database, owner, &to)
         });
         copying.await.map_err(|error| CopyError::Store(StoreError::Unavailable(Box::new(error))))?
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {

@@ -83,13 +83,13 @@ pub trait Store: Send + Sync {
     /// or what it remembers is no longer fresh.
     async fn propagated(&self);
 
+    /// Copies everything, as it is at one moment, into the new file `to`, an absolute path on this machine. The store goes on meanwhile.
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
+
     /// Whether this process has the store for itself.
     fn is_exclusive(&self) -> bool {
         false
     }
-
-    /// Copies everything, as it is at one moment, into the new file `to`, an absolute path on this machine. The store goes on meanwhile.
-    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
 
     /// Whether the store answers, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;
