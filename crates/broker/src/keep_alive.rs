@@ -210,6 +210,10 @@ impl Broker {
         else {
             return Ok(Stays::ForOthers);
         };
+        // Everything at the provider was ended, this with it.
+        if held.body.era < self.era(&provider.id).await? {
+            return self.vault.write(unlist).await.map(|_| Stays::No);
+        }
         let now = self.now();
         match due {
             due if due > now && hour(due) == listed => Ok(Stays::Until(due)),
@@ -305,6 +309,7 @@ mod tests {
             alternate: None,
             rotation: Rotation::Unknown,
             connected: BEGUN,
+            era: 0,
             renewed: None,
             ends: None,
             listed: None,

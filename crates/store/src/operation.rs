@@ -98,7 +98,10 @@ impl Operation {
             Self::Release { key, holder, fence } => {
                 let held = holds(rows, key, holder, *fence, now)?;
                 if held {
-                    rows.put_lease(key, &LeaseRow { holder: String::new(), fence: *fence, until: now })?;
+                    rows.put_lease(
+                        key,
+                        &LeaseRow { holder: String::new(), fence: *fence, until: Timestamp::from_millis(0) },
+                    )?;
                 }
                 Ok(Outcome::Held(held))
             }
