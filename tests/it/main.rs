@@ -4,9 +4,11 @@
 
 mod attacks;
 mod clients;
+mod clocks;
 mod conformance;
 mod consent;
 mod crashes;
+mod cuts;
 mod embedded;
 mod expiry;
 mod handshake;
@@ -23,4 +25,5 @@ mod reconnecting;
 mod redis;
 mod refreshing;
 mod sign_in;
+mod storm;
 mod way;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use tests::crashes::{Answered, Chance, Provider, Rig, Shelf, Step, Tally, Task, Window, series, windows};
+use tests::crashes::{Afterwards, Answered, Chance, Provider, Rig, Shelf, Step, Tally, Task, Window, series, windows};
 
 /// How many kills of each kind.
 #[derive(Clone, Copy)]
@@ -70,11 +70,20 @@ fn step_series(counts: Counts) -> Tally {
     println!("kills at every step of a refresh");
     everywhere(|rig, row| {
         let count = if rig.shelf == Shelf::Embedded { counts.embedded } else { counts.redis };
-        Step::ALL.into_iter().fold(Tally::default(), |total, step| {
-            let tally = series(rig, Some(step), count);
-            row(&format!("{step:?}"), &tally);
-            total.and(tally)
-        })
+        let mut total = Tally::default();
+        for afterwards in [Afterwards::StartsAgain, Afterwards::StaysDown] {
+            // A gateway that stays down is for another to make up for.
+            if afterwards == Afterwards::StaysDown && rig.shelf == Shelf::Embedded {
+                continue;
+            }
+            rig.afterwards = afterwards;
+            for step in Step::ALL {
+                let tally = series(rig, Some(step), count);
+                row(&format!("{step:?}, it {afterwards:?}"), &tally);
+                total = total.and(tally);
+            }
+        }
+        total
     })
 }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
-/// A wall clock that a test moves forward under a running gateway, by libfaketime of Debian's package `faketime`. Timers and timeouts go
+/// A wall clock that a test moves under a running gateway, by libfaketime of Debian's package `faketime`. Timers and timeouts go
 /// on by the real clock.
 pub struct MovedClock {
     file: NamedTempFile,
@@ -31,9 +31,18 @@ impl MovedClock {
 
     /// It is now so many seconds later than it really is.
     pub fn forward(&self, seconds: u64) {
+        self.set(&format!("+{seconds}"));
+    }
+
+    /// It is now so many seconds earlier than it really is.
+    pub fn back(&self, seconds: u64) {
+        self.set(&format!("-{seconds}"));
+    }
+
+    fn set(&self, offset: &str) {
         // Replaced as a whole, since the gateway may be reading it.
         let next = self.file.path().with_extension("next");
-        fs::write(&next, format!("+{seconds}\n")).expect("written");
+        fs::write(&next, format!("{offset}\n")).expect("written");
         fs::rename(&next, self.file.path()).expect("renamed");
     }
 }

@@ -98,10 +98,9 @@ impl Operation {
             Self::Release { key, holder, fence } => {
                 let held = holds(rows, key, holder, *fence, now)?;
                 if held {
-                    rows.put_lease(
-                        key,
-                        &LeaseRow { holder: String::new(), fence: *fence, until: Timestamp::from_millis(0) },
-                    )?;
+                    // Over at any time: a clock that is set back must not make it somebody's again.
+                    let over = Timestamp::from_millis(0);
+                    rows.put_lease(key, &LeaseRow { holder: String::new(), fence: *fence, until: over })?;
                 }
                 Ok(Outcome::Held(held))
             }

@@ -1,6 +1,6 @@
 //! Kills at every step of a refresh, at every kind of provider. The long series is `tests/reliability/crashes`.
 
-use tests::crashes::{Provider, Rig, Shelf, Step, Tally, series};
+use tests::crashes::{Afterwards, Provider, Rig, Shelf, Step, Tally, series};
 
 /// Three kinds of provider at a time: most of the time somebody waits for a gateway to start.
 fn every_step(shelf: Shelf, kills: usize) {
@@ -40,6 +40,22 @@ fn at_every_step_on_the_embedded_store() {
 #[test]
 fn at_every_step_on_redis_where_another_gateway_goes_on() {
     every_step(Shelf::Redis, 1);
+}
+
+/// The dead gateway's disk is not there: what its journal had is lost to the others, and nothing else.
+#[test]
+fn at_every_step_where_the_other_gateway_is_alone_from_then_on() {
+    std::thread::scope(|scope| {
+        for provider in [Provider::Keeps, Provider::Lenient] {
+            scope.spawn(move || {
+                let mut rig = Rig::start(Shelf::Redis, provider, "");
+                rig.afterwards = Afterwards::StaysDown;
+                for step in Step::ALL {
+                    nothing_is_lost(provider, step, &series(&mut rig, Some(step), 1));
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use helpdesk::{Outcome, Presentation, TokenBehaviour};
 
-use super::{Person, Provider, Rig, Shelf, Step};
+use super::{Afterwards, Person, Provider, Rig, Shelf, Step};
 use crate::Answer;
 
 /// When the gateway dies.
@@ -80,7 +80,9 @@ impl Rig {
         let rotation = presented.iter().rfind(|one| renewed(one)).cloned();
         let journaled = self.gateways[0].log_since(mark).contains(JOURNALED);
         self.upstream.helpdesk.set_token_behaviour(TokenBehaviour::Normal);
-        self.gateways[0].start_again(&[]);
+        if self.afterwards == Afterwards::StartsAgain {
+            self.gateways[0].start_again(&[]);
+        }
         let (fate, took, last) = self.fate(person, died.at, before + rotations + presented.len());
         let after = self.upstream.helpdesk.presentations(0).len();
         let looped = fate == Fate::ReconnectRequired && {
@@ -90,7 +92,8 @@ impl Rig {
         Some(Crash {
             kill,
             rotated: rotation.is_some(),
-            journaled,
+            // A journal is worth nothing to the others before its gateway is back.
+            journaled: journaled && self.afterwards == Afterwards::StartsAgain,
             since_rotation: rotation.map(|one| died.wall.saturating_sub(one.at)),
             fate,
             took,
@@ -156,6 +159,9 @@ impl Rig {
             std::thread::sleep(Duration::from_millis(5));
         };
         let took = died.elapsed();
+        if self.afterwards == Afterwards::StaysDown {
+            self.gateways[0].start_again(&[]);
+        }
         self.gateways[0].await_ready();
         (fate, took, last)
     }

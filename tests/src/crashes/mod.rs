@@ -5,13 +5,15 @@ mod handshake;
 mod kill;
 mod rig;
 mod series;
+mod storm;
 mod tally;
 mod window;
 
 pub use handshake::{Answered, Task};
 pub use kill::{Crash, Fate, Kill};
-pub use rig::{Person, Provider, Rig, Shelf};
+pub use rig::{Afterwards, Person, Provider, Rig, Shelf};
 pub use series::{Chance, series};
+pub use storm::Storm;
 pub use tally::Tally;
 pub use window::{Window, windows};
 

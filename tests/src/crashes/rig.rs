@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use helpdesk::{Outcome, Rotation, Successor};
 
-use crate::{Agent, Answer, Browser, Gateway, Launch, RedisServer, Request, Store, Upstream, free_port};
+use crate::{Agent, Answer, Browser, FaultProxy, Gateway, Launch, RedisServer, Request, Store, Upstream, free_port};
 
 /// What the provider makes of a refresh token that was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,15 @@ pub enum Shelf {
     Redis,
 }
 
+/// What becomes of a gateway that died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// Something starts it again at once.
+    StartsAgain,
+    /// It stays down until it is known what became of the grant: another has to go on.
+    StaysDown,
+}
+
 /// Gateways, a provider, an agent, and people whose access tokens are due at every call.
 pub struct Rig {
     /// The provider.
@@ -34,6 +43,8 @@ pub struct Rig {
     pub provider: Provider,
     /// Where the records are.
     pub shelf: Shelf,
+    /// What becomes of a gateway that died.
+    pub afterwards: Afterwards,
     /// Those whose connections are used.
     pub people: Vec<Person>,
     agent: Agent,
@@ -74,28 +85,67 @@ impl Rig {
     /// The same, with further variables in the environment of all gateways.
     #[must_use]
     pub fn start_with(shelf: Shelf, provider: Provider, settings: &str, environment: &[(&str, String)]) -> Self {
+        let redis = (shelf == Shelf::Redis).then(RedisServer::start);
+        Self::build(provider, settings, environment, redis, None, |text| text)
+    }
+
+    /// Two gateways on one Redis, the first of which reaches it by way of a proxy with faults.
+    #[must_use]
+    pub fn start_apart(provider: Provider, settings: &str) -> (Self, FaultProxy) {
+        let redis = RedisServer::start();
+        let proxy = FaultProxy::start(redis.port());
+        let url = format!("redis://127.0.0.1:{}", proxy.port());
+        (Self::build(provider, settings, &[], Some(redis), Some(&url), |text| text), proxy)
+    }
+
+    /// One gateway on the embedded store, which reaches the provider's token endpoint by way of a proxy with faults.
+    #[must_use]
+    pub fn start_with_cuts(provider: Provider) -> (Self, FaultProxy) {
+        let mut proxy = None;
+        let rig = Self::build(provider, "", &[], None, None, |text| {
+            let line = text.lines().find(|line| line.starts_with("token_endpoint")).expect("a token endpoint");
+            let port = line.split(':').nth(2).and_then(|rest| rest.split('/').next()).expect("a port");
+            let proxied = FaultProxy::start(port.parse().expect("a port"));
+            let text = text.replace(line, &line.replace(port, &proxied.port().to_string()));
+            proxy = Some(proxied);
+            text
+        });
+        (rig, proxy.expect("a proxy"))
+    }
+
+    fn build(
+        provider: Provider,
+        settings: &str,
+        environment: &[(&str, String)],
+        redis: Option<RedisServer>,
+        first: Option<&str>,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let upstream = Upstream::start(free_port(), |told| {
             told.rotation = provider.rotation();
             // Less than the minute before its end in which a token is renewed: every call needs a refresh.
             told.access_token_lifetime = Duration::from_secs(30);
             told.userinfo = false;
         });
-        let redis = (shelf == Shelf::Redis).then(RedisServer::start);
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
-        let text = unnamed(&upstream, settings);
+        let text = change(unnamed(&upstream, settings));
         let public_url = format!("http://127.0.0.1:{}", upstream.gateway_port());
-        let rest = format!("[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"60d\"\n\n{text}");
-        let launch = |port| {
+        let rest = format!(
+            "[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"3650d\"\napproval = \"3650d\"\n\n{text}"
+        );
+        let launch = |port, store| {
             Gateway::launch(&Launch { store, port, public_url: &public_url, gateway: "", rest: &rest, environment })
         };
-        let mut gateways = vec![launch(upstream.gateway_port())];
-        if shelf == Shelf::Redis {
-            gateways.push(launch(free_port()));
+        let mut gateways = vec![launch(upstream.gateway_port(), first.map_or(store, Store::RedisAt))];
+        if redis.is_some() {
+            gateways.push(launch(free_port(), store));
         }
+        let shelf = if redis.is_some() { Shelf::Redis } else { Shelf::Embedded };
         let mut agent = Agent::new("Ticket Helper");
         let registered = agent.register(&gateways[0]);
         assert_eq!(registered.status, 201, "{}", registered.body_text());
-        Self { upstream, gateways, provider, shelf, people: Vec::new(), agent, _redis: redis }
+        let afterwards = Afterwards::StartsAgain;
+        Self { upstream, gateways, provider, shelf, afterwards, people: Vec::new(), agent, _redis: redis }
     }
 
     /// Connects so many more people.
