@@ -33,16 +33,18 @@ fn a_refresh_token_is_presented_once_over_two_replicas() {
     upstream.helpdesk.set_token_behaviour(TokenBehaviour::Delay(Duration::from_millis(300)));
     upstream.helpdesk.change_settings(|settings| settings.access_token_lifetime = Duration::from_secs(3600));
     let (agent, token) = (&agent, &token);
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
+    let answers: Vec<tests::Answer> = std::thread::scope(|scope| {
         let calls: Vec<_> = (0..30)
             .map(|number| {
                 let gateway = if number % 2 == 0 { &one } else { &two };
-                scope.spawn(move || agent.send(&agent.call(gateway, token, "GET", "/tickets")).status)
+                scope.spawn(move || agent.send(&agent.call(gateway, token, "GET", "/tickets")))
             })
             .collect();
         calls.into_iter().map(|call| call.join().expect("no panic")).collect()
     });
-    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let refused: Vec<String> =
+        answers.iter().filter(|answer| answer.status != 200).map(tests::Answer::body_text).collect();
+    assert!(refused.is_empty(), "{refused:?}");
     assert_eq!(upstream.helpdesk.counters().token_requests.refresh_token, 1);
 }
 
@@ -72,12 +74,15 @@ fn what_passes_is_no_revocation() {
         let mut agent = Agent::new("Ticket Helper");
         let token = token(&mut agent, &gateway);
         upstream.helpdesk.set_token_behaviour(behaviour);
-        for _ in 0..3 {
+        let begun = std::time::Instant::now();
+        for _ in 0..10 {
             let answer = agent.send(&agent.call(&gateway, &token, "GET", "/tickets"));
             assert_eq!(answer.status, 200, "{behaviour:?}: the unexpired token goes on being used");
         }
-        let asked = upstream.helpdesk.counters().token_requests.refresh_token;
-        assert_eq!(asked, 1, "{behaviour:?}: a provider that failed is left alone for a while");
+        let asked = u128::from(upstream.helpdesk.counters().token_requests.refresh_token);
+        // The shortest of all pauses is half a second.
+        let most = 1 + begun.elapsed().as_millis() / 500;
+        assert!(asked >= 1 && asked <= most, "{behaviour:?}: asked {asked} times, of {most} at the most");
     }
 }
 

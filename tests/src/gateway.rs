@@ -14,10 +14,12 @@ mod process;
 pub enum Store<'a> {
     /// In a folder of its own: one gateway.
     Embedded,
+    /// In a folder that is there already: one gateway, whose audit log lies elsewhere.
+    Folder(&'a Path),
     /// In this Redis: as many as you like.
     Redis(&'a RedisServer),
-    /// In the Redis at this URL.
-    RedisAt(&'a str),
+    /// In the Redis that these lines of `[store]` say.
+    Written(&'a str),
 }
 
 /// How a gateway is started.
@@ -123,13 +125,19 @@ impl Gateway {
     pub fn launch(launch: &Launch<'_>) -> Self {
         let Launch { store, port, public_url, gateway, rest, environment } = *launch;
         let folder = TempDir::new().expect("a folder");
+        let audit = folder.path().join("data/audit.jsonl");
         let store = match store {
             Store::Embedded => format!(
                 "path = {:?}\nkeys = [{{ env = \"SEALING_KEY\" }}]",
                 folder.path().join("data").display().to_string()
             ),
+            Store::Folder(path) => format!(
+                "path = {:?}\nkeys = [{{ env = \"SEALING_KEY\" }}]\n\n[audit]\npath = {:?}",
+                path.display().to_string(),
+                audit.display().to_string()
+            ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
-            Store::RedisAt(url) => format!("url = \"{url}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
+            Store::Written(lines) => format!("{lines}\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(
@@ -149,8 +157,7 @@ impl Gateway {
 
     /// Kills it, and starts it again with the same configuration and the same store.
     pub fn restart(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
         self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
         self.await_listening();
     }
@@ -223,10 +230,32 @@ impl Gateway {
         serde_json::from_str(&done.said).expect("JSON")
     }
 
+    /// Kills it, and says why it does not start again with what now stands in its folder.
+    #[must_use]
+    pub fn refused_again(&mut self) -> String {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let before = self.log().len();
+        self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
+        let mut ended = None;
+        crate::eventually("it does not start", || {
+            ended = self.process.try_wait().expect("a process");
+            ended.is_some()
+        });
+        assert_eq!(ended.and_then(|ended| ended.code()), Some(1), "it says why");
+        self.log().split_off(before)
+    }
+
     /// The folder that it works in.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Resident memory, in bytes.

@@ -31,7 +31,7 @@ pub use fault_proxy::{End, FaultProxy, Way, Weather};
 pub use gateway::{Gateway, Launch, Operated, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use impostor::Impostor;
-pub use redis::RedisServer;
+pub use redis::{RedisCluster, RedisServer, WatchedRedis};
 pub use served::{Received, Reply, Served};
 pub use tls::{Authority, SecureSite};
 pub use tunnel::Tunnel;

@@ -1,3 +1,7 @@
+mod topologies;
+
+pub use topologies::{RedisCluster, WatchedRedis};
+
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
@@ -7,6 +11,7 @@ use tempfile::TempDir;
 pub struct RedisServer {
     process: Option<Child>,
     port: u16,
+    options: Vec<String>,
     folder: TempDir,
 }
 
@@ -14,8 +19,15 @@ impl RedisServer {
     /// Starts one on a free port.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with further options.
+    #[must_use]
+    pub fn start_with(options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let mut server = Self { process: None, port: crate::free_port(), folder };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = Self { process: None, port: crate::free_port(), options, folder };
         server.restart();
         server
     }
@@ -26,10 +38,16 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The port it listens on.
+    /// Its port, for who stands in between.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it answers to a command.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        ask(self.port, arguments)
     }
 
     /// Kills it; what was acknowledged is on disk.
@@ -57,6 +75,7 @@ impl RedisServer {
             ])
             .arg("--dir")
             .arg(self.folder.path())
+            .args(&self.options)
             .stdout(Stdio::null())
             .spawn();
         self.process = Some(process.expect("redis-server must be installed: ./tests/run does it"));
@@ -85,6 +104,11 @@ impl RedisServer {
     pub fn at_rest(&self) -> Vec<u8> {
         crate::gateway::everything_below(self.folder.path())
     }
+}
+
+fn ask(port: u16, arguments: &[&str]) -> String {
+    let asked = Command::new("redis-cli").args(["-p", &port.to_string(), "--raw"]).args(arguments).output();
+    String::from_utf8_lossy(&asked.expect("redis-cli comes with redis-server").stdout).trim().to_owned()
 }
 
 impl Drop for RedisServer {

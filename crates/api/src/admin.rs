@@ -1,9 +1,14 @@
 //! What an operator does with a running gateway. Served by a listener of its own, which asks for the admin key.
 
+use std::path::Path as FilePath;
+
 use axum::extract::{Extension, Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use broker::{AgentView, Broker, ConnectionName, ConnectionView, KeysView, RotationView, Selection, Switch};
+use broker::{
+    AgentView, BackupView, Broker, ClearanceView, ConnectionName, ConnectionView, KeysView, RotationView, Selection,
+    Switch,
+};
 use protocol::{ClientId, ProviderId, ScopeSet, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -26,6 +31,9 @@ pub fn router() -> Router {
         .route("/admin/users/{user_id}", axum::routing::delete(delete_user))
         .route("/admin/providers/{provider_id}/suspend", post(suspend_provider))
         .route("/admin/providers/{provider_id}/resume", post(resume_provider))
+        .route("/admin/providers/{provider_id}/revoke", post(revoke_provider))
+        .route("/admin/providers/{provider_id}/revoked", get(revoked))
+        .route("/admin/store/backup", post(back_up))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
 }
@@ -104,7 +112,7 @@ async fn rotate(Extension(broker): Extension<Broker>) -> Result<Json<RotationVie
 }
 
 async fn delete_user(Extension(broker): Extension<Broker>, Path(user): Path<String>) -> Result<Json<Value>, Refusal> {
-    broker.delete_user(&UserId::parse(&user).map_err(|_| Refusal::field("user_id"))?).await?;
+    broker.delete_user(&user_id(&user)?).await?;
     Ok(done("deleted"))
 }
 
@@ -124,12 +132,56 @@ async fn resume_provider(
     Ok(done("resumed"))
 }
 
+async fn revoke_provider(
+    Extension(broker): Extension<Broker>,
+    Path(provider): Path<String>,
+    JsonObject(request): JsonObject,
+) -> Result<Json<ClearanceView>, Refusal> {
+    let provider = provider_id(&provider)?;
+    let view = match text(&request, "user_id")? {
+        Some(user) => broker.revoke_user_at(&provider, &user_id(user)?).await?,
+        None => broker.revoke_provider(&provider).await?,
+    };
+    Ok(Json(view))
+}
+
+/// Whose revocation is meant; nobody's, and everybody's is.
+#[derive(Deserialize)]
+struct By {
+    user_id: Option<String>,
+}
+
+/// How far what follows a revocation is: all of it, or of one person's what became of telling the provider.
+async fn revoked(
+    Extension(broker): Extension<Broker>,
+    Path(provider): Path<String>,
+    Query(by): Query<By>,
+) -> Result<Json<Value>, Refusal> {
+    let provider = provider_id(&provider)?;
+    Ok(Json(match by.user_id {
+        Some(user) => json!({"revocations": broker.told_of_user(&provider, &user_id(&user)?).await?}),
+        None => json!(broker.clearance(&provider).await?),
+    }))
+}
+
+async fn back_up(
+    Extension(broker): Extension<Broker>,
+    JsonObject(request): JsonObject,
+) -> Result<Json<BackupView>, Refusal> {
+    let file = request.get("file").and_then(Value::as_str).ok_or_else(|| Refusal::field("file"))?;
+    Ok(Json(broker.back_up(FilePath::new(file)).await?))
+}
+
 fn done(status: &'static str) -> Json<Value> {
     Json(json!({"status": status}))
 }
 
 fn client_id(text: &str) -> Result<ClientId, Refusal> {
     ClientId::parse(text).map_err(|_| Refusal::field("client_id"))
+}
+
+fn user_id(text: &str) -> Result<UserId, Refusal> {
+    UserId::parse(text).map_err(|_| Refusal::field("user_id"))
 }
 
 fn provider_id(text: &str) -> Result<ProviderId, Refusal> {

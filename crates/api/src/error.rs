@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, KeysError, Unapproved};
+use broker::{BrokerError, CopyError, KeysError, Unapproved};
 use http::{HeaderValue, StatusCode, header};
 use protocol::ErrorCode;
 use protocol::wire::{ErrorBody, JsonError};
@@ -343,6 +343,12 @@ pub fn refusal(error: &BrokerError) -> Refusal {
         )
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
         .with_retry(Duration::from_secs(60)),
+        BrokerError::Overtaken => Refusal::new(
+            C::UserDenied,
+            "connections_revoked",
+            "The gateway's operator has ended everything at this provider while this consent was under way.",
+            "Begin again with POST /ath/authorize.",
+        ),
         BrokerError::TooMany { retry_after } => Refusal::new(
             C::InternalError,
             "rate_limited",
@@ -389,6 +395,7 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             );
             Refusal { retry_after: *retry_after, ..refusal }
         }
+        BrokerError::Copy(why) => no_copy(why),
         BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => Refusal::new(
             C::InternalError,
             "store_unavailable",
@@ -411,6 +418,35 @@ pub fn refusal(error: &BrokerError) -> Refusal {
             "record_unreadable",
             "The gateway cannot read a record of its store.",
             "Tell the gateway's operator, with the request id.",
+        ),
+    }
+}
+
+fn no_copy(why: &CopyError) -> Refusal {
+    match why {
+        CopyError::Path => Refusal::request(
+            StatusCode::BAD_REQUEST,
+            "backup_path",
+            "A backup needs the absolute path of a file.",
+            "Send `file`: a path on the gateway's machine that begins with `/`.",
+        ),
+        CopyError::Exists => Refusal::request(
+            StatusCode::CONFLICT,
+            "backup_exists",
+            "There is a file of that name already.",
+            "Name another one: a backup replaces nothing.",
+        ),
+        CopyError::Elsewhere => Refusal::request(
+            StatusCode::CONFLICT,
+            "backup_elsewhere",
+            "The records of this gateway are not in a file of its own.",
+            "Back up the Redis that they are in, by its own means: docs/backup.md says how.",
+        ),
+        CopyError::Write(_) | CopyError::Store(_) => Refusal::new(
+            ErrorCode::InternalError,
+            "backup_failed",
+            "The backup could not be written; there is none.",
+            "Name a folder on the gateway's machine where the gateway may write, with room; the gateway's log says what failed.",
         ),
     }
 }

@@ -124,6 +124,7 @@ pub struct Inner {
     pub(crate) steps: Arc<dyn Steps>,
     pub(crate) standings: Arc<Standings>,
     pub(crate) revocations: Notify,
+    pub(crate) clearances: Notify,
     tasks: Handle,
     under_way: TaskTracker,
 }
@@ -158,6 +159,7 @@ impl Broker {
             refreshes: Refreshes::default(),
             standings,
             revocations: Notify::new(),
+            clearances: Notify::new(),
             tasks: parts.tasks,
             under_way: TaskTracker::new(),
         };

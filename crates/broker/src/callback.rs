@@ -102,20 +102,22 @@ impl Broker {
     /// which account they signed in with; where they have gone on with it in this browser before, at once.
     async fn exchange(&self, consent: UnderWay, code: AuthorizationCode) -> Result<Next, BrokerError> {
         let UnderWay { session, held, binding, bound, asked, browser } = consent;
+        // Before the provider is asked: what it issues from here on is of this era at the earliest.
+        let era = self.era(&held.body.provider).await?;
         let stage = Stage::Exchanging { binding: bound.clone(), asked: asked.clone() };
         let version = held.version.next();
         let held = Held { body: self.advance(&session, held, stage).await?, version };
         let provider = self.provider(&held.body.provider)?;
 
-        let (tokens, identity) = match self.exchange_code(provider, &held.body, &code).await {
-            Ok(found) => found,
+        let brought = match self.exchange_code(provider, &held.body, &code).await {
+            Ok((tokens, identity)) => Brought { tokens, identity, era },
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
                 self.heed_refusal(provider, &error);
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
-        let judged = self.judged(provider, &held.body, &asked, &tokens, identity, browser.as_deref()).await;
+        let judged = self.judged(provider, &held.body, &asked, brought, browser.as_deref()).await;
         let (arrived, course) = match judged {
             Ok(judged) => judged,
             Err(error) => {
@@ -150,23 +152,24 @@ impl Broker {
         provider: &Provider,
         session: &Session,
         asked: &ScopeSet,
-        tokens: &TokenSet,
-        identity: Option<oauth::Identity>,
+        brought: Brought,
         browser: Option<&str>,
     ) -> Result<(Arrived, Course), BrokerError> {
+        let Brought { tokens, identity, era } = brought;
         let live = self.live_browser(browser).await?;
         let (subject, label) = identity.map_or((None, None), |identity| (Some(identity.subject), identity.label));
         let user = self.owner(provider, subject.as_deref(), live.as_ref()).await?;
         let renewed = renewed(session, live.as_ref()).filter(|_| subject.is_none());
         let account =
             renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
-        let granted = granted(tokens, asked);
+        let granted = granted(&tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
-        let arrived = Arrived { tokens: Tokens::new(tokens), granted, subject, label, account, user };
+        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
         let key = Connection::key(user, &provider.id, &arrived.account);
-        let Some((older, mark)) = self.vault.get_marked::<Connection>(&key).await? else {
+        let older = self.vault.get_marked::<Connection>(&key).await?;
+        let Some((older, mark)) = older.filter(|(older, _)| older.body.era >= era) else {
             return Ok((arrived, Course::NameTheAccount));
         };
         let missing = missing(&older.body, &mark, &provider.fingerprint(), &arrived.granted);
@@ -205,8 +208,16 @@ impl Broker {
     ) -> Result<String, BrokerError> {
         let key = Connection::key(user, &provider.id, &arrived.account);
         let fingerprint = provider.fingerprint();
+        self.refuse_overtaken(provider, arrived).await?;
+        // On the list before it exists: whoever ends everything finds it.
+        self.vault.list(User::connections(user), &key).await?;
         for _ in 0..RETRIES {
             let read = self.vault.get_marked::<Connection>(&key).await?;
+            if read.as_ref().is_some_and(|(older, _)| older.body.era < arrived.era) {
+                self.clear_away(&key).await?;
+                self.vault.list(User::connections(user), &key).await?;
+                continue;
+            }
             // A refresh token that an older consent brought, and that still works at the same place.
             let keeps = read.as_ref().filter(|(older, mark)| older.body.works() && *mark == fingerprint);
             let tokens = keeps.map_or_else(
@@ -228,6 +239,7 @@ impl Broker {
                 alternate: None,
                 rotation: older.as_ref().map(|older| older.body.rotation).unwrap_or_default(),
                 connected: self.now(),
+                era: arrived.era,
                 renewed: None,
             };
             let write = match &older {
@@ -241,8 +253,7 @@ impl Broker {
                 }
             };
             if self.vault.write(write).await? == Written::Done {
-                self.vault.list(User::connections(user), &key).await?;
-                return Ok(id);
+                return self.refuse_overtaken(provider, arrived).await.map(|()| id);
             }
         }
         Err(BrokerError::Contention)
@@ -274,6 +285,14 @@ struct UnderWay {
     bound: KeptHash,
     asked: ScopeSet,
     browser: Option<String>,
+}
+
+/// What a code was exchanged for.
+struct Brought {
+    tokens: TokenSet,
+    identity: Option<oauth::Identity>,
+    /// The provider's era before it was asked.
+    era: u64,
 }
 
 /// How a consent goes on after the provider's answer.

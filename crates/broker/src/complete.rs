@@ -51,6 +51,9 @@ impl Broker {
             Work::Grant { user, account, label } => {
                 let key = Connection::key(&user, &provider.id, &account);
                 let held = self.vault.get::<Connection>(&key).await?.ok_or(BrokerError::Unknown("connection"))?;
+                if held.body.era < self.era(&provider.id).await? {
+                    return Err(BrokerError::Overtaken);
+                }
                 let scopes = session.scopes.intersection(&held.body.scopes);
                 Ok((Consented { user, account, label, scopes }, held.body.id))
             }

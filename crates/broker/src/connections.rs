@@ -5,6 +5,7 @@ use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use serde::Serialize;
 use store::{Key, Life, Write, Written};
 
+use crate::clearance::Run;
 use crate::complete::holds;
 use crate::condition::Condition;
 use crate::records::{Browser, Connection, Grant, ProviderSwitch, User};
@@ -44,11 +45,11 @@ impl ConnectionName {
         })
     }
 
-    fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Connection::key(&self.user, &self.provider, &self.account)
     }
 
-    fn of(key: &Key) -> Option<Self> {
+    pub(crate) fn of(key: &Key) -> Option<Self> {
         let [user, provider, account] = key.parts() else { return None };
         Self::parse(&format!("{user}/{provider}/{account}")).ok()
     }
@@ -183,29 +184,39 @@ impl Broker {
     /// Stops everything that goes to a provider, or lets it go on.
     pub async fn switch_provider(&self, provider: &ProviderId, wanted: Switch) -> Result<(), BrokerError> {
         self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
-        let key = ProviderSwitch::key(provider);
         let (name, suspended) = match wanted {
             Switch::Suspend => ("provider_suspended", Some(self.now())),
             Switch::Resume => ("provider_resumed", None),
         };
-        let body = ProviderSwitch { suspended };
         let event = self.event(name).by("operator").provider(provider);
-        self.decide(event, async {
-            for _ in 0..RETRIES {
-                let done = match self.vault.get::<ProviderSwitch>(&key).await? {
-                    Some(held) => self.vault.swap(&key, held.version, &body, Life::Forever).await?,
-                    None => self.vault.insert(&key, &body, Life::Forever).await?,
-                };
-                if done == Written::Done {
-                    // A new record is announced by nobody else.
-                    return Ok(self.vault.store().announce(&key).await?);
-                }
-            }
-            Err(BrokerError::Contention)
-        })
-        .await?;
+        let turned = |switch| ProviderSwitch { suspended, ..switch };
+        self.decide(event, self.turn_switch(provider, turned)).await?;
         self.everywhere().await;
         Ok(())
+    }
+
+    /// Writes the next state of a provider's switch, whatever it is by then, and returns it.
+    pub(crate) async fn turn_switch(
+        &self,
+        provider: &ProviderId,
+        change: impl Fn(ProviderSwitch) -> ProviderSwitch,
+    ) -> Result<ProviderSwitch, BrokerError> {
+        let key = ProviderSwitch::key(provider);
+        for _ in 0..RETRIES {
+            let held = self.vault.get::<ProviderSwitch>(&key).await?;
+            let version = held.as_ref().map(|held| held.version);
+            let body = change(held.map(|held| held.body).unwrap_or_default());
+            let done = match version {
+                Some(version) => self.vault.swap(&key, version, &body, Life::Forever).await?,
+                None => self.vault.insert(&key, &body, Life::Forever).await?,
+            };
+            if done == Written::Done {
+                // A new record is announced by nobody else.
+                self.vault.store().announce(&key).await?;
+                return Ok(body);
+            }
+        }
+        Err(BrokerError::Contention)
     }
 
     pub(crate) async fn own(&self, browser: Option<&str>, name: &ConnectionName) -> Result<Browser, BrokerError> {
@@ -217,15 +228,30 @@ impl Broker {
         Ok(browser)
     }
 
-    /// One write ends it, at the version whose tokens go to the queue of what the provider has to be told: a pair that a refresh brings at
-    /// the same moment is neither lost nor left alive.
     async fn disconnect(&self, name: &ConnectionName, event: Event) -> Result<(), BrokerError> {
+        self.end_connection(name, event, None).await?;
+        self.revocations.notify_one();
+        self.everywhere().await;
+        Ok(())
+    }
+
+    /// One write ends it, at the version whose tokens go to the queue of what the provider has to be told: a pair that a refresh brings at
+    /// the same moment is neither lost nor left alive. Others have heard of it after [`Broker::everywhere`].
+    pub(crate) async fn end_connection(
+        &self,
+        name: &ConnectionName,
+        event: Event,
+        run: Option<&Run>,
+    ) -> Result<(), BrokerError> {
         let key = name.key();
         let event = event.user(&name.user).provider(&name.provider).account(&name.account);
         for _ in 0..RETRIES {
             let read = self.vault.get_marked::<Connection>(&key).await?;
             let (held, mark) = read.ok_or(BrokerError::Unknown("connection"))?;
-            let queued = self.revocation(&name.provider, &held.body.tokens)?;
+            let mut queued = self.revocation(&name.provider, &held.body.tokens, run)?;
+            if let Some(alternate) = &held.body.alternate {
+                queued.extend(self.revocation(&name.provider, alternate, run)?);
+            }
             // Another id, which no grant names, and gone in a moment.
             let ended = Connection { id: self.drawn_id(), attempt: None, ..held.body };
             let bytes = self.vault.seal(&key, held.version.next(), &mark, &ended)?;
@@ -234,8 +260,6 @@ impl Broker {
             let ended = self.decide(event.clone(), self.end_at(end, queued)).await?;
             if ended == Written::Done {
                 self.vault.write(Write::Unlist { index: User::connections(&name.user), key }).await?;
-                self.revocations.notify_one();
-                self.everywhere().await;
                 return Ok(());
             }
         }
@@ -244,15 +268,13 @@ impl Broker {
 
     /// Queues and ends in one breath; where somebody else wrote first, nothing stays in the queue.
     async fn end_at(&self, end: Write, queued: Vec<Write>) -> Result<Written, BrokerError> {
-        let keys: Vec<Key> = queued.iter().filter_map(Write::inserted).cloned().collect();
+        let taken_back = queued.iter().filter_map(taken_back).collect();
         let mut writes = queued;
         writes.push(end);
         let written = self.vault.store().batch(writes).await?;
         let ended = written.last().copied().unwrap_or(Written::Refused);
         if ended == Written::Refused {
-            for key in keys {
-                self.forget(&key).await?;
-            }
+            self.vault.write_all(taken_back).await?;
         }
         Ok(ended)
     }
@@ -290,13 +312,16 @@ impl Broker {
                 read => read?,
             };
             let Some((held, mark)) = read else { continue };
+            if held.body.era < self.era(&name.provider).await? {
+                continue;
+            }
             connections.push(self.connection_view(&name, &held.body, &mark, &grants).await?);
         }
         connections.sort_by(|one, other| one.connected.cmp(&other.connected));
         Ok(connections)
     }
 
-    async fn grants_of(&self, user: &UserId) -> Result<Vec<Grant>, BrokerError> {
+    pub(crate) async fn grants_of(&self, user: &UserId) -> Result<Vec<Grant>, BrokerError> {
         let mut grants = Vec::new();
         for key in self.vault.store().scan(&User::grants(user)).await? {
             grants.extend(self.vault.get::<Grant>(&key).await?.map(|held: Held<Grant>| held.body));
@@ -346,6 +371,15 @@ impl Broker {
             scopes: connection.scopes.clone(),
             agents,
         })
+    }
+}
+
+/// What undoes a write to the queue.
+fn taken_back(write: &Write) -> Option<Write> {
+    match write {
+        Write::Insert { key, .. } => Some(Write::Delete { key: key.clone() }),
+        Write::List { index, key } => Some(Write::Unlist { index: index.clone(), key: key.clone() }),
+        _ => None,
     }
 }
 

@@ -425,7 +425,8 @@ impl Broker {
     async fn is_connected(&self, provider: &Provider, arrived: &Arrived) -> Result<bool, BrokerError> {
         let Some(user) = &arrived.user else { return Ok(false) };
         let key = Connection::key(user, &provider.id, &arrived.account);
-        Ok(self.vault.get::<Connection>(&key).await?.is_some())
+        let Some(held) = self.vault.get::<Connection>(&key).await? else { return Ok(false) };
+        Ok(held.body.era >= self.era(&provider.id).await?)
     }
 
     async fn joins(&self, provider: &Provider, arrived: &Arrived, browser: Option<&str>) -> Result<Joins, BrokerError> {
@@ -442,12 +443,15 @@ impl Broker {
             return Ok(Vec::new());
         }
         let provider = self.provider(&session.provider)?;
-        let fingerprint = provider.fingerprint();
+        let (fingerprint, era) = (provider.fingerprint(), self.era(&provider.id).await?);
         let mut accounts = Vec::new();
         for key in self.vault.store().scan(&User::connections(&browser.user)).await? {
             let Some(id) = account_at(&key, provider) else { continue };
             let Some((held, mark)) = self.vault.get_marked::<Connection>(&key).await? else { continue };
-            let works = held.body.works() && mark == fingerprint && held.body.resource == session.resource;
+            let works = held.body.works()
+                && held.body.era >= era
+                && mark == fingerprint
+                && held.body.resource == session.resource;
             if works && session.scopes.is_subset(&held.body.scopes) {
                 let label = held.body.label.and_then(|label| named(&label, 120));
                 accounts.push(AccountView { id, label: label.unwrap_or_else(|| "your account".to_owned()) });

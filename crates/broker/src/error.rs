@@ -3,7 +3,7 @@ use std::time::Duration;
 use oauth::OAuthError;
 use protocol::{AttestationError, ProviderId, ScopeSet};
 use secret::{OpenError, SealError};
-use store::StoreError;
+use store::{CopyError, StoreError};
 
 use crate::{KeysError, ReconnectError, SignInError};
 
@@ -112,6 +112,9 @@ pub enum BrokerError {
         /// When the next one has a chance.
         retry_after: Duration,
     },
+    /// Everything at the provider was ended while this consent was under way.
+    #[error("everything at the provider was ended meanwhile")]
+    Overtaken,
     /// An operator has suspended the provider.
     #[error("the provider is suspended")]
     ProviderSuspended,
@@ -167,6 +170,9 @@ pub enum BrokerError {
     /// There is no such thing that an operator could act upon.
     #[error("there is no such {0}")]
     Unknown(&'static str),
+    /// There is no copy of the store.
+    #[error("the store was not copied")]
+    Copy(#[from] CopyError),
     /// A background task ended without an answer.
     #[error("a task ended without an answer")]
     TaskLost,

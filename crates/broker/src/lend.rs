@@ -45,8 +45,8 @@ impl Broker {
     }
 
     /// Another token than `refused`, which the upstream no longer takes although its time is not over: the one that somebody else
-    /// fetched meanwhile, or a fresh one. `None` where asking again would not help: the last renewal is not half a minute old, there
-    /// is no refresh token, or the provider cannot be asked right now.
+    /// fetched meanwhile, or a fresh one. `None` where asking again would not help: the last renewal is not half a minute old, or there
+    /// is no refresh token.
     pub async fn renew(&self, caller: &Caller, refused: &Lent) -> Result<Option<Lent>, BrokerError> {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
@@ -58,9 +58,11 @@ impl Broker {
         // One that was renewed by a clock ahead of this one was not renewed just now.
         let just = |renewed| renewed <= now && now.since(renewed) < RENEW_PAUSE;
         let just_renewed = connection.body.renewed.is_some_and(just);
-        let hopeless = connection.body.tokens.refresh().is_none() || connection.body.pause(now).is_some();
-        if just_renewed || hopeless {
+        if just_renewed || connection.body.tokens.refresh().is_none() {
             return Ok(None);
+        }
+        if let Some(wait) = connection.body.pause(now) {
+            return Err(BrokerError::Provider { reason: "refresh_paused", retry_after: Some(wait), source: None });
         }
         let need = Need::Other(refused);
         match self.refreshed(&caller.known().connection, provider, need, Patience::ToTheEnd).await {
@@ -68,7 +70,8 @@ impl Broker {
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             Err(failure) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
-                Ok(None)
+                let retry_after = Some(failure.retry_after());
+                Err(BrokerError::Provider { reason: failure.reason(), retry_after, source: None })
             }
         }
     }
@@ -77,6 +80,9 @@ impl Broker {
     async fn working_connection(&self, caller: &Caller, provider: &Provider) -> Result<Held<Connection>, BrokerError> {
         let found = self.vault.get_marked::<Connection>(&caller.known().connection).await?;
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
+        if held.body.era < self.era(&provider.id).await? {
+            return Err(BrokerError::TokenRevoked);
+        }
         let moved = mark != provider.fingerprint();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
             return Err(self.reconnect_required(caller));

@@ -8,9 +8,11 @@ mod agents;
 mod approve;
 mod attest;
 mod authorize;
+mod backup;
 mod broker;
 mod callback;
 mod caller;
+mod clearance;
 mod complete;
 mod condition;
 mod connections;
@@ -37,9 +39,11 @@ mod urls;
 mod vault;
 
 pub use agents::{AgentView, Selection};
+pub use backup::BackupView;
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
+pub use clearance::{ClearanceView, LivesOn, Told};
 pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
 pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
@@ -58,5 +62,5 @@ pub use sign_in::{
     OpenidEndpoints, OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn,
     TrustedHeader, Vouched,
 };
-pub use store::Durability;
+pub use store::{CopyError, Durability};
 pub use urls::{Outcome, Urls};

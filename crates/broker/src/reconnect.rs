@@ -141,7 +141,7 @@ impl Broker {
         let connection_key = Connection::key(&name.user, &name.provider, &name.account);
         let found = self.vault.get_marked::<Connection>(&connection_key).await?;
         let (held, mark) = found.ok_or(ReconnectError::Ended)?;
-        if !holds(&grant, &held.body, &agent) {
+        if !holds(&grant, &held.body, &agent) || held.body.era < self.era(&name.provider).await? {
             return Err(ReconnectError::Ended.into());
         }
         Ok(Renewable { agent, grant, connection: held.body, mark })

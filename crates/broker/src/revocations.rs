@@ -5,6 +5,7 @@ use protocol::ProviderId;
 use secret::Opaque;
 use store::{Key, Life, Write};
 
+use crate::clearance::Run;
 use crate::records::{Revocation, Tokens};
 use crate::{Broker, BrokerError, Provider};
 
@@ -22,27 +23,40 @@ impl Broker {
 
     /// Puts tokens into the queue. Durable when this returns; the provider is told soon.
     pub(crate) async fn queue_revocation(&self, provider: &ProviderId, tokens: &Tokens) -> Result<(), BrokerError> {
-        let writes = self.revocation(provider, tokens)?;
+        let writes = self.revocation(provider, tokens, None)?;
         self.vault.write_all(writes).await?;
         self.revocations.notify_one();
         Ok(())
     }
 
     /// The writes that put tokens into the queue; none where the provider has no endpoint for it.
-    pub(crate) fn revocation(&self, provider: &ProviderId, tokens: &Tokens) -> Result<Vec<Write>, BrokerError> {
+    pub(crate) fn revocation(
+        &self,
+        provider: &ProviderId,
+        tokens: &Tokens,
+        run: Option<&Run>,
+    ) -> Result<Vec<Write>, BrokerError> {
         if !self.provider(provider).is_ok_and(|provider| provider.oauth.can_revoke()) {
             return Ok(Vec::new());
         }
         // Queued once, however often somebody finds that they are not needed.
         let key = Revocation::key(&tokens.name(provider));
         let now = self.now();
-        let body =
-            Revocation { provider: provider.clone(), tokens: tokens.clone(), since: now, attempts: 0, next: now };
+        let body = Revocation {
+            provider: provider.clone(),
+            tokens: tokens.clone(),
+            since: now,
+            attempts: 0,
+            next: now,
+            run: run.cloned(),
+        };
         let bytes = self.vault.seal(&key, store::Version::FIRST, &[], &body)?;
-        Ok(vec![
+        let mut writes = vec![
             Write::Insert { key: key.clone(), bytes, life: Life::For(GIVE_UP) },
-            Write::List { index: Revocation::all(), key },
-        ])
+            Write::List { index: Revocation::all(), key: key.clone() },
+        ];
+        writes.extend(run.map(|run| Write::List { index: run.queued(), key }));
+        Ok(writes)
     }
 
     async fn tell_due(&self) -> Result<(), BrokerError> {
@@ -75,7 +89,12 @@ impl Broker {
         let Ok(provider) = self.provider(&held.body.provider) else { return self.forget(key).await };
         let event = self.event("upstream_revoked").provider(&provider.id);
         match revoke(provider, &held.body.tokens).await {
-            Ok(()) => self.decide(event, self.forget(key)).await,
+            Ok(()) => {
+                if let Some(run) = &held.body.run {
+                    self.vault.list(run.done(), key).await?;
+                }
+                self.decide(event, self.forget(key)).await
+            }
             Err(error) if error.is_temporary() => {
                 let attempts = held.body.attempts.saturating_add(1);
                 let pause = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(attempts.min(16))).min(LONGEST_PAUSE);

@@ -242,10 +242,11 @@ impl Broker {
             return Err(gone);
         };
         let (grant, agent, connection) = (grant.body, agent.body, connection.body);
-        if grant.family != token.family || !holds(&grant, &connection, &agent) {
+        let switch = switch.map(|switch| switch.body).unwrap_or_default();
+        if grant.family != token.family || !holds(&grant, &connection, &agent) || connection.era < switch.era {
             return Err(gone);
         }
-        if switch.is_some_and(|switch| switch.body.suspended.is_some()) {
+        if switch.suspended.is_some() {
             return Err(BrokerError::ProviderSuspended);
         }
         self.check_approval(&agent)?;
@@ -287,6 +288,12 @@ impl Broker {
             Some(switch) if switch.body.suspended.is_some() => Err(BrokerError::ProviderSuspended),
             _ => Ok(()),
         }
+    }
+
+    /// How often everything at the provider was ended.
+    pub(crate) async fn era(&self, provider: &ProviderId) -> Result<u64, BrokerError> {
+        let switch = self.vault.get::<ProviderSwitch>(&ProviderSwitch::key(provider)).await?;
+        Ok(switch.map(|switch| switch.body.era).unwrap_or_default())
     }
 
     /// Returns when no replica answers from anything older than what was written before.

@@ -72,6 +72,7 @@ fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
         BrokerError::Store(_) | BrokerError::TaskLost | BrokerError::Contention => {
             (ErrorCode::InternalError, "store_unavailable")
         }
+        BrokerError::Overtaken => (ErrorCode::UserDenied, "connections_revoked"),
         BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
         BrokerError::Sealed(OpenError::UnknownKey(_)) => (ErrorCode::InternalError, "sealing_key_missing"),
         BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => {
@@ -161,6 +162,12 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "Whoever runs this gateway has stopped everything that goes to it for now.",
             "Nothing was connected. Try again later.",
         ),
+        BrokerError::Overtaken => (
+            StatusCode::CONFLICT,
+            "Everything at this service was just ended",
+            "Whoever runs this gateway has ended all connections to it, this one with them.",
+            AGAIN,
+        ),
         BrokerError::Provider { .. } | BrokerError::ReconnectRequired { .. } => (
             StatusCode::BAD_GATEWAY,
             "The service could not be reached",
@@ -217,7 +224,8 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "Tell whoever runs it.",
         ),
         // What only the JSON endpoints can meet.
-        BrokerError::Field(_)
+        BrokerError::Copy(_)
+        | BrokerError::Field(_)
         | BrokerError::GrantType
         | BrokerError::Keys(_)
         | BrokerError::AttestationMissing

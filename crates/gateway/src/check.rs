@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use broker::Urls;
-use store::RedisTopology;
+use store::{EmbeddedStore, RedisTopology};
 
 use crate::config::{Config, Environment, JournalConfig, SignInConfig, StoreKind};
 
@@ -37,7 +37,7 @@ fn summary(config: &Config) -> String {
     let mut text = String::new();
     let transport = if config.gateway.tls.is_some() { "https" } else { "http" };
     let store = match &config.store.kind {
-        StoreKind::Embedded => format!("embedded, in {}", config.store.path.display()),
+        StoreKind::Embedded => embedded(&config.store.path),
         StoreKind::Redis(redis) => match &redis.servers.topology {
             RedisTopology::One(_) => "Redis".to_owned(),
             RedisTopology::Sentinel { sentinels, .. } => format!("Redis, by {} Sentinels", sentinels.len()),
@@ -61,6 +61,12 @@ fn summary(config: &Config) -> String {
         );
     }
     text
+}
+
+fn embedded(folder: &Path) -> String {
+    // A configuration is checked while the gateway runs, too; a second gateway would be refused.
+    let used = if EmbeddedStore::is_in_use(folder) { ", in use by a running gateway" } else { "" };
+    format!("embedded, in {}{used}", folder.display())
 }
 
 /// Nothing where all is well; a journal that is switched off has been warned of already.

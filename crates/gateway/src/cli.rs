@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Users(Operation<UsersCommand>),
     /// Providers of a running gateway: suspend, resume.
     Providers(Operation<ProvidersCommand>),
+    /// The store of a running gateway: back up.
+    Store(Operation<StoreCommand>),
     /// The sealing keys of a running gateway: status, rotate.
     Keys(Operation<KeysCommand>),
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
@@ -98,14 +100,41 @@ pub(crate) struct Part {
 pub(crate) enum ConnectionsCommand {
     /// Every connection, and which agents may use it.
     List,
-    /// End a connection, or with --client what one agent may do with it. Done everywhere when the command returns.
+    /// End a connection, or with --client what one agent may do with it; with --provider all connections there, at once. Done everywhere
+    /// when the command returns.
     Revoke {
         /// As `list` prints it: user/provider/account.
-        connection: String,
+        #[arg(required_unless_present = "provider", conflicts_with = "provider")]
+        connection: Option<String>,
         /// Only the grant of the agent with this client id.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "provider")]
         client: Option<String>,
+        #[command(flatten)]
+        all: AllAt,
     },
+    /// What became of the last `revoke --provider`: what ended, and what may still be alive at the provider.
+    Report {
+        /// Where everything was ended.
+        #[arg(long)]
+        provider: String,
+    },
+}
+
+/// All connections at a provider.
+#[derive(Args, Clone)]
+pub(crate) struct AllAt {
+    /// Every connection at this provider, of everybody.
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    /// Of this person alone.
+    #[arg(long, requires = "provider")]
+    pub(crate) user: Option<String>,
+    /// Do not ask whether that is meant.
+    #[arg(long, requires = "provider")]
+    pub(crate) yes: bool,
+    /// How many seconds to wait until the provider has been told; the report says how far that is.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "provider")]
+    pub(crate) wait: u64,
 }
 
 #[derive(Subcommand)]
@@ -128,6 +157,15 @@ pub(crate) enum ProvidersCommand {
     Resume {
         /// The provider's id.
         provider: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy an embedded store, while it runs, into a new file on the gateway's machine. The sealing key is not in it.
+    Backup {
+        /// Where to; nothing is replaced.
+        file: PathBuf,
     },
 }
 

@@ -23,10 +23,11 @@ mod tls;
 mod wiring;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Operation};
+use crate::cli::{AllAt, Cli, Command, ConnectionsCommand, Operation};
 
 fn main() -> ExitCode {
     tls::install_provider();
@@ -36,14 +37,26 @@ fn main() -> ExitCode {
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
-        Command::Connections(arguments) => operate(arguments, operate::Wish::connections),
+        Command::Connections(arguments) => connections(arguments),
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
         Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
+        Command::Store(arguments) => operate(arguments, operate::Wish::store),
         Command::Keys(arguments) => {
             operate::keys::run(&arguments.config.config, &arguments.command, form(arguments.json))
         }
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
+    }
+}
+
+/// Ending everything at a provider is more than one question to the gateway.
+fn connections(arguments: Operation<ConnectionsCommand>) -> ExitCode {
+    match arguments.command {
+        ConnectionsCommand::Revoke { all: AllAt { provider: Some(provider), user, yes, wait }, .. } => {
+            let what = operate::AllOf { provider, user, confirmed: yes, wait: Duration::from_secs(wait) };
+            operate::revoke_all(&arguments.config.config, &what, form(arguments.json))
+        }
+        command => operate(Operation { command, ..arguments }, operate::Wish::connections),
     }
 }
 

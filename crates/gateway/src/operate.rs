@@ -1,6 +1,7 @@
 //! The operators' commands: they ask a running gateway by its admin listener.
 
 pub(crate) mod keys;
+mod revoke_all;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +13,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
-use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, UsersCommand};
+use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, StoreCommand, UsersCommand};
 use crate::config::{Config, SystemEnvironment};
 use crate::egress::operator_client;
 
@@ -22,6 +23,7 @@ pub(crate) struct Wish {
     path: String,
     body: Option<Value>,
     shows: Shows,
+    patience: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -30,7 +32,11 @@ enum Shows {
     Agent,
     Connections,
     Status,
+    Backup,
+    Report,
 }
+
+pub(crate) use revoke_all::{AllOf, revoke_all};
 
 /// Carries it out: what came of it on standard output, or why it did not on standard error and exit 1.
 pub(crate) fn run(config: &Path, wish: &Wish, form: OutputForm) -> ExitCode {
@@ -62,24 +68,50 @@ impl Wish {
     pub(crate) fn agents(command: AgentsCommand) -> Self {
         let one = |client: &str, what: &str| format!("/admin/agents/{}{what}", segment(client));
         match command {
-            AgentsCommand::List => {
-                Self { method: Method::GET, path: "/admin/agents".to_owned(), body: None, shows: Shows::Agents }
-            }
+            AgentsCommand::List => Self {
+                method: Method::GET,
+                path: "/admin/agents".to_owned(),
+                body: None,
+                shows: Shows::Agents,
+                patience: PATIENCE,
+            },
             AgentsCommand::Approve { client, what } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope});
-                Self { method: Method::POST, path: one(&client, "/approve"), body: Some(body), shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/approve"),
+                    body: Some(body),
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
             AgentsCommand::Deny { client, what, reason } => {
                 let body = json!({"providers": what.provider, "scopes": what.scope, "reason": reason});
-                Self { method: Method::POST, path: one(&client, "/deny"), body: Some(body), shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/deny"),
+                    body: Some(body),
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
             AgentsCommand::Suspend { client, reason } => {
                 let body = Some(json!({"reason": reason}));
-                Self { method: Method::POST, path: one(&client, "/suspend"), body, shows: Shows::Agent }
+                Self {
+                    method: Method::POST,
+                    path: one(&client, "/suspend"),
+                    body,
+                    shows: Shows::Agent,
+                    patience: PATIENCE,
+                }
             }
-            AgentsCommand::Delete { client } => {
-                Self { method: Method::DELETE, path: one(&client, ""), body: None, shows: Shows::Status }
-            }
+            AgentsCommand::Delete { client } => Self {
+                method: Method::DELETE,
+                path: one(&client, ""),
+                body: None,
+                shows: Shows::Status,
+                patience: PATIENCE,
+            },
         }
     }
 
@@ -90,12 +122,21 @@ impl Wish {
                 path: "/admin/connections".to_owned(),
                 body: None,
                 shows: Shows::Connections,
+                patience: PATIENCE,
             },
-            ConnectionsCommand::Revoke { connection, client } => {
+            ConnectionsCommand::Report { provider } => Self {
+                method: Method::GET,
+                path: format!("/admin/providers/{}/revoked", segment(&provider)),
+                body: None,
+                shows: Shows::Report,
+                patience: PATIENCE,
+            },
+            ConnectionsCommand::Revoke { connection, client, .. } => {
+                let connection = connection.unwrap_or_default();
                 let name: Vec<String> = connection.split('/').map(segment).collect();
                 let of = client.map(|client| format!("?client_id={}", segment(&client))).unwrap_or_default();
                 let path = format!("/admin/connections/{}{of}", name.join("/"));
-                Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+                Self { method: Method::DELETE, path, body: None, shows: Shows::Status, patience: PATIENCE }
             }
         }
     }
@@ -103,7 +144,16 @@ impl Wish {
     pub(crate) fn users(command: UsersCommand) -> Self {
         let UsersCommand::Delete { user } = command;
         let path = format!("/admin/users/{}", segment(&user));
-        Self { method: Method::DELETE, path, body: None, shows: Shows::Status }
+        Self { method: Method::DELETE, path, body: None, shows: Shows::Status, patience: PATIENCE }
+    }
+
+    pub(crate) fn store(command: StoreCommand) -> Self {
+        let StoreCommand::Backup { file } = command;
+        // Relative to where the command was typed, which is not where the gateway runs.
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let body = Some(json!({"file": file.to_string_lossy()}));
+        let (path, patience) = ("/admin/store/backup".to_owned(), COPYING);
+        Self { method: Method::POST, path, body, shows: Shows::Backup, patience }
     }
 
     pub(crate) fn providers(command: ProvidersCommand) -> Self {
@@ -112,13 +162,13 @@ impl Wish {
             ProvidersCommand::Resume { provider } => (provider, "resume"),
         };
         let path = format!("/admin/providers/{}/{what}", segment(&provider));
-        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status }
+        Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status, patience: PATIENCE }
     }
 }
 
 fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
     let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
-    Door::find(&config)?.ask(&wish.method, &wish.path, wish.body.as_ref(), PATIENCE)
+    Door::find(&config)?.ask(&wish.method, &wish.path, wish.body.as_ref(), wish.patience)
 }
 
 /// The operators' door of a running gateway, and the key to it.
@@ -203,6 +253,11 @@ fn shown(shows: Shows, answer: &Value) -> String {
         Shows::Agent => agent(answer),
         Shows::Connections if list.is_empty() => "nobody has connected anything\n".to_owned(),
         Shows::Connections => list.iter().map(connection).collect::<Vec<_>>().join("\n"),
+        Shows::Backup => {
+            let number = |name| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
+            format!("backed up: {} records, {} bytes\n", number("records"), number("bytes"))
+        }
+        Shows::Report => revoke_all::text(answer),
         Shows::Status => format!("{}\n", word(answer, "status")),
     }
 }
@@ -273,3 +328,5 @@ fn segment(text: &str) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A large store on a slow disk.
+const COPYING: Duration = Duration::from_secs(3600);

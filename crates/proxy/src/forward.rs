@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use broker::{Broker, Caller, Lent};
+use broker::{Broker, BrokerError, Caller, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -47,10 +47,12 @@ impl Call<'_> {
             return Ok((answered, vec![lent]));
         }
         // Also where the request cannot be repeated: the agent's next one is served.
-        let renewed = broker.renew(caller, &lent).await?;
-        let Some((renewed, body)) = renewed.zip(sent.copy().filter(|_| repeat == Repeat::Perhaps)) else {
+        let renewed = broker.renew(caller, &lent).await;
+        let body = sent.copy().filter(|_| repeat == Repeat::Perhaps);
+        if body.is_none() && !matches!(renewed, Err(BrokerError::ReconnectRequired { .. })) {
             return Ok((answered, vec![lent]));
-        };
+        }
+        let Some((renewed, body)) = renewed?.zip(body) else { return Ok((answered, vec![lent])) };
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
             connection.give_back();
         }

@@ -4,6 +4,7 @@
 //! writers share one fsync. Readers read a snapshot and wait for nobody. After an error of the disk the same thread opens the file anew;
 //! until a write has succeeded again, writes are refused at once, and reads go on where they can.
 
+mod copy;
 mod device;
 mod handle;
 #[cfg(test)]
@@ -30,7 +31,8 @@ use crate::embedded::writer::{Job, Pauses, Writer};
 use crate::operation::{Operation, Outcome};
 use crate::watchers::Watchers;
 use crate::{
-    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+    Copied, CopyError, Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError,
+    Write, Written,
 };
 
 /// A store in one file, for one gateway.
@@ -56,6 +58,7 @@ impl EmbeddedStore {
     }
 
     /// Whether some process, perhaps this one, has the store in `folder` open. Makes and changes nothing.
+    #[must_use]
     pub fn is_in_use(folder: &Path) -> bool {
         File::open(file(folder)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
@@ -169,6 +172,19 @@ impl Store for EmbeddedStore {
     }
 
     async fn propagated(&self) {}
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError> {
+        let (handle, to) = (self.handle.clone(), to.to_owned());
+        let copying = tokio::task::spawn_blocking(move || {
+            let owner = handle.device().owner().map_err(CopyError::Write)?;
+            copy::copy(&handle.current().database, owner, &to)
+        });
+        copying.await.map_err(|error| CopyError::Store(StoreError::Unavailable(Box::new(error))))?
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
 
     async fn health(&self) -> Result<Durability, StoreError> {
         // An empty batch goes through the writer and the disk.

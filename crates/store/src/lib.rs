@@ -6,6 +6,7 @@
 //!
 //! To add a store: implement [`Store`], and run the conformance suite (`tests/conformance.rs` of this crate) against it.
 
+mod copy;
 mod embedded;
 mod key;
 mod memory;
@@ -14,6 +15,7 @@ mod record;
 mod redis;
 mod watchers;
 
+pub use copy::{Copied, CopyError};
 pub use embedded::EmbeddedStore;
 pub use key::{Index, Key, KeyError, Kind};
 pub use memory::MemoryStore;
@@ -24,6 +26,7 @@ pub use redis::{
 };
 pub use watchers::Observer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +82,14 @@ pub trait Store: Send + Sync {
     /// Returns when no replica relies on anything older than the writes that were acknowledged before: every observer has been told,
     /// or what it remembers is no longer fresh.
     async fn propagated(&self);
+
+    /// Copies everything, as it is at one moment, into the new file `to`, an absolute path on this machine. The store goes on meanwhile.
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
+
+    /// Whether this process has the store for itself.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
 
     /// Whether the store answers, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use tokio::sync::broadcast;
 use crate::operation::{LeaseRow, Operation, Outcome, Rows, Stored};
 use crate::watchers::Watchers;
 use crate::{
-    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+    Copied, CopyError, Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError,
+    Write, Written,
 };
 
 /// A store that goes with the process, for tests.
@@ -143,6 +145,10 @@ impl Store for MemoryStore {
     }
 
     async fn propagated(&self) {}
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
+    }
 
     async fn health(&self) -> Result<Durability, StoreError> {
         Ok(Durability::Memory)

@@ -135,15 +135,6 @@ pub enum Write {
 }
 
 impl Write {
-    /// The record that is new with it.
-    #[must_use]
-    pub fn inserted(&self) -> Option<&Key> {
-        match self {
-            Self::Insert { key, .. } => Some(key),
-            _ => None,
-        }
-    }
-
     /// The record that watchers are told of.
     pub(crate) fn changes(&self) -> Option<&Key> {
         match self {

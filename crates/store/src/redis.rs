@@ -11,6 +11,7 @@ mod fleet;
 mod lease;
 mod link;
 mod node;
+mod pages;
 mod sentinel;
 mod servers;
 mod slot;
@@ -20,6 +21,7 @@ mod worth;
 pub use node::RedisDisk;
 pub use servers::{RedisAddress, RedisAddressError, RedisLogin, RedisServers, RedisTls, RedisTopology};
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +37,8 @@ use crate::redis::slot::Slot;
 use crate::redis::worth::Worth;
 use crate::watchers::Watchers;
 use crate::{
-    Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError, Write, Written,
+    Copied, CopyError, Cursor, Durability, Index, Invalidation, Key, Lease, Observer, Page, Record, Store, StoreError,
+    Write, Written,
 };
 
 /// How Redis is used.
@@ -167,23 +170,7 @@ impl Store for RedisStore {
     }
 
     async fn records(&self, from: Option<&Cursor>) -> Result<Page, StoreError> {
-        let mut nodes = self.fleet.nodes();
-        nodes.sort_by_key(|node| node.address().to_string());
-        let (number, at) = from.and_then(|from| from.0.split_once('/')).unwrap_or(("0", "0"));
-        let number: usize = number.parse().map_err(|_| crate::mixed_up())?;
-        let Some(node) = nodes.get(number) else { return Ok(Page { records: Vec::new(), next: None }) };
-        let mut answers = node.run(vec![self.commands.names(at)], Lane::Read).await?.each;
-        let answer = answers.pop().ok_or_else(crate::mixed_up)?.map_err(failure::Failure::from)?;
-        let (next, names): (String, Vec<String>) = node::expect(node, answer)?;
-        let keys: Vec<Key> = names.iter().filter_map(|name| self.commands.key_of(name)).collect();
-        let next = match next.as_str() {
-            "0" if number + 1 >= nodes.len() => None,
-            "0" => Some(Cursor(format!("{}/0", number + 1))),
-            next => Some(Cursor(format!("{number}/{next}"))),
-        };
-        let values = futures_util::future::try_join_all(keys.iter().map(|key| self.get(key))).await?;
-        let records = keys.into_iter().zip(values).filter_map(|(key, record)| record.map(|record| (key, record)));
-        Ok(Page { records: records.collect(), next })
+        self.page(from).await
     }
 
     async fn acquire(&self, key: &Key, holder: &str, time: Duration) -> Result<Option<Lease>, StoreError> {
@@ -226,6 +213,10 @@ impl Store for RedisStore {
 
     async fn propagated(&self) {
         self.ear.propagated(&self.fleet, &self.commands).await;
+    }
+
+    async fn copy_to(&self, _to: &Path) -> Result<Copied, CopyError> {
+        Err(CopyError::Elsewhere)
     }
 
     async fn health(&self) -> Result<Durability, StoreError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use secret::{KeyId, KeyRing};
 use tokio::time::Instant;
 
-use super::marks::{Ledger, call};
+use super::marks::{HOLDS, Ledger, Mark, call};
 use super::{KeyOwner, KeysError};
 use crate::{Broker, BrokerError};
 
@@ -119,12 +119,12 @@ impl Broker {
                 continue;
             }
             let leaving = leaves.then_some(now);
-            self.remark(id, |mark| super::marks::Mark { leaving, unused: None, ..mark }).await?;
+            self.remark(id, |mark| Mark { leaving, unused: None, ..mark }).await?;
         }
         Ok(())
     }
 }
 
-/// How long the other gateways are given to read their keys.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the other gateways are given to read their keys: one that crashed is forgotten by then.
+const PATIENCE: Duration = HOLDS.saturating_add(Duration::from_secs(5));
 const LOOK_AGAIN: Duration = Duration::from_millis(250);

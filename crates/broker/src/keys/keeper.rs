@@ -6,7 +6,6 @@ use secret::{KeyId, OpenError};
 use store::Invalidation;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
 
 use super::adopt::Demand;
 use super::marks::{Ledger, Mark, call};
@@ -19,7 +18,6 @@ impl Broker {
     /// cut, and takes leave of keys that nothing is under.
     pub async fn keep_keys(self) {
         let mut changes = self.vault.store().watch();
-        let mut claimed = Instant::now();
         loop {
             let read_again = tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
@@ -29,11 +27,8 @@ impl Broker {
             if read_again {
                 self.read_again().await;
             }
-            if claimed.elapsed() >= CLAIM_EVERY {
-                match self.claim_keys(&self.vault.keys()).await {
-                    Ok(()) => claimed = Instant::now(),
-                    Err(error) => tracing::debug!(error = %error, "what this gateway holds was not said"),
-                }
+            if let Err(error) = self.claim_keys(&self.vault.keys()).await {
+                tracing::debug!(error = %error, "what this gateway holds was not said");
             }
             if let Err(error) = self.look_after_keys().await {
                 tracing::debug!(error = %error, "the keys are looked after later");
@@ -154,7 +149,6 @@ async fn called(changes: &mut Receiver<Invalidation>) {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-const CLAIM_EVERY: Duration = Duration::from_secs(20);
 /// Keys are read at most this often.
 const READ_PAUSE: Duration = Duration::from_secs(1);
 /// Longer than a gateway's journal keeps what it sealed, and than any write takes that was sealed before the key changed.

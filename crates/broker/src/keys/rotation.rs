@@ -6,7 +6,7 @@ use secret::{KeyId, KeyRing, OpenError};
 use store::{Cursor, Key, Kind, Lease, Page, Record, Write, Written};
 use tokio::time::Instant;
 
-use super::marks::{Mark, call};
+use super::marks::{HOLDS, Mark, call};
 use super::view::RotationView;
 use crate::vault::Vault;
 use crate::{Broker, BrokerError};
@@ -79,26 +79,30 @@ impl Broker {
             *rotation = Rotation { phase: Phase::Counting, ..Rotation::default() };
             true
         });
-        if !begun {
-            return;
-        }
         let broker = self.clone();
         self.background(async move {
+            if !begun {
+                return broker.give_back_lease(lease.as_ref()).await;
+            }
             let moved = broker.move_all(lease.as_ref()).await;
             if let Err(error) = &moved {
                 let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
                 tracing::error!(error = %error, cause, "records were not moved to the key that seals");
             }
-            if let Some(lease) = &lease
-                && let Err(error) = broker.vault.store().release(lease).await
-            {
-                tracing::debug!(error = %error, "the lease ends by itself");
-            }
+            broker.give_back_lease(lease.as_ref()).await;
             broker.rotation_state(|rotation| {
                 rotation.phase = if moved.is_ok() { Phase::Finished } else { Phase::Failed };
                 rotation.ended = Some(Instant::now());
             });
         });
+    }
+
+    async fn give_back_lease(&self, lease: Option<&Lease>) {
+        if let Some(lease) = lease
+            && let Err(error) = self.vault.store().release(lease).await
+        {
+            tracing::debug!(error = %error, "the lease ends by itself");
+        }
     }
 
     async fn move_all(&self, lease: Option<&Lease>) -> Result<(), BrokerError> {
@@ -113,11 +117,23 @@ impl Broker {
             let pass = self.pass(lease).await?;
             let met = pass.met;
             self.rotation_state(|rotation| rotation.census = pass.census);
-            let still_sealing = self.still_sealing().await?;
-            let forever = !still_sealing.is_empty();
-            self.rotation_state(|rotation| rotation.still_sealing = still_sealing);
-            if met == 0 || forever {
+            if met == 0 {
+                self.await_sealers().await?;
                 return self.set_unused().await;
+            }
+            tokio::time::sleep(BETWEEN_PASSES).await;
+        }
+    }
+
+    /// Gives gateways that seal with a key that is left the time to take the new one; one that crashed is forgotten by then.
+    async fn await_sealers(&self) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + HOLDS;
+        loop {
+            let still_sealing = self.still_sealing().await?;
+            let nobody = still_sealing.is_empty();
+            self.rotation_state(|rotation| rotation.still_sealing = still_sealing);
+            if nobody || Instant::now() >= deadline {
+                return Ok(());
             }
             tokio::time::sleep(BETWEEN_PASSES).await;
         }
@@ -254,7 +270,9 @@ impl Broker {
             self.set_leaving().await
         })
         .await?;
-        self.move_records(None);
+        // Whoever has it keeps the others from doing the same work; without it, it is done twice at worst.
+        let lease = self.vault.store().acquire(&call(), &self.keys.gateway, LEASE).await?;
+        self.move_records(lease);
         Ok(self.key_rotation())
     }
 }

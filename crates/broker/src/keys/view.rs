@@ -64,9 +64,9 @@ pub struct RotationView {
     pub key_id: String,
     /// How many there were to move.
     pub total: u64,
-    /// How many were moved.
+    /// How many were moved, by this gateway.
     pub done: u64,
-    /// How many are left, about.
+    /// How many are left, as this gateway last read them.
     pub left: u64,
     /// Records moved in a second, on average.
     pub per_second: u64,
@@ -94,7 +94,7 @@ impl RotationView {
             key_id: current.to_string(),
             total: rotation.total,
             done: rotation.done,
-            left: rotation.total.saturating_sub(rotation.done),
+            left: rotation.census.records.iter().filter(|(id, _)| **id != current).map(|(_, count)| count).sum(),
             per_second: rotation.done.saturating_mul(1000) / millis,
             records: rotation.census.records.iter().map(|(id, count)| (id.to_string(), *count)).collect(),
             unreadable: rotation.census.unreadable,

@@ -110,7 +110,7 @@ fn under(records: &BTreeMap<Key, Record>, key: &str) -> usize {
 }
 
 async fn finished(bench: &Bench) -> RotationView {
-    for _ in 0..1000 {
+    for _ in 0..10_000 {
         let rotation = bench.broker.key_rotation();
         if matches!(rotation.state, "finished" | "failed") {
             return rotation;
@@ -222,7 +222,7 @@ async fn a_store_of_an_older_version_is_read_through_once() {
     assert!(refused.is_err(), "the key that was found is marked");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sealed_with_a_key_that_another_gateway_lacks() {
     let house = House::new();
     let (one, source) = house.started(&[KEY]).await;

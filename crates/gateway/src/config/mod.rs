@@ -49,7 +49,6 @@ pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use provider::ProviderConfig;
-pub(crate) use redis::RedisConfig;
 pub(crate) use report::{Problems, Warning};
 pub(crate) use sign_in::SignInConfig;
 pub(crate) use store::{JournalConfig, KeyPlace, StoreConfig, StoreKind};

@@ -18,9 +18,9 @@ pub(crate) struct RedisConfig {
     pub(crate) disk: RedisDisk,
 }
 
-/// The key that says which Redis; none for the embedded store.
-pub(super) fn named(table: &Table<'_>) -> Option<&'static str> {
-    NAMES.iter().find(|key| table.written(key).is_some()).map(|key| key.name)
+/// Whether some key says which Redis; the embedded store has none.
+pub(super) fn is_named(table: &Table<'_>) -> bool {
+    NAMES.iter().any(|key| table.written(key).is_some())
 }
 
 /// Reports what only a Redis has a use for.

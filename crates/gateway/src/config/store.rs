@@ -12,7 +12,7 @@ use super::{redis, secrets};
 pub(crate) struct StoreConfig {
     /// Which store.
     pub(crate) kind: StoreKind,
-    /// The folder of the embedded store.
+    /// The folder of what is kept on this machine.
     pub(crate) path: PathBuf,
     /// What seals records.
     pub(crate) keys: KeyPlace,
@@ -52,13 +52,10 @@ pub(super) fn read(table: &Table<'_>) -> Option<StoreConfig> {
     let keys = given_keys(table);
     let path = path?.value;
     let journal = journal(table, &path);
-    let Some(name) = redis::named(table) else {
+    if !redis::is_named(table) {
         redis::refuse_leftovers(table);
         let keys = keys.unwrap_or_else(|| KeyPlace::File(path.join("sealing.key")));
         return Some(StoreConfig { kind: StoreKind::Embedded, path, keys, journal: journal? });
-    };
-    if let Some(place) = table.written(&PATH) {
-        place.problem(format!("is for the embedded store, and {name} names a Redis; remove one of them"));
     }
     if keys.is_none() {
         let remedy = "`ath-gateway keygen` prints one; add `keys = [{ file = \"/run/secrets/ath-sealing-key\" }]`";
@@ -123,13 +120,14 @@ const PATH: Key = Key::default(
     "path",
     Form::Text,
     "./data",
-    "The folder of the embedded store; ./data by default, below the folder where the gateway is started.",
+    "The folder of what the gateway keeps on this machine: the embedded store where no Redis is named, the journal, the audit log; ./data by \
+     default, below the folder where the gateway is started.",
 );
 const KEYS_KEY: Key = Key::optional(
     "keys",
     Form::Secrets,
-    "The keys that seal what is stored, as `ath-gateway keygen` prints them: the first seals, all open; left out, the embedded store \
-     makes one at the first start, in sealing.key.",
+    "The keys that seal what is stored, as `ath-gateway keygen` prints them: the first seals, all open, and `ath-gateway keys \
+     rotate` changes them; left out, the embedded store makes one at the first start, in sealing.key.",
 );
 const JOURNAL: Key = Key::optional(
     "journal",

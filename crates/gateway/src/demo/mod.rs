@@ -79,6 +79,7 @@ impl Stage {
         tokio::spawn(wired.broker.clone().tell_providers());
         tokio::spawn(wired.broker.clone().keep_keys());
         tokio::spawn(wired.broker.clone().keep_refreshes());
+        tokio::spawn(wired.broker.clone().clear_providers());
 
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -20,6 +20,8 @@ pub(super) trait Device: std::fmt::Debug + Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
     /// Whether `room` more bytes can be written and synced beside what is there.
     fn probe(&self, room: usize) -> io::Result<()>;
+    /// Whose the bytes are, user and group, where they are somebody's.
+    fn owner(&self) -> io::Result<Option<(u32, u32)>>;
 }
 
 /// The file of a store, locked for as long as this lives. The lock is on the file, by whatever path or link it is reached.
@@ -77,6 +79,11 @@ impl Device for FileDevice {
         let written = scratch.write_all(&vec![0xa5; room]).and_then(|()| scratch.sync_data());
         let removed = std::fs::remove_file(&self.scratch);
         written.and(removed)
+    }
+
+    fn owner(&self) -> io::Result<Option<(u32, u32)>> {
+        let metadata = self.file.metadata()?;
+        Ok(Some((metadata.uid(), metadata.gid())))
     }
 }
 

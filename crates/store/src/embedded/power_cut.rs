@@ -188,6 +188,10 @@ impl Device for Disk {
     fn probe(&self, _room: usize) -> io::Result<()> {
         if self.state().left == 0 { Err(io::Error::other("no power")) } else { Ok(()) }
     }
+
+    fn owner(&self) -> io::Result<Option<(u32, u32)>> {
+        Ok(None)
+    }
 }
 
 /// Writes a number that only grows into two records at once, and knows what it was told.

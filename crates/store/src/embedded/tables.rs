@@ -1,7 +1,7 @@
 use std::ops::Bound;
 
 use protocol::Timestamp;
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::operation::{LeaseRow, Rows, Stored};
 use crate::{Cursor, Index, Key, Page, Record, StoreError, Version};
@@ -52,6 +52,38 @@ pub(super) fn scan(database: &Database, index: &Index) -> Result<Vec<Key>, Store
         keys.push(Key::parse(key).map_err(|_| corrupt(name))?);
     }
     Ok(keys)
+}
+
+/// Puts everything of a snapshot into an empty database; says how many records that are.
+pub(super) fn copy(snapshot: &ReadTransaction, to: &Database) -> Result<u64, StoreError> {
+    make(to)?;
+    copy_table(snapshot, to, ENDS)?;
+    copy_table(snapshot, to, INDEXES)?;
+    copy_table(snapshot, to, LEASES)?;
+    copy_table(snapshot, to, RECORDS)
+}
+
+fn copy_table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    snapshot: &ReadTransaction,
+    to: &Database,
+    table: TableDefinition<'_, K, V>,
+) -> Result<u64, StoreError> {
+    let from = snapshot.open_table(table).map_err(unavailable)?;
+    let mut rows = from.iter().map_err(unavailable)?.peekable();
+    let mut copied = 0;
+    while rows.peek().is_some() {
+        let transaction = to.begin_write().map_err(unavailable)?;
+        {
+            let mut into = transaction.open_table(table).map_err(unavailable)?;
+            for row in rows.by_ref().take(COPIED_AT_ONCE) {
+                let (key, value) = row.map_err(unavailable)?;
+                into.insert(key.value(), value.value()).map_err(unavailable)?;
+                copied += 1;
+            }
+        }
+        transaction.commit().map_err(unavailable)?;
+    }
+    Ok(copied)
 }
 
 /// Some records, from a snapshot.
@@ -185,3 +217,5 @@ fn split(row: &[u8]) -> Option<(u64, u64, &[u8])> {
 fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(what.to_owned())
 }
+
+const COPIED_AT_ONCE: usize = 10_000;

@@ -102,21 +102,28 @@ impl Writer {
     /// All in one transaction: each is answered when it is on the disk, or none is done.
     fn serve(&mut self, asked: Vec<Asked>) {
         if self.trouble.is_some() {
-            return asked.into_iter().for_each(|(_, answer)| reply(answer, Err(refusal())));
+            return refuse(asked);
         }
         let operations: Vec<&Operation> = asked.iter().map(|(operation, _)| operation).collect();
         match self.commit(&operations) {
             Ok(outcomes) => {
-                asked.into_iter().zip(outcomes).for_each(|((_, answer), outcome)| reply(answer, Ok(outcome)))
+                for ((_, answer), outcome) in asked.into_iter().zip(outcomes) {
+                    reply(answer, Ok(outcome));
+                }
             }
             // One record is not what it should be: whoever did not ask for it is not refused with whoever did.
             Err(StoreError::Corrupt(what)) => match <[Asked; 1]>::try_from(asked) {
                 Ok([(_, answer)]) => reply(answer, Err(StoreError::Corrupt(what))),
-                Err(asked) => asked.into_iter().for_each(|one| self.serve(vec![one])),
+                Err(asked) => {
+                    for one in asked {
+                        self.serve(vec![one]);
+                    }
+                }
             },
             Err(error) => {
-                self.fail(&error, operations.iter().map(|operation| operation.size()).sum());
-                asked.into_iter().for_each(|(_, answer)| reply(answer, Err(refusal())));
+                let size = operations.iter().map(|operation| operation.size()).sum();
+                self.fail(&error, size);
+                refuse(asked);
             }
         }
     }
@@ -188,8 +195,10 @@ fn reply(answer: oneshot::Sender<Result<Outcome, StoreError>>, outcome: Result<O
     let _ = answer.send(outcome);
 }
 
-fn refusal() -> StoreError {
-    StoreError::Unavailable("the store's disk does not take writes".into())
+fn refuse(asked: Vec<Asked>) {
+    for (_, answer) in asked {
+        reply(answer, Err(StoreError::Unavailable("the store's disk does not take writes".into())));
+    }
 }
 
 fn told(error: &StoreError) -> String {

@@ -53,6 +53,14 @@ impl Cluster {
         self.map.read().unwrap_or_else(PoisonError::into_inner).nodes.values().cloned().collect()
     }
 
+    pub(super) fn layout(&self) -> String {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let mut each: Vec<String> =
+            map.owners.iter().map(|(range, owner)| format!("{}-{}@{owner}", range.start(), range.end())).collect();
+        each.sort();
+        each.join(",")
+    }
+
     fn ranges(&self, node: &Node) -> Vec<RangeInclusive<u16>> {
         let (map, address) = (self.map.read().unwrap_or_else(PoisonError::into_inner), node.address());
         map.owners.iter().filter(|(_, owner)| *owner == address).map(|(range, _)| range.clone()).collect()

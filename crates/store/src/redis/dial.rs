@@ -17,7 +17,16 @@ use super::{CONNECT, RedisAddress, RedisLogin, RedisTls, TIMEOUT};
 pub(super) struct Dial {
     mode: Mode,
     login: RedisConnectionInfo,
-    tls: Option<Option<TlsCertificates>>,
+    encryption: Encryption,
+}
+
+#[derive(Clone)]
+enum Encryption {
+    None,
+    /// With the machine's authorities.
+    Plain,
+    /// With an authority or a certificate of our own.
+    With(TlsCertificates),
 }
 
 /// Whether servers are expected to be nodes of a cluster.
@@ -51,13 +60,15 @@ impl Dial {
         if let Some(password) = &login.password {
             info = info.set_password(password);
         }
-        let certificates = |tls: &RedisTls| {
-            let client =
-                tls.client.clone().map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
-            let plain = tls.authority.is_none() && client.is_none();
-            (!plain).then(|| TlsCertificates { client_tls: client, root_cert: tls.authority.clone() })
+        let encryption = match tls.cloned() {
+            None => Encryption::None,
+            Some(RedisTls { authority: None, client: None }) => Encryption::Plain,
+            Some(RedisTls { authority, client }) => {
+                let client = client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+                Encryption::With(TlsCertificates { client_tls: client, root_cert: authority })
+            }
         };
-        Self { mode, login: info, tls: tls.map(certificates) }
+        Self { mode, login: info, encryption }
     }
 
     /// Whether certificates and keys can be used at all.
@@ -106,15 +117,17 @@ impl Dial {
         #[cfg(target_os = "linux")]
         let settings = settings.set_user_timeout(2 * TIMEOUT);
         let (host, port) = (address.host().to_owned(), address.port());
-        let place = match &self.tls {
-            None => ConnectionAddr::Tcp(host, port),
-            Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+        let place = match &self.encryption {
+            Encryption::None => ConnectionAddr::Tcp(host, port),
+            Encryption::Plain | Encryption::With(_) => {
+                ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+            }
         };
         let login = self.login.clone().set_protocol(protocol);
         let info = place.into_connection_info()?.set_tcp_settings(settings).set_redis_settings(login);
-        match &self.tls {
-            Some(Some(certificates)) => Client::build_with_tls(info, certificates.clone()),
-            _ => Client::open(info),
+        match &self.encryption {
+            Encryption::With(certificates) => Client::build_with_tls(info, certificates.clone()),
+            Encryption::None | Encryption::Plain => Client::open(info),
         }
     }
 }

@@ -29,9 +29,9 @@ pub(super) enum Redirection {
     Again,
 }
 
-/// What kind of failure it was. The server's sentence may quote what it was sent.
+/// What kind of failure it was; of a connection's, which says nothing of records, the cause. A server's sentence may quote what it was sent.
 fn text(error: &RedisError) -> String {
-    format!("{:?}", error.kind())
+    if error.is_io_error() { error.to_string() } else { format!("{:?}", error.kind()) }
 }
 
 impl Failure {

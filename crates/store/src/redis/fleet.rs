@@ -105,6 +105,17 @@ impl Fleet {
         }
     }
 
+    /// Who has which slots, as the cluster says now; nothing where there are none.
+    pub(super) async fn layout(&self) -> Result<String, Failure> {
+        match &self.servers {
+            Servers::One(_) => Ok(String::new()),
+            Servers::Cluster(cluster) => {
+                cluster.learn().await?;
+                Ok(cluster.layout())
+            }
+        }
+    }
+
     pub(super) fn node(&self, slot: Slot) -> Result<Arc<Node>, Failure> {
         match &self.servers {
             Servers::One(node) => Ok(node.clone()),

@@ -224,7 +224,7 @@ impl Keeper {
 /// Returns when the place is another; never where it cannot be.
 async fn moved(place: &mut watch::Receiver<RedisAddress>) {
     if place.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

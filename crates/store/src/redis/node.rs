@@ -110,6 +110,9 @@ impl Node {
         if let Some(down) = self.beats.down() {
             return Err(down);
         }
+        if lane != Lane::Plain && self.is_forsaken() {
+            return Err(FORSAKEN);
+        }
         match lane {
             Lane::Plain => self.reads.run(&commands).await,
             Lane::Read => {
@@ -120,15 +123,16 @@ impl Node {
             Lane::Write => {
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
                 let link = self.writes.get(number % WRITERS).ok_or(Failure::MixedUp)?;
-                self.confirmed(link, commands, LONGEST_WAIT).await
+                self.confirmed(link, commands, LONGEST_WAIT, self.safety.disk).await
             }
         }
     }
 
     /// A heartbeat: the answer to the first command, from a primary that is proven by it.
     pub(super) async fn beat(&self, command: Cmd) -> Result<Arc<str>, Failure> {
+        // Nobody minds losing a heartbeat: the disk is not waited for.
         let sent = Instant::now();
-        let answers = self.confirmed(&self.beats, vec![command], BEAT_WAIT).await?;
+        let answers = self.confirmed(&self.beats, vec![command], BEAT_WAIT, RedisDisk::AsConfigured).await?;
         for answer in answers.each {
             answer?;
         }
@@ -146,6 +150,11 @@ impl Node {
         Ok(())
     }
 
+    /// Whether replicas confirm that this is the primary.
+    pub(super) async fn vouched(&self) -> Result<(), Failure> {
+        self.run(vec![redis::cmd("PING")], Lane::Read).await.map(drop)
+    }
+
     /// What an answer was worth, since it was of no sense.
     pub(super) fn distrust(&self) {
         self.reads.distrust();
@@ -153,7 +162,13 @@ impl Node {
     }
 
     /// Sends commands, and waits until what they wrote is durable.
-    async fn confirmed(&self, link: &Link, mut commands: Vec<Cmd>, longest: Duration) -> Result<Answers, Failure> {
+    async fn confirmed(
+        &self,
+        link: &Link,
+        mut commands: Vec<Cmd>,
+        longest: Duration,
+        disk: RedisDisk,
+    ) -> Result<Answers, Failure> {
         let longest = super::commands::millis(longest);
         let mut waits: Vec<(Cmd, u32)> = Vec::new();
         if self.safety.replicas > 0 {
@@ -161,7 +176,7 @@ impl Node {
             wait.arg(self.safety.replicas).arg(longest);
             waits.push((wait, self.safety.replicas));
         }
-        if self.safety.disk == RedisDisk::Awaited {
+        if disk == RedisDisk::Awaited {
             let mut wait = redis::cmd("WAITAOF");
             wait.arg(1).arg(0).arg(longest);
             waits.push((wait, 1));
@@ -187,6 +202,12 @@ impl Node {
         Ok(answers)
     }
 
+    /// Whether no replica has confirmed for so long that asking is of no use.
+    fn is_forsaken(&self) -> bool {
+        self.safety.replicas > 0
+            && self.proven.borrow().as_ref().is_some_and(|proof| proof.sent.elapsed() > LONGEST_WAIT)
+    }
+
     async fn prove(&self, run: &Arc<str>) -> Result<(), Failure> {
         if self.safety.replicas == 0 {
             return Ok(());
@@ -197,7 +218,7 @@ impl Node {
         };
         match tokio::time::timeout(PROOF_PATIENCE, proven.wait_for(holds)).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(Failure::Unusable("no replica confirms that this server still is the primary")),
+            _ => Err(FORSAKEN),
         }
     }
 }
@@ -210,6 +231,7 @@ pub(super) fn expect<T: FromRedisValue>(node: &Node, answer: redis::Value) -> Re
     })
 }
 
+const FORSAKEN: Failure = Failure::Unusable("too few replicas confirm that this server still is the primary");
 const WRITERS: usize = 3;
 const LONGEST_WAIT: Duration = Duration::from_millis(1500);
 const BEAT_WAIT: Duration = Duration::from_millis(350);

@@ -88,5 +88,5 @@ async fn ask(
     }
 }
 
-const EVERY: Duration = Duration::from_millis(1000);
+const EVERY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);

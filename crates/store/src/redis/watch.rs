@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{FromRedisValue, PushInfo, PushKind};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
 
 use super::commands::Commands;
@@ -43,6 +43,8 @@ pub(super) struct Ear {
     /// What replicas answer: which question, and who.
     heard: broadcast::Sender<(String, String)>,
     questions: AtomicU64,
+    /// Heartbeats are published at another server than the one at which the subscription stands.
+    elsewhere: Notify,
     watchers: Watchers,
 }
 
@@ -91,6 +93,7 @@ pub(super) async fn start(
         forgotten: AtomicU64::new(0),
         heard: broadcast::Sender::new(1024),
         questions: AtomicU64::new(0),
+        elsewhere: Notify::new(),
         watchers,
     });
     let first = subscribe(&fleet, &commands, &ear.member).await.map_err(|failure| {
@@ -171,6 +174,10 @@ impl Ear {
 
     /// A heartbeat was published in that run of the server, by one that proved to be the primary.
     fn published(&self, number: u64, run: Arc<str>) {
+        let stands = self.sent.lock().unwrap_or_else(PoisonError::into_inner).run.clone();
+        if stands.is_some_and(|stands| stands != run) {
+            self.elsewhere.notify_one();
+        }
         self.mark(number, |beat| beat.published = Some(run));
     }
 
@@ -254,9 +261,11 @@ async fn subscribe(fleet: &Fleet, commands: &Commands, member: &str) -> Result<S
 
 async fn listen(ear: &Ear, mut subscription: Subscription, fleet: &Arc<Fleet>, commands: &Arc<Commands>) {
     loop {
-        // Silence this long is a connection that died without saying so, or a server that is not the one any more where heartbeats go:
-        // they come several times a second.
-        let next = tokio::time::timeout(SILENCE, subscription.messages.recv()).await;
+        // Silence this long is a connection that died without saying so: heartbeats come several times a second.
+        let next = tokio::select! {
+            next = tokio::time::timeout(SILENCE, subscription.messages.recv()) => next,
+            () = ear.elsewhere.notified() => return,
+        };
         let Ok(Some(PushInfo { kind, data })) = next else { return };
         match kind {
             PushKind::Message => {

@@ -50,6 +50,7 @@ impl Worth {
             Facts::of(&node).await?.keeps()?;
             node.run(vec![redis::cmd("PING")], Lane::Plain).await?;
             node.writable().await?;
+            node.vouched().await?;
             durable &= self.is_durable(&node).await?;
         }
         Ok(if durable { Durability::Durable } else { Durability::BestEffort })

@@ -134,7 +134,7 @@ async fn a_living_holder_keeps_its_lease_when_its_subscription_breaks_again_and_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_the_server_that_is_over_proves_nothing() {
-    let server = RedisServer::start_kept();
+    let server = RedisServer::start_kept("always");
     let holder = Holder::start(&server.url(), "dead", Duration::from_secs(6));
     holder.signal("-KILL");
     let begun = Instant::now();

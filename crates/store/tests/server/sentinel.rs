@@ -3,11 +3,13 @@ use std::time::{Duration, Instant};
 
 use store::{RedisLogin, RedisServers, RedisTopology};
 
+use super::proxy::Proxy;
 use super::{Client, RedisServer, free_port};
 
-/// A primary, replicas of it, and three Sentinels that watch over them.
+/// A primary, replicas of it, and three Sentinels that watch over them. Each server is reached by everybody through a network of its own,
+/// and known by that network's address.
 pub(crate) struct Watched {
-    pub(crate) servers: Vec<RedisServer>,
+    servers: Vec<(RedisServer, Proxy)>,
     sentinels: Vec<Sentinel>,
 }
 
@@ -27,17 +29,27 @@ impl Drop for Sentinel {
 impl Watched {
     /// The first server is the primary; `replicas` follow it.
     pub(crate) fn start(replicas: usize) -> Self {
-        let primary = RedisServer::start(&["--repl-diskless-sync-delay", "0"]);
-        let port = primary.port().to_string();
-        let mut servers = vec![primary];
-        for _ in 0..replicas {
-            servers.push(RedisServer::start(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]));
+        let mut servers: Vec<(RedisServer, Proxy)> = Vec::new();
+        for _ in 0..=replicas {
+            let proxy = Proxy::start_later();
+            let outside = proxy.port().to_string();
+            let mut options =
+                vec!["--repl-diskless-sync-delay", "0", "--repl-timeout", "5", "--replica-announce-ip", "127.0.0.1"];
+            options.extend(["--replica-announce-port", outside.as_str()]);
+            let primary = servers.first().map(|(_, proxy)| proxy.port().to_string());
+            if let Some(primary) = &primary {
+                options.extend(["--replicaof", "127.0.0.1", primary.as_str()]);
+            }
+            let server = RedisServer::start(&options);
+            proxy.leads_to(server.port());
+            servers.push((server, proxy));
         }
-        for replica in servers.iter().skip(1) {
+        for (replica, _) in servers.iter().skip(1) {
             until("the replica follows", || {
                 replica.client().command(&["INFO", "replication"]).contains("link_status:up")
             });
         }
+        let port = servers.first().map(|(_, proxy)| proxy.port().to_string()).expect("a primary");
         let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(&port)).collect();
         let watched = Self { servers, sentinels };
         // Only who knows the others and the replicas can elect one.
@@ -63,6 +75,24 @@ impl Watched {
         }
     }
 
+    /// Nobody reaches this server any more, neither the others nor the Sentinels; only who is inside with it.
+    pub(crate) fn cut_off(&self, port: u16) {
+        self.at(port).1.cut();
+    }
+
+    pub(crate) fn kill(&self, port: u16) {
+        self.at(port).0.signal("-KILL");
+    }
+
+    /// The way to it from inside.
+    pub(crate) fn inner_url(&self, port: u16) -> String {
+        self.at(port).0.url()
+    }
+
+    fn at(&self, port: u16) -> &(RedisServer, Proxy) {
+        self.servers.iter().find(|(_, proxy)| proxy.port() == port).expect("one of them")
+    }
+
     /// The port of the server that the Sentinels call the primary.
     pub(crate) fn primary(&self) -> u16 {
         let told = |sentinel: &Sentinel| {
@@ -81,7 +111,25 @@ impl Watched {
 }
 
 impl Sentinel {
+    /// On a port of its own: where somebody else was quicker, on another.
     fn start(primary: &str) -> Self {
+        for _ in 0..10 {
+            let mut sentinel = Self::launch(primary);
+            for _ in 0..100 {
+                std::thread::sleep(Duration::from_millis(20));
+                if sentinel.process.try_wait().is_ok_and(|ended| ended.is_some()) {
+                    break;
+                }
+                let told = Client { port: sentinel.port }.command(&["INFO", "server"]);
+                if told.contains(&format!("process_id:{}", sentinel.process.id())) {
+                    return sentinel;
+                }
+            }
+        }
+        panic!("no Sentinel starts");
+    }
+
+    fn launch(primary: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
         let config = folder.path().join("sentinel.conf");
         let text = format!(

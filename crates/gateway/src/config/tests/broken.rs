@@ -142,10 +142,6 @@ fn values_of_the_store() {
             "4:17: store.keys.env: a sealing key is 32 bytes in standard base64 (44 characters); `ath-gateway keygen` prints one",
         ),
         (
-            "path = \"x\"\nurl = \"redis://r\"\nkeys = [{ env = \"KEY\" }]",
-            "4:1: store.path: is for the embedded store, and url names a Redis; remove one of them",
-        ),
-        (
             "url = \"http://r\"\nkeys = [{ env = \"KEY\" }]",
             "4:7: store.url: is no URL of a Redis; write it as in \"redis://redis:6379\" or \"rediss://redis.example.com\"",
         ),

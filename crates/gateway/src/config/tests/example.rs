@@ -40,7 +40,6 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "store.ca_file",
             "store.client_cert_file",
             "store.client_key_file",
-            "store.path",
             "sign_in.issuer",
             "sign_in.client_id",
             "sign_in.client_secret",

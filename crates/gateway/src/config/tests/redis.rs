@@ -1,10 +1,11 @@
 use ::store::{RedisDisk, RedisTopology};
 
 use super::{CANARY, Fake, GATEWAY, PROVIDER, lines};
-use crate::config::{Config, RedisConfig, StoreKind};
+use crate::config::redis::RedisConfig;
+use crate::config::{Config, StoreKind};
 
 fn redis(store: &str, environment: &Fake) -> RedisConfig {
-    let text = format!("{GATEWAY}{}[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}", PROVIDER);
+    let text = format!("{GATEWAY}{PROVIDER}[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}");
     match Config::parse("gateway.toml", &text, environment) {
         Ok((config, _)) => match config.store.kind {
             StoreKind::Redis(redis) => *redis,
@@ -15,7 +16,7 @@ fn redis(store: &str, environment: &Fake) -> RedisConfig {
 }
 
 fn found(store: &str) -> Vec<String> {
-    let text = format!("[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}\n{GATEWAY}{}", PROVIDER);
+    let text = format!("[store]\nkeys = [{{ env = \"KEY\" }}]\n{store}\n{GATEWAY}{PROVIDER}");
     lines(&text, &Fake::new())
 }
 
@@ -50,7 +51,6 @@ fn a_cluster_waits_for_one_replica_unless_told_otherwise() {
 
 #[test]
 fn what_is_wrong_with_a_redis() {
-    let master = "sentinel_master = \"m\"\nsentinels = \"s:1\"";
     for (text, expected) in [
         (
             "sentinels = [\"s:1\"]",
@@ -91,10 +91,6 @@ fn what_is_wrong_with_a_redis() {
             "5:1: store.client_cert_file: has no key; add client_key_file",
         ),
         ("wait_for_disk = true", "3:1: store.wait_for_disk: is for Redis alone; add url, or remove it"),
-        (
-            &format!("{master}\npath = \"x\""),
-            "5:1: store.path: is for the embedded store, and sentinels names a Redis; remove one of them",
-        ),
     ] {
         assert_eq!(found(text), [format!("gateway.toml:{expected}")], "{text}");
     }

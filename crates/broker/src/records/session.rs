@@ -1,0 +1,126 @@
+use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, SessionId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use store::{Key, Kind};
+
+use super::{Kept, KeptHash, Tokens};
+
+/// A consent under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) client_id: ClientId,
+    pub(crate) agent_id: AgentId,
+    pub(crate) provider: ProviderId,
+    /// What the agent asked for, all of it approved.
+    pub(crate) scopes: ScopeSet,
+    /// The agent's own state, echoed to its redirect URI.
+    pub(crate) state: String,
+    /// `None`: the flow ends on the gateway's page.
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) resource: Option<String>,
+    /// PKCE towards the provider.
+    pub(crate) verifier: Kept,
+    pub(crate) expires: Timestamp,
+    pub(crate) stage: Stage,
+    /// The connection that this is to make work again, where a person began it by themselves.
+    #[serde(default)]
+    pub(crate) renews: Option<Renews>,
+}
+
+/// A connection that is to work again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Renews {
+    pub(crate) user: UserId,
+    pub(crate) account: AccountId,
+    /// What the provider granted before, other agents' share included: it is asked for all of it.
+    pub(crate) scopes: ScopeSet,
+}
+
+impl Session {
+    pub(crate) fn key(session: &SessionId) -> Key {
+        Key::new(Kind::Session, session.as_str(), &[])
+    }
+
+    /// The scopes as the provider is asked for them.
+    pub(crate) fn scope_list(scopes: &ScopeSet) -> Vec<&str> {
+        scopes.iter().map(Scope::as_str).collect()
+    }
+}
+
+/// How far a consent has come. Every step is a swap, so each is taken once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum Stage {
+    /// Nobody has answered yet.
+    Pending,
+    /// One browser has allowed it and is on its way to the provider.
+    Claimed {
+        binding: KeptHash,
+        /// The gateway's state towards the provider.
+        state: KeptHash,
+        /// What the provider is asked for; more than the agent's scopes where an older connection had more.
+        asked: ScopeSet,
+    },
+    /// The provider's code is being exchanged.
+    Exchanging { binding: KeptHash, asked: ScopeSet },
+    /// The account is known and waits for its owner's word.
+    Confirming { binding: KeptHash, arrived: Arrived },
+    /// The person's word is given, and is being carried out; whoever comes again goes on with it.
+    Completing { binding: KeptHash, work: Work },
+    /// The code may be presented.
+    Completed { binding: KeptHash, consented: Consented, code: KeptHash, wrong_codes: u8 },
+    /// The person, or the provider in their name, refused.
+    Denied { binding: Option<KeptHash> },
+    /// The provider failed.
+    Failed { binding: KeptHash, reason: String },
+    /// The code was exchanged; a second time is a theft, which ends what the first one got.
+    Consumed {
+        /// `None` where wrong codes used it up.
+        #[serde(default)]
+        exchanged: Option<Exchanged>,
+    },
+}
+
+/// What a code was exchanged for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Exchanged {
+    pub(crate) code: KeptHash,
+    /// The key of the token's record.
+    pub(crate) token: String,
+}
+
+/// What a person's word sets going.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum Work {
+    /// A grant on an account that is connected already.
+    Grant { user: UserId, account: AccountId, label: Option<String> },
+    /// The same, with the connection first.
+    Connect { arrived: Arrived },
+}
+
+/// What a provider's answer brought. Nothing of it is anybody's before the person has said so.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Arrived {
+    pub(crate) tokens: Tokens,
+    /// What the provider granted.
+    pub(crate) granted: ScopeSet,
+    /// The provider's name for the account; `None` where it names nobody.
+    pub(crate) subject: Option<String>,
+    pub(crate) label: Option<String>,
+    pub(crate) account: AccountId,
+    /// Whose it will be; `None` for somebody new.
+    pub(crate) user: Option<UserId>,
+    /// The provider's era when the tokens were asked for.
+    #[serde(default)]
+    pub(crate) era: u64,
+}
+
+/// What a person consented to, with which account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Consented {
+    pub(crate) user: UserId,
+    pub(crate) account: AccountId,
+    pub(crate) label: Option<String>,
+    /// What the person was shown, as far as the provider granted it.
+    pub(crate) scopes: ScopeSet,
+}
