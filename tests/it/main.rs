@@ -13,6 +13,7 @@ mod embedded;
 mod expiry;
 mod handshake;
 mod house;
+mod keeping_alive;
 mod keys;
 mod kill_switch;
 mod limits;

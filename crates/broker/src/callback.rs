@@ -241,6 +241,7 @@ impl Broker {
                 connected: self.now(),
                 era: arrived.era,
                 renewed: None,
+                ends: None,
             };
             let write = match &older {
                 None => {
@@ -252,7 +253,8 @@ impl Broker {
                     Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }
                 }
             };
-            if self.vault.write(write).await? == Written::Done {
+            let writes = std::iter::once(write).chain(self.keep_alive_hint(&key, &connection)).collect();
+            if self.vault.store().batch(writes).await?.first() == Some(&Written::Done) {
                 return self.refuse_overtaken(provider, arrived).await.map(|()| id);
             }
         }

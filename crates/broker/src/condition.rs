@@ -12,7 +12,7 @@ use crate::vault::Fingerprint;
 /// How a connection does.
 #[derive(Debug, Clone, Serialize)]
 pub struct Condition {
-    /// `connected`, `refreshing`, `degraded` or `needs_reconnecting`.
+    /// `connected`, `refreshing`, `degraded`, `ending_soon` or `needs_reconnecting`.
     pub state: &'static str,
     /// A fixed word for why, where it is not just connected.
     pub reason: Option<String>,
@@ -22,9 +22,17 @@ pub struct Condition {
     pub since: Option<String>,
     /// When the provider is asked again; RFC 3339.
     pub next_attempt: Option<String>,
+    /// When the provider ends it whatever is done, where anybody knows; RFC 3339.
+    pub ends: Option<String>,
 }
 
 impl Condition {
+    /// Whether its owner can do something for it.
+    #[must_use]
+    pub fn can_be_renewed(&self) -> bool {
+        self.needs_reconnecting() || self.state == ENDING_SOON
+    }
+
     /// Whether only its owner can make it work again.
     #[must_use]
     pub fn needs_reconnecting(&self) -> bool {
@@ -41,6 +49,11 @@ impl Connection {
         if let ConnectionState::ReconnectRequired { since, reason } = &self.state {
             return Condition { since: Some(since.to_rfc3339()), ..Condition::of(NEEDS_RECONNECTING).because(reason) };
         }
+        let ends = provider.and_then(|provider| self.ends(provider)).map(Timestamp::to_rfc3339);
+        Condition { ends, ..self.working_condition(provider, now) }
+    }
+
+    fn working_condition(&self, provider: Option<&Provider>, now: Timestamp) -> Condition {
         if let Some(attempt) = self.attempt.as_ref().filter(|attempt| now.since(attempt.started) < UNDER_WAY) {
             return Condition { since: Some(attempt.started.to_rfc3339()), ..Condition::of("refreshing") };
         }
@@ -52,13 +65,16 @@ impl Connection {
                 ..Condition::of("degraded").because(reason)
             };
         }
-        Condition::of("connected")
+        match provider.and_then(|provider| self.ending_soon(provider)) {
+            Some(soon) if soon <= now => Condition::of(ENDING_SOON).because("lifetime"),
+            _ => Condition::of("connected"),
+        }
     }
 }
 
 impl Condition {
     fn of(state: &'static str) -> Self {
-        Self { state, reason: None, says: None, since: None, next_attempt: None }
+        Self { state, reason: None, says: None, since: None, next_attempt: None, ends: None }
     }
 
     fn because(self, reason: &str) -> Self {
@@ -90,6 +106,7 @@ fn in_words(reason: &str) -> &'static str {
         | "invalid_target" => {
             "The service does not accept this gateway right now. Whoever runs the gateway has to look after it."
         }
+        "lifetime" => "The service lets nobody stay connected for longer without signing in once more.",
         "store_unavailable" => "The gateway could not reach its store.",
         "refused" => "The service refused to renew the access, and did not say why.",
         _ => "The service did not answer as it should.",
@@ -97,5 +114,6 @@ fn in_words(reason: &str) -> &'static str {
 }
 
 const NEEDS_RECONNECTING: &str = "needs_reconnecting";
+const ENDING_SOON: &str = "ending_soon";
 /// An attempt that is older was cut off.
 const UNDER_WAY: Duration = Duration::from_secs(60);

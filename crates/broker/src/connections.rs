@@ -77,7 +77,7 @@ pub struct ConnectionView {
     /// How it does.
     #[serde(flatten)]
     pub condition: Condition,
-    /// The link for its owner, where only they can make it work again and some agent may use it.
+    /// The link for its owner, where only they can make it work again, or work on, and some agent may use it.
     pub reconnect_url: Option<String>,
     /// RFC 3339.
     pub connected: String,
@@ -355,7 +355,7 @@ impl Broker {
             });
         }
         let condition = connection.condition(provider, mark, self.now());
-        let asked_for = agents.first().filter(|_| condition.needs_reconnecting());
+        let asked_for = agents.first().filter(|_| condition.can_be_renewed());
         let reconnect_url = asked_for.map(|agent| self.reconnect_url(&agent.client_id, name)).transpose()?;
         let label = connection.label.as_deref().and_then(|label| named(label, 120));
         let label = label.unwrap_or_else(|| "your account".to_owned());

@@ -19,6 +19,7 @@ mod connections;
 mod consent;
 mod documents;
 mod error;
+mod keep_alive;
 mod keys;
 mod lend;
 mod limits;
@@ -49,6 +50,7 @@ pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, N
 pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use keep_alive::RefreshTokenLife;
 pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
 };

@@ -7,6 +7,8 @@ use protocol::{ProviderId, Scope};
 use secret::SecretHash;
 use url::Url;
 
+use crate::RefreshTokenLife;
+
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
     /// As it stands in paths.
@@ -35,6 +37,8 @@ pub struct Provider {
     pub timeout: Duration,
     /// How many refreshes may be under way there at once, from this gateway.
     pub concurrent_refreshes: usize,
+    /// How long its refresh tokens are good for.
+    pub refresh_tokens: RefreshTokenLife,
 }
 
 /// Where a provider sends the browser back to.

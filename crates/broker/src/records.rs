@@ -178,6 +178,9 @@ pub(crate) struct Connection {
     /// When a refresh last brought new tokens.
     #[serde(default)]
     pub(crate) renewed: Option<Timestamp>,
+    /// When the provider ends it whatever is done, as far as its answers have told.
+    #[serde(default)]
+    pub(crate) ends: Option<Timestamp>,
 }
 
 impl Connection {
@@ -225,6 +228,9 @@ pub(crate) struct Tokens {
     access: Kept,
     refresh: Option<Kept>,
     pub(crate) expires: Option<Timestamp>,
+    /// When the refresh token is forgotten if nobody uses it, where the provider says so.
+    #[serde(default)]
+    pub(crate) refresh_expires: Option<Timestamp>,
 }
 
 impl Tokens {
@@ -233,6 +239,7 @@ impl Tokens {
             access: Kept::new(set.access.expose()),
             refresh: set.refresh.as_ref().map(|token| Kept::new(token.expose())),
             expires: set.expires_at.map(Timestamp::from_secs),
+            refresh_expires: set.refresh_expires_at.map(Timestamp::from_secs),
         }
     }
 
@@ -261,7 +268,18 @@ impl Tokens {
 
     /// These, with the refresh token of `older` where they have none: many providers hand one out at the first consent alone.
     pub(crate) fn or_refresh_of(mut self, older: &Self) -> Self {
-        self.refresh = self.refresh.or_else(|| older.refresh.clone());
+        if self.refresh.is_none() {
+            self.refresh.clone_from(&older.refresh);
+            self.refresh_expires = older.refresh_expires;
+        }
+        self
+    }
+
+    /// These, which a refresh of `older` brought: where the refresh token stayed and nothing is said of its end, that stays too.
+    pub(crate) fn or_end_of(mut self, older: &Self) -> Self {
+        if older.rotation(&self) == Rotation::Kept {
+            self.refresh_expires = self.refresh_expires.or(older.refresh_expires);
+        }
         self
     }
 

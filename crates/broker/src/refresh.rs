@@ -76,7 +76,6 @@ pub(crate) enum Need {
     /// Another token than the one with this hash, which the upstream no longer takes.
     Other(SecretHash),
     /// Tokens that were issued after this moment.
-    #[expect(dead_code, reason = "what keeps idle connections alive asks for it")]
     Since(Timestamp),
     /// That no attempt stands which nobody works on.
     Rest,

@@ -100,15 +100,15 @@ fn document(key: &AgentKey) -> Value {
     })
 }
 
-/// A broker's parts, all of them at their simplest: one provider, which is spoken to through `http`.
-fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
+/// The one provider of these tests, spoken to through `http`.
+pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
     let endpoint =
         |path: &str| Endpoint::parse(&format!("https://crm.example{path}"), Plaintext::Refused).expect("a URL");
     let mut settings =
         oauth::Settings::new(endpoint("/authorize"), endpoint("/token"), "gw", "https://gateway.example/ath/callback");
     settings.userinfo = Some(Userinfo::new(endpoint("/userinfo")));
     let rule = ScopeRule { says: "Read".to_owned(), rules: vec![Rule::parse("GET /**").expect("a rule")] };
-    let crm = Provider {
+    Provider {
         id: ProviderId::parse("crm").expect("an id"),
         display_name: "CRM".to_owned(),
         categories: Vec::new(),
@@ -121,8 +121,13 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         oauth: oauth::Provider::new(settings),
         http,
         timeout: Duration::from_secs(30),
+        refresh_tokens: crate::RefreshTokenLife::default(),
         concurrent_refreshes: 16,
-    };
+    }
+}
+
+/// A broker's parts, all of them at their simplest: one provider, which is spoken to through `http`.
+fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
     Parts {
         store,
         keys: keys::ring(&[KEY]),
@@ -134,7 +139,7 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         entropy: Arc::new(SeededEntropy::new(1)),
         documents: Arc::new(Nobody),
         pinned: HashMap::new(),
-        providers: vec![crm],
+        providers: vec![crm(http)],
         sign_in: SignInMethod::Provider,
         urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
         lifetimes: Lifetimes {

@@ -295,7 +295,12 @@ fn connection(connection: &Value) -> String {
     if connection.get("reason").is_some_and(Value::is_string) {
         let _ = writeln!(text, "  {}: {}", word(connection, "reason"), word(connection, "says"));
     }
-    for (name, says) in [("since", "since"), ("next_attempt", "tried again at"), ("reconnect_url", "for its owner:")] {
+    for (name, says) in [
+        ("since", "since"),
+        ("next_attempt", "tried again from"),
+        ("ends", "ends"),
+        ("reconnect_url", "for its owner:"),
+    ] {
         if connection.get(name).is_some_and(Value::is_string) {
             let _ = writeln!(text, "  {says} {}", word(connection, name));
         }

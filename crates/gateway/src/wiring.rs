@@ -198,6 +198,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,
+        refresh_tokens: config.refresh_tokens,
     };
     let upstream = Upstream::new(UpstreamSettings {
         provider_id: config.id.clone(),

@@ -28,7 +28,14 @@ fn refresh(http: &FakeClient) -> Result<TokenSet, OAuthError> {
 }
 
 fn token_set(id_token: Option<secret::IdToken>) -> TokenSet {
-    TokenSet { access: AccessToken::new("at-1"), refresh: None, expires_at: None, scope: None, id_token }
+    TokenSet {
+        access: AccessToken::new("at-1"),
+        refresh: None,
+        expires_at: None,
+        refresh_expires_at: None,
+        scope: None,
+        id_token,
+    }
 }
 
 fn identify(settings: Settings, http: &FakeClient, tokens: &TokenSet) -> Result<Option<Identity>, OAuthError> {

@@ -17,6 +17,8 @@ pub struct TokenSet {
     pub refresh: Option<RefreshToken>,
     /// When the access token ends, in Unix seconds; `None` where nobody knows.
     pub expires_at: Option<u64>,
+    /// When the refresh token ends if nobody uses it, in Unix seconds; `None` where the provider does not say.
+    pub refresh_expires_at: Option<u64>,
     /// The granted scopes. `None` where the provider does not say: those that were asked for, or after a refresh those of before.
     /// An empty list means that nothing was granted.
     pub scope: Option<Vec<String>>,
@@ -33,6 +35,8 @@ pub(crate) struct Body {
     id_token: Value,
     token_type: Value,
     expires_in: Value,
+    refresh_token_expires_in: Value,
+    refresh_expires_in: Value,
     scope: Value,
     error: Value,
     ok: Value,
@@ -60,10 +64,14 @@ impl Body {
             _ => return Err(OAuthError::Nonsense("token_type")),
         }
         let lifetime = seconds(&self.expires_in).or(default_lifetime).map(|lifetime| lifetime.min(TEN_YEARS));
+        // Many have the first name, Keycloak the second. Nothing and zero alike mean that nobody knows an end.
+        let refresh_lifetime = seconds(&self.refresh_token_expires_in).or_else(|| seconds(&self.refresh_expires_in));
+        let refresh_lifetime = refresh_lifetime.map(|lifetime| lifetime.min(TEN_YEARS));
         Ok(TokenSet {
             access: access_token(self.access_token)?,
             refresh: refresh_token(self.refresh_token)?,
             expires_at: lifetime.map(|lifetime| now.saturating_add(lifetime)),
+            refresh_expires_at: refresh_lifetime.map(|lifetime| now.saturating_add(lifetime)),
             scope: scope(&self.scope)?,
             id_token: match self.id_token {
                 Value::String(token) if !token.is_empty() => Some(IdToken::new(token)),

@@ -332,3 +332,20 @@ fn nothing_of_a_body_is_carried() {
     let tokens = tokens(r#"{"access_token":"canary","refresh_token":"canary","id_token":"canary"}"#);
     assert!(!format!("{tokens:?}").contains("canary"));
 }
+
+#[test]
+fn the_end_of_a_refresh_token_has_two_names() {
+    for (members, expected) in [
+        ("", None),
+        (r#", "refresh_token_expires_in": 2592000"#, Some(2_592_000)),
+        (r#", "refresh_token_expires_in": "1800", "refresh_expires_in": 5"#, Some(1800)),
+        (r#", "refresh_expires_in": 1800"#, Some(1800)),
+        (r#", "refresh_expires_in": 0"#, None),
+        (r#", "refresh_expires_in": -1"#, None),
+        (r#", "refresh_expires_in": "never""#, None),
+        (r#", "refresh_expires_in": 99999999999"#, Some(10 * 365 * 86_400)),
+    ] {
+        let set = tokens(&format!(r#"{{"access_token": "at", "refresh_token": "rt"{members}}}"#));
+        assert_eq!(set.refresh_expires_at, expected.map(|seconds: u64| NOW + seconds), "{members}");
+    }
+}

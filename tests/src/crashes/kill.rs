@@ -89,9 +89,12 @@ impl Rig {
             let again = (0..2).any(|_| self.call(0, person).try_send(A_CALL).is_none_or(|answer| !is_over(&answer)));
             again || !self.upstream.helpdesk.presentations(after).is_empty()
         };
+        // What it had sent may have reached the provider after its death: then the recovery was the second presentation.
+        let sent = self.upstream.helpdesk.presentations(before + rotations);
+        let late = fate == Fate::ReconnectRequired && sent.first().is_some_and(renewed);
         Some(Crash {
             kill,
-            rotated: rotation.is_some(),
+            rotated: rotation.is_some() || late,
             // A journal is worth nothing to the others before its gateway is back.
             journaled: journaled && self.afterwards == Afterwards::StartsAgain,
             since_rotation: rotation.map(|one| died.wall.saturating_sub(one.at)),

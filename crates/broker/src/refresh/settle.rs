@@ -6,6 +6,7 @@ use store::{Key, Life, Version, Write, Written};
 
 use super::attempt::Listing;
 use super::journal::Issued;
+use crate::keep_alive::learned_end;
 use crate::records::{Connection, ConnectionState};
 use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError};
@@ -76,7 +77,9 @@ impl Broker {
     ) -> Result<Written, BrokerError> {
         let bytes = self.vault.seal(key, read.next(), mark, body)?;
         let swap = Write::Swap { key: key.clone(), expected: read, bytes, life: Life::Forever };
-        let written = self.vault.store().batch(vec![swap, Listing::Unlist.write(key)]).await?;
+        let mut writes = vec![swap, Listing::Unlist.write(key)];
+        writes.extend(self.keep_alive_hint(key, body));
+        let written = self.vault.store().batch(writes).await?;
         written.first().copied().ok_or(BrokerError::Contention)
     }
 
@@ -95,9 +98,11 @@ impl Broker {
 }
 
 fn renewed(before: Connection, issued: &Issued) -> Connection {
+    let tokens = issued.tokens.clone().or_end_of(&before.tokens);
     Connection {
         state: ConnectionState::Connected,
-        tokens: issued.tokens.clone(),
+        ends: learned_end(&before, &tokens, issued.at),
+        tokens,
         attempt: None,
         rank: issued.rank,
         issued_to: Some(issued.attempt.clone()),

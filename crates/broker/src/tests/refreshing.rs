@@ -296,6 +296,7 @@ async fn what_was_issued_is_settled_once_and_never_goes_back() {
             access: secret::AccessToken::new(access),
             refresh: Some(secret::RefreshToken::new(format!("r-{access}"))),
             expires_at: None,
+            refresh_expires_at: None,
             scope: None,
             id_token: None,
         }),
@@ -336,6 +337,7 @@ async fn the_other_answer_is_tried_before_a_refusal_is_believed() {
         access: secret::AccessToken::new("void"),
         refresh: Some(secret::RefreshToken::new("rt-void")),
         expires_at: Some(0),
+        refresh_expires_at: None,
         scope: None,
         id_token: None,
     });

@@ -5,7 +5,7 @@ mod scopes;
 
 use std::time::Duration;
 
-use broker::{NamesItself, ReturnPath};
+use broker::{NamesItself, RefreshTokenLife, ReturnPath};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -50,6 +50,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) oauth_timeout: Duration,
     /// How many refreshes may be under way there at once.
     pub(crate) concurrent_refreshes: usize,
+    /// How long its refresh tokens are good for.
+    pub(crate) refresh_tokens: RefreshTokenLife,
     /// Which scope allows what.
     pub(crate) operations: Operations,
 }
@@ -105,6 +107,7 @@ impl Partial<'_> {
             names_itself: rest.oauth.names_itself,
             oauth_timeout: rest.oauth.timeout,
             concurrent_refreshes: rest.oauth.concurrent_refreshes,
+            refresh_tokens: rest.oauth.refresh_tokens,
             operations: rest.operations,
         })
     }

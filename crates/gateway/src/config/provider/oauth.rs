@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use broker::{NamesItself, ReturnPath};
+use broker::{NamesItself, RefreshTokenLife, ReturnPath};
 use oauth::{ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
 use secret::ClientSecret;
 use url::Url;
@@ -17,6 +17,7 @@ pub(super) struct Read {
     pub(super) names_itself: NamesItself,
     pub(super) timeout: Duration,
     pub(super) concurrent_refreshes: usize,
+    pub(super) refresh_tokens: RefreshTokenLife,
 }
 
 pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Read> {
@@ -47,6 +48,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let default_lifetime = table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs());
     let timeout = table.duration(&TIMEOUT);
     let concurrent_refreshes = concurrent_refreshes(&table);
+    let refresh_tokens = refresh_tokens(&table);
     let scope_parameter = scope_parameter?.value;
     let authorize_parameters = authorize_parameters(&table, &scope_parameter);
     let pkce = if pkce?.value == "none" { Pkce::None } else { Pkce::S256 };
@@ -71,7 +73,14 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     };
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
-    Some(Read { settings, returns, names_itself, timeout: timeout?, concurrent_refreshes: concurrent_refreshes? })
+    Some(Read {
+        settings,
+        returns,
+        names_itself,
+        timeout: timeout?,
+        concurrent_refreshes: concurrent_refreshes?,
+        refresh_tokens,
+    })
 }
 
 pub(super) fn has_own_callback(table: &Table<'_>) -> bool {
@@ -109,6 +118,19 @@ fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
 
 fn pointer(text: &str) -> Result<Pointer, String> {
     Pointer::parse(text).map_err(|error| format!("is no JSON pointer; {error}"))
+}
+
+fn refresh_tokens(table: &Table<'_>) -> RefreshTokenLife {
+    let life = RefreshTokenLife {
+        idle: table.duration(&REFRESH_TOKEN_IDLE),
+        lifetime: table.duration(&REFRESH_TOKEN_LIFETIME),
+    };
+    if life.idle.zip(life.lifetime).is_some_and(|(idle, lifetime)| idle > lifetime)
+        && let Some(place) = table.written(&REFRESH_TOKEN_IDLE)
+    {
+        place.problem("is longer than refresh_token_lifetime; exchange the two, or remove it");
+    }
+    life
 }
 
 fn concurrent_refreshes(table: &Table<'_>) -> Option<usize> {
@@ -179,6 +201,8 @@ pub(super) const KEYS: &[Key] = &[
     DEFAULT_LIFETIME,
     TIMEOUT,
     CONCURRENT_REFRESHES,
+    REFRESH_TOKEN_IDLE,
+    REFRESH_TOKEN_LIFETIME,
 ];
 
 const AUTHORIZE_ENDPOINT: Key = Key::required(
@@ -298,6 +322,18 @@ const TIMEOUT: Key = Key::default(
     Form::Text,
     "30s",
     "How long its answers may take; 30s by default, since slow is better than asked twice.",
+);
+const REFRESH_TOKEN_IDLE: Key = Key::optional(
+    "refresh_token_idle",
+    Form::Text,
+    "How long a refresh token is good for that nobody uses: the gateway uses it after 60 to 70 % of that time; left out, what the provider's \
+     answers say, if anything.",
+);
+const REFRESH_TOKEN_LIFETIME: Key = Key::optional(
+    "refresh_token_lifetime",
+    Form::Text,
+    "How long a consent is good for, whatever is done: people are told a week before it ends; left out, what the provider's answers say, if \
+     anything.",
 );
 const CONCURRENT_REFRESHES: Key = Key::optional(
     "concurrent_refreshes",
