@@ -92,7 +92,7 @@ impl Rig {
         // What it had sent may have reached the provider after its death: then the recovery was the second presentation.
         let sent = self.upstream.helpdesk.presentations(before + rotations);
         let soon = died.wall + self.no_recovery_before();
-        let late = sent.first().is_some_and(|one| renewed(one) && one.at < soon);
+        let late = fate == Fate::ReconnectRequired && sent.first().is_some_and(|one| renewed(one) && one.at < soon);
         Some(Crash {
             kill,
             rotated: rotation.is_some() || late,
