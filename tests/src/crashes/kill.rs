@@ -89,9 +89,13 @@ impl Rig {
             let again = (0..2).any(|_| self.call(0, person).try_send(A_CALL).is_none_or(|answer| !is_over(&answer)));
             again || !self.upstream.helpdesk.presentations(after).is_empty()
         };
+        // What it had sent may have reached the provider after its death: then the recovery was the second presentation.
+        let sent = self.upstream.helpdesk.presentations(before + rotations);
+        let soon = died.wall + self.no_recovery_before();
+        let late = fate == Fate::ReconnectRequired && sent.first().is_some_and(|one| renewed(one) && one.at < soon);
         Some(Crash {
             kill,
-            rotated: rotation.is_some(),
+            rotated: rotation.is_some() || late,
             // A journal is worth nothing to the others before its gateway is back.
             journaled: journaled && self.afterwards == Afterwards::StartsAgain,
             since_rotation: rotation.map(|one| died.wall.saturating_sub(one.at)),
@@ -101,6 +105,15 @@ impl Rig {
             looped,
             last,
         })
+    }
+
+    /// No gateway takes up what another left within this time of its death: on Redis it gives it a moment to come back, and on the
+    /// embedded store a process has to start first.
+    fn no_recovery_before(&self) -> Duration {
+        match self.shelf {
+            Shelf::Embedded => Duration::from_millis(20),
+            Shelf::Redis => Duration::from_secs(1),
+        }
     }
 
     fn die(&mut self, person: &Person, kill: Kill, seen: usize) -> Option<Death> {
