@@ -211,7 +211,7 @@ impl Broker {
             return Ok(Stays::ForOthers);
         };
         // Everything at the provider was ended, this with it.
-        if held.body.era < self.era(&provider.id).await? {
+        if !self.is_current(&held.body, provider).await? {
             return self.vault.write(unlist).await.map(|_| Stays::No);
         }
         let now = self.now();

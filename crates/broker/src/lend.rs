@@ -80,7 +80,7 @@ impl Broker {
     async fn working_connection(&self, caller: &Caller, provider: &Provider) -> Result<Held<Connection>, BrokerError> {
         let found = self.vault.get_marked::<Connection>(&caller.known().connection).await?;
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
-        if held.body.era < self.era(&provider.id).await? {
+        if held.body.id != caller.known().connection_id || !self.is_current(&held.body, provider).await? {
             return Err(BrokerError::TokenRevoked);
         }
         let moved = mark != provider.fingerprint();

@@ -103,6 +103,8 @@ impl Core {
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.plane.audit.reserve()?;
         let lent = broker.lend(&caller).await?;
+        // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
+        let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
         let call = Call { pool, upstream, permit: &permit, query, headers: &parts.headers };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
