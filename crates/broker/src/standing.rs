@@ -190,16 +190,36 @@ impl Broker {
     pub async fn outlived(&self, caller: &Caller, scope: &Scope) {
         let mut known = caller.known().clone();
         loop {
-            known.ended().await;
+            tokio::select! {
+                () = known.ended() => {}
+                () = self.run_out(&known) => {}
+            }
             match self.still(known.hash).await {
                 Some(next) if next.scopes.contains(scope) => {
-                    if next.is_over() {
+                    if next.is_over() || next.good_until <= self.now() {
                         tokio::time::sleep(LOOK_AGAIN).await;
                     }
                     known = next;
                 }
                 _ => return,
             }
+        }
+    }
+
+    /// What to tell a caller that [`Broker::outlived`] has ended.
+    #[must_use]
+    pub fn end_of(&self, caller: &Caller) -> BrokerError {
+        if caller.known().good_until <= self.now() { BrokerError::TokenExpired } else { BrokerError::TokenRevoked }
+    }
+
+    /// Returns when the time of what is known is over, by the gateway's clock, which may be set meanwhile.
+    async fn run_out(&self, known: &Known) {
+        loop {
+            let now = self.now();
+            if known.good_until <= now {
+                return;
+            }
+            tokio::time::sleep(known.good_until.since(now).clamp(LOOK_AGAIN, CLOCK_MAY_JUMP)).await;
         }
     }
 
@@ -329,3 +349,5 @@ const MOST_TOKENS: usize = 100_000;
 const MOST_RECORDS: usize = 7 * MOST_TOKENS;
 const GRACE: Duration = Duration::from_millis(800);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the clock is looked at while a stream is open.
+const CLOCK_MAY_JUMP: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use audit::{Audit, Event};
-use broker::{Broker, BrokerError, Caller};
+use broker::{Broker, Caller};
 use http::request::Parts;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
@@ -110,7 +110,7 @@ impl Core {
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let (answered, lent) = tokio::select! {
             biased;
-            () = broker.outlived(&caller, permit.scope()) => return Err(BrokerError::TokenRevoked.into()),
+            () = broker.outlived(&caller, permit.scope()) => return Err(broker.end_of(&caller).into()),
             exchanged = call.exchange(&broker, &caller, body, lent) => exchanged?,
         };
         access.answered(answered.response.status());
