@@ -198,6 +198,11 @@ impl Connection {
 }
 
 impl Connection {
+    /// Everything that the provider issued for it and that may be alive.
+    pub(crate) fn all_tokens(&self) -> impl Iterator<Item = &Tokens> {
+        std::iter::once(&self.tokens).chain(&self.alternate)
+    }
+
     /// Whether nobody has to sign in again.
     pub(crate) fn works(&self) -> bool {
         !matches!(self.state, ConnectionState::ReconnectRequired { .. })
