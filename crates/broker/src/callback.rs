@@ -164,7 +164,8 @@ impl Broker {
             renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
         let granted = granted(&tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
-        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era };
+        let mark = provider.fingerprint();
+        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era, mark };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
         let key = Connection::key(user, &provider.id, &arrived.account);
@@ -208,7 +209,7 @@ impl Broker {
     ) -> Result<String, BrokerError> {
         let key = Connection::key(user, &provider.id, &arrived.account);
         let fingerprint = provider.fingerprint();
-        self.refuse_overtaken(provider, arrived).await?;
+        self.refuse_overtaken(provider, user, arrived).await?;
         // On the list before it exists: whoever ends everything finds it.
         self.vault.list(User::connections(user), &key).await?;
         for _ in 0..RETRIES {

@@ -168,12 +168,19 @@ impl Broker {
         self.told(&Run::of_user(provider, user)).await
     }
 
-    /// Refuses what a provider issued before everything there was ended, and gives it back.
-    pub(crate) async fn refuse_overtaken(&self, provider: &Provider, arrived: &Arrived) -> Result<(), BrokerError> {
-        if arrived.era >= self.era(&provider.id).await? {
+    /// Refuses what a provider issued before everything there was ended, or before it moved, or for somebody who is gone; and gives it
+    /// back.
+    pub(crate) async fn refuse_overtaken(
+        &self,
+        provider: &Provider,
+        user: &UserId,
+        arrived: &Arrived,
+    ) -> Result<(), BrokerError> {
+        let holds = arrived.era >= self.era(&provider.id).await? && provider.is_marked(&arrived.mark);
+        if holds && !self.is_gone(user).await? {
             return Ok(());
         }
-        self.queue_revocation(&provider.id, &arrived.tokens).await?;
+        self.queue_revocation_of(&provider.id, &arrived.mark, &arrived.tokens).await?;
         Err(BrokerError::Overtaken)
     }
 

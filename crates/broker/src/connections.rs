@@ -8,7 +8,7 @@ use store::{Key, Life, Write, Written};
 use crate::clearance::Run;
 use crate::complete::holds;
 use crate::condition::Condition;
-use crate::records::{Browser, Connection, Grant, ProviderSwitch, User};
+use crate::records::{Browser, Connection, Grant, ProviderSwitch, Revocation, User};
 use crate::text::named;
 use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError};

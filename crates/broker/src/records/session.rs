@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use store::{Key, Kind};
 
 use super::{Kept, KeptHash, Tokens};
+use crate::vault::Fingerprint;
 
 /// A consent under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,6 +114,9 @@ pub(crate) struct Arrived {
     /// The provider's era when the tokens were asked for.
     #[serde(default)]
     pub(crate) era: u64,
+    /// The provider that issued the tokens, by its fingerprint; empty in records of earlier versions.
+    #[serde(default)]
+    pub(crate) mark: Fingerprint,
 }
 
 /// What a person consented to, with which account.
