@@ -258,7 +258,10 @@ impl Broker {
             };
             let writes = std::iter::once(write).chain(hint).collect();
             if self.vault.store().batch(writes).await?.first() == Some(&Written::Done) {
-                return self.refuse_overtaken(provider, arrived).await.map(|()| id);
+                // Once more: whoever ended an earlier one may have struck this off with it.
+                self.vault.list(User::connections(user), &key).await?;
+                self.end_with_owner(user, &key).await?;
+                return self.refuse_overtaken(provider, user, arrived).await.map(|()| id);
             }
         }
         Err(BrokerError::Contention)

@@ -184,6 +184,19 @@ impl Broker {
         Err(BrokerError::Overtaken)
     }
 
+    /// Ends a connection that was made while its owner was deleted.
+    pub(crate) async fn end_with_owner(&self, user: &UserId, key: &Key) -> Result<(), BrokerError> {
+        let Some(name) = ConnectionName::of(key) else { return Ok(()) };
+        if !self.is_gone(user).await? {
+            return Ok(());
+        }
+        let event = self.event("connection_revoked").by("operator").reason("user_deleted");
+        match self.end_connection(&name, event, None).await {
+            Err(BrokerError::Unknown(_)) => Ok(()),
+            ended => ended,
+        }
+    }
+
     /// Makes room for a new connection where a dead one still lies.
     pub(crate) async fn clear_away(&self, key: &Key) -> Result<(), BrokerError> {
         let Some(name) = ConnectionName::of(key) else { return Ok(()) };

@@ -162,14 +162,15 @@ impl Broker {
 
     /// Removes a person: connections, grants, tokens and sign-ins end with them.
     pub async fn delete_user(&self, user: &UserId) -> Result<(), BrokerError> {
-        let connections = self.vault.store().scan(&User::connections(user)).await?;
-        if connections.is_empty() && self.vault.get::<User>(&User::key(user)).await?.is_none() {
+        let known = self.vault.store().scan(&User::connections(user)).await?;
+        if known.is_empty() && self.vault.get::<User>(&User::key(user)).await?.is_none() {
             return Err(BrokerError::Unknown("user"));
         }
         // The person first: with them every chain is cut. They stay on the list until the rest is done, so that it can be tried again.
         let event = self.event("user_deleted").by("operator").user(user);
         self.decide(event, self.vault.delete(&User::key(user))).await?;
-        for key in connections {
+        // Listed anew: what was connected until now is on it, and what comes later finds nobody.
+        for key in self.vault.store().scan(&User::connections(user)).await? {
             let Some(name) = ConnectionName::of(&key) else { continue };
             match self.disconnect(&name, self.event("connection_revoked").by("operator")).await {
                 Ok(()) | Err(BrokerError::Unknown(_)) => {}
