@@ -228,7 +228,12 @@ impl Broker {
         Ok(())
     }
 
-    async fn connections_at(&self, provider: &ProviderId, user: &UserId) -> Result<Vec<ConnectionName>, BrokerError> {
+    /// What a person has connected at a provider: a hint.
+    pub(crate) async fn connections_at(
+        &self,
+        provider: &ProviderId,
+        user: &UserId,
+    ) -> Result<Vec<ConnectionName>, BrokerError> {
         let listed = self.vault.store().scan(&User::connections(user)).await?;
         Ok(listed.iter().filter_map(ConnectionName::of).filter(|name| name.provider == *provider).collect())
     }

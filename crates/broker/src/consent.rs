@@ -349,6 +349,11 @@ impl Broker {
         asked: protocol::ScopeSet,
     ) -> Result<String, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
+        let era = match held.body.era {
+            Some(era) => era,
+            None => self.era(&provider.id).await?,
+        };
+        let held = Held { body: Session { era: Some(era), ..held.body }, version: held.version };
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));

@@ -25,6 +25,9 @@ pub(crate) struct Session {
     /// The connection that this is to make work again, where a person began it by themselves.
     #[serde(default)]
     pub(crate) renews: Option<Renews>,
+    /// The provider's era when the person was first sent there.
+    #[serde(default)]
+    pub(crate) era: Option<u64>,
 }
 
 /// A connection that is to work again.
