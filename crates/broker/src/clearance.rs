@@ -23,6 +23,9 @@ pub(crate) struct Clearance {
     survey: Option<Survey>,
     /// When a replica last saw that nothing was left.
     looked: Option<Timestamp>,
+    /// The era that ended.
+    #[serde(default)]
+    before: Option<u64>,
 }
 
 /// What was ended.
@@ -82,7 +85,8 @@ pub struct ClearanceView {
     pub revocable: bool,
     /// What became of telling it.
     pub revocations: Told,
-    /// What may still be alive at the provider; `None` when nothing is.
+    /// What may still be alive at the provider, of earlier commands as well; `None` when nothing is known to be, which says nothing before
+    /// `cleared`.
     pub may_live_on: Option<LivesOn>,
 }
 
@@ -119,8 +123,9 @@ impl Broker {
         self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
         let event = self.event("provider_revoked").by("operator").provider(provider);
         let ended = |switch: ProviderSwitch| ProviderSwitch {
-            era: switch.era + 1,
-            clearance: Some(Clearance { since: self.now(), survey: None, looked: None }),
+            // By the clock, too: where the record was lost, an era that was there before does not come again.
+            era: (switch.era + 1).max(self.now().as_secs()),
+            clearance: Some(Clearance { since: self.now(), survey: None, looked: None, before: Some(switch.era) }),
             ..switch
         };
         self.decide(event, self.turn_switch(provider, ended)).await?;
