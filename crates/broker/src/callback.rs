@@ -219,10 +219,10 @@ impl Broker {
         let Some((older, mark)) = older.filter(|(older, _)| older.body.era >= era) else {
             return Ok((arrived, Course::NameTheAccount));
         };
-        let missing = missing(&older.body, &mark, &provider.fingerprint(), &arrived.granted);
-        if let Some(missing) = missing
-            && *asked == session.scopes
-        {
+        let works = mark == provider.fingerprint() && older.body.works();
+        let missing = older.body.scopes.difference(&arrived.granted);
+        // Asked once, and not for what was asked for already.
+        if (works || renews(session, user, &arrived.account)) && *asked == session.scopes && !missing.is_subset(asked) {
             return Ok((arrived, Course::AskForAll(missing)));
         }
         let known = live.is_some_and(|browser| browser.user == *user && browser.may_use(&provider.id));
@@ -362,7 +362,7 @@ enum Course {
     NameTheAccount,
     /// The person has gone on with this account in this browser before.
     GoOn,
-    /// An older, working connection holds these scopes, which the answer lacks.
+    /// An older connection, one that works or is being renewed, holds these scopes, which the answer lacks.
     AskForAll(ScopeSet),
 }
 
