@@ -242,7 +242,9 @@ impl Broker {
                 era: arrived.era,
                 renewed: None,
                 ends: None,
+                listed: older.as_ref().and_then(|older| older.body.listed),
             };
+            let (connection, hint) = self.with_hint(&key, connection);
             let write = match &older {
                 None => {
                     let bytes = self.vault.seal(&key, store::Version::FIRST, &fingerprint, &connection)?;
@@ -253,7 +255,7 @@ impl Broker {
                     Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }
                 }
             };
-            let writes = std::iter::once(write).chain(self.keep_alive_hint(&key, &connection)).collect();
+            let writes = std::iter::once(write).chain(hint).collect();
             if self.vault.store().batch(writes).await?.first() == Some(&Written::Done) {
                 return self.refuse_overtaken(provider, arrived).await.map(|()| id);
             }

@@ -181,6 +181,9 @@ pub(crate) struct Connection {
     /// When the provider ends it whatever is done, as far as its answers have told.
     #[serde(default)]
     pub(crate) ends: Option<Timestamp>,
+    /// The hour under which it was listed last as one that is to be kept alive.
+    #[serde(default)]
+    pub(crate) listed: Option<u64>,
 }
 
 impl Connection {

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::*;
 
+mod keeping;
 mod keys;
 mod refreshing;
 mod sign_in;

@@ -44,8 +44,8 @@ fn serve(config: Config, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let helpers = [
         runtime.spawn(parts.broker.clone().tell_providers()),
         runtime.spawn(parts.broker.clone().keep_refreshes()),
-        runtime.spawn(parts.broker.clone().clear_providers()),
         runtime.spawn(parts.broker.clone().keep_alive()),
+        runtime.spawn(parts.broker.clone().clear_providers()),
         runtime.spawn(parts.broker.clone().keep_keys()),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");

@@ -47,7 +47,8 @@ impl Broker {
                 Ordering::Equal => Connection { alternate: Some(issued.tokens.clone()), ..held.body },
                 Ordering::Less => renewed(held.body, issued),
             };
-            if self.replace(key, held.version, &mark, &body).await? == Written::Done {
+            let (body, hint) = self.with_hint(key, body);
+            if self.replace(key, held.version, &mark, &body, hint).await? == Written::Done {
                 return Ok(Settled::Stored);
             }
         }
@@ -74,11 +75,11 @@ impl Broker {
         read: Version,
         mark: &Fingerprint,
         body: &Connection,
+        hint: Option<Write>,
     ) -> Result<Written, BrokerError> {
         let bytes = self.vault.seal(key, read.next(), mark, body)?;
         let swap = Write::Swap { key: key.clone(), expected: read, bytes, life: Life::Forever };
-        let mut writes = vec![swap, Listing::Unlist.write(key)];
-        writes.extend(self.keep_alive_hint(key, body));
+        let writes = [swap, Listing::Unlist.write(key)].into_iter().chain(hint).collect();
         let written = self.vault.store().batch(writes).await?;
         written.first().copied().ok_or(BrokerError::Contention)
     }

@@ -284,6 +284,17 @@ async fn a_gateway_that_lacks_a_key_refuses_and_writes_over_nothing() {
 }
 
 #[tokio::test]
+async fn a_mark_that_the_store_lost_is_made_again() {
+    let house = House::new();
+    let (bench, _) = house.started(&[KEY]).await;
+    bench.caller().await;
+    let mark = Key::new(Kind::SealingKey, &id(KEY).to_string(), &[]);
+    assert!(house.store.take(&mark).await.expect("answers").is_some());
+    bench.broker.look_after_keys().await.expect("looks");
+    assert!(house.gateway(&Arc::new(Kept::new(&[OTHER]))).broker.open_keys().await.is_err());
+}
+
+#[tokio::test]
 async fn what_is_under_a_lost_key_is_removed_and_nothing_else() {
     let house = House::new();
     let (lost, _) = house.started(&[KEY]).await;
