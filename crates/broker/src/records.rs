@@ -256,6 +256,26 @@ impl Tokens {
         SecretHash::of(&format!("tokens\n{provider}\n{}\n{}", token.expose(), self.access.expose())).to_hex()
     }
 
+    /// These, with the refresh token of `newer`, which replaced theirs.
+    pub(crate) fn with_refresh_of(mut self, newer: &Self) -> Self {
+        self.refresh.clone_from(&newer.refresh);
+        self
+    }
+
+    pub(crate) fn refresh_hash(&self) -> KeptHash {
+        KeptHash::of(SecretHash::of(self.refresh.as_ref().map_or("", |token| token.expose())))
+    }
+
+    /// Whether the refresh token is the one with this hash; in constant time.
+    pub(crate) fn has_refresh(&self, hash: &KeptHash) -> bool {
+        self.refresh.as_ref().is_some_and(|token| hash.matches(token.expose()))
+    }
+
+    /// Whether the access tokens are one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.has_access(&SecretHash::of(other.access.expose()))
+    }
+
     /// Whether the access token is the one with this hash; in constant time.
     pub(crate) fn has_access(&self, hash: &SecretHash) -> bool {
         hash.matches(self.access.expose())
@@ -336,6 +356,9 @@ pub(crate) struct Attempt {
     /// The journal that has the answer, if any has: where the process died, it may come back with it.
     #[serde(default)]
     pub(crate) journal: Option<String>,
+    /// Since when the machine ran: a note without fsync is there as long as that.
+    #[serde(default)]
+    pub(crate) boot: String,
     /// How often the refresh token may have been presented without an answer that anybody knows, this time included.
     #[serde(default = "once")]
     pub(crate) presentation: u32,

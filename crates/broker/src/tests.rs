@@ -151,6 +151,7 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
         journal: None,
         instance: "one".to_owned(),
+        boot: "boot".to_owned(),
         steps: Arc::new(Unwatched),
         tasks: Handle::current(),
     }
