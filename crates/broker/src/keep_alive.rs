@@ -148,7 +148,8 @@ impl Broker {
             }
             for hour in hours.clone() {
                 match self.look_at(hour, &mut waiting).await {
-                    Ok(left) if left == 0 && hour < now => {
+                    // A while after its end: who took its last moment for the present may have listed something yet.
+                    Ok(left) if left == 0 && is_long_over(hour, self.now()) => {
                         hours.remove(&hour);
                     }
                     Ok(_) => {}
@@ -211,7 +212,7 @@ impl Broker {
             return Ok(Stays::ForOthers);
         };
         // Everything at the provider was ended, this with it.
-        if held.body.era < self.era(&provider.id).await? {
+        if !self.is_current(&held.body, provider).await? {
             return self.vault.write(unlist).await.map(|_| Stays::No);
         }
         let now = self.now();
@@ -248,6 +249,10 @@ fn hour(moment: Timestamp) -> u64 {
     moment.as_secs() / 3600
 }
 
+fn is_long_over(hour: u64, now: Timestamp) -> bool {
+    now >= Timestamp::from_secs((hour + 1) * 3600).plus(LISTED_LATE)
+}
+
 fn hint(hour: u64) -> Index {
     Index::new("keep-alive", &hour.to_string())
 }
@@ -260,6 +265,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Between two records of the look at all of them, which is in no hurry.
 const BETWEEN: Duration = Duration::from_millis(2);
 const AT_ONCE: usize = 8;
+/// Longer than clocks differ and a write takes.
+const LISTED_LATE: Duration = Duration::from_secs(600);
 /// A gateway whose clock has jumped by more than a year does not look at each hour of it.
 const MOST_HOURS: u64 = 366 * 24;
 

@@ -9,6 +9,7 @@ use store::{Index, Key, Kind};
 use zeroize::Zeroizing;
 
 use crate::clearance::{Clearance, Run};
+use crate::vault::Fingerprint;
 pub(crate) use session::{Arrived, Consented, Exchanged, Renews, Session, Stage, Work};
 
 /// A record's body: says which kind of key it lies under.
@@ -198,6 +199,11 @@ impl Connection {
 }
 
 impl Connection {
+    /// Everything that the provider issued for it and that may be alive.
+    pub(crate) fn all_tokens(&self) -> impl Iterator<Item = &Tokens> {
+        std::iter::once(&self.tokens).chain(&self.alternate)
+    }
+
     /// Whether nobody has to sign in again.
     pub(crate) fn works(&self) -> bool {
         !matches!(self.state, ConnectionState::ReconnectRequired { .. })
@@ -528,6 +534,9 @@ pub(crate) struct Revocation {
     /// The operator's command that it belongs to, by the name of its lists.
     #[serde(default)]
     pub(crate) run: Option<Run>,
+    /// The provider that issued them, by its fingerprint; empty in records of earlier versions.
+    #[serde(default)]
+    pub(crate) mark: Fingerprint,
 }
 
 impl Revocation {

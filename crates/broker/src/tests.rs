@@ -21,6 +21,7 @@ use super::*;
 mod keeping;
 mod keys;
 mod refreshing;
+mod revoking;
 mod sign_in;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
