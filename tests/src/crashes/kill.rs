@@ -83,7 +83,12 @@ impl Rig {
         if self.afterwards == Afterwards::StartsAgain {
             self.gateways[0].start_again(&[]);
         }
-        let (fate, took, last) = self.fate(person, died.at, before + rotations + presented.len());
+        let soon = died.wall + self.no_recovery_before();
+        let (fate, took, last) = self.fate(person, died.at, (before + rotations, soon));
+        // What the journal of a gateway that was given up brings back is refused once more, and then that is the end.
+        if self.afterwards == Afterwards::StaysDown && fate == Fate::ReconnectRequired {
+            drop(self.call(0, person).try_send(A_CALL));
+        }
         let after = self.upstream.helpdesk.presentations(0).len();
         let looped = fate == Fate::ReconnectRequired && {
             let again = (0..2).any(|_| self.call(0, person).try_send(A_CALL).is_none_or(|answer| !is_over(&answer)));
@@ -91,7 +96,6 @@ impl Rig {
         };
         // What it had sent may have reached the provider after its death: then the recovery was the second presentation.
         let sent = self.upstream.helpdesk.presentations(before + rotations);
-        let soon = died.wall + self.no_recovery_before();
         let late = fate == Fate::ReconnectRequired && sent.first().is_some_and(|one| renewed(one) && one.at < soon);
         Some(Crash {
             kill,
@@ -149,7 +153,7 @@ impl Rig {
     }
 
     /// Calls until it shows what became of the grant; on Redis by way of the other gateway, while the dead one comes back.
-    fn fate(&mut self, person: &Person, died: Instant, seen: usize) -> (Fate, Duration, String) {
+    fn fate(&mut self, person: &Person, died: Instant, (seen, soon): (usize, Duration)) -> (Fate, Duration, String) {
         if self.shelf == Shelf::Embedded {
             self.gateways[0].await_ready();
         }
@@ -161,8 +165,9 @@ impl Rig {
                 if is_over(&answer) {
                     break Fate::ReconnectRequired;
                 }
-                // The tokens at hand may still work: what counts is that the refresh token does.
-                if answer.status == 200 && self.upstream.helpdesk.presentations(seen).iter().any(renewed) {
+                // The tokens at hand may still work: what counts is that the refresh token does, for somebody who lives.
+                let latest = self.upstream.helpdesk.presentations(seen).pop();
+                if answer.status == 200 && latest.is_some_and(|one| renewed(&one) && one.at >= soon) {
                     break Fate::Recovered;
                 }
             }
