@@ -71,7 +71,7 @@ impl Broker {
             Callback::Code { code, .. } => {
                 let (broker, browser) = (self.clone(), browser.map(str::to_owned));
                 let consent = UnderWay { session: answer.session, held, binding, bound, asked, browser };
-                self.detached(async move { broker.exchange(consent, code).await }).await
+                self.detached(Box::pin(async move { broker.exchange(consent, code).await })).await
             }
             Callback::Error { code: CallbackError::AccessDenied, .. } => {
                 self.refuse(&answer.session, held, Some(bound)).await.map(Next::Ending)
