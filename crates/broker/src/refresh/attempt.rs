@@ -454,7 +454,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// A supervisor starts a process that died within this time, and providers that tolerate a second presentation do so for longer.
 const COMES_BACK: Duration = Duration::from_secs(3);
 /// So long it may take where nobody waits for it; still within what providers that tolerate it do.
-const COMES_BACK_LATER: Duration = Duration::from_secs(20);
+const COMES_BACK_LATER: Duration = Duration::from_secs(10);
 /// An access token that lives for longer than this is not waited with.
 const MEANWHILE: Duration = Duration::from_secs(5);
 /// How long the store may take, all in all, before others go on with what came.
