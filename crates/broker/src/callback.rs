@@ -189,7 +189,7 @@ impl Broker {
                 return Ok(());
             }
         }
-        self.queue_revocation_of(&provider.id, &provider.fingerprint(), &unused.tokens).await
+        self.queue_revocation(&provider.id, &provider.fingerprint(), &unused.tokens).await
     }
 
     /// Whose account it is, and how the consent goes on. Writes nothing.

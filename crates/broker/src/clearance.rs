@@ -197,7 +197,7 @@ impl Broker {
         if holds && !self.is_gone(user).await? {
             return Ok(());
         }
-        self.queue_revocation_of(&provider.id, &arrived.mark, &arrived.tokens).await?;
+        self.queue_revocation(&provider.id, &arrived.mark, &arrived.tokens).await?;
         Err(BrokerError::Overtaken)
     }
 

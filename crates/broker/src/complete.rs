@@ -77,7 +77,7 @@ impl Broker {
             ConnectionName { user: user.clone(), provider: provider.id.clone(), account: arrived.account.clone() };
         let renewable = self.renewable(&session.client_id, &name).await.map(drop);
         if matches!(renewable, Err(BrokerError::Reconnect(_))) && !self.is_connected(provider, arrived).await? {
-            self.queue_revocation_of(&provider.id, &arrived.mark, &arrived.tokens).await?;
+            self.queue_revocation(&provider.id, &arrived.mark, &arrived.tokens).await?;
         }
         renewable
     }

@@ -292,7 +292,7 @@ impl Broker {
         let connected = self.is_connected(provider, &arrived).await?;
         let ending = self.refuse(session, held, Some(bound)).await?;
         if !connected {
-            self.queue_revocation_of(&provider.id, &arrived.mark, &arrived.tokens).await?;
+            self.queue_revocation(&provider.id, &arrived.mark, &arrived.tokens).await?;
         }
         Ok(ending)
     }

@@ -25,14 +25,8 @@ impl Broker {
         }
     }
 
-    /// Puts tokens into the queue that were issued by the provider as it is configured now.
-    pub(crate) async fn queue_revocation(&self, provider: &ProviderId, tokens: &Tokens) -> Result<(), BrokerError> {
-        let mark = self.provider(provider).map(Provider::fingerprint).unwrap_or_default();
-        self.queue_revocation_of(provider, &mark, tokens).await
-    }
-
     /// Puts tokens into the queue; `mark` says which provider issued them. Durable when this returns; the provider is told soon.
-    pub(crate) async fn queue_revocation_of(
+    pub(crate) async fn queue_revocation(
         &self,
         provider: &ProviderId,
         mark: &Fingerprint,

@@ -123,6 +123,12 @@ impl Broker {
             }
             self.put_back(refreshing.key).await?;
             let held = self.current(refreshing.key, refreshing.provider).await?;
+            match self.is_current(&held.body, refreshing.provider).await {
+                Ok(true) => {}
+                // It ended with everything else at the provider, which gets no token of it any more.
+                Ok(false) => return Err(RefreshFailure::ReconnectRequired),
+                Err(error) => return Err(unavailable(&error)),
+            }
             if let Some(failure) = ended(&held.body, self.now()) {
                 return Err(failure);
             }

@@ -79,7 +79,7 @@ impl Broker {
             return Ok(());
         };
         self.unlist(key).await;
-        self.queue_revocation(&provider, &issued.tokens).await
+        self.queue_revocation(&provider, &issued.mark, &issued.tokens).await
     }
 }
 
