@@ -261,7 +261,7 @@ fn a_backup_under_load_holds_everything_that_was_acknowledged_before() {
     let metadata = std::fs::metadata(&backup).expect("it is there");
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     assert_eq!(metadata.uid(), std::fs::metadata(data.join("gateway.redb")).expect("it is there").uid());
-    assert!(!folder.path().join("backup.redb.part").exists(), "nothing is left beside it");
+    assert!(!folder.path().join("backup.redb.part-0").exists(), "nothing is left beside it");
     assert_eq!(house.gateway.events("store_backed_up").len(), 1);
 
     let again = house.gateway.operate(&["store", "backup", backup.to_str().expect("text")]);

@@ -8,8 +8,7 @@ use tests::{Agent, Browser, Gateway, Launch, MovedClock, RedisServer, Store, Ups
 
 /// Gateways that live by a clock of the test's own, and an agent with alice's consent.
 struct Scene {
-    one: Gateway,
-    _two: Option<Gateway>,
+    gateways: Vec<Gateway>,
     upstream: Upstream,
     clock: MovedClock,
     redis: Option<RedisServer>,
@@ -26,12 +25,12 @@ impl Scene {
         let (link, session) = agent.authorize(&one, &["read:tickets"]);
         let end = Browser::new().consent(&link);
         assert_eq!(agent.exchange(&one, &session, &end["code"]).status, 200);
-        Self { one, _two: None, upstream, clock, redis }
+        Self { gateways: vec![one], upstream, clock, redis }
     }
 
     /// With another replica.
     fn and_another(mut self, settings: &str) -> Self {
-        self._two = Some(gateway(self.redis.as_ref(), &self.upstream, &self.clock, free_port(), settings));
+        self.gateways.push(gateway(self.redis.as_ref(), &self.upstream, &self.clock, free_port(), settings));
         self
     }
 
@@ -44,7 +43,7 @@ impl Scene {
     }
 
     fn connection(&self) -> Value {
-        self.one.operate_json(&["connections", "list"])[0].clone()
+        self.gateways[0].operate_json(&["connections", "list"])[0].clone()
     }
 }
 
@@ -82,7 +81,7 @@ fn kept_alive(scene: &Scene) {
     scene.days_later(22 + 22);
     tests::eventually("it is used again", || scene.refreshes() == 2);
     tests::eventually("what came is stored", || scene.connection()["state"] == "connected");
-    assert_eq!(scene.one.events("token_refreshed").len(), 2, "each is on record");
+    assert_eq!(scene.gateways[0].events("token_refreshed").len(), 2, "each is on record");
 }
 
 #[test]
@@ -124,7 +123,7 @@ fn a_consent_that_ends_is_said_to_and_begins_anew() {
         scene.days_later(84);
         let connection = scene.connection();
         assert_eq!((&connection["state"], &connection["reason"]), (&"ending_soon".into(), &"lifetime".into()));
-        let said = scene.one.operate(&["connections", "list"]).said;
+        let said = scene.gateways[0].operate(&["connections", "list"]).said;
         assert!(said.contains("ending_soon") && said.contains("\n  ends 20"), "{said}");
 
         let mut browser = Browser::new();

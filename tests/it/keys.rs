@@ -48,8 +48,8 @@ impl House {
         let gateway = &mut house.gateways[0];
         let path = gateway.folder().join("gateway.toml");
         let text = fs::read_to_string(&path).expect("a configuration");
-        let text: String =
-            text.lines().filter(|line| !line.starts_with("keys = ")).map(|line| format!("{line}\n")).collect();
+        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("keys = ")).collect();
+        let text = kept.join("\n");
         fs::write(path, text).expect("written");
         fs::write(gateway.folder().join("data/sealing.key"), OLD).expect("written");
         gateway.restart();
@@ -88,7 +88,8 @@ impl House {
     fn write_keys(&self, number: usize, names: &[&str]) {
         let path = self.gateways[number].folder().join("gateway.toml");
         let text = fs::read_to_string(&path).expect("a configuration");
-        let files: Vec<String> = names.iter().map(|name| format!("{{ file = {:?} }}", self.file(name))).collect();
+        let files: Vec<String> =
+            names.iter().map(|name| format!("{{ file = \"{}\" }}", self.file(name).display())).collect();
         let line = format!("keys = [{}]", files.join(", "));
         let text: String = text
             .lines()

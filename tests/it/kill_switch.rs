@@ -79,8 +79,10 @@ impl House {
     }
 }
 
+/// Nothing while its door is not open yet.
 fn report(gateway: &Gateway) -> Value {
-    gateway.operate_json(&["connections", "report", "--provider", "helpdesk"])
+    let asked = gateway.operate(&["connections", "report", "--provider", "helpdesk", "--json"]);
+    serde_json::from_str(&asked.said).unwrap_or_default()
 }
 
 #[test]

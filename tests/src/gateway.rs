@@ -20,8 +20,6 @@ pub enum Store<'a> {
     Redis(&'a RedisServer),
     /// In the Redis that these lines of `[store]` say.
     Written(&'a str),
-    /// In the Redis at this URL.
-    RedisAt(&'a str),
 }
 
 /// How a gateway is started.
@@ -140,7 +138,6 @@ impl Gateway {
             ),
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
             Store::Written(lines) => format!("{lines}\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
-            Store::RedisAt(url) => format!("url = \"{url}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
         let text = format!(

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use protocol::{Clock, Timestamp};
 use secret::{AssociatedData, KeyRing, SealingKey, SeededEntropy};
-use store::{EmbeddedStore, Key, Kind, Life, RedisOptions, RedisStore, Store, Version, Write, Written};
+use store::{
+    EmbeddedStore, Key, Kind, Life, RedisDisk, RedisOptions, RedisServers, RedisStore, Store, Version, Write, Written,
+};
 
 struct Now;
 
@@ -28,8 +30,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: fill_store FOLDER-OR-URL KEY-FILE COUNT".into());
     };
     let store: Arc<dyn Store> = if place.contains("://") {
-        let options = RedisOptions { member: "fill".to_owned(), prefix: "ath:".to_owned(), replicas_to_wait_for: 0 };
-        Arc::new(RedisStore::connect(&place, options).await?)
+        let (member, prefix) = ("fill".to_owned(), "ath:".to_owned());
+        let options = RedisOptions { member, prefix, replicas_to_wait_for: 0, disk: RedisDisk::AsConfigured };
+        Arc::new(RedisStore::connect(RedisServers::at_url(&place)?, options).await?)
     } else {
         Arc::new(EmbeddedStore::open(Path::new(&place), Arc::new(Now))?)
     };

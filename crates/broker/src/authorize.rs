@@ -68,6 +68,7 @@ impl Broker {
             expires: self.now().plus(SESSION),
             stage: Stage::Pending,
             renews: None,
+            era: None,
         };
         let key = Session::key(&session);
         (session, key, record)

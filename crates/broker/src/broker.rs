@@ -58,6 +58,8 @@ pub struct Parts {
     pub journal: Option<JournalParts>,
     /// Names this process among all that ever ran on the same store.
     pub instance: String,
+    /// Names the run of the machine that the process is in; empty where nothing tells.
+    pub boot: String,
     /// Is told of the steps of each refresh.
     pub steps: Arc<dyn Steps>,
     /// Where work goes that must outlive the request which caused it.
@@ -121,6 +123,7 @@ pub struct Inner {
     pub(crate) kept: Kept,
     pub(crate) strangers: Strangers,
     pub(crate) instance: String,
+    pub(crate) boot: String,
     pub(crate) steps: Arc<dyn Steps>,
     pub(crate) standings: Arc<Standings>,
     pub(crate) revocations: Notify,
@@ -150,6 +153,7 @@ impl Broker {
             kept: Kept::new(parts.journal),
             strangers: Strangers::default(),
             instance: parts.instance,
+            boot: parts.boot,
             steps: parts.steps,
             providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
             sign_in: parts.sign_in,
@@ -208,10 +212,19 @@ impl Broker {
         self.healths.view()
     }
 
-    /// Waits until every exchange and refresh that was begun has been stored: what to do before the process ends.
+    /// Begins no refresh any more, and waits until every exchange and refresh that was begun has been stored: what to do before the
+    /// process ends. Given up, it loses at most what [`Broker::longest_exchange`] did not suffice for.
     pub async fn settled(&self) {
+        self.kept.close();
         self.under_way.close();
         self.under_way.wait().await;
+        self.settle_all().await;
+    }
+
+    /// How long an exchange with a provider may take that has begun, until what came of it is stored.
+    #[must_use]
+    pub fn longest_exchange(&self) -> Duration {
+        self.providers().map(crate::refresh::lease_time).max().unwrap_or_default()
     }
 
     pub(crate) fn origin(&self) -> &Origin {

@@ -7,7 +7,7 @@ use crate::consent::{Ending, Next, about};
 use crate::records::{Arrived, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
 use crate::text::named;
 use crate::urls::Outcome;
-use crate::vault::{Fingerprint, Held};
+use crate::vault::Held;
 use crate::{Broker, BrokerError, NamesItself, Provider, ReturnPath};
 
 /// A provider's answer, as the browser brought it to the callback.
@@ -71,7 +71,7 @@ impl Broker {
             Callback::Code { code, .. } => {
                 let (broker, browser) = (self.clone(), browser.map(str::to_owned));
                 let consent = UnderWay { session: answer.session, held, binding, bound, asked, browser };
-                self.detached(async move { broker.exchange(consent, code).await }).await
+                self.detached(Box::pin(async move { broker.exchange(consent, code).await })).await
             }
             Callback::Error { code: CallbackError::AccessDenied, .. } => {
                 self.refuse(&answer.session, held, Some(bound)).await.map(Next::Ending)
@@ -102,25 +102,43 @@ impl Broker {
     /// which account they signed in with; where they have gone on with it in this browser before, at once.
     async fn exchange(&self, consent: UnderWay, code: AuthorizationCode) -> Result<Next, BrokerError> {
         let UnderWay { session, held, binding, bound, asked, browser } = consent;
-        // Before the provider is asked: what it issues from here on is of this era at the earliest.
-        let era = self.era(&held.body.provider).await?;
+        // Since the person was sent there: what was ended meanwhile ended this consent, too. Its code is of no use without the exchange.
+        let present = self.era(&held.body.provider).await?;
+        let era = held.body.era.unwrap_or(present);
+        if era < present {
+            self.fail(&session, held, bound, "connections_revoked").await?;
+            return Err(BrokerError::Overtaken);
+        }
         let stage = Stage::Exchanging { binding: bound.clone(), asked: asked.clone() };
         let version = held.version.next();
         let held = Held { body: self.advance(&session, held, stage).await?, version };
         let provider = self.provider(&held.body.provider)?;
 
-        let brought = match self.exchange_code(provider, &held.body, &code).await {
-            Ok((tokens, identity)) => Brought { tokens, identity, era },
+        let tokens = match self.exchange_code(provider, &held.body, &code).await {
+            Ok(tokens) => tokens,
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
                 self.heed_refusal(provider, &error);
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
+        let unused = Unused { session: held.body.clone(), tokens: Tokens::new(&tokens), subject: None };
+        let identity = match provider.oauth.identify(provider.http.as_ref(), &tokens).await {
+            Ok(identity) => identity,
+            Err(error) => {
+                tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the account was not named");
+                self.heed_refusal(provider, &error);
+                self.give_back_unused(provider, unused, browser.as_deref()).await;
+                return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
+            }
+        };
+        let unused = Unused { subject: identity.as_ref().map(|identity| identity.subject.clone()), ..unused };
+        let brought = Brought { tokens, identity, era };
         let judged = self.judged(provider, &held.body, &asked, brought, browser.as_deref()).await;
         let (arrived, course) = match judged {
             Ok(judged) => judged,
             Err(error) => {
+                self.give_back_unused(provider, unused, browser.as_deref()).await;
                 // The code is spent: this consent cannot go on, and says so to whoever asks.
                 self.fail(&session, held, bound, "interrupted").await?;
                 return Err(error);
@@ -146,6 +164,34 @@ impl Broker {
         }
     }
 
+    /// Queues what no connection is made of, so that it does not live on unknown to anybody. Not where one of the people whom it may be of
+    /// has connected an account there: at some providers that would end the older tokens with these.
+    async fn give_back_unused(&self, provider: &Provider, unused: Unused, browser: Option<&str>) {
+        if let Err(error) = self.try_give_back(provider, &unused, browser).await {
+            tracing::warn!(provider_id = %provider.id, error = %error, "tokens that nobody uses were not given back");
+        }
+    }
+
+    async fn try_give_back(
+        &self,
+        provider: &Provider,
+        unused: &Unused,
+        browser: Option<&str>,
+    ) -> Result<(), BrokerError> {
+        let renews = unused.session.renews.as_ref().map(|renews| renews.user.clone());
+        let live = self.live_browser(browser).await?.map(|browser| browser.user);
+        let linked = match &unused.subject {
+            Some(subject) => self.linked(provider, subject).await?,
+            None => None,
+        };
+        for user in [renews, live, linked].into_iter().flatten() {
+            if !self.connections_at(&provider.id, &user).await?.is_empty() {
+                return Ok(());
+            }
+        }
+        self.queue_revocation(&provider.id, &provider.fingerprint(), &unused.tokens).await
+    }
+
     /// Whose account it is, and how the consent goes on. Writes nothing.
     async fn judged(
         &self,
@@ -164,7 +210,8 @@ impl Broker {
             renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
         let granted = granted(&tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
-        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era };
+        let mark = provider.fingerprint();
+        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era, mark };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
         let key = Connection::key(user, &provider.id, &arrived.account);
@@ -172,10 +219,10 @@ impl Broker {
         let Some((older, mark)) = older.filter(|(older, _)| older.body.era >= era) else {
             return Ok((arrived, Course::NameTheAccount));
         };
-        let missing = missing(&older.body, &mark, &provider.fingerprint(), &arrived.granted);
-        if let Some(missing) = missing
-            && *asked == session.scopes
-        {
+        let works = mark == provider.fingerprint() && older.body.works();
+        let missing = older.body.scopes.difference(&arrived.granted);
+        // Asked once, and not for what was asked for already.
+        if (works || renews(session, user, &arrived.account)) && *asked == session.scopes && !missing.is_subset(asked) {
             return Ok((arrived, Course::AskForAll(missing)));
         }
         let known = live.is_some_and(|browser| browser.user == *user && browser.may_use(&provider.id));
@@ -188,14 +235,13 @@ impl Broker {
         provider: &Provider,
         session: &Session,
         code: &AuthorizationCode,
-    ) -> Result<(TokenSet, Option<oauth::Identity>), oauth::OAuthError> {
+    ) -> Result<TokenSet, oauth::OAuthError> {
         let http = provider.http.as_ref();
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let tokens = provider.oauth.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
         self.provider_answered(provider);
-        let identity = provider.oauth.identify(http, &tokens).await?;
-        Ok((tokens, identity))
+        Ok(tokens)
     }
 
     /// Stores the connection, or renews the one that is there, and returns its id. Durable when this returns.
@@ -208,7 +254,7 @@ impl Broker {
     ) -> Result<String, BrokerError> {
         let key = Connection::key(user, &provider.id, &arrived.account);
         let fingerprint = provider.fingerprint();
-        self.refuse_overtaken(provider, arrived).await?;
+        self.refuse_overtaken(provider, user, arrived).await?;
         // On the list before it exists: whoever ends everything finds it.
         self.vault.list(User::connections(user), &key).await?;
         for _ in 0..RETRIES {
@@ -242,7 +288,9 @@ impl Broker {
                 era: arrived.era,
                 renewed: None,
                 ends: None,
+                listed: older.as_ref().and_then(|older| older.body.listed),
             };
+            let (connection, hint) = self.with_hint(&key, connection);
             let write = match &older {
                 None => {
                     let bytes = self.vault.seal(&key, store::Version::FIRST, &fingerprint, &connection)?;
@@ -253,9 +301,12 @@ impl Broker {
                     Write::Swap { key: key.clone(), expected: held.version, bytes, life: Life::Forever }
                 }
             };
-            let writes = std::iter::once(write).chain(self.keep_alive_hint(&key, &connection)).collect();
+            let writes = std::iter::once(write).chain(hint).collect();
             if self.vault.store().batch(writes).await?.first() == Some(&Written::Done) {
-                return self.refuse_overtaken(provider, arrived).await.map(|()| id);
+                // Once more: whoever ended an earlier one may have struck this off with it.
+                self.vault.list(User::connections(user), &key).await?;
+                self.end_with_owner(user, &key).await?;
+                return self.refuse_overtaken(provider, user, arrived).await.map(|()| id);
             }
         }
         Err(BrokerError::Contention)
@@ -289,6 +340,14 @@ struct UnderWay {
     browser: Option<String>,
 }
 
+/// What a code was exchanged for, and nothing came of.
+struct Unused {
+    session: Session,
+    tokens: Tokens,
+    /// The provider's name for the account, where it was learned.
+    subject: Option<String>,
+}
+
 /// What a code was exchanged for.
 struct Brought {
     tokens: TokenSet,
@@ -303,7 +362,7 @@ enum Course {
     NameTheAccount,
     /// The person has gone on with this account in this browser before.
     GoOn,
-    /// An older, working connection holds these scopes, which the answer lacks.
+    /// An older connection, one that works or is being renewed, holds these scopes, which the answer lacks.
     AskForAll(ScopeSet),
 }
 
@@ -323,10 +382,9 @@ fn renewed(session: &Session, live: Option<&Browser>) -> Option<AccountId> {
     own.then(|| renews.account.clone())
 }
 
-fn missing(older: &Connection, mark: &Fingerprint, fingerprint: &Fingerprint, granted: &ScopeSet) -> Option<ScopeSet> {
-    let works = mark == fingerprint && !matches!(older.state, ConnectionState::ReconnectRequired { .. });
-    let missing = older.scopes.difference(granted);
-    (works && !missing.is_empty()).then_some(missing)
+/// Whether a consent is there to make this account's connection work again.
+pub(crate) fn renews(session: &Session, user: &UserId, account: &AccountId) -> bool {
+    session.renews.as_ref().is_some_and(|renews| renews.user == *user && renews.account == *account)
 }
 
 const RETRIES: usize = 8;

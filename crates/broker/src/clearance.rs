@@ -5,6 +5,8 @@
 
 mod sweep;
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use protocol::{ProviderId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use store::{Index, Key, Write};
 
 use crate::complete::holds;
 use crate::connections::ConnectionName;
-use crate::records::{Arrived, Connection, ProviderSwitch, Revocation, User};
+use crate::records::{Arrived, Connection, ProviderSwitch, Revocation, Tokens, User};
 use crate::{Broker, BrokerError, Provider};
 
 /// The work that follows the end of everything at a provider.
@@ -23,6 +25,9 @@ pub(crate) struct Clearance {
     survey: Option<Survey>,
     /// When a replica last saw that nothing was left.
     looked: Option<Timestamp>,
+    /// The era that ended.
+    #[serde(default)]
+    before: Option<u64>,
 }
 
 /// What was ended.
@@ -36,6 +41,14 @@ pub(crate) struct Survey {
     endless: u64,
     /// Connections with a refresh token.
     refreshable: u64,
+}
+
+impl Survey {
+    fn add(&mut self, tokens: &Tokens) {
+        self.refreshable += u64::from(tokens.refresh().is_some());
+        self.endless += u64::from(tokens.expires.is_none());
+        self.access_until = self.access_until.max(tokens.expires);
+    }
 }
 
 /// One command's revocations, by the tag of its lists.
@@ -80,9 +93,10 @@ pub struct ClearanceView {
     pub grants: u64,
     /// Whether the provider has a revocation endpoint.
     pub revocable: bool,
-    /// What became of telling it.
+    /// What became of telling it; what earlier commands have left to be told is counted with it.
     pub revocations: Told,
-    /// What may still be alive at the provider; `None` when nothing is.
+    /// What may still be alive at the provider, of earlier commands as well; `None` when nothing is known to be, which says nothing before
+    /// `cleared`.
     pub may_live_on: Option<LivesOn>,
 }
 
@@ -119,8 +133,9 @@ impl Broker {
         self.provider(provider).map_err(|_| BrokerError::Unknown("provider"))?;
         let event = self.event("provider_revoked").by("operator").provider(provider);
         let ended = |switch: ProviderSwitch| ProviderSwitch {
-            era: switch.era + 1,
-            clearance: Some(Clearance { since: self.now(), survey: None, looked: None }),
+            // By the clock, too: where the record was lost, an era that was there before does not come again.
+            era: (switch.era + 1).max(self.now().as_secs()),
+            clearance: Some(Clearance { since: self.now(), survey: None, looked: None, before: Some(switch.era) }),
             ..switch
         };
         self.decide(event, self.turn_switch(provider, ended)).await?;
@@ -135,8 +150,10 @@ impl Broker {
         let switch = self.vault.get::<ProviderSwitch>(&ProviderSwitch::key(provider)).await?;
         let switch = switch.ok_or(BrokerError::Unknown("revocation"))?.body;
         let clearance = switch.clearance.ok_or(BrokerError::Unknown("revocation"))?;
-        let told = self.told(&Run::of_era(provider, switch.era)).await?;
-        let view = view(known, clearance.since, clearance.survey.unwrap_or_default(), told);
+        let run = Run::of_era(provider, switch.era);
+        let mut told = self.told(&run).await?;
+        let others = self.count_others(provider, &run, &mut told).await?;
+        let view = view(known, clearance.since, clearance.survey.unwrap_or_default(), told, others);
         Ok(ClearanceView { cleared: clearance.looked.is_some(), ..view })
     }
 
@@ -159,7 +176,7 @@ impl Broker {
         }
         self.revocations.notify_one();
         self.everywhere().await;
-        let view = view(known, self.now(), survey, self.told(&run).await?);
+        let view = view(known, self.now(), survey, self.told(&run).await?, Survey::default());
         Ok(ClearanceView { user_id: Some(user.clone()), ..view })
     }
 
@@ -168,13 +185,33 @@ impl Broker {
         self.told(&Run::of_user(provider, user)).await
     }
 
-    /// Refuses what a provider issued before everything there was ended, and gives it back.
-    pub(crate) async fn refuse_overtaken(&self, provider: &Provider, arrived: &Arrived) -> Result<(), BrokerError> {
-        if arrived.era >= self.era(&provider.id).await? {
+    /// Refuses what a provider issued before everything there was ended, or before it moved, or for somebody who is gone; and gives it
+    /// back.
+    pub(crate) async fn refuse_overtaken(
+        &self,
+        provider: &Provider,
+        user: &UserId,
+        arrived: &Arrived,
+    ) -> Result<(), BrokerError> {
+        let holds = arrived.era >= self.era(&provider.id).await? && provider.is_marked(&arrived.mark);
+        if holds && !self.is_gone(user).await? {
             return Ok(());
         }
-        self.queue_revocation(&provider.id, &arrived.tokens).await?;
+        self.queue_revocation(&provider.id, &arrived.mark, &arrived.tokens).await?;
         Err(BrokerError::Overtaken)
+    }
+
+    /// Ends a connection that was made while its owner was deleted.
+    pub(crate) async fn end_with_owner(&self, user: &UserId, key: &Key) -> Result<(), BrokerError> {
+        let Some(name) = ConnectionName::of(key) else { return Ok(()) };
+        if !self.is_gone(user).await? {
+            return Ok(());
+        }
+        let event = self.event("connection_revoked").by("operator").reason("user_deleted");
+        match self.end_connection(&name, event, None).await {
+            Err(BrokerError::Unknown(_)) => Ok(()),
+            ended => ended,
+        }
     }
 
     /// Makes room for a new connection where a dead one still lies.
@@ -194,9 +231,7 @@ impl Broker {
             Err(error) => return Err(error),
         };
         survey.connections += 1;
-        survey.refreshable += u64::from(connection.tokens.refresh().is_some());
-        survey.endless += u64::from(connection.tokens.expires.is_none());
-        survey.access_until = survey.access_until.max(connection.tokens.expires);
+        survey.add(&connection.tokens);
         for grant in self.grants_of(&name.user).await? {
             if grant.provider == name.provider
                 && grant.account == name.account
@@ -208,14 +243,19 @@ impl Broker {
         Ok(())
     }
 
-    async fn connections_at(&self, provider: &ProviderId, user: &UserId) -> Result<Vec<ConnectionName>, BrokerError> {
+    /// What a person has connected at a provider: a hint.
+    pub(crate) async fn connections_at(
+        &self,
+        provider: &ProviderId,
+        user: &UserId,
+    ) -> Result<Vec<ConnectionName>, BrokerError> {
         let listed = self.vault.store().scan(&User::connections(user)).await?;
         Ok(listed.iter().filter_map(ConnectionName::of).filter(|name| name.provider == *provider).collect())
     }
 
     async fn told(&self, run: &Run) -> Result<Told, BrokerError> {
         let queued = self.vault.store().scan(&run.queued()).await?;
-        let done = self.vault.store().scan(&run.done()).await?;
+        let done: HashSet<Key> = self.vault.store().scan(&run.done()).await?.into_iter().collect();
         let mut told = Told::default();
         for some in queued.chunks(TOGETHER) {
             let mut reads = Vec::with_capacity(some.len());
@@ -235,6 +275,28 @@ impl Broker {
         Ok(told)
     }
 
+    /// Counts what else waits to be told to a provider, from earlier commands: it may be alive as well.
+    async fn count_others(&self, provider: &ProviderId, run: &Run, told: &mut Told) -> Result<Survey, BrokerError> {
+        let own: HashSet<Key> = self.vault.store().scan(&run.queued()).await?.into_iter().collect();
+        let all = self.vault.store().scan(&Revocation::all()).await?;
+        let others: Vec<Key> = all.into_iter().filter(|key| !own.contains(key)).collect();
+        let mut survey = Survey::default();
+        for some in others.chunks(TOGETHER) {
+            for read in join_all(some.iter().map(|key| self.vault.get::<Revocation>(key))).await {
+                let waits = match read {
+                    Ok(Some(held)) if held.body.provider == *provider => held.body,
+                    Ok(_) | Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => continue,
+                    Err(error) => return Err(error),
+                };
+                let count = if waits.attempts == 0 { &mut told.waiting } else { &mut told.failing };
+                *count += 1;
+                survey.connections += 1;
+                survey.add(&waits.tokens);
+            }
+        }
+        Ok(survey)
+    }
+
     /// The lists of an earlier command of the same name are of no more use.
     async fn forget_run(&self, run: &Run) -> Result<(), BrokerError> {
         let mut writes = Vec::new();
@@ -246,15 +308,17 @@ impl Broker {
     }
 }
 
-fn view(provider: &Provider, since: Timestamp, survey: Survey, told: Told) -> ClearanceView {
+/// `others` are what earlier commands have left to be told, which `told` counts with the rest.
+fn view(provider: &Provider, since: Timestamp, survey: Survey, told: Told, others: Survey) -> ClearanceView {
     let revocable = provider.oauth.can_revoke();
-    let untold = told.waiting + told.failing + told.refused;
+    let untold = (told.waiting + told.failing + told.refused).saturating_sub(others.connections);
     let alive = if revocable { untold.max(survey.connections.saturating_sub(told.done)) } else { survey.connections };
-    let may_live_on = (alive > 0).then(|| LivesOn {
-        connections: alive.min(survey.connections),
-        access_tokens_until: survey.access_until.map(Timestamp::to_rfc3339),
-        access_tokens_without_end: survey.endless.min(alive),
-        refresh_tokens: survey.refreshable.min(alive),
+    let until = (alive > 0).then_some(survey.access_until).flatten().max(others.access_until);
+    let may_live_on = (alive + others.connections > 0).then(|| LivesOn {
+        connections: alive.min(survey.connections) + others.connections,
+        access_tokens_until: until.map(Timestamp::to_rfc3339),
+        access_tokens_without_end: survey.endless.min(alive) + others.endless,
+        refresh_tokens: survey.refreshable.min(alive) + others.refreshable,
     });
     ClearanceView {
         provider_id: provider.id.clone(),

@@ -2,11 +2,13 @@ use protocol::{ProviderId, SessionId, UserId};
 use secret::SecretHash;
 use store::{Life, Written};
 
+use crate::callback::renews;
+use crate::connections::ConnectionName;
 use crate::consent::{Ending, about, code};
-use crate::records::{Agent, Client, Connection, Consented, Grant, KeptHash, Session, Stage, User, Work};
+use crate::records::{Agent, Arrived, Client, Connection, Consented, Grant, KeptHash, Session, Stage, User, Work};
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
-use crate::{Broker, BrokerError};
+use crate::{Broker, BrokerError, Provider};
 
 /// A consent that was carried out.
 pub(crate) struct Done {
@@ -43,6 +45,7 @@ impl Broker {
         let provider = self.provider(&session.provider)?;
         match work {
             Work::Connect { arrived } => {
+                self.check_renewal(provider, session, &arrived).await?;
                 let user = self.settle_owner(provider, &arrived).await?;
                 let connection = self.connect(provider, &user, session, &arrived).await?;
                 let scopes = session.scopes.intersection(&arrived.granted);
@@ -58,6 +61,25 @@ impl Broker {
                 Ok((Consented { user, account, label, scopes }, held.body.id))
             }
         }
+    }
+
+    /// What a link is to renew may have been ended since it was opened: it does not begin anew. What the provider issued is given back.
+    async fn check_renewal(
+        &self,
+        provider: &Provider,
+        session: &Session,
+        arrived: &Arrived,
+    ) -> Result<(), BrokerError> {
+        let Some(user) = arrived.user.as_ref().filter(|user| renews(session, user, &arrived.account)) else {
+            return Ok(());
+        };
+        let name =
+            ConnectionName { user: user.clone(), provider: provider.id.clone(), account: arrived.account.clone() };
+        let renewable = self.renewable(&session.client_id, &name).await.map(drop);
+        if matches!(renewable, Err(BrokerError::Reconnect(_))) && !self.is_connected(provider, arrived).await? {
+            self.queue_revocation(&provider.id, &arrived.mark, &arrived.tokens).await?;
+        }
+        renewable
     }
 
     async fn release(

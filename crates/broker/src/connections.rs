@@ -1,11 +1,10 @@
-use std::time::Duration;
+mod ending;
 
 use audit::Event;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use serde::Serialize;
 use store::{Key, Life, Write, Written};
 
-use crate::clearance::Run;
 use crate::complete::holds;
 use crate::condition::Condition;
 use crate::records::{Browser, Connection, Grant, ProviderSwitch, User};
@@ -162,14 +161,15 @@ impl Broker {
 
     /// Removes a person: connections, grants, tokens and sign-ins end with them.
     pub async fn delete_user(&self, user: &UserId) -> Result<(), BrokerError> {
-        let connections = self.vault.store().scan(&User::connections(user)).await?;
-        if connections.is_empty() && self.vault.get::<User>(&User::key(user)).await?.is_none() {
+        let known = self.vault.store().scan(&User::connections(user)).await?;
+        if known.is_empty() && self.vault.get::<User>(&User::key(user)).await?.is_none() {
             return Err(BrokerError::Unknown("user"));
         }
         // The person first: with them every chain is cut. They stay on the list until the rest is done, so that it can be tried again.
         let event = self.event("user_deleted").by("operator").user(user);
         self.decide(event, self.vault.delete(&User::key(user))).await?;
-        for key in connections {
+        // Listed anew: what was connected until now is on it, and what comes later finds nobody.
+        for key in self.vault.store().scan(&User::connections(user)).await? {
             let Some(name) = ConnectionName::of(&key) else { continue };
             match self.disconnect(&name, self.event("connection_revoked").by("operator")).await {
                 Ok(()) | Err(BrokerError::Unknown(_)) => {}
@@ -233,50 +233,6 @@ impl Broker {
         self.revocations.notify_one();
         self.everywhere().await;
         Ok(())
-    }
-
-    /// One write ends it, at the version whose tokens go to the queue of what the provider has to be told: a pair that a refresh brings at
-    /// the same moment is neither lost nor left alive. Others have heard of it after [`Broker::everywhere`].
-    pub(crate) async fn end_connection(
-        &self,
-        name: &ConnectionName,
-        event: Event,
-        run: Option<&Run>,
-    ) -> Result<(), BrokerError> {
-        let key = name.key();
-        let event = event.user(&name.user).provider(&name.provider).account(&name.account);
-        for _ in 0..RETRIES {
-            let read = self.vault.get_marked::<Connection>(&key).await?;
-            let (held, mark) = read.ok_or(BrokerError::Unknown("connection"))?;
-            let mut queued = self.revocation(&name.provider, &held.body.tokens, run)?;
-            if let Some(alternate) = &held.body.alternate {
-                queued.extend(self.revocation(&name.provider, alternate, run)?);
-            }
-            // Another id, which no grant names, and gone in a moment.
-            let ended = Connection { id: self.drawn_id(), attempt: None, ..held.body };
-            let bytes = self.vault.seal(&key, held.version.next(), &mark, &ended)?;
-            let life = Life::For(Duration::from_millis(1));
-            let end = Write::Swap { key: key.clone(), expected: held.version, bytes, life };
-            let ended = self.decide(event.clone(), self.end_at(end, queued)).await?;
-            if ended == Written::Done {
-                self.vault.write(Write::Unlist { index: User::connections(&name.user), key }).await?;
-                return Ok(());
-            }
-        }
-        Err(BrokerError::Contention)
-    }
-
-    /// Queues and ends in one breath; where somebody else wrote first, nothing stays in the queue.
-    async fn end_at(&self, end: Write, queued: Vec<Write>) -> Result<Written, BrokerError> {
-        let taken_back = queued.iter().filter_map(taken_back).collect();
-        let mut writes = queued;
-        writes.push(end);
-        let written = self.vault.store().batch(writes).await?;
-        let ended = written.last().copied().unwrap_or(Written::Refused);
-        if ended == Written::Refused {
-            self.vault.write_all(taken_back).await?;
-        }
-        Ok(ended)
     }
 
     async fn end_grant(&self, name: &ConnectionName, client: &ClientId, event: Event) -> Result<(), BrokerError> {
@@ -371,15 +327,6 @@ impl Broker {
             scopes: connection.scopes.clone(),
             agents,
         })
-    }
-}
-
-/// What undoes a write to the queue.
-fn taken_back(write: &Write) -> Option<Write> {
-    match write {
-        Write::Insert { key, .. } => Some(Write::Delete { key: key.clone() }),
-        Write::List { index, key } => Some(Write::Unlist { index: index.clone(), key: key.clone() }),
-        _ => None,
     }
 }
 

@@ -1,5 +1,5 @@
 use audit::Event;
-use protocol::{AccountId, Scope, SessionId};
+use protocol::{AccountId, ProviderId, Scope, SessionId, UserId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Life, Written};
 
@@ -188,12 +188,25 @@ impl Broker {
             return Ok(Allowed { binding, next: Next::Ending(done.ending) });
         }
         let asked = match &held.body.renews {
-            // What other agents may do with the connection does not shrink because one of them had its owner called.
-            Some(renews) => held.body.scopes.union(&renews.scopes),
-            None => held.body.scopes.clone(),
+            // What other agents may do with the connection does not shrink because one of them had its owner called. Whoever else holds
+            // the link does not learn of it: where they prove to be the owner, the rest is asked for after that.
+            Some(renews) if self.is_owners(browser, &renews.user, &held.body.provider).await? => {
+                held.body.scopes.union(&renews.scopes)
+            }
+            _ => held.body.scopes.clone(),
         };
         let url = self.send_to_provider(session, held, KeptHash::of(binding.hash()), asked).await?;
         Ok(Allowed { binding, next: Next::Provider(url) })
+    }
+
+    async fn is_owners(
+        &self,
+        browser: Option<&str>,
+        owner: &UserId,
+        provider: &ProviderId,
+    ) -> Result<bool, BrokerError> {
+        let live = self.live_browser(browser).await?;
+        Ok(live.is_some_and(|browser| browser.user == *owner && browser.may_use(provider)))
     }
 
     /// Deny: nobody needs to be signed in to refuse.
@@ -279,7 +292,7 @@ impl Broker {
         let connected = self.is_connected(provider, &arrived).await?;
         let ending = self.refuse(session, held, Some(bound)).await?;
         if !connected {
-            self.queue_revocation(&provider.id, &arrived.tokens).await?;
+            self.queue_revocation(&provider.id, &arrived.mark, &arrived.tokens).await?;
         }
         Ok(ending)
     }
@@ -349,6 +362,11 @@ impl Broker {
         asked: protocol::ScopeSet,
     ) -> Result<String, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
+        let era = match held.body.era {
+            Some(era) => era,
+            None => self.era(&provider.id).await?,
+        };
+        let held = Held { body: Session { era: Some(era), ..held.body }, version: held.version };
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));
@@ -422,7 +440,7 @@ impl Broker {
         Ok(Arrived { user, ..arrived })
     }
 
-    async fn is_connected(&self, provider: &Provider, arrived: &Arrived) -> Result<bool, BrokerError> {
+    pub(crate) async fn is_connected(&self, provider: &Provider, arrived: &Arrived) -> Result<bool, BrokerError> {
         let Some(user) = &arrived.user else { return Ok(false) };
         let key = Connection::key(user, &provider.id, &arrived.account);
         let Some(held) = self.vault.get::<Connection>(&key).await? else { return Ok(false) };

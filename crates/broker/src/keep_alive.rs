@@ -76,11 +76,23 @@ impl Broker {
         join(self.list_all(), self.look_after()).await;
     }
 
-    /// The write that lists a connection under the hour in which it is due.
-    pub(crate) fn keep_alive_hint(&self, key: &Key, connection: &Connection) -> Option<Write> {
-        let provider = self.provider_of(key)?;
-        let due = connection.keep_alive_at(provider)?;
-        Some(Write::List { index: hint(hour(due.max(self.now()))), key: key.clone() })
+    /// A connection that is about to be written, with the write that lists it under the hour in which it is due. One that stands in the
+    /// list of an earlier hour, yet to come, is found there: it is not listed anew with every refresh.
+    pub(crate) fn with_hint(&self, key: &Key, connection: Connection) -> (Connection, Option<Write>) {
+        let due = self.provider_of(key).and_then(|provider| connection.keep_alive_at(provider));
+        let Some(due) = due else { return (connection, None) };
+        let hour = self.hour_of(&connection, due);
+        if connection.listed == Some(hour) {
+            return (connection, None);
+        }
+        let list = Write::List { index: hint(hour), key: key.clone() };
+        (Connection { listed: Some(hour), ..connection }, Some(list))
+    }
+
+    /// Where a connection that is due then is listed, or ought to be.
+    fn hour_of(&self, connection: &Connection, due: Timestamp) -> u64 {
+        let wanted = hour(due.max(self.now()));
+        connection.listed.filter(|listed| (hour(self.now())..=wanted).contains(listed)).unwrap_or(wanted)
     }
 
     fn provider_of(&self, key: &Key) -> Option<&Provider> {
@@ -103,7 +115,10 @@ impl Broker {
             let Some(user) = key.parts().first().and_then(|user| UserId::parse(user).ok()) else { continue };
             for key in self.vault.store().scan(&User::connections(&user)).await? {
                 let hint = match self.vault.get::<Connection>(&key).await {
-                    Ok(Some(held)) => self.keep_alive_hint(&key, &held.body),
+                    Ok(Some(held)) => self.provider_of(&key).and_then(|provider| {
+                        let due = held.body.keep_alive_at(provider)?;
+                        Some(Write::List { index: hint(self.hour_of(&held.body, due)), key: key.clone() })
+                    }),
                     Ok(None) | Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => None,
                     Err(error) => return Err(error),
                 };
@@ -133,7 +148,8 @@ impl Broker {
             }
             for hour in hours.clone() {
                 match self.look_at(hour, &mut waiting).await {
-                    Ok(left) if left == 0 && hour < now => {
+                    // A while after its end: who took its last moment for the present may have listed something yet.
+                    Ok(left) if left == 0 && is_long_over(hour, self.now()) => {
                         hours.remove(&hour);
                     }
                     Ok(_) => {}
@@ -195,9 +211,17 @@ impl Broker {
         else {
             return Ok(Stays::ForOthers);
         };
+        // Everything at the provider was ended, this with it.
+        if !self.is_current(&held.body, provider).await? {
+            return self.vault.write(unlist).await.map(|_| Stays::No);
+        }
         let now = self.now();
         match due {
             due if due > now && hour(due) == listed => Ok(Stays::Until(due)),
+            // Its record names another list, where it will be found.
+            due if due > now && held.body.listed.is_some_and(|other| hour(now) < other && other != listed) => {
+                self.vault.write(unlist).await.map(|_| Stays::No)
+            }
             due if due > now => {
                 let elsewhere = Write::List { index: hint(hour(due)), key: key.clone() };
                 self.vault.write_all(vec![elsewhere, unlist]).await.map(|()| Stays::No)
@@ -225,6 +249,10 @@ fn hour(moment: Timestamp) -> u64 {
     moment.as_secs() / 3600
 }
 
+fn is_long_over(hour: u64, now: Timestamp) -> bool {
+    now >= Timestamp::from_secs((hour + 1) * 3600).plus(LISTED_LATE)
+}
+
 fn hint(hour: u64) -> Index {
     Index::new("keep-alive", &hour.to_string())
 }
@@ -237,6 +265,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Between two records of the look at all of them, which is in no hurry.
 const BETWEEN: Duration = Duration::from_millis(2);
 const AT_ONCE: usize = 8;
+/// Longer than clocks differ and a write takes.
+const LISTED_LATE: Duration = Duration::from_secs(600);
 /// A gateway whose clock has jumped by more than a year does not look at each hour of it.
 const MOST_HOURS: u64 = 366 * 24;
 
@@ -289,6 +319,7 @@ mod tests {
             era: 0,
             renewed: None,
             ends: None,
+            listed: None,
         }
     }
 

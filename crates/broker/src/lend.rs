@@ -76,11 +76,26 @@ impl Broker {
         }
     }
 
+    /// The same for a request that gains nothing from it: begun, and not waited for. Fails where only the owner can bring another token.
+    pub async fn renew_behind(&self, caller: &Caller, refused: &Lent) -> Result<(), BrokerError> {
+        let provider = self.provider(caller.provider_id())?;
+        if let Err(error @ BrokerError::ReconnectRequired { .. }) = self.working_connection(caller, provider).await {
+            return Err(error);
+        }
+        let (broker, caller, refused) = (self.clone(), caller.clone(), refused.clone());
+        self.background(async move {
+            if let Err(error) = broker.renew(&caller, &refused).await {
+                tracing::debug!(error = %error, "a refused token was not renewed behind its request");
+            }
+        });
+        Ok(())
+    }
+
     /// The caller's connection, unless only its owner can make it work again.
     async fn working_connection(&self, caller: &Caller, provider: &Provider) -> Result<Held<Connection>, BrokerError> {
         let found = self.vault.get_marked::<Connection>(&caller.known().connection).await?;
         let (held, mark) = found.ok_or(BrokerError::TokenRevoked)?;
-        if held.body.era < self.era(&provider.id).await? {
+        if held.body.id != caller.known().connection_id || !self.is_current(&held.body, provider).await? {
             return Err(BrokerError::TokenRevoked);
         }
         let moved = mark != provider.fingerprint();

@@ -136,7 +136,7 @@ impl Broker {
         Ok(user)
     }
 
-    async fn linked(&self, provider: &Provider, subject: &str) -> Result<Option<UserId>, BrokerError> {
+    pub(crate) async fn linked(&self, provider: &Provider, subject: &str) -> Result<Option<UserId>, BrokerError> {
         let Some(held) = self.vault.get::<Identity>(&Identity::key(provider, subject)).await? else { return Ok(None) };
         Ok((!self.is_gone(&held.body.user).await?).then_some(held.body.user))
     }

@@ -67,6 +67,11 @@ impl Provider {
         SecretHash::of(&places).to_hex().into_bytes()
     }
 
+    /// Whether it is the one that a record was made for. Records of earlier versions that bear no mark are taken as its own.
+    pub(crate) fn is_marked(&self, mark: &[u8]) -> bool {
+        mark.is_empty() || mark == self.fingerprint()
+    }
+
     /// What a scope lets an agent do, in words.
     pub(crate) fn says(&self, scope: &Scope) -> String {
         self.operations.says(scope).unwrap_or(scope.as_str()).to_owned()

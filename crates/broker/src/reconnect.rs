@@ -50,7 +50,7 @@ struct Ticket {
 }
 
 /// What a consent for a link is made of.
-struct Renewable {
+pub(crate) struct Renewable {
     agent: Agent,
     grant: Grant,
     connection: Connection,
@@ -128,7 +128,7 @@ impl Broker {
     }
 
     /// The agent, its grant and the connection, if all of them hold: what was ended is not begun anew from a link.
-    async fn renewable(&self, client: &ClientId, name: &ConnectionName) -> Result<Renewable, BrokerError> {
+    pub(crate) async fn renewable(&self, client: &ClientId, name: &ConnectionName) -> Result<Renewable, BrokerError> {
         self.provider(&name.provider)?;
         let agent = self.agent(client).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
         self.check_approval(&agent)?;

@@ -1,5 +1,6 @@
 //! What the broker keeps. Each body is sealed whole, bound to its kind, key, version and, for connections, its provider.
 
+mod attempt;
 mod session;
 
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, Timestamp, UserId};
@@ -9,6 +10,8 @@ use store::{Index, Key, Kind};
 use zeroize::Zeroizing;
 
 use crate::clearance::{Clearance, Run};
+use crate::vault::Fingerprint;
+pub(crate) use attempt::{Attempt, Rank, Rotation};
 pub(crate) use session::{Arrived, Consented, Exchanged, Renews, Session, Stage, Work};
 
 /// A record's body: says which kind of key it lies under.
@@ -181,6 +184,9 @@ pub(crate) struct Connection {
     /// When the provider ends it whatever is done, as far as its answers have told.
     #[serde(default)]
     pub(crate) ends: Option<Timestamp>,
+    /// The hour under which it was listed last as one that is to be kept alive.
+    #[serde(default)]
+    pub(crate) listed: Option<u64>,
 }
 
 impl Connection {
@@ -195,6 +201,11 @@ impl Connection {
 }
 
 impl Connection {
+    /// Everything that the provider issued for it and that may be alive.
+    pub(crate) fn all_tokens(&self) -> impl Iterator<Item = &Tokens> {
+        std::iter::once(&self.tokens).chain(&self.alternate)
+    }
+
     /// Whether nobody has to sign in again.
     pub(crate) fn works(&self) -> bool {
         !matches!(self.state, ConnectionState::ReconnectRequired { .. })
@@ -253,6 +264,26 @@ impl Tokens {
         SecretHash::of(&format!("tokens\n{provider}\n{}\n{}", token.expose(), self.access.expose())).to_hex()
     }
 
+    /// These, with the refresh token of `newer`, which replaced theirs.
+    pub(crate) fn with_refresh_of(mut self, newer: &Self) -> Self {
+        self.refresh.clone_from(&newer.refresh);
+        self
+    }
+
+    pub(crate) fn refresh_hash(&self) -> KeptHash {
+        KeptHash::of(SecretHash::of(self.refresh.as_ref().map_or("", |token| token.expose())))
+    }
+
+    /// Whether the refresh token is the one with this hash; in constant time.
+    pub(crate) fn has_refresh(&self, hash: &KeptHash) -> bool {
+        self.refresh.as_ref().is_some_and(|token| hash.matches(token.expose()))
+    }
+
+    /// Whether the access tokens are one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.has_access(&SecretHash::of(other.access.expose()))
+    }
+
     /// Whether the access token is the one with this hash; in constant time.
     pub(crate) fn has_access(&self, hash: &SecretHash) -> bool {
         hash.matches(self.access.expose())
@@ -286,60 +317,6 @@ impl Tokens {
     pub(crate) fn refresh(&self) -> Option<RefreshToken> {
         self.refresh.as_ref().map(|token| RefreshToken::new(token.expose()))
     }
-}
-
-/// Orders what one account's tokens were at different times, whatever a failover of the store makes of versions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Rank {
-    /// How often a person has connected the account.
-    pub(crate) consent: u64,
-    /// How often the tokens were refreshed since.
-    pub(crate) refresh: u64,
-}
-
-impl Rank {
-    /// That of the tokens which a refresh of these brings.
-    pub(crate) const fn refreshed(self) -> Self {
-        Self { consent: self.consent, refresh: self.refresh.saturating_add(1) }
-    }
-
-    /// That of the tokens which another consent brings.
-    pub(crate) const fn connected(self) -> Self {
-        Self { consent: self.consent.saturating_add(1), refresh: 0 }
-    }
-}
-
-/// What became of refresh tokens that were presented.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Rotation {
-    #[default]
-    Unknown,
-    /// They were replaced.
-    Replaced,
-    /// They stayed.
-    Kept,
-}
-
-/// A refresh that was begun.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Attempt {
-    #[serde(default)]
-    pub(crate) id: String,
-    pub(crate) started: Timestamp,
-    /// The process that began it.
-    #[serde(default)]
-    pub(crate) holder: String,
-    /// The journal that has the answer, if any has: where the process died, it may come back with it.
-    #[serde(default)]
-    pub(crate) journal: Option<String>,
-    /// How often the refresh token may have been presented without an answer that anybody knows, this time included.
-    #[serde(default = "once")]
-    pub(crate) presentation: u32,
-}
-
-const fn once() -> u32 {
-    1
 }
 
 /// A registration.
@@ -502,6 +479,9 @@ pub(crate) struct Revocation {
     /// The operator's command that it belongs to, by the name of its lists.
     #[serde(default)]
     pub(crate) run: Option<Run>,
+    /// The provider that issued them, by its fingerprint; empty in records of earlier versions.
+    #[serde(default)]
+    pub(crate) mark: Fingerprint,
 }
 
 impl Revocation {

@@ -30,6 +30,7 @@ pub use health::{Alarm, ProviderHealth};
 pub use journal::{JournalHealth, JournalParts};
 pub use steps::{Step, Steps, Unwatched};
 
+pub(crate) use attempt::lease_time;
 pub(crate) use health::Healths;
 #[cfg(test)]
 pub(crate) use journal::Issued;

@@ -1,5 +1,8 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use oauth::{OAuthError, RevokedToken};
 use protocol::ProviderId;
 use secret::Opaque;
@@ -7,6 +10,7 @@ use store::{Key, Life, Write};
 
 use crate::clearance::Run;
 use crate::records::{Revocation, Tokens};
+use crate::vault::Fingerprint;
 use crate::{Broker, BrokerError, Provider};
 
 impl Broker {
@@ -21,9 +25,14 @@ impl Broker {
         }
     }
 
-    /// Puts tokens into the queue. Durable when this returns; the provider is told soon.
-    pub(crate) async fn queue_revocation(&self, provider: &ProviderId, tokens: &Tokens) -> Result<(), BrokerError> {
-        let writes = self.revocation(provider, tokens, None)?;
+    /// Puts tokens into the queue; `mark` says which provider issued them. Durable when this returns; the provider is told soon.
+    pub(crate) async fn queue_revocation(
+        &self,
+        provider: &ProviderId,
+        mark: &Fingerprint,
+        tokens: &Tokens,
+    ) -> Result<(), BrokerError> {
+        let writes = self.revocation(provider, mark, tokens, None)?;
         self.vault.write_all(writes).await?;
         self.revocations.notify_one();
         Ok(())
@@ -33,6 +42,7 @@ impl Broker {
     pub(crate) fn revocation(
         &self,
         provider: &ProviderId,
+        mark: &Fingerprint,
         tokens: &Tokens,
         run: Option<&Run>,
     ) -> Result<Vec<Write>, BrokerError> {
@@ -49,6 +59,7 @@ impl Broker {
             attempts: 0,
             next: now,
             run: run.cloned(),
+            mark: mark.clone(),
         };
         let bytes = self.vault.seal(&key, store::Version::FIRST, &[], &body)?;
         let mut writes = vec![
@@ -60,40 +71,62 @@ impl Broker {
     }
 
     async fn tell_due(&self) -> Result<(), BrokerError> {
-        for key in self.vault.store().scan(&Revocation::all()).await? {
-            let read = match self.vault.get::<Revocation>(&key).await {
-                Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => continue,
-                read => read?,
-            };
-            let Some(held) = read else {
-                self.vault.write(Write::Unlist { index: Revocation::all(), key }).await?;
-                continue;
-            };
-            if self.now() < held.body.next {
-                continue;
-            }
-            let holder = Opaque::generate("", self.entropy.as_ref());
-            if let Some(lease) = self.vault.store().acquire(&key, holder.expose(), LEASE).await? {
-                let told = self.tell(&key).await;
-                self.vault.store().release(&lease).await?;
-                if let Err(error) = told {
-                    tracing::warn!(error = %error, "a revocation waits");
-                }
-            }
+        let listed = self.vault.store().scan(&Revocation::all()).await?;
+        let failing = Failing::default();
+        // One that does not answer keeps nobody waiting for the others.
+        let mut told = stream::iter(listed)
+            .map(|key| {
+                let failing = &failing;
+                async move { self.tell_if_due(&key, failing).await }
+            })
+            .buffer_unordered(AT_ONCE);
+        let mut outcome = Ok(());
+        while let Some(told) = told.next().await {
+            outcome = outcome.and(told);
+        }
+        outcome
+    }
+
+    async fn tell_if_due(&self, key: &Key, failing: &Failing) -> Result<(), BrokerError> {
+        let read = match self.vault.get::<Revocation>(key).await {
+            Err(BrokerError::Sealed(_) | BrokerError::RecordForm(_)) => return Ok(()),
+            read => read?,
+        };
+        let Some(held) = read else {
+            return self.vault.write(Write::Unlist { index: Revocation::all(), key: key.clone() }).await.map(drop);
+        };
+        // A gateway with another configuration may know the provider: the entry is left to it, and ends by itself.
+        let provider = &held.body.provider;
+        if self.now() < held.body.next || self.provider(provider).is_err() || failing.is_left_alone(provider) {
+            return Ok(());
+        }
+        let holder = Opaque::generate("", self.entropy.as_ref());
+        let Some(lease) = self.vault.store().acquire(key, holder.expose(), LEASE).await? else { return Ok(()) };
+        let told = self.tell(key).await;
+        self.vault.store().release(&lease).await?;
+        match told {
+            Ok(answer) => failing.note(provider, answer),
+            Err(error) => tracing::warn!(error = %error, "a revocation waits"),
         }
         Ok(())
     }
 
-    async fn tell(&self, key: &Key) -> Result<(), BrokerError> {
-        let Some(held) = self.vault.get::<Revocation>(key).await? else { return Ok(()) };
-        let Ok(provider) = self.provider(&held.body.provider) else { return self.forget(key).await };
+    async fn tell(&self, key: &Key) -> Result<Answer, BrokerError> {
+        let Some(held) = self.vault.get::<Revocation>(key).await? else { return Ok(Answer::Came) };
+        let Ok(provider) = self.provider(&held.body.provider) else { return Ok(Answer::Came) };
+        if !provider.is_marked(&held.body.mark) {
+            // They were issued elsewhere, and go nowhere else.
+            tracing::warn!(provider_id = %provider.id, "tokens of a provider that has moved are not revoked");
+            let event = self.event("upstream_not_revoked").provider(&provider.id).reason("provider_moved");
+            return self.decide(event, self.forget(key)).await.map(|()| Answer::Came);
+        }
         let event = self.event("upstream_revoked").provider(&provider.id);
         match revoke(provider, &held.body.tokens).await {
             Ok(()) => {
                 if let Some(run) = &held.body.run {
                     self.vault.list(run.done(), key).await?;
                 }
-                self.decide(event, self.forget(key)).await
+                self.decide(event, self.forget(key)).await.map(|()| Answer::Came)
             }
             Err(error) if error.is_temporary() => {
                 let attempts = held.body.attempts.saturating_add(1);
@@ -101,12 +134,12 @@ impl Broker {
                 tracing::warn!(provider_id = %provider.id, reason = error.reason(), attempts, "a revocation is tried again later");
                 let later = Revocation { attempts, next: self.now().plus(pause), ..held.body };
                 let life = Life::For(later.since.plus(GIVE_UP).since(self.now()));
-                self.vault.swap(key, held.version, &later, life).await.map(drop)
+                self.vault.swap(key, held.version, &later, life).await.map(|_| Answer::NoneCame)
             }
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, reason = error.reason(), "the provider refuses a revocation");
                 let event = self.event("upstream_not_revoked").provider(&provider.id).reason(error.reason());
-                self.decide(event, self.forget(key)).await
+                self.decide(event, self.forget(key)).await.map(|()| Answer::Came)
             }
         }
     }
@@ -114,6 +147,34 @@ impl Broker {
     pub(crate) async fn forget(&self, key: &Key) -> Result<(), BrokerError> {
         let unlist = Write::Unlist { index: Revocation::all(), key: key.clone() };
         self.vault.write_all(vec![Write::Delete { key: key.clone() }, unlist]).await
+    }
+}
+
+/// Whether a provider said anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Came,
+    NoneCame,
+}
+
+/// How often each provider failed in a row, in one look at the queue: after a few times it is left alone until the next one.
+#[derive(Default)]
+struct Failing(Mutex<HashMap<ProviderId, usize>>);
+
+impl Failing {
+    fn is_left_alone(&self, provider: &ProviderId) -> bool {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(provider).is_some_and(|failures| *failures >= IN_A_ROW)
+    }
+
+    fn note(&self, provider: &ProviderId, answer: Answer) {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Answer::Came => {
+                failures.remove(provider);
+            }
+            Answer::NoneCame => *failures.entry(provider.clone()).or_default() += 1,
+        }
     }
 }
 
@@ -134,4 +195,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LEASE: Duration = Duration::from_secs(90);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const AT_ONCE: usize = 8;
+const IN_A_ROW: usize = 3;
 const GIVE_UP: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -17,7 +17,7 @@ use crate::caller::{Caller, Lent};
 use crate::complete::holds;
 use crate::records::{Agent, Client, Connection, Grant, ProviderSwitch, Token, User};
 use crate::token::PREFIX;
-use crate::{Broker, BrokerError};
+use crate::{Broker, BrokerError, Provider};
 
 /// One token with everything that it hangs on, as it was when it was read.
 pub(crate) struct Known {
@@ -28,6 +28,8 @@ pub(crate) struct Known {
     pub(crate) account_id: AccountId,
     pub(crate) scopes: ScopeSet,
     pub(crate) connection: Key,
+    /// The id of what lay there: one that was ended and made anew is another.
+    pub(crate) connection_id: String,
     /// The credential, and until when it may be lent as it is.
     pub(crate) lent: Option<(Lent, Option<Timestamp>)>,
     good_until: Timestamp,
@@ -173,20 +175,51 @@ impl Broker {
         Ok(Caller::new(self.look_up(hash).await.map_err(|error| self.wrong_token(error))?))
     }
 
+    /// The caller as it is now, after something was waited for; refused where it may no longer use `scope`. Answered from memory while
+    /// nothing in the chain has changed anywhere.
+    pub async fn still_may(&self, caller: &Caller, scope: &Scope) -> Result<Caller, BrokerError> {
+        let known = caller.known();
+        if self.vault.store().is_fresh() && !known.is_over() && self.now() < known.good_until {
+            return Ok(caller.clone());
+        }
+        let known = self.look_up(known.hash).await?;
+        if known.scopes.contains(scope) { Ok(Caller::new(known)) } else { Err(BrokerError::TokenRevoked) }
+    }
+
     /// Returns when `caller` may no longer use `scope`: what a stream that is open has to watch.
     pub async fn outlived(&self, caller: &Caller, scope: &Scope) {
         let mut known = caller.known().clone();
         loop {
-            known.ended().await;
+            tokio::select! {
+                () = known.ended() => {}
+                () = self.run_out(&known) => {}
+            }
             match self.still(known.hash).await {
                 Some(next) if next.scopes.contains(scope) => {
-                    if next.is_over() {
+                    if next.is_over() || next.good_until <= self.now() {
                         tokio::time::sleep(LOOK_AGAIN).await;
                     }
                     known = next;
                 }
                 _ => return,
             }
+        }
+    }
+
+    /// What to tell a caller that [`Broker::outlived`] has ended.
+    #[must_use]
+    pub fn end_of(&self, caller: &Caller) -> BrokerError {
+        if caller.known().good_until <= self.now() { BrokerError::TokenExpired } else { BrokerError::TokenRevoked }
+    }
+
+    /// Returns when the time of what is known is over, by the gateway's clock, which may be set meanwhile.
+    async fn run_out(&self, known: &Known) {
+        loop {
+            let now = self.now();
+            if known.good_until <= now {
+                return;
+            }
+            tokio::time::sleep(known.good_until.since(now).clamp(LOOK_AGAIN, CLOCK_MAY_JUMP)).await;
         }
     }
 
@@ -272,6 +305,7 @@ impl Broker {
             account_id: token.account,
             scopes,
             connection: connection_key,
+            connection_id: connection.id,
             lent,
             good_until: token.expires.min(agent.approval_expires),
             hash,
@@ -290,7 +324,12 @@ impl Broker {
         }
     }
 
-    /// How often everything at the provider was ended.
+    /// Whether a connection is none of those that ended with everything else at the provider.
+    pub(crate) async fn is_current(&self, connection: &Connection, provider: &Provider) -> Result<bool, BrokerError> {
+        Ok(connection.era >= self.era(&provider.id).await?)
+    }
+
+    /// The provider's era: grows each time that everything there is ended.
     pub(crate) async fn era(&self, provider: &ProviderId) -> Result<u64, BrokerError> {
         let switch = self.vault.get::<ProviderSwitch>(&ProviderSwitch::key(provider)).await?;
         Ok(switch.map(|switch| switch.body.era).unwrap_or_default())
@@ -310,3 +349,5 @@ const MOST_TOKENS: usize = 100_000;
 const MOST_RECORDS: usize = 7 * MOST_TOKENS;
 const GRACE: Duration = Duration::from_millis(800);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the clock is looked at while a stream is open.
+const CLOCK_MAY_JUMP: Duration = Duration::from_secs(30);

@@ -18,8 +18,10 @@ use url::Url;
 
 use super::*;
 
+mod keeping;
 mod keys;
 mod refreshing;
+mod revoking;
 mod sign_in;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -150,6 +152,7 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
         journal: None,
         instance: "one".to_owned(),
+        boot: "boot".to_owned(),
         steps: Arc::new(Unwatched),
         tasks: Handle::current(),
     }

@@ -1,6 +1,5 @@
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,8 +43,8 @@ fn serve(config: Config, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let helpers = [
         runtime.spawn(parts.broker.clone().tell_providers()),
         runtime.spawn(parts.broker.clone().keep_refreshes()),
-        runtime.spawn(parts.broker.clone().clear_providers()),
         runtime.spawn(parts.broker.clone().keep_alive()),
+        runtime.spawn(parts.broker.clone().clear_providers()),
         runtime.spawn(parts.broker.clone().keep_keys()),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
@@ -55,7 +54,8 @@ fn serve(config: Config, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
     server.join();
     admin::leave(&data);
-    if runtime.block_on(async { tokio::time::timeout(SETTLE, parts.broker.settled()).await }).is_err() {
+    let patience = parts.broker.longest_exchange();
+    if runtime.block_on(async { tokio::time::timeout(patience, parts.broker.settled()).await }).is_err() {
         tracing::error!("stopped before every refresh was stored");
     }
     runtime.block_on(parts.broker.leave_keys());
@@ -71,6 +71,3 @@ pub(crate) async fn stop_signal() -> std::io::Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted,
     }
 }
-
-/// Longer than a provider is given to answer.
-const SETTLE: Duration = Duration::from_secs(35);

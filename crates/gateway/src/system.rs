@@ -28,3 +28,8 @@ impl Entropy for SystemEntropy {
         }
     }
 }
+
+/// Names the run of the machine; empty where the system does not tell.
+pub(crate) fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
+}

@@ -101,6 +101,7 @@ pub(crate) async fn parts(
         },
         journal: open_journal(&config.store.journal, &instance),
         instance,
+        boot: crate::system::boot(),
         steps: crate::failpoints::steps(&SystemEnvironment),
         tasks: Handle::current(),
     });

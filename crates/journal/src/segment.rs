@@ -47,10 +47,6 @@ impl Segment {
         &self.path
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.end == 0
-    }
-
     /// Whether an entry of `content` bytes fits behind `waiting` bytes that are still to be written.
     pub(crate) fn fits(&self, waiting: usize, content: usize) -> bool {
         !self.failed && (waiting + HEAD + content) as u64 <= self.size - self.end

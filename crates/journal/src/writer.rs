@@ -35,6 +35,8 @@ pub(crate) struct Writer {
 struct Pending {
     path: PathBuf,
     unsettled: usize,
+    /// When the first entry was written, as far as this process knows.
+    first: Option<Instant>,
     /// When the last entry was written, as far as this process knows.
     last: Instant,
 }
@@ -54,7 +56,7 @@ impl Writer {
                 std::fs::remove_file(&path)?;
                 continue;
             }
-            files.insert(number, Pending { path, unsettled: read.len(), last: Instant::now() });
+            files.insert(number, Pending { path, unsettled: read.len(), first: None, last: Instant::now() });
             entries.extend(read.into_iter().map(|bytes| Entry { bytes, place: Place { segment: number } }));
         }
         let active = Segment::make(next, folder.place(next), settings.segment)?;
@@ -88,14 +90,16 @@ impl Writer {
     fn take(&mut self, job: Job, group: &mut Vec<Append>) {
         match job {
             Job::Append { bytes, safety, answer } => group.push((bytes, safety, answer)),
-            Job::Settled(place) => {
-                if let Some(file) = self.files.get_mut(&place.segment) {
-                    file.unsettled = file.unsettled.saturating_sub(1);
-                }
-            }
+            Job::Settled(place) => self.settle(&place),
             Job::Entries(answer) => {
                 let _ = answer.send(self.entries());
             }
+        }
+    }
+
+    fn settle(&mut self, place: &Place) {
+        if let Some(file) = self.files.get_mut(&place.segment) {
+            file.unsettled = file.unsettled.saturating_sub(1);
         }
     }
 
@@ -135,14 +139,17 @@ impl Writer {
         if let (Ok(()), Some(file)) = (&written, self.files.get_mut(&self.active.number())) {
             file.unsettled += waiting.len();
             file.last = Instant::now();
+            file.first = file.first.or(Some(file.last));
         }
         for (_, answer) in waiting.drain(..) {
             let outcome = match &written {
                 Ok(()) => Ok(Place { segment: self.active.number() }),
                 Err(error) => Err(JournalError::Io(io::Error::new(error.kind(), error.to_string()))),
             };
-            // Where nobody waits any more, the entry stays unsettled, and is found at the next start.
-            let _ = answer.send(outcome);
+            if let Err(Ok(place)) = answer.send(outcome) {
+                // Nobody waits any more, so nobody would ever settle it: it stays as long as all others do.
+                self.settle(&place);
+            }
         }
         buffer.clear();
     }
@@ -174,17 +181,17 @@ impl Writer {
 
     fn note_active(&mut self) {
         let path = self.active.path().to_owned();
-        self.files.insert(self.active.number(), Pending { path, unsettled: 0, last: Instant::now() });
+        self.files.insert(self.active.number(), Pending { path, unsettled: 0, first: None, last: Instant::now() });
     }
 
-    /// Deletes what is settled and old. An active segment that has become so makes room for a fresh one first.
+    /// Deletes what is settled and old. An active segment makes room for a fresh one in time, so that no entry stays for long behind it.
     fn tidy(&mut self) {
         if self.spare.is_none() {
             self.make_spare();
         }
         let active = self.active.number();
-        if !self.active.is_empty()
-            && self.files.get(&active).is_some_and(|file| self.is_over(file))
+        let turns = |file: &Pending| file.first.is_some_and(|first| first.elapsed() >= self.settings.keep / 2);
+        if self.files.get(&active).is_some_and(turns)
             && let Err(error) = self.turn()
         {
             tracing::warn!(error = %error, "the journal keeps an old segment");

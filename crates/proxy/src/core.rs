@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use audit::{Audit, Event};
-use broker::{Broker, BrokerError, Caller};
+use broker::{Broker, Caller};
 use http::request::Parts;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
@@ -103,12 +103,14 @@ impl Core {
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.plane.audit.reserve()?;
         let lent = broker.lend(&caller).await?;
+        // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
+        let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
         let call = Call { pool, upstream, permit: &permit, query, headers: &parts.headers };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let (answered, lent) = tokio::select! {
             biased;
-            () = broker.outlived(&caller, permit.scope()) => return Err(BrokerError::TokenRevoked.into()),
+            () = broker.outlived(&caller, permit.scope()) => return Err(broker.end_of(&caller).into()),
             exchanged = call.exchange(&broker, &caller, body, lent) => exchanged?,
         };
         access.answered(answered.response.status());

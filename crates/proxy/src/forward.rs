@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use broker::{Broker, BrokerError, Caller, Lent};
+use broker::{Broker, Caller, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -46,13 +46,13 @@ impl Call<'_> {
         if self.verdict(&mut answered).await? != Verdict::Refused {
             return Ok((answered, vec![lent]));
         }
-        // Also where the request cannot be repeated: the agent's next one is served.
-        let renewed = broker.renew(caller, &lent).await;
-        let body = sent.copy().filter(|_| repeat == Repeat::Perhaps);
-        if body.is_none() && !matches!(renewed, Err(BrokerError::ReconnectRequired { .. })) {
+        let Some(body) = sent.copy().filter(|_| repeat == Repeat::Perhaps) else {
+            // It gains nothing from a renewal, and waits for none: the agent's next one is served.
+            broker.renew_behind(caller, &lent).await?;
             return Ok((answered, vec![lent]));
-        }
-        let Some((renewed, body)) = renewed?.zip(body) else { return Ok((answered, vec![lent])) };
+        };
+        let Some(renewed) = broker.renew(caller, &lent).await? else { return Ok((answered, vec![lent])) };
+        broker.still_may(caller, self.permit.scope()).await?;
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
             connection.give_back();
         }

@@ -83,15 +83,23 @@ impl Rig {
         if self.afterwards == Afterwards::StartsAgain {
             self.gateways[0].start_again(&[]);
         }
-        let (fate, took, last) = self.fate(person, died.at, before + rotations + presented.len());
+        let soon = died.wall + self.no_recovery_before();
+        let (fate, took, last) = self.fate(person, died.at, (before + rotations, soon));
+        // What the journal of a gateway that was given up brings back is refused once more, and then that is the end.
+        if self.afterwards == Afterwards::StaysDown && fate == Fate::ReconnectRequired {
+            drop(self.call(0, person).try_send(A_CALL));
+        }
         let after = self.upstream.helpdesk.presentations(0).len();
         let looped = fate == Fate::ReconnectRequired && {
             let again = (0..2).any(|_| self.call(0, person).try_send(A_CALL).is_none_or(|answer| !is_over(&answer)));
             again || !self.upstream.helpdesk.presentations(after).is_empty()
         };
+        // What it had sent may have reached the provider after its death: then the recovery was the second presentation.
+        let sent = self.upstream.helpdesk.presentations(before + rotations);
+        let late = fate == Fate::ReconnectRequired && sent.first().is_some_and(|one| renewed(one) && one.at < soon);
         Some(Crash {
             kill,
-            rotated: rotation.is_some(),
+            rotated: rotation.is_some() || late,
             // A journal is worth nothing to the others before its gateway is back.
             journaled: journaled && self.afterwards == Afterwards::StartsAgain,
             since_rotation: rotation.map(|one| died.wall.saturating_sub(one.at)),
@@ -101,6 +109,15 @@ impl Rig {
             looped,
             last,
         })
+    }
+
+    /// No gateway takes up what another left within this time of its death: on Redis it gives it a moment to come back, and on the
+    /// embedded store a process has to start first.
+    fn no_recovery_before(&self) -> Duration {
+        match self.shelf {
+            Shelf::Embedded => Duration::from_millis(20),
+            Shelf::Redis => Duration::from_secs(1),
+        }
     }
 
     fn die(&mut self, person: &Person, kill: Kill, seen: usize) -> Option<Death> {
@@ -136,7 +153,7 @@ impl Rig {
     }
 
     /// Calls until it shows what became of the grant; on Redis by way of the other gateway, while the dead one comes back.
-    fn fate(&mut self, person: &Person, died: Instant, seen: usize) -> (Fate, Duration, String) {
+    fn fate(&mut self, person: &Person, died: Instant, (seen, soon): (usize, Duration)) -> (Fate, Duration, String) {
         if self.shelf == Shelf::Embedded {
             self.gateways[0].await_ready();
         }
@@ -148,8 +165,9 @@ impl Rig {
                 if is_over(&answer) {
                     break Fate::ReconnectRequired;
                 }
-                // The tokens at hand may still work: what counts is that the refresh token does.
-                if answer.status == 200 && self.upstream.helpdesk.presentations(seen).iter().any(renewed) {
+                // The tokens at hand may still work: what counts is that the refresh token does, for somebody who lives.
+                let latest = self.upstream.helpdesk.presentations(seen).pop();
+                if answer.status == 200 && latest.is_some_and(|one| renewed(&one) && one.at >= soon) {
                     break Fate::Recovered;
                 }
             }

@@ -94,8 +94,8 @@ impl Rig {
     pub fn start_apart(provider: Provider, settings: &str) -> (Self, FaultProxy) {
         let redis = RedisServer::start();
         let proxy = FaultProxy::start(redis.port());
-        let url = format!("redis://127.0.0.1:{}", proxy.port());
-        (Self::build(provider, settings, &[], Some(redis), Some(&url), |text| text), proxy)
+        let store = format!("url = \"redis://127.0.0.1:{}\"", proxy.port());
+        (Self::build(provider, settings, &[], Some(redis), Some(&store), |text| text), proxy)
     }
 
     /// One gateway on the embedded store, which reaches the provider's token endpoint by way of a proxy with faults.
@@ -136,7 +136,7 @@ impl Rig {
         let launch = |port, store| {
             Gateway::launch(&Launch { store, port, public_url: &public_url, gateway: "", rest: &rest, environment })
         };
-        let mut gateways = vec![launch(upstream.gateway_port(), first.map_or(store, Store::RedisAt))];
+        let mut gateways = vec![launch(upstream.gateway_port(), first.map_or(store, Store::Written))];
         if redis.is_some() {
             gateways.push(launch(free_port(), store));
         }

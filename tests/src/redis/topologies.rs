@@ -83,8 +83,13 @@ impl RedisCluster {
     /// Starts them; every slot has an owner when this returns.
     #[must_use]
     pub fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-        let nodes: Vec<RedisServer> = (0..3).map(|_| RedisServer::start_with(&options)).collect();
+        // Ten thousand above the other port, as it is by default, somebody may have been given a port by chance.
+        let node = |_| {
+            let bus = crate::free_port().to_string();
+            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", &bus];
+            RedisServer::start_with(&options)
+        };
+        let nodes: Vec<RedisServer> = (0..3).map(node).collect();
         let made = Command::new("redis-cli")
             .args(["--cluster", "create"])
             .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)))

@@ -53,8 +53,8 @@ impl Broker {
         let Some(held) = self.vault.get::<ProviderSwitch>(lease.key()).await? else { return Ok(()) };
         let (era, clearance) = (held.body.era, held.body.clearance);
         let users = self.vault.store().scan(&User::all()).await?;
-        if clearance.is_some_and(|clearance| clearance.survey.is_none()) {
-            if let Some(before) = era.checked_sub(1) {
+        if let Some(Clearance { survey: None, before, .. }) = clearance {
+            if let Some(before) = before.or(era.checked_sub(1)) {
                 self.forget_run(&Run::of_era(provider, before)).await?;
             }
             let survey = self.survey(lease, provider, era, &users).await?;

@@ -61,6 +61,10 @@ impl Broker {
         self.note_missing(ledger.missing(&ring).first().copied());
         self.forget_unmarked(&ledger).await?;
         let current = ring.current();
+        if !ledger.marks.contains_key(&current) {
+            // A failover of the store took it, or somebody gave the key up while this gateway stood still.
+            self.mark_keys(&ring, &[current]).await?;
+        }
         let own_leaves = ledger.open_marks().any(|(id, mark)| id == current && mark.leaving.is_some());
         let left: Vec<(KeyId, Mark)> = ledger
             .open_marks()

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use store::{Key, Kind};
 
 use super::{Kept, KeptHash, Tokens};
+use crate::vault::Fingerprint;
 
 /// A consent under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub(crate) struct Session {
     /// The connection that this is to make work again, where a person began it by themselves.
     #[serde(default)]
     pub(crate) renews: Option<Renews>,
+    /// The provider's era when the person was first sent there.
+    #[serde(default)]
+    pub(crate) era: Option<u64>,
 }
 
 /// A connection that is to work again.
@@ -113,6 +117,9 @@ pub(crate) struct Arrived {
     /// The provider's era when the tokens were asked for.
     #[serde(default)]
     pub(crate) era: u64,
+    /// The provider that issued the tokens, by its fingerprint; empty in records of earlier versions.
+    #[serde(default)]
+    pub(crate) mark: Fingerprint,
 }
 
 /// What a person consented to, with which account.

@@ -22,6 +22,8 @@ pub(super) struct Refreshing<'a> {
     lease: Lease,
     /// When the lease was taken, or extended.
     leased: Instant,
+    /// Whether an attempt of this process may stand in the record: others would take it for a crash.
+    stands: bool,
 }
 
 /// A refresh token that was presented, and what came of it.
@@ -50,22 +52,20 @@ impl Broker {
         let mut changes = self.vault.store().watch();
         let deadline = Instant::now() + lease_time(provider);
         loop {
-            let holder = Opaque::generate("", self.entropy.as_ref());
-            let leased = Instant::now();
-            match self.vault.store().acquire(key, holder.expose(), lease_time(provider)).await {
-                Ok(Some(lease)) => {
-                    let mut refreshing = Refreshing { key, provider, lease, leased };
-                    let outcome = self.refresh_leased(&mut refreshing, need).await;
-                    if let Err(error) = self.vault.store().release(&refreshing.lease).await {
-                        tracing::debug!(error = %error, "the lease ends by itself");
+            match self.leased(key, provider).await? {
+                Some(refreshing) if place.is_none() => {
+                    // Its turn at the provider was given away while another replica was at it.
+                    place = health.free_place();
+                    if place.is_none() {
+                        self.unlease(refreshing).await;
+                        place = health.place().await;
+                        continue;
                     }
-                    drop(place);
-                    self.steps.reached(Step::Woken);
-                    return outcome;
+                    return self.refresh_as_holder(refreshing, need).await;
                 }
+                Some(refreshing) => return self.refresh_as_holder(refreshing, need).await,
                 // Another replica is at it, in a place of its own.
-                Ok(None) => place = None,
-                Err(error) => return Err(unavailable(&error.into())),
+                None => place = None,
             }
             changed(&mut changes, key).await;
             let held = self.current(key, provider).await?;
@@ -81,10 +81,54 @@ impl Broker {
         }
     }
 
+    /// The record's lease: the one that was kept since the last attempt, or a new one.
+    async fn leased<'a>(&self, key: &'a Key, provider: &'a Provider) -> Result<Option<Refreshing<'a>>, RefreshFailure> {
+        let leased = Instant::now();
+        let store = self.vault.store();
+        let refreshing = |lease| Refreshing { key, provider, lease, leased, stands: false };
+        if let Some(lease) = self.kept.take_lease(key)
+            && store.renew(&lease, lease_time(provider)).await.map_err(|error| unavailable(&error.into()))?
+        {
+            return Ok(Some(refreshing(lease)));
+        }
+        let holder = Opaque::generate("", self.entropy.as_ref());
+        let lease = store.acquire(key, holder.expose(), lease_time(provider)).await;
+        Ok(lease.map_err(|error| unavailable(&error.into()))?.map(refreshing))
+    }
+
+    async fn refresh_as_holder(&self, mut refreshing: Refreshing<'_>, need: Need) -> Result<(), RefreshFailure> {
+        let outcome = self.refresh_leased(&mut refreshing, need).await;
+        self.unlease(refreshing).await;
+        self.steps.reached(Step::Woken);
+        outcome
+    }
+
+    /// Gives the lease back, unless somebody would then take for a crash what this process knows about.
+    async fn unlease(&self, refreshing: Refreshing<'_>) {
+        if refreshing.stands || !self.kept.unsettled_of(refreshing.key).is_empty() {
+            return self.kept.keep_lease(refreshing.lease);
+        }
+        if let Err(error) = self.vault.store().release(&refreshing.lease).await {
+            tracing::debug!(error = %error, "the lease ends by itself");
+        }
+    }
+
     async fn refresh_leased(&self, refreshing: &mut Refreshing<'_>, need: Need) -> Result<(), RefreshFailure> {
         for _ in 0..ROUNDS {
+            if let Some(until) = self.kept.held_until() {
+                tokio::time::sleep_until(until).await;
+            }
+            if self.kept.is_closed() {
+                return Err(RefreshFailure::Unavailable { reason: "shutting_down", retry_after: SHORTLY });
+            }
             self.put_back(refreshing.key).await?;
             let held = self.current(refreshing.key, refreshing.provider).await?;
+            match self.is_current(&held.body, refreshing.provider).await {
+                Ok(true) => {}
+                // It ended with everything else at the provider, which gets no token of it any more.
+                Ok(false) => return Err(RefreshFailure::ReconnectRequired),
+                Err(error) => return Err(unavailable(&error)),
+            }
             if let Some(failure) = ended(&held.body, self.now()) {
                 return Err(failure);
             }
@@ -94,7 +138,7 @@ impl Broker {
             let Some(token) = held.body.tokens.refresh() else {
                 return self.lost(refreshing, held, "no_refresh_token").await;
             };
-            let presentation = match self.presentation(&held.body).await {
+            let presentation = match self.presentation(&held.body).await? {
                 Some(presentation) if presentation <= PRESENTATIONS || held.body.rotation == Rotation::Kept => {
                     presentation
                 }
@@ -103,8 +147,9 @@ impl Broker {
                 Some(_) => return self.lost(refreshing, held, "refresh_interrupted").await,
             };
             let health = self.healths.of(&refreshing.provider.id).ok_or(RefreshFailure::ReconnectRequired)?;
-            health.admit()?;
-            let asked = self.ask(refreshing, held, &token, presentation).await.inspect_err(|_| health.not_asked())?;
+            let admission = health.admit()?;
+            let asked = self.ask(refreshing, held, &token, presentation).await;
+            let asked = asked.inspect_err(|_| health.not_asked(admission))?;
             if let Some(outcome) = self.conclude(refreshing, asked).await {
                 return outcome;
             }
@@ -113,19 +158,27 @@ impl Broker {
     }
 
     /// The how-manieth presentation of its refresh token the next one is; `None` where the record has to be looked at again.
-    async fn presentation(&self, connection: &Connection) -> Option<u32> {
-        let Some(attempt) = &connection.attempt else { return Some(1) };
+    async fn presentation(&self, connection: &Connection) -> Result<Option<u32>, RefreshFailure> {
+        let Some(attempt) = &connection.attempt else { return Ok(Some(1)) };
         // This process knows what became of its own: nothing that would count.
-        if attempt.holder == self.instance || self.kept.was_not_made(&attempt.id, attempt.journal.as_deref()) {
-            return Some(attempt.presentation);
+        if attempt.holder == self.instance || self.kept.was_not_made(attempt, &self.boot) {
+            return Ok(Some(attempt.presentation));
         }
         let journal = attempt.journal.as_deref();
-        if journal.is_some() && !self.kept.covers(journal) && self.strangers.first_sight(&attempt.id) {
+        if journal.is_some() && !self.kept.covers(journal) {
             // The process that died may have the answer on its disk, and may be starting again.
-            tokio::time::sleep(COMES_BACK).await;
-            return None;
+            let seen = self.strangers.seen_for(&attempt.id);
+            let soon = self.now().plus(MEANWHILE);
+            if connection.tokens.expires.is_none_or(|expires| soon < expires) && seen < COMES_BACK_LATER {
+                // Nobody needs it before: what is at hand works.
+                return Err(RefreshFailure::Unavailable { reason: "refresh_interrupted", retry_after: SHORTLY });
+            }
+            if seen < COMES_BACK {
+                tokio::time::sleep(COMES_BACK.saturating_sub(seen)).await;
+                return Ok(None);
+            }
         }
-        Some(attempt.presentation.saturating_add(1))
+        Ok(Some(attempt.presentation.saturating_add(1)))
     }
 
     /// Writes the intent and presents the token; once more where the exchange broke off.
@@ -136,39 +189,56 @@ impl Broker {
         token: &RefreshToken,
         presentation: u32,
     ) -> Result<Asked, RefreshFailure> {
-        let (held, attempt) = self.intend(refreshing, held, presentation).await?;
-        let answer = self.present(refreshing, &attempt, token).await?;
+        let (held, attempt, answer) = self.ask_once(refreshing, held, token, presentation).await?;
         let broke_off =
             matches!(&answer, Err(OAuthError::Transport(error)) if error.kind() == TransportErrorKind::Other);
         if !broke_off || presentation > 1 {
             return Ok(Asked { held, attempt, answer });
         }
         // The provider may have replaced the token, and may answer it again for a moment.
-        let (held, attempt) = self.intend(refreshing, held, presentation + 1).await?;
-        let answer = self.present(refreshing, &attempt, token).await?;
+        let (held, attempt, answer) = self.ask_once(refreshing, held, token, presentation + 1).await?;
         Ok(Asked { held, attempt, answer })
+    }
+
+    async fn ask_once(
+        &self,
+        refreshing: &mut Refreshing<'_>,
+        held: Held<Connection>,
+        token: &RefreshToken,
+        presentation: u32,
+    ) -> Result<(Held<Connection>, Attempt, Result<TokenSet, OAuthError>), RefreshFailure> {
+        let journal = self.kept.journal.as_ref().filter(|journal| journal.works());
+        let name = journal.map(|journal| journal.name().to_owned());
+        let (mut held, mut attempt) = self.intend(refreshing, held, presentation, name).await?;
+        let note = Note::Presenting { attempt: attempt.id.clone() };
+        let place = self.kept.write(&self.vault, refreshing.key, &note).await;
+        if place.is_none() && attempt.journal.is_some() {
+            // Nobody may take the missing note for a proof that nothing was presented.
+            (held, attempt) = self.intend(refreshing, held, presentation, None).await?;
+        }
+        let answer = self.present(refreshing, token).await;
+        self.kept.settled(place);
+        Ok((held, attempt, answer?))
     }
 
     /// R1: proves that the store takes writes before the provider is asked, and tells a later crash from a quiet time.
     async fn intend(
         &self,
-        refreshing: &Refreshing<'_>,
+        refreshing: &mut Refreshing<'_>,
         held: Held<Connection>,
         presentation: u32,
+        journal: Option<String>,
     ) -> Result<(Held<Connection>, Attempt), RefreshFailure> {
         let attempt = Attempt {
             id: Opaque::generate("", self.entropy.as_ref()).expose().to_owned(),
             started: self.now(),
             holder: self.instance.clone(),
-            journal: self
-                .kept
-                .journal
-                .as_ref()
-                .filter(|journal| journal.works())
-                .map(|journal| journal.name().to_owned()),
+            journal,
+            boot: self.boot.clone(),
             presentation,
         };
         let body = Connection { attempt: Some(attempt.clone()), ..held.body };
+        refreshing.stands = true;
         let held = self.write_leased(refreshing, held.version, body, Listing::List).await?;
         self.steps.reached(Step::Intended);
         Ok((held, attempt))
@@ -178,18 +248,11 @@ impl Broker {
     async fn present(
         &self,
         refreshing: &mut Refreshing<'_>,
-        attempt: &Attempt,
         token: &RefreshToken,
     ) -> Result<Result<TokenSet, OAuthError>, RefreshFailure> {
-        if let Some(until) = self.kept.held_until() {
-            tokio::time::sleep_until(until).await;
-        }
-        let note = Note::Presenting { attempt: attempt.id.clone() };
-        let place = self.kept.write(&self.vault, refreshing.key, &note).await;
         self.steps.reached(Step::Connecting);
         // A process that was stopped for long must not present what another has presented meanwhile.
         if refreshing.leased.elapsed() > SLACK && !self.extended(refreshing).await {
-            self.kept.settled(place);
             return Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY });
         }
         let provider = refreshing.provider;
@@ -206,18 +269,19 @@ impl Broker {
             }
         };
         self.steps.reached(Step::Answered);
-        self.kept.settled(place);
         Ok(answer)
     }
 
     /// Sorts what came. `None`: the record has moved on, and is to be looked at again.
-    async fn conclude(&self, refreshing: &Refreshing<'_>, asked: Asked) -> Option<Result<(), RefreshFailure>> {
+    async fn conclude(&self, refreshing: &mut Refreshing<'_>, asked: Asked) -> Option<Result<(), RefreshFailure>> {
         let Asked { held, attempt, answer } = asked;
         match answer {
             Ok(tokens) => {
                 self.provider_answered(refreshing.provider);
                 let issued = issued(refreshing.provider, &held.body, attempt, &tokens, self.now());
-                Some(self.store_issued(refreshing.key, refreshing.provider, issued).await)
+                let stored = self.store_issued(refreshing.key, refreshing.provider, issued).await;
+                refreshing.stands = matches!(stored, Err(RefreshFailure::Store));
+                Some(stored)
             }
             Err(error) if error.is_invalid_grant() => {
                 self.provider_answered(refreshing.provider);
@@ -233,6 +297,7 @@ impl Broker {
         let place = self.kept.write(&self.vault, key, &Note::Issued(Box::new(issued.clone()))).await;
         let window_us = u64::try_from(answered.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::debug!(provider_id = %provider.id, journaled = place.is_some(), window_us, "a refresh was journaled");
+        self.kept.keep(key, issued.clone(), place);
         self.steps.reached(Step::Journaled);
         let deadline = Instant::now() + STORING;
         let mut pause = Duration::from_millis(20);
@@ -241,7 +306,7 @@ impl Broker {
             match self.settle(key, &issued).await {
                 Ok(settled) => {
                     self.steps.reached(Step::Stored);
-                    self.kept.settled(place);
+                    self.kept.taken(key, &issued.attempt);
                     if settled == Settled::Stored {
                         self.note_refresh(self.event("token_refreshed"), key, provider);
                     }
@@ -249,7 +314,6 @@ impl Broker {
                 }
                 Err(error) if Instant::now() + pause >= deadline => {
                     tracing::error!(provider_id = %provider.id, error = %error, "a renewed token waits for the store");
-                    self.kept.keep(key, issued, place);
                     return Err(RefreshFailure::Store);
                 }
                 Err(error) => {
@@ -264,7 +328,7 @@ impl Broker {
     /// Writes the next version of a connection as the holder of its lease.
     pub(super) async fn write_leased(
         &self,
-        refreshing: &Refreshing<'_>,
+        refreshing: &mut Refreshing<'_>,
         read: store::Version,
         body: Connection,
         listing: Listing,
@@ -273,12 +337,30 @@ impl Broker {
         let bytes = self.vault.seal(key, read.next(), &mark, &body).map_err(|error| unavailable(&error))?;
         let lease = refreshing.lease.clone();
         let swap = Write::SwapFenced { lease, expected: read, bytes, life: Life::Forever };
-        let written = self.vault.store().batch(vec![swap, listing.write(key)]).await;
+        // On the list before it stands; off it only when it does not: others may stand there by then.
+        let writes = if listing == Listing::List { vec![swap, listing.write(key)] } else { vec![swap] };
+        let written = self.vault.store().batch(writes).await;
         match written.map(|written| written.first().copied()) {
-            Ok(Some(Written::Done)) => Ok(Held { body, version: read.next() }),
+            Ok(Some(Written::Done)) => {
+                refreshing.stands = listing == Listing::List;
+                if listing == Listing::Unlist {
+                    self.unlist(key).await;
+                }
+                Ok(Held { body, version: read.next() })
+            }
             // Another holder took over; what it wrote counts.
-            Ok(_) => Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY }),
+            Ok(_) => {
+                refreshing.stands = false;
+                Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY })
+            }
             Err(error) => Err(unavailable(&error.into())),
+        }
+    }
+
+    /// A hint that is left behind is found by whoever looks through them.
+    pub(super) async fn unlist(&self, key: &Key) {
+        if let Err(error) = self.vault.write(Listing::Unlist.write(key)).await {
+            tracing::debug!(error = %error, "a settled attempt is still on the list");
         }
     }
 
@@ -340,6 +422,7 @@ fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &T
     Issued {
         attempt: attempt.id,
         connection: before.id.clone(),
+        presented: before.tokens.refresh_hash(),
         rank: before.rank.refreshed(),
         mark: provider.fingerprint(),
         tokens: renewed,
@@ -365,7 +448,7 @@ async fn changed(changes: &mut broadcast::Receiver<Invalidation>, key: &Key) {
 }
 
 /// Longer than two exchanges with the provider may take, with room for storing what comes of them.
-fn lease_time(provider: &Provider) -> Duration {
+pub(crate) fn lease_time(provider: &Provider) -> Duration {
     2 * provider.timeout + STORING + SLACK
 }
 
@@ -376,6 +459,10 @@ const ROUNDS: usize = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// A supervisor starts a process that died within this time, and providers that tolerate a second presentation do so for longer.
 const COMES_BACK: Duration = Duration::from_secs(3);
+/// So long it may take where nobody waits for it; still within what providers that tolerate it do.
+const COMES_BACK_LATER: Duration = Duration::from_secs(10);
+/// An access token that lives for longer than this is not waited with.
+const MEANWHILE: Duration = Duration::from_secs(5);
 /// How long the store may take, all in all, before others go on with what came.
 const STORING: Duration = Duration::from_secs(4);
 /// What may pass between taking a lease and presenting the token.

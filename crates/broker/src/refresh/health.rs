@@ -50,6 +50,14 @@ pub struct ProviderHealth {
     pub alarm: Option<Alarm>,
 }
 
+/// As what a refresh was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Usual,
+    /// To see whether a provider works again that was left alone.
+    Trial,
+}
+
 impl Healths {
     /// For these providers, each with how many refreshes it takes at once.
     pub(crate) fn new(providers: impl Iterator<Item = (ProviderId, usize)>) -> Self {
@@ -73,15 +81,20 @@ impl Healths {
 }
 
 impl Health {
+    /// One of the places at the provider, where one is free.
+    pub(crate) fn free_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
     /// Waits for one of the places at the provider.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.permits.clone().acquire_owned().await.ok()
     }
 
     /// Whether the provider may be asked now. While it is left alone only one tries it, when the pause is over.
-    pub(crate) fn admit(&self) -> Result<(), RefreshFailure> {
+    pub(crate) fn admit(&self) -> Result<Admission, RefreshFailure> {
         let mut state = self.state();
-        let Some(until) = state.open_until else { return Ok(()) };
+        let Some(until) = state.open_until else { return Ok(Admission::Usual) };
         let now = Instant::now();
         let tried = state.trial.is_some_and(|since| now.duration_since(since) < TRIAL);
         if now < until || tried {
@@ -89,12 +102,21 @@ impl Health {
             return Err(RefreshFailure::Unavailable { reason: "provider_paused", retry_after });
         }
         state.trial = Some(now);
-        Ok(())
+        Ok(Admission::Trial)
     }
 
     /// Whoever was admitted did not come to asking it.
-    pub(crate) fn not_asked(&self) {
-        self.state().trial = None;
+    pub(crate) fn not_asked(&self, admission: Admission) {
+        if admission == Admission::Trial {
+            self.state().trial = None;
+        }
+    }
+
+    /// It answered, if not as it was asked: it is there.
+    pub(crate) fn answered(&self) {
+        let mut state = self.state();
+        let alarm = state.alarm.take();
+        *state = State { alarm, ..State::default() };
     }
 
     /// It answered as it should. Returns the alarm that is over with it.
@@ -161,17 +183,21 @@ mod tests {
         let pause = Duration::from_secs(8);
         for number in [1, 2, 1, 2, 1, 2, 1] {
             crm.failed(&key(number), pause);
-            assert_eq!(crm.admit(), Ok(()), "two connections are not everybody");
+            assert!(crm.admit().is_ok(), "two connections are not everybody");
         }
         crm.failed(&key(3), pause);
         let closed = RefreshFailure::Unavailable { reason: "provider_paused", retry_after: pause };
         assert_eq!(crm.admit(), Err(closed));
         assert!(healths.view().first().is_some_and(|view| view.paused));
         tokio::time::advance(pause).await;
-        assert_eq!(crm.admit(), Ok(()), "one tries");
+        assert!(crm.admit().is_ok(), "one tries");
         assert!(crm.admit().is_err(), "and no other");
+        crm.not_asked(Admission::Usual);
+        assert!(crm.admit().is_err(), "whoever was let through before does not count");
+        crm.not_asked(Admission::Trial);
+        assert_eq!(crm.admit(), Ok(Admission::Trial), "the next tries");
         assert_eq!(crm.succeeded(), None);
-        assert_eq!([crm.admit(), crm.admit()], [Ok(()), Ok(())]);
+        assert_eq!([crm.admit(), crm.admit()], [Ok(Admission::Usual), Ok(Admission::Usual)]);
     }
 
     #[test]
@@ -181,7 +207,7 @@ mod tests {
         let now = Timestamp::from_secs(1_790_000_000);
         assert!(crm.alarmed(now, "invalid_client"));
         assert!(!crm.alarmed(now, "invalid_client"));
-        assert_eq!(crm.admit(), Ok(()), "no grant is kept from trying");
+        assert!(crm.admit().is_ok(), "no grant is kept from trying");
         let alarm = Alarm { since: now, reason: "invalid_client" };
         assert_eq!(healths.view().first().and_then(|view| view.alarm.clone()), Some(alarm.clone()));
         assert_eq!(crm.succeeded(), Some(alarm));

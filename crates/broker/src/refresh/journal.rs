@@ -5,12 +5,12 @@ use std::time::Duration;
 use journal::{Entry, Journal, Place};
 use protocol::{ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::Key;
+use store::{Key, Lease};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::BrokerError;
-use crate::records::{Rank, Rotation, Tokens};
+use crate::records::{Attempt, KeptHash, Rank, Rotation, Tokens};
 use crate::vault::{Fingerprint, Vault};
 
 /// The journal as it was opened: with what earlier processes wrote.
@@ -49,6 +49,8 @@ pub(crate) struct Issued {
     pub(crate) attempt: String,
     /// The connection's own id: one that was ended and made anew is another.
     pub(crate) connection: String,
+    /// The refresh token that was presented.
+    pub(crate) presented: KeptHash,
     pub(crate) rank: Rank,
     /// The provider's fingerprint at that time.
     pub(crate) mark: Fingerprint,
@@ -63,7 +65,8 @@ pub(crate) struct Issued {
 pub(crate) struct Kept {
     pub(crate) journal: Option<Journal>,
     state: Mutex<State>,
-    pub(crate) woken: Notify,
+    /// The store may have lost what it had acknowledged.
+    pub(crate) upheaval: Notify,
 }
 
 #[derive(Default)]
@@ -72,17 +75,21 @@ struct State {
     found: Vec<Entry>,
     /// Attempts of earlier processes in which a token was presented.
     presented: HashSet<String>,
-    /// What the store would not take so far.
-    unsettled: HashMap<Key, Vec<(Issued, Option<Place>)>>,
+    /// What the store has still to take, by the attempt that brought it.
+    unsettled: HashMap<Key, HashMap<String, (Issued, Vec<Place>)>>,
+    /// Leases that are kept since an attempt of this process stands, or what came of one is not stored.
+    leases: HashMap<Key, Lease>,
     /// No token is presented before this moment: other gateways put back what a failover took.
     hold: Option<Instant>,
+    /// Nothing begins any more.
+    closed: bool,
 }
 
 impl Kept {
     pub(crate) fn new(parts: Option<JournalParts>) -> Self {
         let (journal, found) = parts.map(|parts| (parts.journal, parts.entries)).unzip();
         let state = State { found: found.unwrap_or_default(), ..State::default() };
-        Self { journal, state: Mutex::new(state), woken: Notify::new() }
+        Self { journal, state: Mutex::new(state), upheaval: Notify::new() }
     }
 
     pub(crate) fn health(&self) -> JournalHealth {
@@ -106,29 +113,69 @@ impl Kept {
         self.journal.as_ref().zip(journal).is_some_and(|(own, name)| own.covers(name))
     }
 
-    /// Whether the attempt, of a process that is gone, never came to presenting a token: its journal would know.
-    pub(crate) fn was_not_made(&self, attempt: &str, journal: Option<&str>) -> bool {
-        self.covers(journal) && !self.state().presented.contains(attempt)
+    /// Whether the attempt, of a process that is gone, never came to presenting a token: its journal would know. A machine that was
+    /// started anew may have lost the note.
+    pub(crate) fn was_not_made(&self, attempt: &Attempt, boot: &str) -> bool {
+        let remembers = !boot.is_empty() && attempt.boot == boot;
+        remembers && self.covers(attempt.journal.as_deref()) && !self.state().presented.contains(&attempt.id)
     }
 
-    /// Keeps what the store would not take, until it does.
+    /// Keeps what the store has still to take, until it does. What is kept already is kept once.
     pub(crate) fn keep(&self, key: &Key, issued: Issued, place: Option<Place>) {
-        self.keep_quietly(key, issued, place);
-        self.woken.notify_one();
+        let mut state = self.state();
+        let kept = state.unsettled.entry(key.clone()).or_default();
+        let (_, places) = kept.entry(issued.attempt.clone()).or_insert_with(|| (issued, Vec::new()));
+        places.extend(place);
     }
 
-    /// As `keep`, for what was offered to the store a moment ago.
-    pub(crate) fn keep_quietly(&self, key: &Key, issued: Issued, place: Option<Place>) {
-        self.state().unsettled.entry(key.clone()).or_default().push((issued, place));
+    /// What the store has still to take for one connection, oldest first. It stays here until it was settled.
+    pub(crate) fn unsettled_of(&self, key: &Key) -> Vec<Issued> {
+        let state = self.state();
+        let kept = state.unsettled.get(key).into_iter().flat_map(HashMap::values);
+        let mut kept: Vec<Issued> = kept.map(|(issued, _)| issued.clone()).collect();
+        kept.sort_by_key(|issued| issued.rank);
+        kept
     }
 
-    /// What waits for the store, for one connection; whoever takes it puts back what is still not settled.
-    pub(crate) fn take_unsettled(&self, key: &Key) -> Vec<(Issued, Option<Place>)> {
-        self.state().unsettled.remove(key).unwrap_or_default()
+    /// The store has it.
+    pub(crate) fn taken(&self, key: &Key, attempt: &str) {
+        let mut state = self.state();
+        let Some(kept) = state.unsettled.get_mut(key) else { return };
+        let places = kept.remove(attempt).map(|(_, places)| places).unwrap_or_default();
+        if kept.is_empty() {
+            state.unsettled.remove(key);
+        }
+        drop(state);
+        for place in places {
+            self.settled(Some(place));
+        }
     }
 
     pub(crate) fn unsettled(&self) -> Vec<Key> {
         self.state().unsettled.keys().cloned().collect()
+    }
+
+    pub(crate) fn keep_lease(&self, lease: Lease) {
+        self.state().leases.insert(lease.key().clone(), lease);
+    }
+
+    /// The lease that was kept for a connection; whoever takes it keeps it again or gives it back.
+    pub(crate) fn take_lease(&self, key: &Key) -> Option<Lease> {
+        self.state().leases.remove(key)
+    }
+
+    /// The leases that are kept for what is still unsettled, to be extended.
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        let state = self.state();
+        state.leases.values().filter(|lease| state.unsettled.contains_key(lease.key())).cloned().collect()
+    }
+
+    pub(crate) fn close(&self) {
+        self.state().closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed
     }
 
     pub(crate) fn settled(&self, place: Option<Place>) {
@@ -167,6 +214,7 @@ impl Kept {
                 None
             }
             Err(_) => {
+                journal.hangs();
                 tracing::error!("the journal hangs: a crash now would cost a grant");
                 None
             }

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use audit::Event;
 use oauth::{ErrorCode, OAuthError};
 use protocol::{AccountId, UserId};
 use store::Key;
+use tokio::time::Instant;
 
 use super::RefreshFailure;
 use super::attempt::{Listing, Refreshing};
@@ -13,18 +14,18 @@ use crate::records::{Attempt, Connection, ConnectionState};
 use crate::vault::Held;
 use crate::{Broker, Provider};
 
-/// Attempts of other gateways that were seen to stand without a holder.
+/// Attempts of other gateways that were seen to stand without a holder, and since when.
 #[derive(Default)]
-pub(crate) struct Strangers(Mutex<HashSet<String>>);
+pub(crate) struct Strangers(Mutex<HashMap<String, Instant>>);
 
 impl Strangers {
-    /// Whether the attempt is seen for the first time.
-    pub(super) fn first_sight(&self, attempt: &str) -> bool {
+    /// For how long the attempt has been seen; nothing the first time.
+    pub(super) fn seen_for(&self, attempt: &str) -> Duration {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MOST_STRANGERS {
             seen.clear();
         }
-        seen.insert(attempt.to_owned())
+        seen.entry(attempt.to_owned()).or_insert_with(Instant::now).elapsed()
     }
 }
 
@@ -33,7 +34,7 @@ impl Broker {
     /// other answer to it is left to try. `None`: the record is to be looked at again.
     pub(super) async fn refused(
         &self,
-        refreshing: &Refreshing<'_>,
+        refreshing: &mut Refreshing<'_>,
         held: &Held<Connection>,
         attempt: &Attempt,
         reason: &'static str,
@@ -55,7 +56,7 @@ impl Broker {
     /// Only its owner can renew the connection.
     pub(super) async fn lost(
         &self,
-        refreshing: &Refreshing<'_>,
+        refreshing: &mut Refreshing<'_>,
         held: Held<Connection>,
         reason: &'static str,
     ) -> Result<(), RefreshFailure> {
@@ -70,7 +71,7 @@ impl Broker {
     /// Anything but the end of the grant: the tokens at hand are as good as before, and the next attempt comes after a while.
     pub(super) async fn failed(
         &self,
-        refreshing: &Refreshing<'_>,
+        refreshing: &mut Refreshing<'_>,
         held: Held<Connection>,
         attempt: &Attempt,
         error: &OAuthError,
@@ -97,7 +98,7 @@ impl Broker {
         let Some(health) = self.healths.of(&provider.id) else { return };
         match error {
             // What it says of one request says nothing of others.
-            OAuthError::Refused { .. } => health.not_asked(),
+            OAuthError::Refused { .. } => health.answered(),
             OAuthError::Retry { .. } | OAuthError::Transport(_) | OAuthError::Nonsense(_) => {
                 health.failed(refreshing.key, pause);
             }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use protocol::ProviderId;
 use store::{Invalidation, Key};
 use tokio::sync::broadcast::error::RecvError;
@@ -12,91 +13,100 @@ use crate::{Broker, BrokerError};
 
 impl Broker {
     /// Puts what earlier processes left in the journal where it belongs. To be awaited before anything is served; what the store does not
-    /// take in that time is offered to it later, and until then nobody presents the token that it replaces.
+    /// take in a few seconds is offered to it later, and until then nobody here presents the token that it replaces.
     pub async fn resume(&self) {
         let entries = self.kept.take_found();
         if entries.is_empty() {
             return;
         }
         let found = entries.len();
-        let stored = self.replay(entries).await;
-        tracing::info!(found, stored, "the journal was looked through");
+        for attempt in self.take_in(entries) {
+            self.kept.note_presented(attempt);
+        }
+        let settled = tokio::time::timeout(LONGEST, self.settle_all()).await.is_ok();
+        tracing::info!(found, settled, "the journal was looked through");
     }
 
     /// Goes on with what crashes and failovers interrupt, as long as the gateway runs: attempts whose process is gone, tokens that the
     /// store did not take, writes that it lost.
     pub async fn keep_refreshes(self) {
+        tokio::join!(self.listen(), self.tend());
+    }
+
+    async fn listen(&self) {
         let mut changes = self.vault.store().watch();
+        loop {
+            match changes.recv().await {
+                Ok(Invalidation::Key(_)) => {}
+                // A failover, or a restart: the store may have lost what it had acknowledged. Or nobody can tell.
+                Ok(Invalidation::All) | Err(RecvError::Lagged(_)) => self.kept.upheaval.notify_one(),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn tend(&self) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = look.tick() => self.recover().await,
-                () = self.kept.woken.notified() => tokio::time::sleep(SOON).await,
-                change = changes.recv() => match change {
-                    // A failover, or a restart: the store may have lost what it had acknowledged.
-                    Ok(Invalidation::All) => self.put_everything_back().await,
-                    Ok(Invalidation::Key(_)) | Err(RecvError::Lagged(_)) => continue,
-                    Err(RecvError::Closed) => tokio::time::sleep(LOOK_EVERY).await,
-                },
+                () = self.kept.upheaval.notified() => self.put_everything_back().await,
             }
-            for key in self.kept.unsettled() {
-                if let Err(error) = self.settle_kept(&key).await {
-                    tracing::debug!(error = %error, "renewed tokens wait for the store");
-                    // It fails for the others as well.
-                    break;
-                }
+            self.settle_all().await;
+            for lease in self.kept.leases() {
+                let _ = self.vault.store().renew(&lease, KEPT_LEASE).await;
+            }
+        }
+    }
+
+    /// Offers the store what it has still to take.
+    pub(crate) async fn settle_all(&self) {
+        let settling = self.kept.unsettled().into_iter().map(|key| async move {
+            let settled = self.settle_kept(&key).await;
+            if settled.is_ok()
+                && let Some(lease) = self.kept.take_lease(&key)
+                && let Err(error) = self.vault.store().release(&lease).await
+            {
+                tracing::debug!(error = %error, "the lease ends by itself");
+            }
+            settled
+        });
+        let mut settling = futures_util::stream::iter(settling).buffer_unordered(AT_ONCE);
+        while let Some(settled) = settling.next().await {
+            if let Err(error) = settled {
+                tracing::debug!(error = %error, "renewed tokens wait for the store");
+                // It fails for the others as well.
+                return;
             }
         }
     }
 
     /// Settles what this process keeps for a connection; what fails is kept on.
     pub(super) async fn settle_kept(&self, key: &Key) -> Result<(), BrokerError> {
-        let mut kept = self.kept.take_unsettled(key);
         // A pair that came of another's is of no use before it.
-        kept.sort_by_key(|(issued, _)| issued.rank);
-        let mut failure = None;
-        for (issued, place) in kept {
-            if failure.is_none() {
-                match self.settle_found(key, &issued).await {
-                    Ok(_) => {
-                        self.kept.settled(place);
-                        continue;
-                    }
-                    Err(error) => failure = Some(error),
-                }
-            }
-            self.kept.keep_quietly(key, issued, place);
+        for issued in self.kept.unsettled_of(key) {
+            self.settle_found(key, &issued).await?;
+            self.kept.taken(key, &issued.attempt);
         }
-        failure.map_or(Ok(()), Err)
+        Ok(())
     }
 
-    async fn replay(&self, entries: Vec<journal::Entry>) -> usize {
-        let mut pairs: Vec<(Key, Issued, journal::Place)> = Vec::new();
+    /// Keeps the pairs of these entries until they are settled; returns the attempts that presented a token.
+    fn take_in(&self, entries: Vec<journal::Entry>) -> Vec<String> {
+        let mut presented = Vec::new();
         for entry in entries {
             match self.vault.open_note(&entry.bytes) {
                 Ok((_, Note::Presenting { attempt })) => {
-                    self.kept.note_presented(attempt);
+                    presented.push(attempt);
                     self.kept.settled(Some(entry.place));
                 }
-                Ok((key, Note::Issued(issued))) => pairs.push((key, *issued, entry.place)),
+                Ok((key, Note::Issued(issued))) => self.kept.keep(&key, *issued, Some(entry.place)),
                 // Never dropped: with the right key it opens at a later start.
                 Err(error) => tracing::error!(error = %error, "an entry of the journal does not open, and stays there"),
             }
         }
-        pairs.sort_by_key(|(_, issued, _)| issued.rank);
-        let mut stored = 0;
-        for (key, issued, place) in pairs {
-            let settling = tokio::time::timeout(LONGEST, self.settle_found(&key, &issued)).await;
-            match settling {
-                Ok(Ok(settled)) => {
-                    stored += usize::from(settled == Settled::Stored);
-                    self.kept.settled(Some(place));
-                }
-                Ok(Err(_)) | Err(_) => self.kept.keep(&key, issued, Some(place)),
-            }
-        }
-        stored
+        presented
     }
 
     async fn settle_found(&self, key: &Key, issued: &Issued) -> Result<Settled, BrokerError> {
@@ -114,8 +124,9 @@ impl Broker {
         let Some(journal) = &self.kept.journal else { return };
         match journal.entries().await {
             Ok(entries) => {
-                let stored = self.replay(entries).await;
-                tracing::info!(stored, "the store was away: the journal was looked through");
+                let found = entries.len();
+                self.take_in(entries);
+                tracing::debug!(found, "the store was away: the journal is looked through");
             }
             Err(error) => tracing::error!(error = %error, "the journal cannot be read"),
         }
@@ -140,13 +151,15 @@ impl Broker {
             Some(_) | None => None,
         };
         let Some(attempt) = standing else {
-            return self.vault.write(super::attempt::Listing::Unlist.write(&key)).await.map(drop);
+            self.unlist(&key).await;
+            return Ok(());
         };
         let provider = key.parts().get(1).and_then(|provider| ProviderId::parse(provider).ok());
         let Some(provider) = provider.filter(|provider| self.provider(provider).is_ok()) else { return Ok(()) };
         // Of another gateway that runs, or of this one: let it come to its end.
         let covered = attempt.holder != self.instance && self.kept.covers(attempt.journal.as_deref());
-        if !covered && self.now().since(attempt.started) < FRESH {
+        let now = self.now();
+        if !covered && attempt.started <= now && now.since(attempt.started) < FRESH {
             return Ok(());
         }
         let broker = self.clone();
@@ -161,9 +174,12 @@ impl Broker {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-const SOON: Duration = Duration::from_millis(500);
-/// How long one entry of the journal may keep the start waiting.
-const LONGEST: Duration = Duration::from_secs(3);
+/// How long the journal may keep the start waiting.
+const LONGEST: Duration = Duration::from_secs(5);
+/// How many connections are settled at once.
+const AT_ONCE: usize = 16;
+/// Extended with every look.
+const KEPT_LEASE: Duration = Duration::from_secs(60);
 /// Enough for every gateway to put back what a failover took.
 const HOLD: Duration = Duration::from_secs(2);
 /// An attempt that is younger than this is likely under way.

@@ -4,10 +4,9 @@ use std::time::Duration;
 use protocol::ProviderId;
 use store::{Key, Life, Version, Write, Written};
 
-use super::attempt::Listing;
 use super::journal::Issued;
 use crate::keep_alive::learned_end;
-use crate::records::{Connection, ConnectionState};
+use crate::records::{Connection, ConnectionState, Rotation};
 use crate::vault::{Fingerprint, Held};
 use crate::{Broker, BrokerError};
 
@@ -36,19 +35,11 @@ impl Broker {
                 tracing::warn!(key = %key.kind().as_str(), "tokens of an earlier connection are dropped");
                 return Ok(Settled::Superseded);
             }
-            if held.body.issued_to.as_ref() == Some(&issued.attempt) {
-                // Perhaps written and never acknowledged.
-                self.barrier(key).await?;
-                return Ok(Settled::Superseded);
-            }
-            let body = match held.body.rank.cmp(&issued.rank) {
-                Ordering::Greater => return Ok(Settled::Superseded),
-                // Two answers to one refresh token: one of them may be void.
-                Ordering::Equal => Connection { alternate: Some(issued.tokens.clone()), ..held.body },
-                Ordering::Less => renewed(held.body, issued),
-            };
-            if self.replace(key, held.version, &mark, &body).await? == Written::Done {
-                return Ok(Settled::Stored);
+            let Some((body, settled)) = settled(held.body, issued) else { return Ok(Settled::Superseded) };
+            let (body, hint) = self.with_hint(key, body);
+            if self.replace(key, held.version, &mark, &body, hint).await? == Written::Done {
+                self.unlist(key).await;
+                return Ok(settled);
             }
         }
         Err(BrokerError::Contention)
@@ -74,11 +65,11 @@ impl Broker {
         read: Version,
         mark: &Fingerprint,
         body: &Connection,
+        hint: Option<Write>,
     ) -> Result<Written, BrokerError> {
         let bytes = self.vault.seal(key, read.next(), mark, body)?;
         let swap = Write::Swap { key: key.clone(), expected: read, bytes, life: Life::Forever };
-        let mut writes = vec![swap, Listing::Unlist.write(key)];
-        writes.extend(self.keep_alive_hint(key, body));
+        let writes = std::iter::once(swap).chain(hint).collect();
         let written = self.vault.store().batch(writes).await?;
         written.first().copied().ok_or(BrokerError::Contention)
     }
@@ -87,13 +78,32 @@ impl Broker {
         let Some(provider) = key.parts().get(1).and_then(|provider| ProviderId::parse(provider).ok()) else {
             return Ok(());
         };
-        self.vault.write(Listing::Unlist.write(key)).await?;
-        self.queue_revocation(&provider, &issued.tokens).await
+        self.unlist(key).await;
+        self.queue_revocation(&provider, &issued.mark, &issued.tokens).await
     }
+}
 
-    /// Everything that was written before is as durable as this write, which leaves nothing behind: stores keep the order.
-    async fn barrier(&self, key: &Key) -> Result<(), BrokerError> {
-        self.vault.write(Listing::Unlist.write(key)).await.map(drop)
+/// What the record becomes; `None` where it is newer.
+fn settled(held: Connection, issued: &Issued) -> Option<(Connection, Settled)> {
+    if held.issued_to.as_ref() == Some(&issued.attempt) {
+        // Perhaps written and never acknowledged as durable: written once more.
+        return Some((held, Settled::Superseded));
+    }
+    match held.rank.cmp(&issued.rank) {
+        Ordering::Less => Some((renewed(held, issued), Settled::Stored)),
+        // Two answers to one refresh token: one of them may be void.
+        Ordering::Equal => {
+            let known = held.tokens.is_same(&issued.tokens);
+            let kept = held.alternate.as_ref().is_some_and(|alternate| alternate.is_same(&issued.tokens));
+            let body = Connection { alternate: Some(issued.tokens.clone()), ..held };
+            (!known && !kept).then_some((body, Settled::Stored))
+        }
+        // A consent that brought no refresh token goes on with the one of before, which has just been replaced.
+        Ordering::Greater if issued.rotation == Rotation::Replaced && held.tokens.has_refresh(&issued.presented) => {
+            let tokens = held.tokens.clone().with_refresh_of(&issued.tokens);
+            Some((Connection { tokens, ..held }, Settled::Stored))
+        }
+        Ordering::Greater => None,
     }
 }
 

@@ -290,6 +290,7 @@ async fn what_was_issued_is_settled_once_and_never_goes_back() {
     let issued = |attempt: &str, rank: Rank, access: &str| Issued {
         attempt: attempt.to_owned(),
         connection: before.id.clone(),
+        presented: crate::records::KeptHash::of(secret::SecretHash::of("rt-1")),
         rank,
         mark: mark.clone(),
         tokens: Tokens::new(&oauth::TokenSet {

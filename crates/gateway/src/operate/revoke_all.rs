@@ -64,8 +64,11 @@ fn carried_out(config: &Path, what: &AllOf) -> Result<Value, String> {
     let whose = what.user.as_ref().map(|user| format!("?user_id={}", segment(user))).unwrap_or_default();
     let further = format!("{path}/revoked{whose}");
     let deadline = Instant::now() + what.wait;
+    let mut pause = LOOK_AGAIN;
     while !is_over(&report) && Instant::now() < deadline {
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(pause);
+        // Each look counts all that is queued.
+        pause = (pause * 2).min(LONGEST_PAUSE);
         // A report that cannot be followed stays as it was: what had to be done at once is done.
         if let (Ok(Value::Object(news)), Value::Object(report)) =
             (door.ask(&Method::GET, &further, None, PATIENCE), &mut report)
@@ -96,7 +99,8 @@ pub(super) fn text(report: &Value) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{words}");
     };
-    if !report.get("cleared").and_then(Value::as_bool).unwrap_or_default() {
+    let cleared = report.get("cleared").and_then(Value::as_bool).unwrap_or_default();
+    if !cleared {
         line("still being counted and deleted; nothing of it is forwarded any more".to_owned());
     }
     if report.get("revocable").and_then(Value::as_bool).unwrap_or_default() {
@@ -109,7 +113,9 @@ pub(super) fn text(report: &Value) -> String {
         line(format!("{provider} has no revoke_endpoint in the configuration: it was told nothing"));
     }
     let Some(alive) = report.get("may_live_on").filter(|alive| !alive.is_null()) else {
-        line("no token of these connections is known to be alive there".to_owned());
+        if cleared {
+            line("no token of these connections is known to be alive there".to_owned());
+        }
         return text;
     };
     line(format!(
@@ -131,3 +137,4 @@ pub(super) fn text(report: &Value) -> String {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);

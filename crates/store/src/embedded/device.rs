@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -38,10 +38,26 @@ impl FileDevice {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = options.map_err(|error| failed(&error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { file, scratch: path.with_extension("probe") }),
+            Ok(()) => Ok(Self::locked(file, path)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Open(in_use(path))),
             Err(TryLockError::Error(error)) => Err(failed(&error)),
         }
+    }
+
+    /// Makes `path`, for its owner alone, and locks it; an error of the kind `AlreadyExists` where anything has the name, a link as well.
+    pub(super) fn make(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        file.try_lock()?;
+        Ok(Self::locked(file, path))
+    }
+
+    /// Makes it somebody else's, user and group.
+    pub(super) fn give_to(&self, (user, group): (u32, u32)) -> io::Result<()> {
+        fchown(&self.file, Some(user), Some(group))
+    }
+
+    fn locked(file: File, path: &Path) -> Self {
+        Self { file, scratch: path.with_extension("probe") }
     }
 }
 

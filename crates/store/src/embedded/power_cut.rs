@@ -12,7 +12,7 @@ use super::device::Device;
 use super::{EmbeddedStore, Pauses};
 use crate::{Key, Kind, Life, Store, StoreError, Version, Write, Written};
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Numbers that follow from a seed (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
@@ -286,9 +286,9 @@ async fn lives(seed: u64) -> Seen {
         let disk = Disk::with(image, Random(random.next()), weakness, 1 + random.below(1000));
         let opened = EmbeddedStore::on(disk.clone(), clock.clone(), QUICK);
         if let Ok(store) = opened {
-            let seen = live(&store, &disk, &mut writers, &mut random).await;
-            total.refused += seen.refused;
-            total.healed += seen.healed;
+            let one = live(&store, &disk, &mut writers, &mut random).await;
+            total.refused += one.refused;
+            total.healed += one.healed;
             disk.state().left = 0;
         }
         clock.advance(Duration::from_secs(10));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(super) struct Cluster {
     prefix: String,
     map: RwLock<Map>,
     trouble: Arc<Notify>,
+    /// Counts how often slots were seen to have other owners: with a failover a shard may have lost what it acknowledged.
+    upheavals: AtomicU64,
 }
 
 #[derive(Default)]
@@ -39,7 +42,15 @@ struct Told {
 
 impl Cluster {
     pub(super) fn new(dial: Arc<Dial>, seeds: Vec<RedisAddress>, safety: Safety, prefix: String) -> Arc<Self> {
-        Arc::new(Self { dial, seeds, safety, prefix, map: RwLock::default(), trouble: Arc::default() })
+        Arc::new(Self {
+            dial,
+            seeds,
+            safety,
+            prefix,
+            map: RwLock::default(),
+            trouble: Arc::default(),
+            upheavals: AtomicU64::new(0),
+        })
     }
 
     pub(super) fn node(&self, slot: Slot) -> Option<Arc<Node>> {
@@ -75,6 +86,7 @@ impl Cluster {
     pub(super) fn moved(self: &Arc<Self>, slot: Slot, address: &RedisAddress) -> Arc<Node> {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         map.owners.insert(0, (slot.number()..=slot.number(), address.clone()));
+        self.upheavals.fetch_add(1, Ordering::Relaxed);
         self.trouble.notify_one();
         self.node_in(&mut map, address)
     }
@@ -89,6 +101,11 @@ impl Cluster {
         }
         map.nodes.insert(address.clone(), node.clone());
         node
+    }
+
+    /// How often slots were seen to have other owners than before.
+    pub(super) fn upheavals(&self) -> u64 {
+        self.upheavals.load(Ordering::Relaxed)
     }
 
     /// Asks every node that is known. Whoever knows of the latest change is believed.
@@ -113,6 +130,9 @@ impl Cluster {
             self.node_in(&mut map, owner);
         }
         map.nodes.retain(|address, _| told.owners.iter().any(|(_, owner)| owner == address));
+        if !map.owners.is_empty() && !same(&map.owners, &told.owners) {
+            self.upheavals.fetch_add(1, Ordering::Relaxed);
+        }
         map.owners = told.owners;
         Ok(())
     }
@@ -128,6 +148,11 @@ impl Cluster {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// Whether each slot range has the same owner, in whichever order they stand.
+fn same(one: &[(RangeInclusive<u16>, RedisAddress)], other: &[(RangeInclusive<u16>, RedisAddress)]) -> bool {
+    one.len() == other.len() && one.iter().all(|owned| other.contains(owned))
 }
 
 /// While the node is one of the cluster's, and has slots: a write to one of them, which its replicas confirm.

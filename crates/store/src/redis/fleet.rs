@@ -98,6 +98,14 @@ impl Fleet {
         self.follower.is_some()
     }
 
+    /// Grows when part of a cluster has another primary. Elsewhere the subscription breaks with such a change.
+    pub(super) fn upheavals(&self) -> u64 {
+        match &self.servers {
+            Servers::One(_) => 0,
+            Servers::Cluster(cluster) => cluster.upheavals(),
+        }
+    }
+
     pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
         match &self.servers {
             Servers::One(node) => vec![node.clone()],

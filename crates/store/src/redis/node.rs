@@ -28,6 +28,8 @@ pub(super) struct Node {
     beats: Link,
     safety: Safety,
     proven: watch::Sender<Option<Proof>>,
+    /// Heartbeats in a row that nobody confirmed.
+    unconfirmed: AtomicUsize,
     dial: Arc<Dial>,
 }
 
@@ -78,6 +80,7 @@ impl Node {
             next: AtomicUsize::new(0),
             safety,
             proven: watch::Sender::new(None),
+            unconfirmed: AtomicUsize::new(0),
             place,
             dial,
         })
@@ -132,10 +135,12 @@ impl Node {
     pub(super) async fn beat(&self, command: Cmd) -> Result<Arc<str>, Failure> {
         // Nobody minds losing a heartbeat: the disk is not waited for.
         let sent = Instant::now();
+        self.unconfirmed.fetch_add(1, Ordering::Relaxed);
         let answers = self.confirmed(&self.beats, vec![command], BEAT_WAIT, RedisDisk::AsConfigured).await?;
         for answer in answers.each {
             answer?;
         }
+        self.unconfirmed.store(0, Ordering::Relaxed);
         self.proven.send_replace(Some(Proof { run: answers.run.clone(), sent }));
         Ok(answers.run)
     }
@@ -202,10 +207,9 @@ impl Node {
         Ok(answers)
     }
 
-    /// Whether no replica has confirmed for so long that asking is of no use.
+    /// Whether replicas have not confirmed for so long that waiting for them is of no use. One that is under way does not count.
     fn is_forsaken(&self) -> bool {
-        self.safety.replicas > 0
-            && self.proven.borrow().as_ref().is_some_and(|proof| proof.sent.elapsed() > LONGEST_WAIT)
+        self.safety.replicas > 0 && self.unconfirmed.load(Ordering::Relaxed) > LOST_BEATS + 1
     }
 
     async fn prove(&self, run: &Arc<str>) -> Result<(), Failure> {
@@ -233,6 +237,7 @@ pub(super) fn expect<T: FromRedisValue>(node: &Node, answer: redis::Value) -> Re
 
 const FORSAKEN: Failure = Failure::Unusable("too few replicas confirm that this server still is the primary");
 const WRITERS: usize = 3;
+const LOST_BEATS: usize = 3;
 const LONGEST_WAIT: Duration = Duration::from_millis(1500);
 const BEAT_WAIT: Duration = Duration::from_millis(350);
 const PROOF_PATIENCE: Duration = Duration::from_millis(700);

@@ -219,9 +219,14 @@ impl Ear {
 async fn beat_for_ever(ear: Arc<Ear>, fleet: Arc<Fleet>, commands: Arc<Commands>) {
     let mut ticks = tokio::time::interval(BEAT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut upheavals = fleet.upheavals();
     loop {
         ticks.tick().await;
         ear.forget_if_stale();
+        if fleet.upheavals() != upheavals {
+            upheavals = fleet.upheavals();
+            ear.watchers.forget();
+        }
         let number = ear.next_beat();
         let command = commands.beat(&ear.member, FRESH, &format!("beat {} {number}", ear.member));
         // One that takes longer is not waited for: the next may do better.

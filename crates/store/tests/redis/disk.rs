@@ -31,7 +31,7 @@ impl Newer {
                 let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 let (Ok(back), Ok(answers)) = (client.try_clone(), upstream.try_clone()) else { continue };
                 std::thread::spawn(move || {
-                    carry(answers, back, |bytes| replaced(bytes, VERSION, b"redis_version:7.2.99\r\n").0)
+                    carry(answers, back, |bytes| replaced(bytes, VERSION, b"redis_version:7.2.99\r\n").0);
                 });
                 let (slow, waited) = (its_slow.clone(), its_waited.clone());
                 std::thread::spawn(move || {

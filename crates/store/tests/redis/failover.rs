@@ -187,6 +187,33 @@ async fn a_cluster_loses_a_primary_and_nothing_that_was_acknowledged() {
     assert_eq!(load.lost(&store).await, 0, "acknowledged writes are lost");
 }
 
+/// Each primary of a cluster is proven by its own replicas.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_of_a_cluster_that_no_replica_confirms_is_not_believed() {
+    let cluster = RedisCluster::start(1);
+    let store = RedisStore::connect(cluster.redis(), waiting()).await.expect("connects");
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"].map(key);
+    for key in &names {
+        let new = Write::Insert { key: key.clone(), bytes: b"x".to_vec(), life: Life::Forever };
+        assert_eq!(store.batch(vec![new]).await.expect("acknowledged"), [Written::Done]);
+    }
+    let [lonely, ..] = &names;
+    let replica = cluster.replica_of(cluster.keyslot(lonely.as_str()));
+    replica.signal("-STOP");
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert!(store.get(lonely).await.is_err(), "nobody confirms what it says");
+    let mut believed = 0;
+    for key in &names {
+        believed += usize::from(store.get(key).await.is_ok());
+    }
+    assert!(believed > 0, "the other primaries are believed");
+    replica.signal("-CONT");
+    let begun = Instant::now();
+    while store.get(lonely).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(2), "its replica follows again");
+    }
+}
+
 /// Slots move to another node while they are in use: redirections are followed, and everybody goes on hearing of changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_move_under_load() {

@@ -3,7 +3,7 @@ use std::process::Command;
 use store::{RedisLogin, RedisServers, RedisTopology};
 
 use super::sentinel::until;
-use super::{Client, RedisServer};
+use super::{Client, RedisServer, free_port};
 
 /// Three primaries with all the slots, and replicas of each.
 pub(crate) struct RedisCluster {
@@ -14,8 +14,12 @@ pub(crate) struct RedisCluster {
 impl RedisCluster {
     /// `replicas` for each primary.
     pub(crate) fn start(replicas: usize) -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--repl-diskless-sync-delay", "0"];
-        let nodes: Vec<RedisServer> = (0..3 * (1 + replicas)).map(|_| RedisServer::start(&options)).collect();
+        let node = |_| {
+            let bus = free_port().to_string();
+            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port", &bus];
+            RedisServer::start(&[options.as_slice(), &["--repl-diskless-sync-delay", "0"]].concat())
+        };
+        let nodes: Vec<RedisServer> = (0..3 * (1 + replicas)).map(node).collect();
         let places = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port()));
         let made = Command::new("redis-cli")
             .args(["--cluster", "create"])
@@ -70,6 +74,12 @@ impl RedisCluster {
             }
         }
         found.expect("every slot has an owner")
+    }
+
+    pub(crate) fn replica_of(&self, slot: u16) -> &RedisServer {
+        let owner = format!("master_port:{}", self.owner(slot));
+        let follows = |node: &&RedisServer| node.client().command(&["INFO", "replication"]).contains(&owner);
+        self.nodes.iter().find(follows).expect("it has one")
     }
 
     pub(crate) fn kill_owner(&mut self, slot: u16) {

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A real redis-server on loopback.
@@ -168,16 +169,22 @@ fn spawn(port: u16, options: &[String], folder: &Path) -> Child {
         .expect("redis-server must be installed: ./tests/run does it")
 }
 
-/// A port on which nothing listens. Ports of a cluster's bus are 10000 above, so those stay below 55536.
+/// A port that was free a moment ago, and that nobody is given by chance: below the range from which the system draws ports, each once in
+/// this process, and begun at another place in each.
 pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
-        if port < 55_000 {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(397).wrapping_add(number) % PORTS;
+        let port = FIRST_PORT + u16::try_from(place).expect("within the range");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
 }
+
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u32 = 20_000;
 
 impl Drop for RedisServer {
     fn drop(&mut self) {

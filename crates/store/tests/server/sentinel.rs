@@ -59,6 +59,11 @@ impl Watched {
                 told.contains("num-other-sentinels\n2") && told.contains(&format!("num-slaves\n{replicas}"))
             })
         });
+        // The one command that the gateway has to ask.
+        let rules = ["ACL", "SETUSER", "gateway", "on", ">secret", "-@all", "+sentinel|master"];
+        for sentinel in &watched.sentinels {
+            assert_eq!(Client { port: sentinel.port }.command(&rules), "OK");
+        }
         watched
     }
 
@@ -68,7 +73,11 @@ impl Watched {
             topology: RedisTopology::Sentinel {
                 sentinels: sentinels.map(|address| address.parse().expect("an address")).collect(),
                 master: "records".to_owned(),
-                login: RedisLogin::default(),
+                login: RedisLogin {
+                    user: Some("gateway".to_owned()),
+                    password: Some("secret".to_owned()),
+                    database: 0,
+                },
             },
             login: RedisLogin::default(),
             encryption: None,
