@@ -92,3 +92,7 @@ pub enum RevokedToken {
     /// The access token alone.
     Access,
 }
+
+#[cfg(test)]
+#[path = "habits_tests.rs"]
+mod tests;

@@ -107,15 +107,15 @@ impl Body {
         if *form == AnswerForm::default() {
             return Ok(body);
         }
-        body.placed(&serde_json::from_slice(text).map_err(|_| malformed)?, form)
+        Ok(body.placed(&serde_json::from_slice(text).map_err(|_| malformed)?, form))
     }
 
     /// The members where the operator says that they lie.
-    fn placed(self, answer: &Value, form: &AnswerForm) -> Result<Self, OAuthError> {
+    fn placed(self, answer: &Value, form: &AnswerForm) -> Self {
         let at = |pointer: &Pointer| pointer.find(answer).cloned().unwrap_or_default();
         let codes = form.error.iter().filter_map(|pointer| pointer.find(answer));
         let code = codes.filter(|code| !code.is_null()).max_by_key(|code| code.is_string());
-        Ok(Self {
+        Self {
             access_token: at(&form.access_token),
             refresh_token: at(&form.refresh_token),
             expires_in: at(&form.expires_in),
@@ -124,7 +124,7 @@ impl Body {
             error: code.cloned().unwrap_or_default(),
             fails: form.success.as_ref().is_some_and(|success| success.pointer.find(answer) != Some(&success.value)),
             ..self
-        })
+        }
     }
 
     /// The error's code, as the provider writes it.

@@ -12,6 +12,7 @@ use super::*;
 
 mod broken;
 mod example;
+mod habits;
 mod leaks;
 mod redis;
 mod sign_in;

@@ -263,5 +263,6 @@ const CODE: Key = Key::optional("code", Form::Text, "The provider's code; any if
 const MEANS: Key = Key::required(
     "means",
     Form::OneOf(&["reconnect", "retry", "operator"]),
+    "means = \"reconnect\"",
     "Only the person can renew it, it passes, or the gateway's own client is at fault.",
 );
