@@ -41,6 +41,7 @@ impl Place {
             .mode(0o600)
             .open(&secret)?
             .write_all(CLIENT_SECRET.as_bytes())?;
+        let data = format!("path = {:?}", self.0.join("data").display().to_string());
         let store = match redis {
             Some(url) => {
                 let key = self.0.join("sealing.key").display().to_string();
@@ -49,10 +50,10 @@ impl Place {
                 // A prefix of its own: a Redis that is used for other things stays as it is.
                 let prefix = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 format!(
-                    "url = {url:?}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"\n\n[admin]\nlisten = \"off\""
+                    "url = {url:?}\n{data}\nkeys = [{{ file = {key:?} }}]\nkey_prefix = \"{prefix}:\"\n\n[admin]\nlisten = \"off\""
                 )
             }
-            None => format!("path = {:?}", self.0.join("data").display().to_string()),
+            None => data,
         };
         let audit = self.0.join("audit.jsonl").display().to_string();
         let (gateway, helpdesk) = (ports.gateway_url(), ports.helpdesk_url());
