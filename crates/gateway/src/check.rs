@@ -14,7 +14,7 @@ pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
             for warning in warnings {
                 eprintln!("{warning}");
             }
-            print!("{}", summary(&config));
+            print!("{}{}", summary(&config), journal(&config.store.journal));
             ExitCode::SUCCESS
         }
         Err(problems) => {
@@ -47,7 +47,6 @@ fn summary(config: &Config) -> String {
     let public = config.gateway.public_url.as_str().trim_end_matches('/');
     // Writing to a string does not fail.
     let _ = writeln!(text, "gateway {public}, listening on {} ({transport}); store: {store}", config.gateway.listen);
-    text.push_str(&journal(&config.store.journal));
     text.push_str(&sign_in(config));
     for provider in &config.providers {
         let _ = writeln!(text, "\nprovider {} ({}), {}", provider.id, provider.display_name, provider.api_base);
