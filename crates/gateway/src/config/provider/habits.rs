@@ -1,7 +1,7 @@
 //! What a provider does in another way than the standards have it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use oauth::{AnswerForm, Endpoint, ErrorRule, Meaning, Pointer, RevokedToken, Settings, Success, TokenRequest};
+use oauth::{AnswerForm, ErrorRule, Meaning, Pointer, RevokedToken, Settings, Success, TokenRequest};
 use serde_json::Value;
 
 use super::oauth::pointer;
@@ -9,51 +9,8 @@ use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 use crate::config::urls::{self, PlainHttp};
 
-/// The habits of one provider, as far as they are written down.
-pub(super) struct Habits {
-    parameter_names: Vec<(String, String)>,
-    token_headers: HeaderMap,
-    token_parameters: Vec<(String, String)>,
-    refresh_endpoint: Option<Endpoint>,
-    refresh_request: Option<TokenRequest>,
-    refresh_parameters: Vec<(String, String)>,
-    revoke_request: Option<TokenRequest>,
-    revoke_token: RevokedToken,
-    answer: AnswerForm,
-    errors: Vec<ErrorRule>,
-}
-
-impl Habits {
-    pub(super) fn applied(self, settings: Settings) -> Settings {
-        let Self {
-            parameter_names,
-            token_headers,
-            token_parameters,
-            refresh_endpoint,
-            refresh_request,
-            refresh_parameters,
-            revoke_request,
-            revoke_token,
-            answer,
-            errors,
-        } = self;
-        Settings {
-            parameter_names,
-            token_headers,
-            token_parameters,
-            refresh_endpoint,
-            refresh_request,
-            refresh_parameters,
-            revoke_request,
-            revoke_token,
-            answer,
-            errors,
-            ..settings
-        }
-    }
-}
-
-pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> Habits {
+/// What the table says of the provider's habits, to be put into its settings.
+pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> impl FnOnce(Settings) -> Settings + use<> {
     let request = |key: &Key| {
         let word = table.text(key)?.value;
         Some(if word == "json" { TokenRequest::Json } else { TokenRequest::Form })
@@ -63,17 +20,27 @@ pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> Habits {
         Some("access") => RevokedToken::Access,
         _ => RevokedToken::Both,
     };
-    Habits {
-        parameter_names: parameter_names(table),
-        token_headers: token_headers(table),
-        token_parameters: parameters(table, &TOKEN_PARAMETERS),
-        refresh_endpoint: table.parsed(&REFRESH_ENDPOINT, |text| urls::endpoint(text, http)).map(|found| found.value),
-        refresh_request: request(&REFRESH_REQUEST),
-        refresh_parameters: parameters(table, &REFRESH_PARAMETERS),
-        revoke_request: request(&REVOKE_REQUEST),
+    let parameter_names = parameter_names(table);
+    let token_headers = token_headers(table);
+    let token_parameters = parameters(table, &TOKEN_PARAMETERS);
+    let refresh_endpoint = table.parsed(&REFRESH_ENDPOINT, |text| urls::endpoint(text, http)).map(|found| found.value);
+    let refresh_request = request(&REFRESH_REQUEST);
+    let refresh_parameters = parameters(table, &REFRESH_PARAMETERS);
+    let revoke_request = request(&REVOKE_REQUEST);
+    let answer = answer(&table.table(&ANSWER));
+    let errors = table.tables(&ERROR).iter().filter_map(error_rule).collect();
+    move |settings| Settings {
+        parameter_names,
+        token_headers,
+        token_parameters,
+        refresh_endpoint,
+        refresh_request,
+        refresh_parameters,
+        revoke_request,
         revoke_token,
-        answer: answer(&table.table(&ANSWER)),
-        errors: table.tables(&ERROR).iter().filter_map(error_rule).collect(),
+        answer,
+        errors,
+        ..settings
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         default_lifetime,
         ..Settings::new(authorize?, token?, client_id?.value, broker::Urls::new(public_url?).callback())
     };
-    let settings = habits.applied(settings);
+    let settings = habits(settings);
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
     Some(Read {
