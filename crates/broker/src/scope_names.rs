@@ -25,6 +25,11 @@ impl ScopeNames {
         self.0.iter().find(|(known, _)| known == scope).map(|(_, name)| name)
     }
 
+    /// Whether the word is the provider's for something that the gateway calls otherwise.
+    fn is_name(&self, word: &String) -> bool {
+        self.0.iter().any(|(_, name)| name.asks.contains(word) || name.answers.contains(word))
+    }
+
     /// The provider's words for `scopes`, each once.
     pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
         let mut words = Vec::new();
@@ -45,7 +50,8 @@ impl ScopeNames {
     pub(crate) fn granted(&self, tokens: &TokenSet, how: ScopeAnswer, asked: &ScopeSet) -> ScopeSet {
         let Some(answer) = tokens.scope.as_ref().filter(|_| how == ScopeAnswer::Read) else { return asked.clone() };
         let has = |word: &String| answer.contains(word);
-        let own = answer.iter().filter_map(|word| Scope::parse(word).ok()).filter(|scope| self.of(scope).is_none());
+        let plain = answer.iter().filter(|word| !self.is_name(word)).filter_map(|word| Scope::parse(word).ok());
+        let own = plain.filter(|scope| self.of(scope).is_none());
         let named = asked.iter().filter(|scope| self.of(scope).is_some_and(|name| name.answers.iter().all(has)));
         own.chain(named.cloned()).collect()
     }
