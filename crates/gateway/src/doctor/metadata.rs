@@ -50,31 +50,24 @@ fn unread(error: &OAuthError) -> String {
 fn endpoints(report: &mut Report, client: &Provider, metadata: &Metadata) {
     let settings = client.settings();
     let userinfo = settings.userinfo.as_ref().map(|userinfo| &userinfo.endpoint);
-    for (key, own, found) in [
+    let pairs = [
         ("authorize_endpoint", settings.authorize_endpoint.as_ref(), &metadata.authorize_endpoint),
         ("token_endpoint", settings.token_endpoint.as_ref(), &metadata.token_endpoint),
         ("userinfo_endpoint", userinfo, &metadata.userinfo_endpoint),
         ("revoke_endpoint", settings.revoke_endpoint.as_ref(), &metadata.revoke_endpoint),
-    ] {
-        match (own, found) {
-            (Some(own), Some(found)) if own != found => report.add(Finding::note(
-                key,
-                format!(
-                    "is {}, and the metadata says {}; use that one unless you know better",
-                    own.as_str(),
-                    found.as_str()
-                ),
-            )),
-            (None, Some(found)) if settings.discovery.is_none() && key == "revoke_endpoint" => {
-                report.add(Finding::note(
-                    key,
-                    format!(
-                        "is not set, and the metadata has {}; add it, so that tokens are given back",
-                        found.as_str()
-                    ),
-                ))
-            }
-            _ => {}
+    ];
+    for (key, own, found) in pairs {
+        let Some(found) = found else { continue };
+        if own.is_some_and(|own| own != found) {
+            let own = own.map(Endpoint::as_str).unwrap_or_default();
+            let says =
+                format!("is {own}, and the metadata says {}; use that one unless you know better", found.as_str());
+            report.add(Finding::note(key, says));
+        }
+        if own.is_none() && settings.discovery.is_none() && key == "revoke_endpoint" {
+            let says =
+                format!("is not set, and the metadata has {}; add it, so that tokens are given back", found.as_str());
+            report.add(Finding::note(key, says));
         }
     }
 }
