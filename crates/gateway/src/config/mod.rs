@@ -21,6 +21,7 @@ mod lifetimes;
 mod limits;
 mod log;
 mod pem;
+mod presets;
 mod provider;
 mod providers;
 mod reader;
@@ -103,12 +104,13 @@ impl Config {
         text: &str,
         environment: &dyn Environment,
     ) -> Result<(Self, Vec<Warning>), Problems> {
-        let (tree, errors) = DeTable::parse_recoverable(text);
+        let (mut tree, errors) = DeTable::parse_recoverable(text);
         let context = Context::new(text, environment);
         for error in &errors {
             // The message alone: the error's own `Display` shows the line.
             context.place(error.span().map_or(0, |span| span.start)).problem(error.message());
         }
+        presets::lay_beneath(tree.get_mut(), &context);
         // Where the syntax is broken, keys that seem to be missing may stand in the broken part.
         let config = if errors.is_empty() { read(&context.root(tree.get_ref(), KEYS)) } else { None };
         match (Problems::among(file, context.into_findings()), config) {
