@@ -12,12 +12,16 @@ mod error;
 mod fill;
 mod form;
 mod list;
+mod page;
 mod preset;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use about::{About, Sources};
 pub use error::{CatalogueError, FormError};
 pub use form::Form;
+pub use page::page;
 pub use preset::{CLIENT_ID, Preset};
 pub use value::Value;
 
