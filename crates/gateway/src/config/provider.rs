@@ -1,3 +1,6 @@
+mod answer;
+mod client;
+mod discovery;
 mod entrance;
 mod expired;
 mod habits;
@@ -6,7 +9,7 @@ mod scopes;
 
 use std::time::Duration;
 
-use broker::{NamesItself, RefreshTokenLife, ReturnPath};
+use broker::{NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -55,8 +58,14 @@ pub(crate) struct ProviderConfig {
     pub(crate) concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub(crate) refresh_tokens: RefreshTokenLife,
+    /// How long before its end an access token is renewed.
+    pub(crate) refresh_before: Duration,
+    /// What it does with refresh tokens.
+    pub(crate) rotation: TokenRotation,
     /// Which scope allows what.
     pub(crate) operations: Operations,
+    /// What it calls them.
+    pub(crate) scope_names: ScopeNames,
 }
 
 /// What a provider must fit in with.
@@ -86,6 +95,7 @@ pub(super) struct Rest {
     expired: Vec<ExpirySign>,
     oauth: oauth::Read,
     operations: Operations,
+    scope_names: ScopeNames,
 }
 
 impl Partial<'_> {
@@ -113,7 +123,10 @@ impl Partial<'_> {
             oauth_timeout: rest.oauth.timeout,
             concurrent_refreshes: rest.oauth.concurrent_refreshes,
             refresh_tokens: rest.oauth.refresh_tokens,
+            refresh_before: rest.oauth.refresh_before,
+            rotation: rest.oauth.rotation,
             operations: rest.operations,
+            scope_names: rest.scope_names,
         })
     }
 }
@@ -160,7 +173,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
-    let operations = scopes::read(table, &SCOPES);
+    let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         preset,
         display_name,
@@ -172,6 +185,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         expired,
         oauth: oauth?,
         operations,
+        scope_names,
     })
 }
 
