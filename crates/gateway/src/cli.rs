@@ -29,7 +29,10 @@ pub(crate) enum Command {
     Connections(Operation<ConnectionsCommand>),
     /// People known to a running gateway: delete.
     Users(Operation<UsersCommand>),
-    /// Providers of a running gateway: suspend, resume.
+    /// Print a JSON Schema (2020-12) of gateway.toml, for editors.
+    Schema,
+    /// Providers: which ones the gateway knows and what is to be written for them (list, show), and those of a running gateway (suspend,
+    /// resume).
     Providers(Operation<ProvidersCommand>),
     /// The store of a running gateway: back up.
     Store(Operation<StoreCommand>),
@@ -174,6 +177,13 @@ pub(crate) enum UsersCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum ProvidersCommand {
+    /// Every preset: what it is called, what it is unlike the standards in, and how far it was verified.
+    List,
+    /// What a preset sets and wants to be told, or what holds for a provider of the configuration; and what to write.
+    Show {
+        /// A preset's name, or a provider's id.
+        name: String,
+    },
     /// Forward nothing to a provider any more, until it is resumed.
     Suspend {
         /// The provider's id.

@@ -16,6 +16,7 @@ mod keygen;
 mod keys;
 mod operate;
 mod private_file;
+mod providers;
 mod serve;
 mod server;
 mod system;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation};
+use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
 
 fn main() -> ExitCode {
     tls::install_provider();
@@ -37,12 +38,13 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments.config),
         Command::Check(arguments) => check(&arguments),
         Command::Doctor(arguments) => doctor(&arguments.config.config, arguments.provider, arguments.json),
+        Command::Schema => providers::schema(),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
         Command::Connections(arguments) => connections(arguments),
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
-        Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
+        Command::Providers(arguments) => providers(arguments),
         Command::Store(arguments) => operate(arguments, operate::Wish::store),
         Command::Keys(arguments) => {
             operate::keys::run(&arguments.config.config, &arguments.command, form(arguments.json))
@@ -71,6 +73,22 @@ fn connections(arguments: Operation<ConnectionsCommand>) -> ExitCode {
             operate::revoke_all(&arguments.config.config, &what, form(arguments.json))
         }
         command => operate(Operation { command, ..arguments }, operate::Wish::connections),
+    }
+}
+
+/// What the gateway knows of providers needs none that runs.
+fn providers(arguments: Operation<ProvidersCommand>) -> ExitCode {
+    match &arguments.command {
+        ProvidersCommand::List => providers::list(form(arguments.json)),
+        ProvidersCommand::Show { name } => {
+            providers::show(&arguments.config.config, name, form(arguments.json), &config::SystemEnvironment)
+        }
+        ProvidersCommand::Suspend { provider } => {
+            operate::run(&arguments.config.config, &operate::Wish::provider(provider, "suspend"), form(arguments.json))
+        }
+        ProvidersCommand::Resume { provider } => {
+            operate::run(&arguments.config.config, &operate::Wish::provider(provider, "resume"), form(arguments.json))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod broken;
 mod example;
 mod habits;
 mod leaks;
+mod presets;
 mod redis;
 mod sign_in;
 mod tls;
