@@ -246,11 +246,8 @@ const CLIENT_ID: Key = Key::optional(
     Form::Text,
     "The client_id of [provider.oauth], so that a preset needs no table of its own.",
 );
-const CLIENT_SECRET: Key = Key::optional(
-    "client_secret",
-    Form::Secret,
-    "The client_secret of [provider.oauth], where client_id stands here.",
-);
+const CLIENT_SECRET: Key =
+    Key::optional("client_secret", Form::Secret, "The client_secret of [provider.oauth], where client_id stands here.");
 const DISPLAY_NAME: Key =
     Key::optional("display_name", Form::Text, "What people are shown; the id by default, for want of a better name.");
 const CATEGORIES: Key = Key::optional(

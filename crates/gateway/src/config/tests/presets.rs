@@ -46,7 +46,8 @@ userinfo_name = "/name"
     assert_eq!(provider.oauth.userinfo.as_ref().map(|userinfo| userinfo.name.len()), Some(1));
     let scopes = provider.operations.scopes().to_string();
     assert!(scopes.contains("gist") && scopes.contains("repo:read"), "{scopes}");
-    let scope = provider.operations.scopes().iter().find(|scope| scope.as_str() == "read:user").cloned().expect("there");
+    let scope =
+        provider.operations.scopes().iter().find(|scope| scope.as_str() == "read:user").cloned().expect("there");
     assert_eq!(provider.operations.says(&scope), Some("See who you are"));
 }
 
@@ -75,8 +76,14 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
     let github = |rest: &str| format!("preset = \"github\"\n{CLIENT}{rest}");
     let gitlab = |rest: &str| format!("preset = \"gitlab\"\n{CLIENT}{rest}");
     for (text, expected) in [
-        (format!("preset = \"githup\"\n{CLIENT}"), "gateway.toml:5:1: provider.preset: is no preset; did you mean `github`?"),
-        (format!("preset = 7\n{CLIENT}"), "gateway.toml:5:10: provider.preset: is an integer; write a string in quotes"),
+        (
+            format!("preset = \"githup\"\n{CLIENT}"),
+            "gateway.toml:5:1: provider.preset: is no preset; did you mean `github`?",
+        ),
+        (
+            format!("preset = 7\n{CLIENT}"),
+            "gateway.toml:5:10: provider.preset: is an integer; write a string in quotes",
+        ),
         (
             gitlab("values = { bse = \"x\" }"),
             "gateway.toml:8:12: provider.values.bse: is no value of the preset; did you mean `base`?",
@@ -87,7 +94,10 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
              Write it as in `values = { base = \"https://gitlab.example.com\" }`",
         ),
         (gitlab("values = { base = 1 }"), "gateway.toml:8:19: provider.values.base: must be a string in quotes"),
-        (github("values = { base = \"x\" }"), "gateway.toml:8:12: provider.values.base: is no value of the preset; the preset wants none"),
+        (
+            github("values = { base = \"x\" }"),
+            "gateway.toml:8:12: provider.values.base: is no value of the preset; the preset wants none",
+        ),
         (
             github("preset_scopes = [\"read:usr\"]"),
             "gateway.toml:8:17: provider.preset_scopes: names a scope that the preset has not; did you mean `read:user`?",
