@@ -82,7 +82,7 @@ fn looks_like_one(word: &str) -> bool {
 }
 
 const SHORTEST: usize = 8;
-/// As GitHub, GitLab, Slack, Google, Stripe, Shopify, Atlassian, Linear, Notion, DigitalOcean, Figma and Airtable have them; the last ones
+/// As GitHub, GitLab, Slack, Google, Stripe, Shopify, Atlassian, Linear, Notion, `DigitalOcean`, Figma and Airtable have them; the last ones
 /// are the gateway's own.
 const PREFIXES: &[&str] = &[
     "ghp_",
