@@ -68,7 +68,7 @@ impl Form {
 
 fn is_label(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=63).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-') && !text.starts_with("xn--")
 }
 
 fn is_host(text: &str) -> bool {
@@ -128,7 +128,7 @@ mod tests {
                 &Form::Label,
                 [
                     "", "a.b", "evil.com/", "evil.com#", "evil.com?", "a@b", "a:1", "A", "-a", "a-", "a\\b", "a\"", "a b", "a%2f",
-                    "\u{e4}", "a\n", "{x}", "_a",
+                    "\u{e4}", "a\n", "{x}", "_a", "xn--a",
                 ]
                 .as_slice(),
             ),

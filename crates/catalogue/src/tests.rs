@@ -123,6 +123,10 @@ fn urls(table: &DeTable<'_>, see: &mut impl FnMut(&str)) {
             DeValue::String(text) if key.ends_with("_endpoint") || key == "api_base" || key == "issuer" => see(text),
             DeValue::String(text) => assert!(!text.starts_with("http") || key == "asks", "{key}: {text}"),
             DeValue::Table(below) => urls(below, see),
+            DeValue::Array(hosts) if key == "hosts" || key == "endpoint_hosts" => {
+                let hosts = hosts.iter().filter_map(|host| host.get_ref().as_str());
+                hosts.for_each(|host| see(&format!("https://{host}")));
+            }
             _ => {}
         }
     }
