@@ -98,7 +98,7 @@ impl Provider {
 
     /// The provider's words for `scopes`.
     pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
-        self.scope_names.asks(scopes)
+        self.scope_names.words(scopes)
     }
 
     /// What was granted of `asked`, by the provider's answer.

@@ -31,7 +31,8 @@ impl ScopeNames {
     }
 
     /// The provider's words for `scopes`, each once.
-    pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
+    #[must_use]
+    pub fn words<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
         let mut words = Vec::new();
         for scope in scopes.iter() {
             match self.of(scope) {
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn the_provider_is_asked_in_its_own_words_once() {
         let scopes = ScopeSet::from_list("issues.read issues.write email pages plain");
-        assert_eq!(names().asks(&scopes), ["email", "repo", "plain"]);
+        assert_eq!(names().words(&scopes), ["email", "repo", "plain"]);
     }
 
     #[test]

@@ -15,7 +15,10 @@ pub(crate) enum Command {
     /// Run the gateway.
     Serve(ConfigFile),
     /// Check a configuration: every problem at once, with file, line, column and remedy. Exits 2 if there is one.
-    Check(ConfigFile),
+    Check(Check),
+    /// Ask every provider what only it knows: whether its endpoints answer, whether it knows the gateway's client, what its metadata says
+    /// otherwise. Shows what to paste there, and how to mend what is wrong. The same as `check --online`.
+    Doctor(Doctor),
     /// Print a new sealing key.
     Keygen,
     /// Read a password from standard input, and print its hash for a local account.
@@ -38,6 +41,29 @@ pub(crate) enum Command {
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
     #[cfg(feature = "demo")]
     Demo(Demo),
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Ask the providers, too; exits 1 if something is wrong there.
+    #[arg(long)]
+    pub(crate) online: bool,
+    /// Print JSON.
+    #[arg(long, requires = "online")]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// This provider alone, by its id.
+    pub(crate) provider: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is asked of a running gateway, which is found by its configuration.

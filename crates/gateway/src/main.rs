@@ -8,6 +8,7 @@ mod cli;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod egress;
 mod failpoints;
 mod hash_password;
@@ -23,19 +24,19 @@ mod telemetry;
 mod tls;
 mod wiring;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{AllAt, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
+use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
 
 fn main() -> ExitCode {
     tls::install_provider();
     match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments.config),
-        Command::Check(arguments) => check::run(&arguments.config, &config::SystemEnvironment),
-        Command::Schema => providers::schema(),
+use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
@@ -49,6 +50,17 @@ fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }
+}
+
+fn check(arguments: &Check) -> ExitCode {
+    if arguments.online {
+        return doctor(&arguments.config.config, None, arguments.json);
+    }
+    check::run(&arguments.config.config, &config::SystemEnvironment)
+}
+
+fn doctor(path: &Path, provider: Option<String>, json: bool) -> ExitCode {
+    doctor::run(path, &config::SystemEnvironment, &doctor::Scope { provider, form: form(json) })
 }
 
 /// Ending everything at a provider is more than one question to the gateway.
