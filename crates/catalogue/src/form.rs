@@ -68,7 +68,11 @@ impl Form {
 
 fn is_label(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-') && !text.starts_with("xn--")
+    (1..=63).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.starts_with("xn--")
 }
 
 fn is_host(text: &str) -> bool {
@@ -127,19 +131,53 @@ mod tests {
             (
                 &Form::Label,
                 [
-                    "", "a.b", "evil.com/", "evil.com#", "evil.com?", "a@b", "a:1", "A", "-a", "a-", "a\\b", "a\"", "a b", "a%2f",
-                    "\u{e4}", "a\n", "{x}", "_a", "xn--a",
+                    "",
+                    "a.b",
+                    "evil.com/",
+                    "evil.com#",
+                    "evil.com?",
+                    "a@b",
+                    "a:1",
+                    "A",
+                    "-a",
+                    "a-",
+                    "a\\b",
+                    "a\"",
+                    "a b",
+                    "a%2f",
+                    "\u{e4}",
+                    "a\n",
+                    "{x}",
+                    "_a",
+                    "xn--a",
                 ]
                 .as_slice(),
             ),
-            (&Form::Host, &["acme", "a..b", ".a.b", "a.b.", "127.0.0.1", "1.0x7f", "a.b:1", "a.b/c", "u@a.b", "A.b", "[::1]"]),
+            (
+                &Form::Host,
+                &["acme", "a..b", ".a.b", "a.b.", "127.0.0.1", "1.0x7f", "a.b:1", "a.b/c", "u@a.b", "A.b", "[::1]"],
+            ),
             (&Form::Segment, &["", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\\b", "a;b", "a:b", "a@b"]),
             (
                 &Form::Base,
                 &[
-                    "http://a.b", "https://", "https:///a", "https://a.b/", "https://a.b?x", "https://a.b#x", "https://u@a.b",
-                    "https://a.b:", "https://a.b:0", "https://a.b:99999", "https://a.b:+1", "https://a.b//c", "https://a.b/..",
-                    "https://a.b\\c", "HTTPS://a.b", "https://[::1]", " https://a.b",
+                    "http://a.b",
+                    "https://",
+                    "https:///a",
+                    "https://a.b/",
+                    "https://a.b?x",
+                    "https://a.b#x",
+                    "https://u@a.b",
+                    "https://a.b:",
+                    "https://a.b:0",
+                    "https://a.b:99999",
+                    "https://a.b:+1",
+                    "https://a.b//c",
+                    "https://a.b/..",
+                    "https://a.b\\c",
+                    "HTTPS://a.b",
+                    "https://[::1]",
+                    " https://a.b",
                 ],
             ),
             (&words, &["", "EU", "eu/", "us"]),

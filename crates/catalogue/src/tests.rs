@@ -37,7 +37,8 @@ fn every_preset_says_what_it_is_and_how_far_it_can_be_relied_on() {
         assert!(name.bytes().all(plain), "{name}");
         assert!(!about.title.trim().is_empty() && !about.class.trim().is_empty(), "{name}");
         assert!(about.documentation.starts_with("https://"), "{name}");
-        let month = about.read.split_once('-').and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
+        let month =
+            about.read.split_once('-').and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
         assert!(month.is_some_and(|(year, month): (u16, u8)| year >= 2026 && (1..=12).contains(&month)), "{name}");
         assert!(about.notes.iter().all(|note| note.ends_with('.')), "{name}");
         assert!(!preset.template().is_empty() || name == "none", "{name}");

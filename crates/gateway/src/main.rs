@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     tls::install_provider();
     match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments.config),
-use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
+        Command::Check(arguments) => check(&arguments),
+        Command::Doctor(arguments) => doctor(&arguments.config.config, arguments.provider, arguments.json),
+        Command::Schema => providers::schema(),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),

@@ -192,6 +192,7 @@ fn realm(config: &ProviderConfig) -> String {
 
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = tls::client(&config.extra_roots)?;
+    let realm = realm(&config);
     let provider = broker::Provider {
         id: config.id.clone(),
         display_name: config.display_name,
@@ -201,7 +202,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
         token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
-        realm: realm(&config),
+        realm,
         operations: config.operations.clone(),
         scope_names: config.scope_names,
         oauth: oauth::Provider::new(config.oauth),

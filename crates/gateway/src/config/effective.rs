@@ -19,7 +19,8 @@ pub(crate) struct Setting {
 pub(super) fn of(root: &DeTable<'_>, id: &str, context: &Context<'_>) -> Option<Vec<Setting>> {
     let providers = root.get("provider")?.get_ref().as_array()?;
     let tables = providers.iter().filter_map(|provider| provider.get_ref().as_table());
-    let table = tables.into_iter().find(|table| table.get("id").and_then(|found| found.get_ref().as_str()) == Some(id))?;
+    let table =
+        tables.into_iter().find(|table| table.get("id").and_then(|found| found.get_ref().as_str()) == Some(id))?;
     Some(settings(table, &|offset| context.place(offset).preset().is_some()))
 }
 
@@ -40,7 +41,9 @@ fn collect(table: &DeTable<'_>, above: &str, from_preset: &dyn Fn(usize) -> bool
         let name = if bare { key.get_ref().to_string() } else { format!("{:?}", key.get_ref()) };
         let name = if above.is_empty() { name } else { format!("{above}.{name}") };
         match value.get_ref() {
-            DeValue::Table(below) if !is_reference(below) && !below.is_empty() => collect(below, &name, from_preset, found),
+            DeValue::Table(below) if !is_reference(below) && !below.is_empty() => {
+                collect(below, &name, from_preset, found)
+            }
             value_there => {
                 let from_preset = from_preset(value.span().start);
                 let value = if from_preset || !MAY_BE_SECRET.iter().any(|table| above.ends_with(table)) {

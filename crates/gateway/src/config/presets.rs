@@ -51,7 +51,8 @@ fn preset<'c>(table: &DeTable<'_>, place: &Place<'c>) -> Option<(Place<'c>, Pres
         Ok(preset) => Some((place, preset)),
         Err(_) => place.refused(match suggest::nearest(name, catalogue::names()) {
             Some(meant) => format!("is no preset; did you mean `{meant}`?"),
-            None => "is no preset; `ath-gateway providers list` has them, and without one all keys are written here".to_owned(),
+            None => "is no preset; `ath-gateway providers list` has them, and without one all keys are written here"
+                .to_owned(),
         }),
     }
 }
@@ -70,9 +71,9 @@ fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<'_>) -> BTr
         .iter()
         .map(|value| {
             let found = written.and_then(|written| written.get(value.name()));
-            let place = found.zip(offset).map(|(found, offset)| {
-                at.beside("values", offset).below(value.name(), found.span().start)
-            });
+            let place = found
+                .zip(offset)
+                .map(|(found, offset)| at.beside("values", offset).below(value.name(), found.span().start));
             (value.name(), chosen(value, found.and_then(|found| found.get_ref().as_str()), place, at))
         })
         .collect();
@@ -139,7 +140,9 @@ fn without(table: &DeTable<'_>, beneath: &mut DeTable<'_>, place: &Place<'_>) {
             let place = place.below(key.get_ref(), offset);
             place.problem(match suggest::nearest(path, names(beneath).iter().map(String::as_str)) {
                 Some(meant) => format!("names what the preset does not set; did you mean `{meant}`?"),
-                None => "names what the preset does not set; `ath-gateway providers show` has all that it sets".to_owned(),
+                None => {
+                    "names what the preset does not set; `ath-gateway providers show` has all that it sets".to_owned()
+                }
             });
         }
     }
@@ -177,10 +180,15 @@ type Entry<'t> = (Spanned<toml::de::DeString<'t>>, Spanned<DeValue<'t>>);
 fn client<'t>(table: &mut DeTable<'t>, place: &Place<'_>) -> Vec<Entry<'t>> {
     let mut taken = Vec::new();
     for name in [CLIENT_ID, CLIENT_SECRET] {
-        let both = table.get("oauth").and_then(|oauth| oauth.get_ref().as_table()).is_some_and(|oauth| oauth.contains_key(name));
+        let both = table
+            .get("oauth")
+            .and_then(|oauth| oauth.get_ref().as_table())
+            .is_some_and(|oauth| oauth.contains_key(name));
         if let Some((key, value)) = table.remove_entry(name) {
             if both {
-                place.below(name, key.span().start).problem("stands in [provider.oauth] as well; remove one of the two");
+                place
+                    .below(name, key.span().start)
+                    .problem("stands in [provider.oauth] as well; remove one of the two");
             } else {
                 taken.push((key, value));
             }
@@ -193,7 +201,9 @@ fn put<'t>(table: &mut DeTable<'t>, client: Vec<Entry<'t>>, place: &Place<'_>) {
     let Some((first, _)) = client.first() else { return };
     let span = first.span();
     if table.contains_key("key") && !table.contains_key("oauth") {
-        place.below(first.get_ref(), span.start).problem("is for [provider.oauth], and there is [provider.key]; remove it");
+        place
+            .below(first.get_ref(), span.start)
+            .problem("is for [provider.oauth], and there is [provider.key]; remove it");
         return;
     }
     let key = Spanned::new(span.clone(), "oauth".into());
@@ -222,7 +232,10 @@ fn merge<'t>(over: &mut DeTable<'t>, beneath: DeTable<'t>) {
 /// The same table, all of it at one offset.
 fn spanned(table: DeTable<'static>, offset: usize) -> DeTable<'static> {
     let at = |value| Spanned::new(offset..offset, value);
-    table.into_iter().map(|(key, value)| (Spanned::new(offset..offset, key.into_inner()), at(moved(value.into_inner(), offset)))).collect()
+    table
+        .into_iter()
+        .map(|(key, value)| (Spanned::new(offset..offset, key.into_inner()), at(moved(value.into_inner(), offset))))
+        .collect()
 }
 
 fn moved(value: DeValue<'static>, offset: usize) -> DeValue<'static> {

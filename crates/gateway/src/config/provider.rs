@@ -216,8 +216,10 @@ fn values(table: &Table<'_>) -> String {
         known.is_some_and(|known| known.tells_apart() && known.default() != Some(value))
     };
     let written = table.text_map(&VALUES).into_iter().map(|(name, value)| (name.value, value.value));
-    let mut values: Vec<String> =
-        written.filter(|(name, value)| tells_apart(name, value)).map(|(name, value)| format!("{name}={value}")).collect();
+    let mut values: Vec<String> = written
+        .filter(|(name, value)| tells_apart(name, value))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     values.sort();
     values.join("\n")
 }
@@ -266,11 +268,8 @@ const CLIENT_ID: Key = Key::optional(
     Form::Text,
     "The client_id of [provider.oauth], so that a preset needs no table of its own.",
 );
-const CLIENT_SECRET: Key = Key::optional(
-    "client_secret",
-    Form::Secret,
-    "The client_secret of [provider.oauth], where client_id stands here.",
-);
+const CLIENT_SECRET: Key =
+    Key::optional("client_secret", Form::Secret, "The client_secret of [provider.oauth], where client_id stands here.");
 const DISPLAY_NAME: Key =
     Key::optional("display_name", Form::Text, "What people are shown; the id by default, for want of a better name.");
 const CATEGORIES: Key = Key::optional(

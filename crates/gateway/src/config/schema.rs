@@ -9,6 +9,10 @@ pub(crate) fn schema() -> Value {
     let mut schema = object(super::KEYS, Wants::Everything);
     insert(&mut schema, "$schema", json!("https://json-schema.org/draft/2020-12/schema"));
     insert(&mut schema, "title", json!("gateway.toml, the configuration of the ATH Gateway"));
+    // Which of its keys are needed depends on the kind.
+    if let Some(Value::Object(sign_in)) = schema.pointer_mut("/properties/sign_in") {
+        sign_in.remove("required");
+    }
     if let Some(provider) = schema.pointer_mut("/properties/provider/items") {
         presets(provider);
     }
@@ -69,7 +73,8 @@ fn form(form: Form, wants: Wants) -> Value {
 
 /// Where something is kept, in one of these ways.
 fn kept(ways: &[&str]) -> Value {
-    let properties: Map<String, Value> = ways.iter().map(|way| ((*way).to_owned(), json!({"type": "string"}))).collect();
+    let properties: Map<String, Value> =
+        ways.iter().map(|way| ((*way).to_owned(), json!({"type": "string"}))).collect();
     json!({"type": "object", "additionalProperties": false, "properties": properties, "minProperties": 1, "maxProperties": 1})
 }
 
@@ -78,7 +83,9 @@ fn presets(provider: &mut Value) {
     if let Some(preset) = provider.pointer_mut("/properties/preset") {
         insert(preset, "enum", json!(catalogue::names().collect::<Vec<_>>()));
     }
-    let mut cases = vec![json!({"if": {"required": ["preset"]}, "then": {"required": ["id"]}, "else": wanted(super::provider::KEYS)})];
+    let mut cases = vec![
+        json!({"if": {"required": ["preset"]}, "then": {"required": ["id"]}, "else": wanted(super::provider::KEYS)}),
+    ];
     cases.extend(catalogue::names().filter_map(|name| catalogue::find(name).ok()).map(|preset| values(&preset)));
     insert(provider, "allOf", json!(cases));
 }
