@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::{CLIENT_ID, Preset, find, list, names};
+use crate::{CLIENT_ID, Preset, find, names};
 
 fn all() -> Vec<Preset> {
     names().map(|name| find(name).unwrap_or_else(|error| panic!("{name}: {error:?}"))).collect()
@@ -106,13 +106,6 @@ fn values_stand_alone_in_hosts() {
                 assert!(alone || !label.contains(['{', '}']), "{}: {host}", preset.name());
             }
         }
-    }
-}
-
-#[test]
-fn nothing_waits_in_a_comment() {
-    for (name, text) in list::FILES {
-        assert!(!text.lines().any(|line| line.starts_with('#')), "{name}");
     }
 }
 
