@@ -188,8 +188,16 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
     })
 }
 
+/// The issuer where endpoints come from its metadata, and what the preset was told.
+fn realm(config: &ProviderConfig) -> String {
+    let issuer = config.oauth.discovery.as_ref().map(|discovery| discovery.issuer.written());
+    let parts = issuer.into_iter().chain(Some(config.values.as_str())).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("\n")
+}
+
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = tls::client(&config.extra_roots)?;
+    let realm = realm(&config);
     let provider = broker::Provider {
         id: config.id.clone(),
         display_name: config.display_name,
@@ -199,12 +207,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
         token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
-        realm: config
-            .oauth
-            .discovery
-            .as_ref()
-            .map(|discovery| discovery.issuer.written().to_owned())
-            .unwrap_or_default(),
+        realm,
         operations: config.operations.clone(),
         scope_names: config.scope_names,
         oauth: oauth::Provider::new(config.oauth),
