@@ -18,6 +18,7 @@ mod keys;
 mod kill_switch;
 mod limits;
 mod operating;
+mod placement;
 mod program;
 mod provider_faults;
 mod proxying;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use http::HeaderValue;
+use oauth::{Credential, Placement};
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use secret::AccessToken;
 
@@ -69,31 +69,30 @@ impl std::fmt::Debug for Caller {
     }
 }
 
-/// An upstream access token, lent for one request.
+/// An upstream access token, lent for one request. Cheap to clone.
 #[derive(Clone)]
-pub struct Lent {
+pub struct Lent(Arc<Loan>);
+
+struct Loan {
     token: AccessToken,
-    header: HeaderValue,
+    credential: Credential,
 }
 
 impl Lent {
-    /// Prepares `Bearer <token>` (RFC 6750 §2.1); `None` where the token is no legal header value.
-    pub(crate) fn bearer(token: AccessToken) -> Option<Self> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
-        header.set_sensitive(true);
-        Some(Self { token, header })
+    /// Prepares the credential for its place; `None` where it does not fit there.
+    pub(crate) fn new(token: AccessToken, placement: &Placement) -> Option<Self> {
+        let credential = placement.prepare(&token)?;
+        Some(Self(Arc::new(Loan { token, credential })))
     }
 
-    /// The value to inject; marked sensitive, so that it is neither printed nor indexed.
+    /// The credential in its place; it does not print.
     #[must_use]
-    pub fn header_value(&self) -> &HeaderValue {
-        &self.header
+    pub fn credential(&self) -> &Credential {
+        &self.0.credential
     }
 
-    /// What the response guard looks for.
-    #[must_use]
-    pub fn token(&self) -> &AccessToken {
-        &self.token
+    pub(crate) fn token(&self) -> &AccessToken {
+        &self.0.token
     }
 }
 

@@ -21,7 +21,7 @@ impl Broker {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         if !connection.body.is_due(self.now()) {
-            return lent(&connection.body);
+            return lent(&connection.body, provider);
         }
         if let Some(wait) = connection.body.pause(self.now()) {
             // Expired, and the provider failed a moment ago: it is not asked again for every call that comes.
@@ -30,12 +30,12 @@ impl Broker {
         let live = connection.body.is_live(self.now());
         let patience = if live { Patience::Briefly } else { Patience::ToTheEnd };
         match self.refreshed(&caller.known().connection, provider, Need::Live, patience).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body, provider),
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             // The provider cannot be asked right now. What has not expired still works.
             Err(failure) if live => {
                 tracing::debug!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
-                lent(&connection.body)
+                lent(&connection.body, provider)
             }
             Err(failure) => {
                 let retry_after = Some(failure.retry_after());
@@ -52,7 +52,7 @@ impl Broker {
         let connection = self.working_connection(caller, provider).await?;
         let refused = SecretHash::of(refused.token().expose());
         if !connection.body.tokens.has_access(&refused) {
-            return lent(&connection.body).map(Some);
+            return lent(&connection.body, provider).map(Some);
         }
         let now = self.now();
         // One that was renewed by a clock ahead of this one was not renewed just now.
@@ -66,7 +66,7 @@ impl Broker {
         }
         let need = Need::Other(refused);
         match self.refreshed(&caller.known().connection, provider, need, Patience::ToTheEnd).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body, provider).map(Some),
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             Err(failure) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
@@ -108,7 +108,7 @@ impl Broker {
 
 impl Connection {
     /// The credential, where it can be lent as it is, and until when.
-    pub(crate) fn ready_to_lend(&self, now: Timestamp) -> Option<(Lent, Option<Timestamp>)> {
+    pub(crate) fn ready_to_lend(&self, provider: &Provider, now: Timestamp) -> Option<(Lent, Option<Timestamp>)> {
         if !self.works() || self.is_due(now) {
             return None;
         }
@@ -120,7 +120,7 @@ impl Connection {
         if due.is_some_and(|due| due <= now) {
             return None;
         }
-        Some((Lent::bearer(self.tokens.access())?, due))
+        Some((Lent::new(self.tokens.access(), &provider.placement)?, due))
     }
 
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
@@ -135,9 +135,9 @@ impl Connection {
     }
 }
 
-fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
+fn lent(connection: &Connection, provider: &Provider) -> Result<Lent, BrokerError> {
     let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
-    Lent::bearer(connection.tokens.access()).ok_or(refused)
+    Lent::new(connection.tokens.access(), &provider.placement).ok_or(refused)
 }
 
 /// The buffer absorbs clock skew and the time a request is under way.

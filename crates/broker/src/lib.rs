@@ -55,6 +55,7 @@ pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
 };
 pub use limits::Limits;
+pub use oauth::{Carrier, Credential};
 pub use provider::{NamesItself, Provider, ReturnPath};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};

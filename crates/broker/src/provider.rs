@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::HttpClient;
+use oauth::{HttpClient, Placement};
 use policy::Operations;
 use protocol::{ProviderId, Scope};
 use secret::SecretHash;
@@ -25,6 +25,8 @@ pub struct Provider {
     pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
+    /// Where the credential goes there.
+    pub placement: Placement,
     /// The base of its token endpoint, for the fingerprint.
     pub token_endpoint: Url,
     /// Which scope allows what.

@@ -285,7 +285,7 @@ impl Broker {
         self.check_approval(&agent)?;
         let scopes = token.scopes.intersection(&grant.consented).intersection(&agent.approved(&token.provider));
         let lent = match self.provider(&token.provider) {
-            Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now()),
+            Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(provider, self.now()),
             _ => None,
         };
         let records = vec![

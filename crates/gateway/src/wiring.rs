@@ -193,6 +193,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
+        placement: config.placement,
         token_endpoint: config.oauth.token_endpoint.url().clone(),
         operations: config.operations.clone(),
         oauth: oauth::Provider::new(config.oauth),
@@ -211,6 +212,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
         expired: config.expired,
+        headers: config.headers,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -1,14 +1,13 @@
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use secret::AccessToken;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::answer::{self, Verdict};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorCode, OAuthError};
 use crate::identity::Identity;
+use crate::placement::{Carrier, Placement};
 use crate::pointer::Pointer;
-use crate::token_request::authorization;
 
 /// Where a provider says who an access token belongs to, and in which members of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +18,10 @@ pub struct Userinfo {
     pub subject: Pointer,
     /// What a person would know the account by, best first.
     pub name: Vec<Pointer>,
+    /// Where the access token goes: as at the API.
+    pub placement: Placement,
+    /// Further headers, such as a `User-Agent` that the provider insists on.
+    pub headers: HeaderMap,
 }
 
 impl Userinfo {
@@ -26,16 +29,27 @@ impl Userinfo {
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
         let name = ["email", "name", "preferred_username"].map(Pointer::member).into();
-        Self { endpoint, subject: Pointer::member("sub"), name }
+        Self {
+            endpoint,
+            subject: Pointer::member("sub"),
+            name,
+            placement: Placement::bearer(),
+            headers: HeaderMap::new(),
+        }
     }
 
     pub(crate) fn request(&self, access: &AccessToken) -> Result<Request<Vec<u8>>, OAuthError> {
-        let value = Zeroizing::new(format!("Bearer {}", access.expose()));
+        let credential = self.placement.prepare(access).ok_or(OAuthError::Nonsense("credentials"))?;
         let mut request = Request::new(Vec::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.endpoint.uri().clone();
-        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        request.headers_mut().insert(header::AUTHORIZATION, authorization(&value)?);
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.extend(self.headers.clone());
+        match credential.carrier() {
+            Carrier::Header(name, value) => drop(headers.insert(name, value.clone())),
+            Carrier::Query(_, pair) => *request.uri_mut() = with_query(&self.endpoint, pair)?,
+        }
         Ok(request)
     }
 
@@ -53,6 +67,16 @@ impl Userinfo {
         let names = self.name.iter().filter_map(|name| name.find(&answer)?.as_str());
         Identity::new(subject, names)
     }
+}
+
+fn with_query(endpoint: &Endpoint, pair: &str) -> Result<Uri, OAuthError> {
+    let uri = endpoint.uri();
+    let separator = if uri.query().is_some() { '&' } else { '?' };
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = format!("{target}{separator}{pair}");
+    let parts = Uri::builder().scheme(uri.scheme_str().unwrap_or("https"));
+    let parts = parts.authority(uri.authority().map_or("", |authority| authority.as_str()));
+    parts.path_and_query(target).build().map_err(|_| OAuthError::Nonsense("credentials"))
 }
 
 #[cfg(test)]
@@ -74,6 +98,19 @@ mod tests {
             written(&userinfo().request(&AccessToken::new("at-1")).expect("a request")),
             "GET https://id.example/userinfo\naccept: application/json\nauthorization: Bearer at-1 (sensitive)\n\n"
         );
+        let with = |placement: Placement| Userinfo { placement, ..userinfo() };
+        let zoho = with(Placement::header("Authorization", "Zoho-oauthtoken").expect("a placement"));
+        let agent = HeaderValue::from_static("acme/1");
+        let zoho = Userinfo { headers: [(header::USER_AGENT, agent)].into_iter().collect(), ..zoho };
+        assert_eq!(
+            written(&zoho.request(&AccessToken::new("at-1")).expect("a request")),
+            "GET https://id.example/userinfo\naccept: application/json\nauthorization: Zoho-oauthtoken at-1 (sensitive)\n\
+             user-agent: acme/1\n\n"
+        );
+        let query = with(Placement::query("access_token").expect("a placement"));
+        let endpoint = endpoint("https://id.example/me?fields=id");
+        let request = Userinfo { endpoint, ..query }.request(&AccessToken::new("a&b")).expect("a request");
+        assert_eq!(request.uri(), "https://id.example/me?fields=id&access_token=a%26b");
         let token = AccessToken::new("at-1\r\nX-Evil: 1");
         assert_eq!(userinfo().request(&token).expect_err("refused").reason(), "credentials");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use audit::{Audit, Event};
 use broker::{Broker, Caller};
 use http::request::Parts;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
 use protocol::Origin;
@@ -19,6 +19,7 @@ use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
 use crate::pool::{Answered, Pool};
+use crate::query;
 use crate::route::{self, Proxied, Route};
 use crate::upstream::Upstream;
 use crate::watch::Watch;
@@ -94,7 +95,7 @@ impl Core {
         let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
         let (upstream, pool) = upstream.zip(pool).ok_or(ProxyError::ProviderMismatch)?;
 
-        let query = query(&parts.uri)?;
+        let query = query::checked(&parts.uri)?;
         let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
         let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
@@ -103,6 +104,7 @@ impl Core {
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.plane.audit.reserve()?;
         let lent = broker.lend(&caller).await?;
+        query::without(query, &lent)?;
         // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
         let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
@@ -137,17 +139,3 @@ fn respond(
     let streamed = Streamed::new(body, guard, access, watch, answered.connection);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
 }
-
-/// The query, as it came; refused where it carries an access token, or a method that some frameworks obey.
-fn query(uri: &Uri) -> Result<Option<&str>, ProxyError> {
-    let query = uri.query();
-    for pair in query.into_iter().flat_map(|query| query.split(['&', ';'])) {
-        let names = url::form_urlencoded::parse(pair.as_bytes());
-        if names.into_iter().any(|(name, _)| REFUSED.iter().any(|refused| name.eq_ignore_ascii_case(refused))) {
-            return Err(ProxyError::QueryParameter);
-        }
-    }
-    Ok(query)
-}
-
-const REFUSED: [&str; 2] = ["access_token", "_method"];

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use broker::{Broker, Caller, Lent};
+use broker::{Broker, Caller, Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -89,7 +89,7 @@ impl Call<'_> {
         }
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
-        *request.uri_mut() = target(self.upstream, self.permit, self.query)?;
+        *request.uri_mut() = target(self.upstream, self.permit, self.query, lent)?;
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers::outgoing(self.headers, self.upstream, lent);
         if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
@@ -112,12 +112,19 @@ impl Call<'_> {
     }
 }
 
-/// Scheme and authority from the configuration, path from the permit, query as it came.
-fn target(upstream: &Upstream, permit: &Permit, query: Option<&str>) -> Result<Uri, ProxyError> {
+/// Scheme and authority from the configuration, path from the permit, query as it came, with the credential at its end where it goes
+/// into one.
+fn target(upstream: &Upstream, permit: &Permit, query: Option<&str>, lent: &Lent) -> Result<Uri, ProxyError> {
+    let own = match lent.credential().carrier() {
+        Carrier::Query(_, pair) => Some(pair.as_str()),
+        Carrier::Header(..) => None,
+    };
     let mut path = format!("{}{}", upstream.base_path, permit.path().as_str());
-    if let Some(query) = query {
-        path.push('?');
-        path.push_str(query);
+    let mut separator = '?';
+    for part in query.into_iter().chain(own) {
+        path.push(separator);
+        path.push_str(part);
+        separator = '&';
     }
     let path = PathAndQuery::try_from(path).map_err(|error| ProxyError::Unreachable(error.into()))?;
     let authority = upstream.authority.as_bytes();

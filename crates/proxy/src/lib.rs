@@ -22,6 +22,7 @@ mod guard;
 mod headers;
 mod location;
 mod pool;
+mod query;
 mod route;
 mod upload;
 mod upstream;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use policy::Operations;
 use protocol::ProviderId;
 use rustls::ClientConfig;
@@ -31,6 +31,8 @@ pub struct UpstreamSettings {
     pub response_timeout: Duration,
     /// What an answer looks like that refuses a token; one of these.
     pub expired: Vec<ExpirySign>,
+    /// Headers that are sent where the agent sends none of that name.
+    pub headers: HeaderMap,
 }
 
 /// Why there can be no such upstream.
@@ -57,6 +59,7 @@ pub struct Upstream {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) expired: Vec<ExpirySign>,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Upstream {
@@ -89,6 +92,7 @@ impl Upstream {
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
             expired: settings.expired,
+            headers: settings.headers,
             host: unbracketed,
         })
     }
@@ -117,6 +121,7 @@ pub(crate) mod tests {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
             expired: vec![ExpirySign::unauthorized()],
+            headers: HeaderMap::new(),
         };
         Upstream::new(settings).expect("an upstream")
     }

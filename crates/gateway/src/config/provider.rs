@@ -1,12 +1,16 @@
+mod credential;
 mod entrance;
 mod expired;
+mod fixed_headers;
 mod habits;
 mod oauth;
 mod scopes;
 
 use std::time::Duration;
 
+use ::oauth::Placement;
 use broker::{NamesItself, RefreshTokenLife, ReturnPath};
+use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -41,6 +45,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) response_timeout: Duration,
     /// What an answer looks like that refuses a token.
     pub(crate) expired: Vec<ExpirySign>,
+    /// Where the credential goes in calls of the API.
+    pub(crate) placement: Placement,
+    /// Headers that go there where the agent sends none of that name.
+    pub(crate) headers: HeaderMap,
     /// How its OAuth works.
     pub(crate) oauth: ::oauth::Settings,
     /// Where its answers come back to.
@@ -81,6 +89,8 @@ pub(super) struct Rest {
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
+    placement: Placement,
+    headers: HeaderMap,
     oauth: oauth::Read,
     operations: Operations,
 }
@@ -91,6 +101,10 @@ impl Partial<'_> {
         let mut settings = rest.oauth.settings;
         if rest.oauth.returns == ReturnPath::Own {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
+        }
+        if let Some(userinfo) = &mut settings.userinfo {
+            userinfo.placement = rest.placement.clone();
+            userinfo.headers.clone_from(&rest.headers);
         }
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
@@ -103,6 +117,8 @@ impl Partial<'_> {
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
+            placement: rest.placement,
+            headers: rest.headers,
             oauth: settings,
             returns: rest.oauth.returns,
             names_itself: rest.oauth.names_itself,
@@ -154,6 +170,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
+    let placement = credential::read(table, &CREDENTIAL);
+    let headers = fixed_headers::read(table, &HEADERS, placement.as_ref());
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
     let operations = scopes::read(table, &SCOPES);
     Some(Rest {
@@ -164,6 +182,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
+        placement: placement?,
+        headers,
         oauth: oauth?,
         operations,
     })
@@ -181,6 +201,8 @@ pub(super) const KEYS: &[Key] = &[
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
     EXPIRED,
+    CREDENTIAL,
+    HEADERS,
     OAUTH,
     SCOPES,
 ];
@@ -237,6 +259,16 @@ const EXPIRED: Key = Key::optional(
     Form::Tables(expired::KEYS),
     "What an answer of the API looks like that refuses a token whose time is not over, one of these: the token is renewed, at most every half \
      minute, and the call repeated where that is safe; any 401 by default, and none if the list is empty.",
+);
+const CREDENTIAL: Key = Key::optional(
+    "credential",
+    Form::Table(credential::KEYS),
+    "Where the credential goes in calls of the API and of userinfo_endpoint; Authorization: Bearer by default.",
+);
+const HEADERS: Key = Key::optional(
+    "headers",
+    Form::TextMap,
+    "Headers for the API and userinfo_endpoint, sent where the agent sends none of that name; none by default.",
 );
 const OAUTH: Key = Key::required(
     "oauth",
