@@ -213,6 +213,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         response_timeout: config.response_timeout,
         expired: config.expired,
         headers: config.headers,
+        default_headers: config.default_headers,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -153,6 +153,10 @@ impl Placement {
                 Carrier::Query(name.clone(), Zeroizing::new(format!("{name}={}", encoded.as_str())))
             }
         };
+        // JSON may write `/` as `\/` (RFC 8259 §7), and some libraries escape what means something in HTML.
+        let escaped: Vec<_> =
+            needles.iter().flat_map(|needle| [escaped(needle, b"/\"\\"), escaped(needle, HTML)]).collect();
+        needles.extend(escaped);
         needles.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
         needles.dedup();
         Some(Credential { carrier, needles })
@@ -221,6 +225,20 @@ fn lower_case(encoded: &str) -> String {
     })
 }
 
+/// The text as JSON may have it: some characters behind a backslash, or as their numbers where HTML knows them.
+fn escaped(text: &[u8], characters: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(6 * text.len()));
+    for byte in text {
+        match byte {
+            byte if !characters.contains(byte) => out.push(*byte),
+            b'/' | b'"' | b'\\' => out.extend([b'\\', *byte]),
+            byte => out.extend(format!("\\u{byte:04x}").into_bytes()),
+        }
+    }
+    out
+}
+
+const HTML: &[u8] = b"<>&'=+\"\\";
 const LONGEST_SCHEME: usize = 64;
 const LONGEST_PARAMETER: usize = 64;
 

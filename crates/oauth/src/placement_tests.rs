@@ -61,9 +61,24 @@ fn whatever_is_made_of_a_credential_is_looked_for() {
     };
     assert_eq!(needles(Placement::bearer(), "at-1"), ["at-1"]);
     let basic = Placement::basic("Authorization", Pair::Both).expect("a placement");
-    assert_eq!(needles(basic, "ab:c?>?>"), ["YWI6Yz8+Pz4", "YWI6Yz8-Pz4", "ab:c?>?>", "c?>?>"]);
+    assert_eq!(
+        needles(basic, "ab:c?>?>"),
+        [
+            "YWI6Yz8+Pz4",
+            "YWI6Yz8-Pz4",
+            "YWI6Yz8\\u002bPz4",
+            "ab:c?>?>",
+            "ab:c?\\u003e?\\u003e",
+            "c?>?>",
+            "c?\\u003e?\\u003e"
+        ]
+    );
+    assert_eq!(needles(Placement::bearer(), "a/b=\"c"), ["a/b=\"c", "a/b\\u003d\\\"c", "a\\/b=\\\"c"]);
     let query = Placement::query("key").expect("a placement");
-    assert_eq!(needles(query, "a /b"), ["a /b", "a%20%2Fb", "a%20%2fb", "a+%2Fb", "a+%2fb"]);
+    assert_eq!(
+        needles(query, "a /b"),
+        ["a /b", "a \\/b", "a%20%2Fb", "a%20%2fb", "a+%2Fb", "a+%2fb", "a\\u002b%2Fb", "a\\u002b%2fb"]
+    );
 }
 
 #[test]

@@ -21,12 +21,16 @@ pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, lent: &Lent) ->
     for (name, value) in headers {
         let dropped =
             HOP_BY_HOP.contains(name) || AGENT_ONLY.contains(name) || named.contains(name) || is_private(name.as_str());
-        if !dropped && own.is_none_or(|(own, _)| !reads_alike(name, own)) {
+        let set = own.iter().map(|(own, _)| *own).chain(upstream.headers.keys());
+        if !dropped && !set.into_iter().any(|set| reads_alike(name, set)) {
             out.append(name.clone(), value.clone());
         }
     }
-    for (name, value) in &upstream.headers {
+    for (name, value) in &upstream.default_headers {
         out.entry(name).or_insert_with(|| value.clone());
+    }
+    for (name, value) in &upstream.headers {
+        out.insert(name, value.clone());
     }
     // The guard looks into plain bodies alone.
     out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -31,8 +31,10 @@ pub struct UpstreamSettings {
     pub response_timeout: Duration,
     /// What an answer looks like that refuses a token; one of these.
     pub expired: Vec<ExpirySign>,
-    /// Headers that are sent where the agent sends none of that name.
+    /// Headers that are sent with every call, whatever the agent sends under those names.
     pub headers: HeaderMap,
+    /// Headers that are sent where the agent sends none of that name.
+    pub default_headers: HeaderMap,
 }
 
 /// Why there can be no such upstream.
@@ -60,6 +62,7 @@ pub struct Upstream {
     pub(crate) response_timeout: Duration,
     pub(crate) expired: Vec<ExpirySign>,
     pub(crate) headers: HeaderMap,
+    pub(crate) default_headers: HeaderMap,
 }
 
 impl Upstream {
@@ -93,6 +96,7 @@ impl Upstream {
             response_timeout: settings.response_timeout,
             expired: settings.expired,
             headers: settings.headers,
+            default_headers: settings.default_headers,
             host: unbracketed,
         })
     }
@@ -122,6 +126,7 @@ pub(crate) mod tests {
             response_timeout: Duration::from_secs(60),
             expired: vec![ExpirySign::unauthorized()],
             headers: HeaderMap::new(),
+            default_headers: HeaderMap::new(),
         };
         Upstream::new(settings).expect("an upstream")
     }

@@ -47,8 +47,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) expired: Vec<ExpirySign>,
     /// Where the credential goes in calls of the API.
     pub(crate) placement: Placement,
-    /// Headers that go there where the agent sends none of that name.
+    /// Headers that go there with every call.
     pub(crate) headers: HeaderMap,
+    /// Headers that go there where the agent sends none of that name.
+    pub(crate) default_headers: HeaderMap,
     /// How its OAuth works.
     pub(crate) oauth: ::oauth::Settings,
     /// Where its answers come back to.
@@ -91,6 +93,7 @@ pub(super) struct Rest {
     expired: Vec<ExpirySign>,
     placement: Placement,
     headers: HeaderMap,
+    default_headers: HeaderMap,
     oauth: oauth::Read,
     operations: Operations,
 }
@@ -104,7 +107,8 @@ impl Partial<'_> {
         }
         if let Some(userinfo) = &mut settings.userinfo {
             userinfo.placement = rest.placement.clone();
-            userinfo.headers.clone_from(&rest.headers);
+            userinfo.headers.clone_from(&rest.default_headers);
+            userinfo.headers.extend(rest.headers.clone());
         }
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
@@ -119,6 +123,7 @@ impl Partial<'_> {
             expired: rest.expired,
             placement: rest.placement,
             headers: rest.headers,
+            default_headers: rest.default_headers,
             oauth: settings,
             returns: rest.oauth.returns,
             names_itself: rest.oauth.names_itself,
@@ -171,7 +176,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
     let placement = credential::read(table, &CREDENTIAL);
-    let headers = fixed_headers::read(table, &HEADERS, placement.as_ref());
+    let [headers, default_headers] =
+        [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
     let operations = scopes::read(table, &SCOPES);
     Some(Rest {
@@ -184,6 +190,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         expired,
         placement: placement?,
         headers,
+        default_headers,
         oauth: oauth?,
         operations,
     })
@@ -203,6 +210,7 @@ pub(super) const KEYS: &[Key] = &[
     EXPIRED,
     CREDENTIAL,
     HEADERS,
+    DEFAULT_HEADERS,
     OAUTH,
     SCOPES,
 ];
@@ -268,7 +276,12 @@ const CREDENTIAL: Key = Key::optional(
 const HEADERS: Key = Key::optional(
     "headers",
     Form::TextMap,
-    "Headers for the API and userinfo_endpoint, sent where the agent sends none of that name; none by default.",
+    "Headers for the API and userinfo_endpoint, whatever an agent sends under those names; none by default.",
+);
+const DEFAULT_HEADERS: Key = Key::optional(
+    "default_headers",
+    Form::TextMap,
+    "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
 );
 const OAUTH: Key = Key::required(
     "oauth",

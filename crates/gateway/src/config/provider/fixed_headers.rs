@@ -1,4 +1,4 @@
-//! Headers that every call of the API has.
+//! Headers that calls of the API have.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use oauth::Placement;
@@ -6,7 +6,7 @@ use oauth::Placement;
 use crate::config::key::Key;
 use crate::config::reader::Table;
 
-/// What goes upstream where the agent sends no header of that name.
+/// The headers under a key; none of them may be a credential or concern the message itself.
 pub(super) fn read(provider: &Table<'_>, key: &Key, placement: Option<&Placement>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in provider.text_map(key) {

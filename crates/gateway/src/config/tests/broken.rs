@@ -186,7 +186,7 @@ fn values_of_a_provider() {
         (
             "preset = \"x\"",
             "6:1: provider.preset: is not known; known are id, display_name, categories, api_base, path_prefix, host, \
-          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, credential, headers, oauth, scopes",
+          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, credential, headers, default_headers, oauth, scopes",
         ),
     ] {
         assert_eq!(in_provider(line), [format!("gateway.toml:{expected}")]);

@@ -73,14 +73,14 @@ fn what_is_no_place_for_a_credential_is_refused() {
 
 #[test]
 fn headers_may_be_fixed() {
-    let config = with("headers = { \"Notion-Version\" = \"2022-06-28\", User-Agent = \"acme/1\" }").expect("headers");
-    assert_eq!(
-        (&config.headers["notion-version"], &config.headers["user-agent"]),
-        (&"2022-06-28".parse().expect("a value"), &"acme/1".parse().expect("a value"))
-    );
-    assert_eq!(config.oauth.userinfo.expect("userinfo").headers, config.headers);
+    let written = "headers = { User-Agent = \"acme/1\" }\ndefault_headers = { \"Notion-Version\" = \"2022-06-28\" }";
+    let config = with(written).expect("headers");
+    assert_eq!(config.headers["user-agent"], "acme/1");
+    assert_eq!(config.default_headers["notion-version"], "2022-06-28");
+    assert_eq!(config.oauth.userinfo.expect("userinfo").headers.len(), 2);
     for (line, expected) in [
         ("headers = { Host = \"x\" }", "is no header that may be set here"),
+        ("default_headers = { DPoP = \"x\" }", "provider.default_headers.DPoP: is no header that may be set here"),
         ("headers = { Connection = \"close\" }", "is no header that may be set here"),
         ("headers = { X-Forwarded-For = \"1.2.3.4\" }", "is no header that may be set here"),
         ("headers = { Authorization = \"x\" }", "carries the credential"),
