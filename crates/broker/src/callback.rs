@@ -1,5 +1,5 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
-use protocol::{AccountId, ProviderId, Scope, ScopeSet, SessionId, UserId};
+use protocol::{AccountId, ProviderId, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
@@ -90,7 +90,9 @@ impl Broker {
             ReturnPath::Shared => at.is_none(),
         };
         let alone = provider.returns == ReturnPath::Own || self.providers().nth(1).is_none();
-        let issuer = match (provider.oauth.issuer(), provider.names_itself) {
+        let always = provider.oauth.names_itself() == oauth::NamesItself::Always;
+        let names_itself = if always { NamesItself::Always } else { provider.names_itself };
+        let issuer = match (provider.oauth.issuer(), names_itself) {
             (Some(issuer), NamesItself::Always) => callback.check_issuer(Some(issuer)).is_ok(),
             (Some(issuer), NamesItself::Perhaps) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
             (None, _) => callback.issuer().is_none() || alone,
@@ -123,7 +125,7 @@ impl Broker {
             }
         };
         let unused = Unused { session: held.body.clone(), tokens: Tokens::new(&tokens), subject: None };
-        let identity = match provider.oauth.identify(provider.http.as_ref(), &tokens).await {
+        let identity = match provider.oauth.identify(&self.outside(provider), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the account was not named");
@@ -208,10 +210,10 @@ impl Broker {
         let renewed = renewed(session, live.as_ref()).filter(|_| subject.is_none());
         let account =
             renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
-        let granted = granted(&tokens, asked);
+        let granted = provider.granted(&tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
         let mark = provider.fingerprint();
-        let arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era, mark };
+        let mut arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era, mark };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
         let key = Connection::key(user, &provider.id, &arrived.account);
@@ -220,6 +222,7 @@ impl Broker {
             return Ok((arrived, Course::NameTheAccount));
         };
         let works = mark == provider.fingerprint() && older.body.works();
+        arrived.granted = provider.granted(&tokens, &asked.union(&older.body.scopes));
         let missing = older.body.scopes.difference(&arrived.granted);
         // Asked once, and not for what was asked for already.
         if (works || renews(session, user, &arrived.account)) && *asked == session.scopes && !missing.is_subset(asked) {
@@ -236,10 +239,9 @@ impl Broker {
         session: &Session,
         code: &AuthorizationCode,
     ) -> Result<TokenSet, oauth::OAuthError> {
-        let http = provider.http.as_ref();
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
-        let tokens = provider.oauth.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
+        let tokens = provider.oauth.exchange(&self.outside(provider), code, Some(&verifier), resource).await?;
         self.provider_answered(provider);
         Ok(tokens)
     }
@@ -283,7 +285,7 @@ impl Broker {
                 rank: older.as_ref().map(|older| older.body.rank).unwrap_or_default().connected(),
                 issued_to: None,
                 alternate: None,
-                rotation: older.as_ref().map(|older| older.body.rotation).unwrap_or_default(),
+                rotation: older.as_ref().map_or_else(|| provider.rotation.into(), |older| older.body.rotation),
                 connected: self.now(),
                 era: arrived.era,
                 renewed: None,
@@ -364,14 +366,6 @@ enum Course {
     GoOn,
     /// An older connection, one that works or is being renewed, holds these scopes, which the answer lacks.
     AskForAll(ScopeSet),
-}
-
-/// What the provider granted: what it says, else what was asked (RFC 6749 §5.1).
-fn granted(tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
-    match &tokens.scope {
-        Some(scopes) => scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
-        None => asked.clone(),
-    }
 }
 
 /// The account that a person came to renew, as far as this browser proves that it is theirs. It stands for the name that some providers do

@@ -370,13 +370,17 @@ impl Broker {
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));
-        let url = provider.oauth.authorization_url(&oauth::AuthorizationRequest {
-            scopes: &Session::scope_list(&asked),
+        let request = oauth::AuthorizationRequest {
+            scopes: &provider.asks(&asked),
             state: &state,
             challenge: Some(&challenge),
             nonce: None,
             resource: held.body.resource.as_deref(),
-        });
+        };
+        let url = provider.oauth.authorization_url(&self.outside(provider), &request).await.map_err(|error| {
+            tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "nobody can be sent to the provider");
+            BrokerError::Provider { reason: error.reason(), retry_after: None, source: Some(error) }
+        })?;
         self.advance(session, held, Stage::Claimed { binding, state: KeptHash::of(secret.hash()), asked }).await?;
         Ok(url)
     }

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::{HttpClient, Placement};
+use oauth::{HttpClient, Placement, TokenSet};
 use policy::Operations;
-use protocol::{ProviderId, Scope};
+use protocol::{ProviderId, Scope, ScopeSet};
 use secret::SecretHash;
 use url::Url;
 
 use crate::RefreshTokenLife;
+use crate::scope_names::ScopeNames;
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
@@ -27,10 +28,14 @@ pub struct Provider {
     pub api_base: Url,
     /// Where the credential goes there.
     pub placement: Placement,
-    /// The base of its token endpoint, for the fingerprint.
-    pub token_endpoint: Url,
+    /// Where its tokens come from: the token endpoint, or the issuer that says where that is.
+    pub token_place: Url,
     /// Which scope allows what.
     pub operations: Operations,
+    /// What it calls them.
+    pub scope_names: ScopeNames,
+    /// What tells its tenants apart, where hosts do not: realm, tenant, region; empty for most.
+    pub realm: String,
     /// The OAuth client towards it.
     pub oauth: oauth::Provider,
     /// What the OAuth client speaks through.
@@ -41,6 +46,22 @@ pub struct Provider {
     pub concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub refresh_tokens: RefreshTokenLife,
+    /// How long before an access token's end it is renewed, unless it lives for less than twice that.
+    pub refresh_before: Duration,
+    /// Whether its refresh tokens are known to stay.
+    pub rotation: TokenRotation,
+}
+
+/// What a provider does with a refresh token that was used, as far as the operator knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TokenRotation {
+    /// It will be seen.
+    #[default]
+    Unknown,
+    /// It stays good, so that nothing can be lost by presenting it again.
+    Kept,
+    /// Another one takes its place.
+    SingleUse,
 }
 
 /// Where a provider sends the browser back to.
@@ -64,9 +85,27 @@ pub enum NamesItself {
 impl Provider {
     /// Changes when tokens would go to another host than the one they were issued for.
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
-        let place = |url: &Url| url.origin().ascii_serialization();
-        let places = format!("provider\n{}\n{}", place(&self.token_endpoint), place(&self.api_base));
+        let places = format!("provider\n{}\n{}", self.place(), self.api_base.origin().ascii_serialization());
+        let others: Vec<String> = self.oauth.settings().other_places();
+        // As it was in earlier versions wherever nothing more is to be told apart.
+        let places = if others.is_empty() { places } else { format!("{places}\n{}", others.join("\n")) };
         SecretHash::of(&places).to_hex().into_bytes()
+    }
+
+    /// Where its people and tokens come from: two tenants of one host are two places.
+    pub(crate) fn place(&self) -> String {
+        let origin = self.token_place.origin().ascii_serialization();
+        if self.realm.is_empty() { origin } else { format!("{origin}\n{}", self.realm) }
+    }
+
+    /// The provider's words for `scopes`.
+    pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
+        self.scope_names.asks(scopes)
+    }
+
+    /// What was granted of `asked`, by the provider's answer.
+    pub(crate) fn granted(&self, tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
+        self.scope_names.granted(tokens, self.oauth.settings().scope_answer, asked)
     }
 
     /// Whether it is the one that a record was made for. Records of earlier versions that bear no mark are taken as its own.

@@ -194,13 +194,22 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
         placement: config.placement,
-        token_endpoint: config.oauth.token_endpoint.url().clone(),
+        token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
+        realm: config
+            .oauth
+            .discovery
+            .as_ref()
+            .map(|discovery| discovery.issuer.written().to_owned())
+            .unwrap_or_default(),
         operations: config.operations.clone(),
+        scope_names: config.scope_names,
         oauth: oauth::Provider::new(config.oauth),
         http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,
         refresh_tokens: config.refresh_tokens,
+        refresh_before: config.refresh_before,
+        rotation: config.rotation,
     };
     let upstream = Upstream::new(UpstreamSettings {
         provider_id: config.id.clone(),

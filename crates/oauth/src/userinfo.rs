@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use secret::AccessToken;
 use serde_json::Value;
 
@@ -6,8 +6,10 @@ use crate::answer::{self, Verdict};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorCode, OAuthError};
 use crate::identity::Identity;
-use crate::placement::{Carrier, Placement};
+use crate::placement::Carrier;
 use crate::pointer::Pointer;
+use crate::settings::Settings;
+use crate::token_response::subject_in;
 
 /// Where a provider says who an access token belongs to, and in which members of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +20,6 @@ pub struct Userinfo {
     pub subject: Pointer,
     /// What a person would know the account by, best first.
     pub name: Vec<Pointer>,
-    /// Where the access token goes: as at the API.
-    pub placement: Placement,
-    /// Further headers, such as a `User-Agent` that the provider insists on.
-    pub headers: HeaderMap,
 }
 
 impl Userinfo {
@@ -29,23 +27,17 @@ impl Userinfo {
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
         let name = ["email", "name", "preferred_username"].map(Pointer::member).into();
-        Self {
-            endpoint,
-            subject: Pointer::member("sub"),
-            name,
-            placement: Placement::bearer(),
-            headers: HeaderMap::new(),
-        }
+        Self { endpoint, subject: Pointer::member("sub"), name }
     }
 
-    pub(crate) fn request(&self, access: &AccessToken) -> Result<Request<Vec<u8>>, OAuthError> {
-        let credential = self.placement.prepare(access).ok_or(OAuthError::Nonsense("credentials"))?;
+    pub(crate) fn request(&self, access: &AccessToken, settings: &Settings) -> Result<Request<Vec<u8>>, OAuthError> {
+        let credential = settings.placement.prepare(access).ok_or(OAuthError::Nonsense("credentials"))?;
         let mut request = Request::new(Vec::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.endpoint.uri().clone();
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.extend(self.headers.clone());
+        headers.extend(settings.api_headers.clone());
         match credential.carrier() {
             Carrier::Header(name, value) => drop(headers.insert(name, value.clone())),
             Carrier::Query(_, pair) => *request.uri_mut() = with_query(&self.endpoint, pair)?,
@@ -59,11 +51,7 @@ impl Userinfo {
             return Err(OAuthError::Refused { code: ErrorCode::Other });
         }
         let answer: Value = serde_json::from_slice(&body).map_err(|_| OAuthError::Nonsense("userinfo"))?;
-        let subject = match self.subject.find(&answer) {
-            Some(Value::String(subject)) => subject.clone(),
-            Some(Value::Number(subject)) if !subject.is_f64() => subject.to_string(),
-            _ => return Err(OAuthError::Nonsense("subject")),
-        };
+        let subject = self.subject.find(&answer).and_then(subject_in).ok_or(OAuthError::Nonsense("subject"))?;
         let names = self.name.iter().filter_map(|name| name.find(&answer)?.as_str());
         Identity::new(subject, names)
     }
@@ -82,7 +70,8 @@ fn with_query(endpoint: &Endpoint, pair: &str) -> Result<Uri, OAuthError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{answer, endpoint, written};
+    use crate::Placement;
+    use crate::testing::{answer, endpoint, settings, written};
 
     fn userinfo() -> Userinfo {
         Userinfo::new(endpoint("https://id.example/userinfo"))
@@ -94,25 +83,25 @@ mod tests {
 
     #[test]
     fn it_is_asked_with_the_access_token() {
+        let request = |settings: &Settings, token: &str| userinfo().request(&AccessToken::new(token), settings);
         assert_eq!(
-            written(&userinfo().request(&AccessToken::new("at-1")).expect("a request")),
+            written(&request(&settings(), "at-1").expect("a request")),
             "GET https://id.example/userinfo\naccept: application/json\nauthorization: Bearer at-1 (sensitive)\n\n"
         );
-        let with = |placement: Placement| Userinfo { placement, ..userinfo() };
-        let zoho = with(Placement::header("Authorization", "Zoho-oauthtoken").expect("a placement"));
-        let agent = HeaderValue::from_static("acme/1");
-        let zoho = Userinfo { headers: [(header::USER_AGENT, agent)].into_iter().collect(), ..zoho };
+        let placement = Placement::header("Authorization", "Zoho-oauthtoken").expect("a placement");
+        let api_headers = [(header::USER_AGENT, HeaderValue::from_static("acme/1"))].into_iter().collect();
+        let zoho = Settings { placement, api_headers, ..settings() };
         assert_eq!(
-            written(&zoho.request(&AccessToken::new("at-1")).expect("a request")),
+            written(&request(&zoho, "at-1").expect("a request")),
             "GET https://id.example/userinfo\naccept: application/json\nauthorization: Zoho-oauthtoken at-1 (sensitive)\n\
              user-agent: acme/1\n\n"
         );
-        let query = with(Placement::query("access_token").expect("a placement"));
-        let endpoint = endpoint("https://id.example/me?fields=id");
-        let request = Userinfo { endpoint, ..query }.request(&AccessToken::new("a&b")).expect("a request");
-        assert_eq!(request.uri(), "https://id.example/me?fields=id&access_token=a%26b");
-        let token = AccessToken::new("at-1\r\nX-Evil: 1");
-        assert_eq!(userinfo().request(&token).expect_err("refused").reason(), "credentials");
+        let query = Settings { placement: Placement::query("access_token").expect("a placement"), ..settings() };
+        let me = Userinfo::new(endpoint("https://id.example/me?fields=id"));
+        let asked = me.request(&AccessToken::new("a&b"), &query).expect("a request");
+        assert_eq!(asked.uri(), "https://id.example/me?fields=id&access_token=a%26b");
+        let evil = request(&settings(), "at-1\r\nX-Evil: 1");
+        assert_eq!(evil.expect_err("refused").reason(), "credentials");
     }
 
     #[test]

@@ -1,4 +1,7 @@
+mod answer;
+mod client;
 mod credential;
+mod discovery;
 mod entrance;
 mod expired;
 mod fixed_headers;
@@ -9,7 +12,7 @@ mod scopes;
 use std::time::Duration;
 
 use ::oauth::Placement;
-use broker::{NamesItself, RefreshTokenLife, ReturnPath};
+use broker::{NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
@@ -63,8 +66,14 @@ pub(crate) struct ProviderConfig {
     pub(crate) concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub(crate) refresh_tokens: RefreshTokenLife,
+    /// How long before its end an access token is renewed.
+    pub(crate) refresh_before: Duration,
+    /// What it does with refresh tokens.
+    pub(crate) rotation: TokenRotation,
     /// Which scope allows what.
     pub(crate) operations: Operations,
+    /// What it calls them.
+    pub(crate) scope_names: ScopeNames,
 }
 
 /// What a provider must fit in with.
@@ -96,6 +105,7 @@ pub(super) struct Rest {
     default_headers: HeaderMap,
     oauth: oauth::Read,
     operations: Operations,
+    scope_names: ScopeNames,
 }
 
 impl Partial<'_> {
@@ -105,11 +115,9 @@ impl Partial<'_> {
         if rest.oauth.returns == ReturnPath::Own {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
         }
-        if let Some(userinfo) = &mut settings.userinfo {
-            userinfo.placement = rest.placement.clone();
-            userinfo.headers.clone_from(&rest.default_headers);
-            userinfo.headers.extend(rest.headers.clone());
-        }
+        settings.placement = rest.placement.clone();
+        settings.api_headers.clone_from(&rest.default_headers);
+        settings.api_headers.extend(rest.headers.clone());
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
@@ -130,7 +138,10 @@ impl Partial<'_> {
             oauth_timeout: rest.oauth.timeout,
             concurrent_refreshes: rest.oauth.concurrent_refreshes,
             refresh_tokens: rest.oauth.refresh_tokens,
+            refresh_before: rest.oauth.refresh_before,
+            rotation: rest.oauth.rotation,
             operations: rest.operations,
+            scope_names: rest.scope_names,
         })
     }
 }
@@ -179,7 +190,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
-    let operations = scopes::read(table, &SCOPES);
+    let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         display_name,
         categories,
@@ -193,6 +204,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         default_headers,
         oauth: oauth?,
         operations,
+        scope_names,
     })
 }
 

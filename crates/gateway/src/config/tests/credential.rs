@@ -40,7 +40,7 @@ fn a_credential_may_go_elsewhere() {
     ] {
         let config = with(line).expect(line);
         assert_eq!(config.placement, expected, "{line}");
-        assert_eq!(config.oauth.userinfo.map(|userinfo| userinfo.placement), Some(expected), "{line}");
+        assert_eq!(config.oauth.placement, expected, "{line}");
     }
 }
 
@@ -77,7 +77,7 @@ fn headers_may_be_fixed() {
     let config = with(written).expect("headers");
     assert_eq!(config.headers["user-agent"], "acme/1");
     assert_eq!(config.default_headers["notion-version"], "2022-06-28");
-    assert_eq!(config.oauth.userinfo.expect("userinfo").headers.len(), 2);
+    assert_eq!(config.oauth.api_headers.len(), 2);
     for (line, expected) in [
         ("headers = { Host = \"x\" }", "is no header that may be set here"),
         ("default_headers = { DPoP = \"x\" }", "provider.default_headers.DPoP: is no header that may be set here"),

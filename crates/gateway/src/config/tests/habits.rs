@@ -47,8 +47,8 @@ means = "operator"
         oauth.refresh_endpoint.map(|endpoint| endpoint.as_str().to_owned()).as_deref(),
         Some("https://hub.example/refresh")
     );
-    assert_eq!((oauth.refresh_request, oauth.revoke_request), (Some(TokenRequest::Json), Some(TokenRequest::Json)));
-    assert_eq!(oauth.revoke_token, RevokedToken::Refresh);
+    assert_eq!((oauth.refresh_request, oauth.revoke.encoding), (Some(TokenRequest::Json), Some(TokenRequest::Json)));
+    assert_eq!(oauth.revoke.token, RevokedToken::Refresh);
     let pair = |one: &str, other: &str| vec![(one.to_owned(), other.to_owned())];
     assert_eq!(oauth.parameter_names, pair("client_id", "client_key"));
     assert_eq!((oauth.token_parameters, oauth.refresh_parameters), (pair("expiring", "1"), pair("extend", "true")));
