@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use oauth::{Credential, Placement};
+use oauth::Credential;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use secret::AccessToken;
+use url::Url;
 
+use crate::Provider;
+use crate::records::Tokens;
 use crate::standing::Known;
 
 /// Who calls, proven by a live ATH token, and what it may do: the intersection of token, grant and the agent's approval as they are
@@ -76,13 +79,22 @@ pub struct Lent(Arc<Loan>);
 struct Loan {
     token: AccessToken,
     credential: Credential,
+    place: Option<Url>,
 }
 
 impl Lent {
-    /// Prepares the credential for its place; `None` where it does not fit there.
-    pub(crate) fn new(token: AccessToken, placement: &Placement) -> Option<Self> {
-        let credential = placement.prepare(&token)?;
-        Some(Self(Arc::new(Loan { token, credential })))
+    /// Prepares the credential for its place; `None` where it does not fit there, or may not be sent anywhere.
+    pub(crate) fn new(tokens: &Tokens, provider: &Provider) -> Option<Self> {
+        let token = tokens.access();
+        let credential = provider.placement.prepare(&token)?;
+        let place = provider.place_of(tokens).ok()?;
+        Some(Self(Arc::new(Loan { token, credential, place })))
+    }
+
+    /// The origin of the API that it is for, where that is not the configured one: it goes there alone.
+    #[must_use]
+    pub fn place(&self) -> Option<&Url> {
+        self.0.place.as_ref()
     }
 
     /// The credential in its place; it does not print.

@@ -98,7 +98,7 @@ impl Broker {
         if held.body.id != caller.known().connection_id || !self.is_current(&held.body, provider).await? {
             return Err(BrokerError::TokenRevoked);
         }
-        let moved = mark != provider.fingerprint();
+        let moved = mark != provider.fingerprint() || provider.place_of(&held.body.tokens).is_err();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
             return Err(self.reconnect_required(caller));
         }
@@ -120,7 +120,7 @@ impl Connection {
         if due.is_some_and(|due| due <= now) {
             return None;
         }
-        Some((Lent::new(self.tokens.access(), &provider.placement)?, due))
+        Some((Lent::new(&self.tokens, provider)?, due))
     }
 
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
@@ -146,7 +146,7 @@ impl Connection {
 
 fn lent(connection: &Connection, provider: &Provider) -> Result<Lent, BrokerError> {
     let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
-    Lent::new(connection.tokens.access(), &provider.placement).ok_or(refused)
+    Lent::new(&connection.tokens, provider).ok_or(refused)
 }
 
 /// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.

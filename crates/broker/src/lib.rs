@@ -9,6 +9,7 @@ mod approve;
 mod attest;
 mod authorize;
 mod backup;
+mod bases;
 mod broker;
 mod callback;
 mod caller;
@@ -42,6 +43,7 @@ mod vault;
 
 pub use agents::{AgentView, Selection};
 pub use backup::BackupView;
+pub use bases::{Bases, Template, TemplateError};
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};

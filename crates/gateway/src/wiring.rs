@@ -193,6 +193,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
+        bases: config.bases,
         placement: config.placement,
         token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
         realm: config

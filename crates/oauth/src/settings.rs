@@ -6,7 +6,7 @@ use crate::assertion::ClientKey;
 use crate::discovery::Discovery;
 use crate::error::OAuthError;
 use crate::habits::{AnswerForm, ErrorRule, RevokeForm};
-use crate::{Endpoint, Placement, Userinfo};
+use crate::{Endpoint, Placement, Pointer, Userinfo};
 
 /// How one provider's OAuth works. A plain record: whatever can be wrong about a single value is ruled out by its type.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub placement: Placement,
     /// Further headers of such requests, such as a `User-Agent` that the provider insists on.
     pub api_headers: HeaderMap,
+    /// Where the userinfo endpoint's answer names the account's API.
+    pub userinfo_api_base: Option<Pointer>,
     /// Where tokens are revoked (RFC 7009); without it a revocation is local only.
     pub revoke_endpoint: Option<Endpoint>,
     /// The gateway's client at the provider.
@@ -111,6 +113,7 @@ impl Settings {
             userinfo: None,
             placement: Placement::bearer(),
             api_headers: HeaderMap::new(),
+            userinfo_api_base: None,
             revoke_endpoint: None,
             client_id: client_id.into(),
             client_secret: None,

@@ -9,7 +9,7 @@ use crate::identity::Identity;
 use crate::placement::Carrier;
 use crate::pointer::Pointer;
 use crate::settings::Settings;
-use crate::token_response::subject_in;
+use crate::token_response::{base_in, subject_in};
 
 /// Where a provider says who an access token belongs to, and in which members of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Userinfo {
         Ok(request)
     }
 
-    pub(crate) fn read(&self, response: Response<Vec<u8>>) -> Result<Identity, OAuthError> {
+    pub(crate) fn read(&self, response: Response<Vec<u8>>, settings: &Settings) -> Result<Identity, OAuthError> {
         let (head, body) = response.into_parts();
         if answer::judge(&head, &[200])? == Verdict::Refusal {
             return Err(OAuthError::Refused { code: ErrorCode::Other });
@@ -53,7 +53,8 @@ impl Userinfo {
         let answer: Value = serde_json::from_slice(&body).map_err(|_| OAuthError::Nonsense("userinfo"))?;
         let subject = self.subject.find(&answer).and_then(subject_in).ok_or(OAuthError::Nonsense("subject"))?;
         let names = self.name.iter().filter_map(|name| name.find(&answer)?.as_str());
-        Identity::new(subject, names)
+        let api_base = settings.userinfo_api_base.as_ref().and_then(|place| base_in(place, &answer));
+        Ok(Identity { api_base, ..Identity::new(subject, names)? })
     }
 }
 
@@ -78,7 +79,7 @@ mod tests {
     }
 
     fn read(userinfo: &Userinfo, body: &str) -> Result<Identity, OAuthError> {
-        userinfo.read(answer(200, &[], body))
+        userinfo.read(answer(200, &[], body), &settings())
     }
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
         ] {
             let answer =
                 answer(status, &[("location", "https://evil.example")], r#"{"sub":"u-alice","error":"invalid_grant"}"#);
-            assert_eq!(userinfo().read(answer).expect_err("refused").reason(), reason, "{status}");
+            assert_eq!(userinfo().read(answer, &settings()).expect_err("refused").reason(), reason, "{status}");
         }
     }
 }

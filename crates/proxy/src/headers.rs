@@ -8,10 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use broker::{Carrier, Lent};
 
+use crate::target::Target;
 use crate::upstream::Upstream;
 
 /// The headers of the forwarded request: the agent's, without what is between it and the gateway, and the credential, set last.
-pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, lent: &Lent) -> HeaderMap {
+pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, target: &Target, lent: &Lent) -> HeaderMap {
     let named = named_by_connection(headers);
     let own = match lent.credential().carrier() {
         Carrier::Header(name, value) => Some((name, value)),
@@ -34,7 +35,7 @@ pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, lent: &Lent) ->
     }
     // The guard looks into plain bodies alone.
     out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    out.insert(HOST, upstream.authority.clone());
+    out.insert(HOST, target.authority.clone());
     if let Some((name, value)) = own {
         out.insert(name, value.clone());
     }

@@ -1,4 +1,5 @@
 mod answer;
+mod api_base_from;
 mod client;
 mod credential;
 mod discovery;
@@ -12,7 +13,7 @@ mod scopes;
 use std::time::Duration;
 
 use ::oauth::Placement;
-use broker::{NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use broker::{Bases, NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
@@ -48,6 +49,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) response_timeout: Duration,
     /// What an answer looks like that refuses a token.
     pub(crate) expired: Vec<ExpirySign>,
+    /// Which hosts answers may name as the place of somebody's API, where they do.
+    pub(crate) bases: Option<Bases>,
     /// Where the credential goes in calls of the API.
     pub(crate) placement: Placement,
     /// Headers that go there with every call.
@@ -100,6 +103,7 @@ pub(super) struct Rest {
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
+    bases: Option<api_base_from::Read>,
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
@@ -115,6 +119,18 @@ impl Partial<'_> {
         if rest.oauth.returns == ReturnPath::Own {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
         }
+        let bases = rest.bases.map(|read| {
+            match read.place {
+                api_base_from::Place::Userinfo(pointer) => settings.userinfo_api_base = Some(pointer),
+                api_base_from::Place::Token(pointer) => {
+                    if let Some(refresh) = &mut settings.refresh_answer {
+                        refresh.api_base = Some(pointer.clone());
+                    }
+                    settings.answer.api_base = Some(pointer);
+                }
+            }
+            read.bases
+        });
         settings.placement = rest.placement.clone();
         settings.api_headers.clone_from(&rest.default_headers);
         settings.api_headers.extend(rest.headers.clone());
@@ -129,6 +145,7 @@ impl Partial<'_> {
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
+            bases,
             placement: rest.placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
@@ -186,10 +203,17 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
+    let bases = api_base_from::read(table, &API_BASE_FROM, http);
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
+    let asked =
+        oauth.as_ref().is_none_or(|oauth| oauth.settings.userinfo.is_some() || oauth.settings.discovery.is_some());
+    let asks = bases.as_ref().is_some_and(|read| matches!(read.place, api_base_from::Place::Userinfo(_)));
+    if let Some(place) = table.written(&API_BASE_FROM).filter(|_| asks && !asked) {
+        place.problem("is about an answer that is not asked for; add userinfo_endpoint in [provider.oauth]");
+    }
     let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         display_name,
@@ -199,6 +223,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
+        bases,
         placement: placement?,
         headers,
         default_headers,
@@ -213,6 +238,7 @@ pub(super) const KEYS: &[Key] = &[
     DISPLAY_NAME,
     CATEGORIES,
     API_BASE,
+    API_BASE_FROM,
     PATH_PREFIX,
     HOST,
     ALLOW_PLAINTEXT,
@@ -241,6 +267,11 @@ const API_BASE: Key = Key::required(
     Form::Text,
     "api_base = \"https://api.example.com\"",
     "The base URL of its API: tokens go there and nowhere else.",
+);
+const API_BASE_FROM: Key = Key::optional(
+    "api_base_from",
+    Form::Table(api_base_from::KEYS),
+    "For providers with a host for each tenant: whose answer names it, and which hosts it may name; of api_base only the path counts then.",
 );
 const PATH_PREFIX: Key = Key::optional(
     "path_prefix",
