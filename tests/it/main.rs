@@ -3,6 +3,7 @@
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
 mod attacks;
+mod bases;
 mod clients;
 mod clocks;
 mod conformance;
@@ -18,6 +19,7 @@ mod keys;
 mod kill_switch;
 mod limits;
 mod operating;
+mod placement;
 mod program;
 mod provider_faults;
 mod providers;
