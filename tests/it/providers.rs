@@ -114,7 +114,8 @@ fn the_recipes_hold() {
         let toml = blocks.iter().find_map(|block| block.strip_prefix("toml\n")).expect("its TOML");
         let shown = blocks.iter().find(|block| block.starts_with("\nprovider ") || block.starts_with("\ngateway "));
         let shown = shown.expect("what check prints").trim();
-        let head = if toml.contains("[gateway]") { "" } else { "[gateway]\npublic_url = \"https://gateway.example.com\"\n" };
+        let head =
+            if toml.contains("[gateway]") { "" } else { "[gateway]\npublic_url = \"https://gateway.example.com\"\n" };
         let place = tempfile::tempdir().expect("a folder");
         std::fs::write(place.path().join("gateway.toml"), format!("{head}{toml}")).expect("written");
         let mut check = Command::new(binary());
