@@ -27,12 +27,12 @@ fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
     if let Some((at, preset)) = preset(table, place) {
         let mut beneath = preset.provider(&filled(table, &preset, &at));
         without(table, &mut beneath, place);
-        hosts::check(table, &beneath, place);
         for (written, dropped) in [("key", "oauth"), ("api_base", "api_base_from")] {
             if table.contains_key(written) && !table.contains_key(dropped) {
                 beneath.remove(dropped);
             }
         }
+        hosts::check(table, &beneath, place);
         let client = client(table, place);
         merge(table, spanned(beneath, at.beneath(preset.name())));
         put(table, client, place);
