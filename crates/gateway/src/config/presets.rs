@@ -36,7 +36,9 @@ fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
         if has_no_browser(table)
             && let Some(DeValue::Table(oauth)) = beneath.get_mut("oauth").map(Spanned::get_mut)
         {
-            OF_THE_BROWSER.iter().for_each(|key| drop(oauth.remove(*key)));
+            for key in OF_THE_BROWSER {
+                oauth.remove(*key);
+            }
         }
         if table.contains_key("api_base") && !table.contains_key("api_base_from") {
             beneath.remove("api_base_from");
