@@ -250,6 +250,7 @@ impl Broker {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let tokens = provider.oauth.exchange(&self.outside(provider), code, Some(&verifier), resource).await?;
+        self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)
     }

@@ -102,12 +102,16 @@ impl Provider {
 
     /// The provider's words for `scopes`.
     pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
-        self.scope_names.asks(scopes)
+        self.scope_names.words(scopes)
     }
 
     /// What was granted of `asked`, by the provider's answer.
     pub(crate) fn granted(&self, tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
-        self.scope_names.granted(tokens, self.oauth.settings().scope_answer, asked)
+        let settings = self.oauth.settings();
+        // They are the gateway's own affair, and nobody misses them.
+        let further = settings.further_scopes.iter().filter_map(|further| Scope::parse(further).ok());
+        let further: ScopeSet = further.filter(|further| !asked.contains(further)).collect();
+        self.scope_names.granted(tokens, settings.scope_answer, asked).difference(&further)
     }
 
     /// Whether it is the one that a record was made for. Records of earlier versions that bear no mark are taken as its own.

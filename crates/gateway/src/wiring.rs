@@ -13,7 +13,7 @@ use journal::Journal;
 use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
-use secret::Opaque;
+use secret::{Opaque, Unspoken};
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
@@ -55,6 +55,7 @@ pub(crate) enum WiringError {
 pub(crate) async fn parts(
     config: Config,
     file: Option<&Path>,
+    unspoken: Arc<Unspoken>,
     shutdown: CancellationToken,
 ) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
@@ -65,6 +66,9 @@ pub(crate) async fn parts(
     let mut providers = Vec::new();
     let mut upstreams = Vec::new();
     for provider in config.providers {
+        for secret in [&provider.oauth.client_secret, &provider.oauth.other_client_secret].into_iter().flatten() {
+            unspoken.note(secret.expose());
+        }
         let (provider, upstream) = wire_provider(provider)?;
         providers.push(provider);
         upstreams.push(upstream);
@@ -101,6 +105,7 @@ pub(crate) async fn parts(
         },
         journal: open_journal(&config.store.journal, &instance),
         instance,
+        unspoken,
         boot: crate::system::boot(),
         steps: crate::failpoints::steps(&SystemEnvironment),
         tasks: Handle::current(),
@@ -183,8 +188,16 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
     })
 }
 
+/// The issuer where endpoints come from its metadata, and what the preset was told.
+fn realm(config: &ProviderConfig) -> String {
+    let issuer = config.oauth.discovery.as_ref().map(|discovery| discovery.issuer.written());
+    let parts = issuer.into_iter().chain(Some(config.values.as_str())).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("\n")
+}
+
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = tls::client(&config.extra_roots)?;
+    let realm = realm(&config);
     let provider = broker::Provider {
         id: config.id.clone(),
         display_name: config.display_name,
@@ -196,12 +209,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         bases: config.bases,
         placement: config.placement,
         token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
-        realm: config
-            .oauth
-            .discovery
-            .as_ref()
-            .map(|discovery| discovery.issuer.written().to_owned())
-            .unwrap_or_default(),
+        realm,
         operations: config.operations.clone(),
         scope_names: config.scope_names,
         oauth: oauth::Provider::new(config.oauth),

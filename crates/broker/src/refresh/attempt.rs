@@ -283,6 +283,9 @@ impl Broker {
             }
         };
         self.steps.reached(Step::Answered);
+        if let Ok(tokens) = &answer {
+            self.hush(tokens);
+        }
         Ok(answer)
     }
 

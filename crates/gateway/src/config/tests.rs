@@ -15,7 +15,9 @@ mod credential;
 mod example;
 mod habits;
 mod leaks;
+mod presets;
 mod redis;
+mod schema;
 mod sign_in;
 mod tls;
 
