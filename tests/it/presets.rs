@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tests::{Agent, Browser, CANARY, Gateway, Received, Reply, Served, Store, binary, eventually, free_port};
 
 /// One preset, the scopes that are asked for, and what the provider says.
-struct Case {
-    preset: &'static str,
-    scopes: &'static [&'static str],
+struct Case<'c> {
+    preset: &'c str,
+    scopes: &'c [&'c str],
     token: Value,
     userinfo: Value,
-    call: (&'static str, &'static str),
+    call: (&'c str, &'c str),
 }
 
 /// What became of it: everything that the provider was asked.
@@ -26,28 +26,39 @@ fn shown(preset: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+/// The keys that a preset sets, with what stands behind them.
+fn settings(shown: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let settings = shown["settings"].as_array().expect("settings").iter();
+    settings.filter_map(|setting| Some((setting["key"].as_str()?, setting["value"].as_str()?)))
+}
+
 /// `[[provider]]` with the preset, its example values, and this place in every URL.
-fn provider(preset: &str, base: &str) -> String {
-    let shown = shown(preset);
-    let settings = shown["settings"].as_array().expect("settings").iter().filter_map(|setting| setting["key"].as_str());
+fn provider(shown: &Value, base: &str) -> String {
+    let preset = shown["name"].as_str().expect("a name");
     let (mut text, mut oauth) = (format!("[[provider]]\nid = \"helpdesk\"\npreset = \"{preset}\"\n"), String::new());
-    for key in settings {
+    for (key, _) in settings(shown) {
         match key.strip_prefix("oauth.") {
+            Some("issuer") => oauth = format!("{oauth}issuer = \"{base}\"\n"),
             Some(name) if name.ends_with("_endpoint") => oauth = format!("{oauth}{name} = \"{base}/{name}\"\n"),
-            None if key == "api_base" => text = format!("{text}api_base = \"{base}/api\"\n"),
             _ => {}
         }
     }
     let values = shown["preset"]["values"].as_array().expect("values").iter();
     let values: Vec<String> =
         values.map(|value| format!("{} = {}", value["name"].as_str().expect("a name"), value["example"])).collect();
-    let values = if values.is_empty() { String::new() } else { format!("values = {{ {} }}\n", values.join(", ")) };
+    if !values.is_empty() {
+        text = format!("{text}values = {{ {} }}\n", values.join(", "));
+    }
+    let scopes = if settings(shown).any(|(key, _)| key.starts_with("scopes.")) { "" } else { OWN_SCOPES };
     format!(
-        "{text}{values}client_id = \"ath-gateway\"\nclient_secret = {{ env = \"CLIENT_SECRET\" }}\n[provider.oauth]\n{oauth}"
+        "{text}api_base = \"{base}/api\"\nclient_id = \"ath-gateway\"\nclient_secret = {{ env = \"CLIENT_SECRET\" }}\n[provider.oauth]\n{oauth}{scopes}"
     )
 }
 
-impl Case {
+/// Where a preset leaves the scopes to whoever has the API.
+const OWN_SCOPES: &str = "[provider.scopes]\nread = { says = \"Read\", allow = [\"GET /things\"] }\n";
+
+impl Case<'_> {
     /// A person allows it, and the agent calls.
     fn play(&self) -> Told {
         let (token, userinfo) = (self.token.clone(), self.userinfo.clone());
@@ -58,9 +69,16 @@ impl Case {
             }
             "/token_endpoint" => Reply::json(&token),
             "/userinfo_endpoint" => Reply::json(&userinfo),
+            "/.well-known/openid-configuration" => {
+                let base = format!("http://{}", header(received, "host").expect("a host"));
+                Reply::json(&json!({
+                    "issuer": base, "authorization_endpoint": format!("{base}/authorize_endpoint"),
+                    "token_endpoint": format!("{base}/token_endpoint"), "userinfo_endpoint": format!("{base}/userinfo_endpoint"),
+                }))
+            }
             _ => Reply::json(&json!({"ok": true})),
         });
-        let text = self::provider(self.preset, &provider.url());
+        let text = self::provider(&shown(self.preset), &provider.url());
         let gateway = Gateway::start_with(Store::Embedded, free_port(), &text);
         let mut agent = Agent::new("Helper");
         agent.register_for(&gateway, self.scopes);
@@ -231,4 +249,71 @@ fn github_is_asked_for_its_own_scope_and_told_of_the_end_in_its_own_way() {
     assert!(is_basic(&revoked));
     let body: Value = serde_json::from_slice(&revoked.body).expect("JSON");
     assert_eq!(body["access_token"].as_str(), Some(format!("{CANARY}at").as_str()));
+}
+
+/// Puts it where the pointer leads, and makes the way there.
+fn put(into: &mut Value, pointer: &str, what: &Value) {
+    let mut at = into;
+    for part in pointer.split('/').skip(1) {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at = &mut at[part];
+    }
+    *at = what.clone();
+}
+
+/// A string, or a list of strings, as they are shown.
+fn words(shown: &str) -> Vec<String> {
+    match serde_json::from_str(shown).expect("a string or a list") {
+        Value::String(word) => vec![word],
+        list => serde_json::from_value(list).expect("strings"),
+    }
+}
+
+/// A provider that answers where the preset says: somebody connects, and the first call that the first scope allows is made.
+#[test]
+fn every_preset_carries_a_consent_and_a_call() {
+    let output = Command::new(binary()).args(["providers", "list", "--json"]).output().expect("it runs");
+    let listed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names: Vec<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|preset| preset["name"].as_str()).collect();
+    for names in names.chunks(4) {
+        std::thread::scope(|scope| {
+            for name in names {
+                scope.spawn(move || carried(name));
+            }
+        });
+    }
+}
+
+fn carried(preset: &str) {
+    let shown = shown(preset);
+    let secret = json!(format!("{CANARY}at"));
+    let mut token = json!({"access_token": secret, "token_type": "bearer", "expires_in": 3600, "refresh_token": format!("{CANARY}rt")});
+    let mut userinfo = json!({"sub": "u-1", "name": "Ada"});
+    let (mut scope, mut call) = ("read".to_owned(), "GET /things".to_owned());
+    for (key, value) in settings(&shown) {
+        match key {
+            "oauth.answer.access_token" => put(&mut token, &words(value)[0], &secret),
+            "oauth.answer.subject" | "oauth.answer.name" => {
+                words(value).iter().for_each(|pointer| put(&mut token, pointer, &json!("u-1")))
+            }
+            "oauth.answer.success" => put(&mut token, "/ok", &json!(true)),
+            "oauth.userinfo_subject" | "oauth.userinfo_name" => {
+                words(value).iter().for_each(|pointer| put(&mut userinfo, pointer, &json!("u-1")))
+            }
+            _ => {
+                if let Some(name) = key.strip_prefix("scopes.").and_then(|key| key.strip_suffix(".allow")) {
+                    scope = name.trim_matches('"').to_owned();
+                    call = words(value)[0].replace("**", "x").replace('*', "x");
+                }
+            }
+        }
+    }
+    let call = call.split_once(' ').expect("a method and a path");
+    let told = Case { preset, scopes: &[&scope], token, userinfo, call }.play();
+    let called = told.asked(&format!("/api{}", call.1));
+    let carries = called.headers.iter().any(|(_, value)| value.contains(&format!("{CANARY}at")));
+    assert!(carries, "{preset}: {called:?}");
 }
