@@ -23,6 +23,7 @@ mod operating;
 mod placement;
 mod program;
 mod provider_faults;
+mod providers;
 mod proxying;
 mod reconnecting;
 mod redis;
