@@ -21,6 +21,7 @@ mod kill_switch;
 mod limits;
 mod operating;
 mod placement;
+mod presets;
 mod program;
 mod provider_faults;
 mod providers;
