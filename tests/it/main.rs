@@ -10,6 +10,7 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod dpop;
 mod embedded;
 mod expiry;
 mod handshake;

@@ -28,6 +28,9 @@ pub(crate) struct Session {
     /// The provider's era when the person was first sent there.
     #[serde(default)]
     pub(crate) era: Option<u64>,
+    /// The key that what comes of it is bound to (RFC 9449), where the provider has that.
+    #[serde(default)]
+    pub(crate) dpop: Option<Kept>,
 }
 
 /// A connection that is to work again.

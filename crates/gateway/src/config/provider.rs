@@ -13,7 +13,7 @@ mod scopes;
 
 use std::time::Duration;
 
-use ::oauth::Placement;
+use ::oauth::{Placement, TokenBinding};
 use broker::{Bases, NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use http::HeaderMap;
 use policy::Operations;
@@ -138,7 +138,9 @@ impl Partial<'_> {
             }
             read.bases
         });
-        settings.placement = rest.placement.clone();
+        let bound = settings.binding == TokenBinding::Dpop;
+        let placement = if bound { Placement::dpop() } else { rest.placement };
+        settings.placement = placement.clone();
         settings.api_headers.clone_from(&rest.default_headers);
         settings.api_headers.extend(rest.headers.clone());
         Some(ProviderConfig {
@@ -155,7 +157,7 @@ impl Partial<'_> {
             response_timeout: rest.response_timeout,
             expired: rest.expired,
             bases,
-            placement: rest.placement,
+            placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
             oauth: settings,
@@ -221,6 +223,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
     let asked =
         oauth.as_ref().is_none_or(|oauth| oauth.settings.userinfo.is_some() || oauth.settings.discovery.is_some());
+    let bound = oauth.as_ref().is_some_and(|oauth| oauth.settings.binding == TokenBinding::Dpop);
+    if let Some(place) = table.written(&CREDENTIAL).filter(|_| bound) {
+        place.problem("is where RFC 9449 has it, `Authorization: DPoP`, with dpop = true; remove one of them");
+    }
     let asks = bases.as_ref().is_some_and(|read| matches!(read.place, api_base_from::Place::Userinfo(_)));
     if let Some(place) = table.written(&API_BASE_FROM).filter(|_| asks && !asked) {
         place.problem("is about an answer that is not asked for; add userinfo_endpoint in [provider.oauth]");
