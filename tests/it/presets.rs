@@ -1,7 +1,10 @@
 //! Presets over the wire: what a provider of that kind would see. Every URL of the preset is written anew, as the acting provider is here.
 
+mod every;
+
 use std::collections::HashMap;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::{Agent, Browser, CANARY, Gateway, Received, Reply, Served, Store, binary, eventually, free_port};
@@ -13,6 +16,8 @@ struct Case<'c> {
     token: Value,
     userinfo: Value,
     call: (&'c str, &'c str),
+    /// What it answers to a refresh; where there is one, a second call is made after the first token's end.
+    renewed: Option<Value>,
 }
 
 /// What became of it: everything that the provider was asked.
@@ -61,13 +66,17 @@ const OWN_SCOPES: &str = "[provider.scopes]\nread = { says = \"Read\", allow = [
 impl Case<'_> {
     /// A person allows it, and the agent calls.
     fn play(&self) -> Told {
-        let (token, userinfo) = (self.token.clone(), self.userinfo.clone());
+        let (token, userinfo, renewed) = (self.token.clone(), self.userinfo.clone(), self.renewed.clone());
         let provider = Served::start(move |received| match received.path() {
             "/authorize_endpoint" => {
                 let (to, state) = (received.query("redirect_uri"), received.query("state"));
                 Reply::redirect(&format!("{}?code=c&state={}", to.expect("a URI"), state.expect("a state")))
             }
-            "/token_endpoint" => Reply::json(&token),
+            "/token_endpoint" | "/refresh_endpoint" => {
+                let asked = format!("{} {}", received.target, String::from_utf8_lossy(&received.body));
+                let first = asked.contains("authorization_code");
+                Reply::json(renewed.as_ref().filter(|_| !first).unwrap_or(&token))
+            }
             "/userinfo_endpoint" => Reply::json(&userinfo),
             "/.well-known/openid-configuration" => {
                 let base = format!("http://{}", header(received, "host").expect("a host"));
@@ -91,6 +100,11 @@ impl Case<'_> {
         let token = agent.exchange(&gateway, &session, &end["code"]).text("/access_token");
         let answer = agent.send(&agent.call(&gateway, &token, self.call.0, self.call.1));
         assert_eq!(answer.status, 200, "{}: {}", self.preset, answer.body_text());
+        if self.renewed.is_some() {
+            std::thread::sleep(Duration::from_secs(2));
+            let answer = agent.send(&agent.call(&gateway, &token, self.call.0, self.call.1));
+            assert_eq!(answer.status, 200, "{}: {}", self.preset, answer.body_text());
+        }
         Told { gateway, provider }
     }
 }
@@ -98,7 +112,7 @@ impl Case<'_> {
 impl Told {
     fn asked(&self, path: &str) -> Received {
         let received = self.provider.received();
-        received.into_iter().find(|received| received.path() == path).unwrap_or_else(|| panic!("nothing at {path}"))
+        received.into_iter().find(|received| received.path() == path).expect(path)
     }
 
     fn authorized(&self) -> Received {
@@ -135,6 +149,7 @@ fn slack_lends_the_person_s_token_and_not_the_bot_s() {
         }),
         userinfo: Value::Null,
         call: ("GET", "/conversations.list"),
+        renewed: None,
     };
     let told = case.play();
     let authorized = told.authorized();
@@ -157,6 +172,7 @@ fn notion_takes_json_and_basic_and_has_no_scopes() {
         }),
         userinfo: Value::Null,
         call: ("GET", "/users/me"),
+        renewed: None,
     };
     let told = case.play();
     let authorized = told.authorized();
@@ -181,6 +197,7 @@ fn shopify_s_token_goes_into_a_header_of_its_own() {
         token: json!({"access_token": format!("{CANARY}at"), "scope": "write_products", "expires_in": 3600, "refresh_token": format!("{CANARY}rt")}),
         userinfo: Value::Null,
         call: ("GET", "/admin/api/2026-07/products.json"),
+        renewed: None,
     };
     let told = case.play();
     assert_eq!(told.authorized().query("scope").as_deref(), Some("read_products,write_products"));
@@ -199,6 +216,7 @@ fn zoho_has_a_scheme_of_its_own() {
         token: json!({"access_token": format!("{CANARY}at"), "refresh_token": format!("{CANARY}rt"), "expires_in": 3600, "token_type": "Bearer"}),
         userinfo: json!({"ZUID": 655_042_461, "Email": "ada@acme.test"}),
         call: ("GET", "/Contacts"),
+        renewed: None,
     };
     let told = case.play();
     let scope = told.authorized().query("scope").expect("scopes");
@@ -219,6 +237,7 @@ fn hubspot_answers_scopes_as_a_list() {
         }),
         userinfo: Value::Null,
         call: ("GET", "/crm/v3/objects/contacts"),
+        renewed: None,
     };
     let told = case.play();
     assert!(told.form().contains_key("client_secret") && told.form().contains_key("code_verifier"));
@@ -232,6 +251,7 @@ fn github_is_asked_for_its_own_scope_and_told_of_the_end_in_its_own_way() {
         token: json!({"access_token": format!("{CANARY}at"), "scope": "read:user,repo", "token_type": "bearer"}),
         userinfo: json!({"id": 583_231, "login": "ada"}),
         call: ("GET", "/repos/acme/site"),
+        renewed: None,
     };
     let told = case.play();
     assert_eq!(told.authorized().query("scope").as_deref(), Some("read:user repo"));
@@ -251,69 +271,79 @@ fn github_is_asked_for_its_own_scope_and_told_of_the_end_in_its_own_way() {
     assert_eq!(body["access_token"].as_str(), Some(format!("{CANARY}at").as_str()));
 }
 
-/// Puts it where the pointer leads, and makes the way there.
-fn put(into: &mut Value, pointer: &str, what: &Value) {
-    let mut at = into;
-    for part in pointer.split('/').skip(1) {
-        if !at.is_object() {
-            *at = json!({});
-        }
-        at = &mut at[part];
-    }
-    *at = what.clone();
+/// What a call carried, the last one.
+fn last_credential(told: &Told) -> Option<String> {
+    let received = told.provider.received();
+    received
+        .iter()
+        .rev()
+        .find(|received| received.path().starts_with("/api"))
+        .and_then(|call| header(call, "authorization"))
 }
 
-/// A string, or a list of strings, as they are shown.
-fn words(shown: &str) -> Vec<String> {
-    match serde_json::from_str(shown).expect("a string or a list") {
-        Value::String(word) => vec![word],
-        list => serde_json::from_value(list).expect("strings"),
-    }
-}
-
-/// A provider that answers where the preset says: somebody connects, and the first call that the first scope allows is made.
 #[test]
-fn every_preset_carries_a_consent_and_a_call() {
-    let output = Command::new(binary()).args(["providers", "list", "--json"]).output().expect("it runs");
-    let listed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let names: Vec<&str> =
-        listed.as_array().expect("a list").iter().filter_map(|preset| preset["name"].as_str()).collect();
-    for names in names.chunks(4) {
-        std::thread::scope(|scope| {
-            for name in names {
-                scope.spawn(move || carried(name));
-            }
-        });
-    }
+fn slack_s_refresh_answers_in_another_place() {
+    let case = Case {
+        preset: "slack",
+        scopes: &["channels:read"],
+        token: json!({
+            "ok": true, "team": {"id": "T1", "name": "Acme"},
+            "authed_user": {
+                "id": "U1", "scope": "channels:read", "access_token": format!("{CANARY}xoxp-1"), "token_type": "user",
+                "refresh_token": format!("{CANARY}xoxe-1"), "expires_in": 2,
+            },
+        }),
+        userinfo: Value::Null,
+        call: ("GET", "/conversations.list"),
+        renewed: Some(json!({
+            "ok": true, "access_token": format!("{CANARY}xoxp-2"), "refresh_token": format!("{CANARY}xoxe-2"), "expires_in": 43_200,
+            "token_type": "user",
+        })),
+    };
+    assert_eq!(last_credential(&case.play()), Some(format!("Bearer {CANARY}xoxp-2")));
 }
 
-fn carried(preset: &str) {
-    let shown = shown(preset);
-    let secret = json!(format!("{CANARY}at"));
-    let mut token = json!({"access_token": secret, "token_type": "bearer", "expires_in": 3600, "refresh_token": format!("{CANARY}rt")});
-    let mut userinfo = json!({"sub": "u-1", "name": "Ada"});
-    let (mut scope, mut call) = ("read".to_owned(), "GET /things".to_owned());
-    for (key, value) in settings(&shown) {
-        match key {
-            "oauth.answer.access_token" => put(&mut token, &words(value)[0], &secret),
-            "oauth.answer.subject" | "oauth.answer.name" => {
-                words(value).iter().for_each(|pointer| put(&mut token, pointer, &json!("u-1")))
-            }
-            "oauth.answer.success" => put(&mut token, "/ok", &json!(true)),
-            "oauth.userinfo_subject" | "oauth.userinfo_name" => {
-                words(value).iter().for_each(|pointer| put(&mut userinfo, pointer, &json!("u-1")))
-            }
-            _ => {
-                if let Some(name) = key.strip_prefix("scopes.").and_then(|key| key.strip_suffix(".allow")) {
-                    scope = name.trim_matches('"').to_owned();
-                    call = words(value)[0].replace("**", "x").replace('*', "x");
-                }
-            }
-        }
-    }
-    let call = call.split_once(' ').expect("a method and a path");
-    let told = Case { preset, scopes: &[&scope], token, userinfo, call }.play();
-    let called = told.asked(&format!("/api{}", call.1));
-    let carries = called.headers.iter().any(|(_, value)| value.contains(&format!("{CANARY}at")));
-    assert!(carries, "{preset}: {called:?}");
+#[test]
+fn facebook_exchanges_the_token_itself() {
+    let case = Case {
+        preset: "facebook",
+        scopes: &["public_profile"],
+        token: json!({"access_token": format!("{CANARY}short"), "token_type": "bearer", "expires_in": 2}),
+        userinfo: json!({"id": "1", "name": "Ada"}),
+        call: ("GET", "/me"),
+        renewed: Some(
+            json!({"access_token": format!("{CANARY}long"), "token_type": "bearer", "expires_in": 5_184_000}),
+        ),
+    };
+    let told = case.play();
+    assert_eq!(last_credential(&told), Some(format!("Bearer {CANARY}long")));
+    let received = told.provider.received();
+    let refresh = received.iter().find(|received| received.query("fb_exchange_token").is_some()).expect("an exchange");
+    assert_eq!((refresh.method.as_str(), refresh.path()), ("GET", "/token_endpoint"));
+    assert_eq!(refresh.query("grant_type").as_deref(), Some("fb_exchange_token"));
+    assert_eq!(refresh.query("fb_exchange_token"), Some(format!("{CANARY}short")));
+}
+
+#[test]
+fn figma_refreshes_elsewhere_and_keeps_its_refresh_token() {
+    let case = Case {
+        preset: "figma",
+        scopes: &["file_content:read", "file_comments:read"],
+        token: json!({
+            "access_token": format!("{CANARY}at-1"), "refresh_token": format!("{CANARY}rt"), "token_type": "bearer", "expires_in": 2,
+        }),
+        userinfo: json!({"id": "1", "email": "ada@acme.test"}),
+        call: ("GET", "/v1/files/x"),
+        renewed: Some(
+            json!({"access_token": format!("{CANARY}at-2"), "token_type": "bearer", "expires_in": 7_776_000}),
+        ),
+    };
+    let told = case.play();
+    assert_eq!(last_credential(&told), Some(format!("Bearer {CANARY}at-2")));
+    let refresh = told.asked("/refresh_endpoint");
+    assert!(is_basic(&refresh));
+    let form: HashMap<String, String> = form_urlencoded::parse(&refresh.body).into_owned().collect();
+    assert_eq!(form["refresh_token"], format!("{CANARY}rt"));
+    let scope = told.authorized().query("scope").expect("scopes");
+    assert!(scope.contains(',') && scope.contains("current_user:read"), "{scope}");
 }
