@@ -38,6 +38,7 @@ mod text;
 mod token;
 mod urls;
 mod vault;
+mod way;
 
 pub use agents::{AgentView, Selection};
 pub use backup::BackupView;
@@ -66,3 +67,4 @@ pub use sign_in::{
 };
 pub use store::{CopyError, Durability};
 pub use urls::{Outcome, Urls};
+pub use way::{Grant, KeyForm, KeyPlace, OperatorsKey, PersonsKey, StaticKey, SubjectToken, TokenExchange, Way};

@@ -7,7 +7,7 @@ use protocol::{ProviderId, Scope};
 use secret::SecretHash;
 use url::Url;
 
-use crate::RefreshTokenLife;
+use crate::{RefreshTokenLife, Way};
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
@@ -25,13 +25,13 @@ pub struct Provider {
     pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
-    /// The base of its token endpoint, for the fingerprint.
+    /// Where it says who somebody is and gives out tokens; the base of its API, where it does neither.
     pub token_endpoint: Url,
     /// Which scope allows what.
     pub operations: Operations,
-    /// The OAuth client towards it.
-    pub oauth: oauth::Provider,
-    /// What the OAuth client speaks through.
+    /// How it gives out what calls are made with.
+    pub way: Way,
+    /// What it is asked through.
     pub http: Arc<dyn HttpClient>,
     /// How long that waits for an answer at most.
     pub timeout: Duration,
@@ -60,10 +60,11 @@ pub enum NamesItself {
 }
 
 impl Provider {
-    /// Changes when tokens would go to another host than the one they were issued for.
+    /// Changes when tokens would go to another host than the one they were issued for, or are got in a way that is another altogether.
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
         let place = |url: &Url| url.origin().ascii_serialization();
-        let places = format!("provider\n{}\n{}", place(&self.token_endpoint), place(&self.api_base));
+        let manner = self.manner();
+        let places = format!("provider\n{}\n{}{manner}", place(&self.token_endpoint), place(&self.api_base));
         SecretHash::of(&places).to_hex().into_bytes()
     }
 

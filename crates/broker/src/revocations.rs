@@ -11,7 +11,7 @@ use store::{Key, Life, Write};
 use crate::clearance::Run;
 use crate::records::{Revocation, Tokens};
 use crate::vault::Fingerprint;
-use crate::{Broker, BrokerError, Provider};
+use crate::{Broker, BrokerError, Provider, Way};
 
 impl Broker {
     /// Tells providers about tokens that ended here (RFC 7009), until they have taken notice. Runs as long as the gateway does, on every
@@ -46,7 +46,7 @@ impl Broker {
         tokens: &Tokens,
         run: Option<&Run>,
     ) -> Result<Vec<Write>, BrokerError> {
-        if !self.provider(provider).is_ok_and(|provider| provider.oauth.can_revoke()) {
+        if !self.provider(provider).is_ok_and(|provider| provider.can_revoke()) {
             return Ok(Vec::new());
         }
         // Queued once, however often somebody finds that they are not needed.
@@ -180,14 +180,16 @@ impl Failing {
 
 /// The refresh token first: with it goes, at most providers, all that came from it.
 async fn revoke(provider: &Provider, tokens: &Tokens) -> Result<(), OAuthError> {
-    let (http, wanted) = (provider.http.as_ref(), provider.oauth.revoked_token());
+    // A key is its owner's to end, where they made it.
+    let Way::OAuth { client, .. } = &provider.way else { return Ok(()) };
+    let (http, wanted) = (provider.http.as_ref(), client.revoked_token());
     if let Some(refresh) = tokens.refresh().filter(|_| wanted != RevokedToken::Access) {
-        provider.oauth.revoke(http, &refresh).await?;
+        client.revoke(http, &refresh).await?;
         if wanted == RevokedToken::Refresh {
             return Ok(());
         }
     }
-    provider.oauth.revoke(http, &tokens.access()).await
+    client.revoke(http, &tokens.access()).await
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -17,15 +17,13 @@ pub struct AuthorizationRequest<'a> {
 
 /// The URL to send the browser to.
 pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> String {
-    let scope = request.scopes.join(settings.scope_separator.to_string().as_str());
+    let scope = settings.scope_list(request.scopes);
     let mut own = vec![
         ("response_type", "code"),
         ("client_id", settings.client_id.as_str()),
         ("redirect_uri", settings.redirect_uri.as_str()),
     ];
-    if !scope.is_empty() {
-        own.push((&settings.scope_parameter, &scope));
-    }
+    own.extend(settings.scope_pair(&scope));
     own.push(("state", request.state));
     if let (Pkce::S256, Some(challenge)) = (settings.pkce, request.challenge) {
         own.extend([("code_challenge", challenge), ("code_challenge_method", "S256")]);

@@ -65,7 +65,7 @@ impl From<TransportError> for OAuthError {
     }
 }
 
-/// The `error` codes of a token endpoint (RFC 6749 §5.2, RFC 8707 §2).
+/// The `error` codes of a token endpoint (RFC 6749 §5.2, RFC 8707 §2, RFC 8628 §3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The code or refresh token is void, or was issued to another client or redirect URI.
@@ -82,6 +82,14 @@ pub enum ErrorCode {
     InvalidScope,
     /// The resource is unknown.
     InvalidTarget,
+    /// The person has not typed the code in yet (RFC 8628 §3.5).
+    AuthorizationPending,
+    /// The same, asked too often.
+    SlowDown,
+    /// The person refused.
+    AccessDenied,
+    /// The person did not answer in time.
+    ExpiredToken,
     /// The operator has said that it is the gateway's client which is at fault.
     Operator,
     /// None of these; what was said instead is not carried.
@@ -100,6 +108,10 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredToken => "expired_token",
             Self::Operator => "operator_error",
             Self::Other => "refused",
         }
@@ -115,6 +127,10 @@ impl ErrorCode {
             "unsupported_grant_type" => Self::UnsupportedGrantType,
             "invalid_scope" => Self::InvalidScope,
             "invalid_target" => Self::InvalidTarget,
+            "authorization_pending" => Self::AuthorizationPending,
+            "slow_down" => Self::SlowDown,
+            "access_denied" => Self::AccessDenied,
+            "expired_token" => Self::ExpiredToken,
             _ => Self::Other,
         }
     }

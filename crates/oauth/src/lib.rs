@@ -16,9 +16,11 @@
 mod answer;
 mod authorize;
 mod callback;
+mod device;
 mod discovery;
 mod endpoint;
 mod error;
+mod grants;
 mod habits;
 mod http_client;
 mod id_token;
@@ -35,9 +37,11 @@ mod userinfo;
 
 pub use authorize::AuthorizationRequest;
 pub use callback::{Callback, CallbackError, CallbackFormError, IssuerError};
+pub use device::{DeviceAnswer, DeviceAuthorization};
 pub use discovery::{Metadata, NamesItself, discover};
 pub use endpoint::{Endpoint, EndpointError, Plaintext};
 pub use error::{ErrorCode, OAuthError};
+pub use grants::{ExchangeWish, Subject};
 pub use habits::{AnswerForm, ErrorRule, Meaning, RevokedToken, Success};
 pub use http_client::{HttpClient, TransportError, TransportErrorKind};
 pub use identity::Identity;

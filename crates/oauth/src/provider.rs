@@ -177,13 +177,24 @@ impl Provider {
     }
 
     async fn obtain(&self, http: &dyn HttpClient, asked: Asked<'_>, now: u64) -> Result<TokenSet, OAuthError> {
-        let body = self.as_client(http, asked, |response| Body::read(response, &self.settings)).await?;
+        self.token_set(self.ask(http, asked).await?, now)
+    }
+
+    pub(crate) async fn ask(&self, http: &dyn HttpClient, asked: Asked<'_>) -> Result<Body, OAuthError> {
+        self.as_client(http, asked, |response| Body::read(response, &self.settings)).await
+    }
+
+    pub(crate) fn token_set(&self, body: Body, now: u64) -> Result<TokenSet, OAuthError> {
         body.into_token_set(now, self.settings.default_lifetime)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Asks with the secret that was taken last, and where the provider does not know the client by it, with the other one: RFC 6749
     /// §5.2 has a client authenticated before anything of its request is used up.
-    async fn as_client<T>(
+    pub(crate) async fn as_client<T>(
         &self,
         http: &dyn HttpClient,
         asked: Asked<'_>,

@@ -11,6 +11,8 @@ pub struct Settings {
     pub authorize_endpoint: Endpoint,
     /// Where codes and refresh tokens are exchanged.
     pub token_endpoint: Endpoint,
+    /// Where codes for people to type in are asked for (RFC 8628).
+    pub device_endpoint: Option<Endpoint>,
     /// Where the provider says who somebody is, when it issues no ID token.
     pub userinfo: Option<Userinfo>,
     /// Where tokens are revoked (RFC 7009); without it a revocation is local only.
@@ -73,6 +75,7 @@ impl Settings {
         Self {
             authorize_endpoint,
             token_endpoint,
+            device_endpoint: None,
             userinfo: None,
             revoke_endpoint: None,
             client_id: client_id.into(),
@@ -102,6 +105,16 @@ impl Settings {
 }
 
 impl Settings {
+    /// Scopes as one text.
+    pub(crate) fn scope_list(&self, scopes: &[&str]) -> String {
+        scopes.join(self.scope_separator.to_string().as_str())
+    }
+
+    /// The parameter with the scopes; none where there are none.
+    pub(crate) fn scope_pair<'a>(&'a self, scope: &'a str) -> Option<(&'a str, &'a str)> {
+        (!scope.is_empty()).then_some((self.scope_parameter.as_str(), scope))
+    }
+
     /// What the provider calls one of the standard's parameters.
     pub(crate) fn parameter<'a>(&'a self, standard: &'a str) -> &'a str {
         let own = self.parameter_names.iter().find(|(name, _)| name == standard);

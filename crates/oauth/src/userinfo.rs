@@ -1,4 +1,4 @@
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use secret::AccessToken;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::answer::{self, Verdict};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorCode, OAuthError};
+use crate::http_client::HttpClient;
 use crate::identity::Identity;
 use crate::pointer::Pointer;
 use crate::token_request::authorization;
@@ -27,6 +28,20 @@ impl Userinfo {
     pub fn new(endpoint: Endpoint) -> Self {
         let name = ["email", "name", "preferred_username"].map(Pointer::member).into();
         Self { endpoint, subject: Pointer::member("sub"), name }
+    }
+
+    /// Whom a credential belongs to, presented in this header: that of a key which is not sent as a Bearer token.
+    pub async fn whose(
+        &self,
+        http: &dyn HttpClient,
+        (name, value): (HeaderName, HeaderValue),
+    ) -> Result<Identity, OAuthError> {
+        let mut request = Request::new(Vec::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = self.endpoint.uri().clone();
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(name, value);
+        self.read(http.send(request).await?)
     }
 
     pub(crate) fn request(&self, access: &AccessToken) -> Result<Request<Vec<u8>>, OAuthError> {

@@ -1,0 +1,155 @@
+//! How a provider gives out what agents' calls are made with.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use oauth::Userinfo;
+use secret::AccessToken;
+use url::Url;
+
+use crate::{BrokerError, Provider};
+
+/// How a provider gives out what agents' calls are made with.
+pub enum Way {
+    /// Tokens, by OAuth 2.0.
+    OAuth {
+        /// The client towards it.
+        client: Box<oauth::Provider>,
+        /// What it is asked by.
+        grant: Grant,
+    },
+    /// A key that does not end by itself.
+    Key(StaticKey),
+}
+
+/// What an OAuth server is asked by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// The person's browser brings a code (RFC 6749 §4.1).
+    AuthorizationCode,
+    /// The gateway's own client, for nobody in particular (RFC 6749 §4.4).
+    ClientCredentials,
+    /// The person types a code in, on whatever machine (RFC 8628).
+    DeviceCode,
+    /// What the OpenID provider said when the person signed in at the gateway (RFC 8693).
+    TokenExchange(TokenExchange),
+}
+
+/// How a token of the person's sign-in is exchanged for one of the provider's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenExchange {
+    /// Which token of the sign-in is presented.
+    pub subject: SubjectToken,
+    /// What else the request says.
+    pub wish: oauth::ExchangeWish,
+}
+
+/// A token of the person's sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectToken {
+    /// Says who they are.
+    IdToken,
+    /// Lets whoever holds it ask the OpenID provider.
+    AccessToken,
+}
+
+/// A key that does not end by itself.
+pub enum StaticKey {
+    /// One for everybody, which the configuration has.
+    Operators(OperatorsKey),
+    /// Each person's own.
+    Persons(PersonsKey),
+}
+
+/// What a person is asked for.
+#[derive(Debug, Clone)]
+pub struct PersonsKey {
+    /// What the service calls it: `Personal access token`.
+    pub label: String,
+    /// Where people make one.
+    pub help: Option<Url>,
+    /// What it consists of.
+    pub form: KeyForm,
+    /// What says whose it is, before it is connected.
+    pub check: Option<Userinfo>,
+}
+
+/// What a person's key consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyForm {
+    /// One text.
+    Key,
+    /// Two, joined by a colon as HTTP Basic has it (RFC 7617).
+    UserAndPassword,
+}
+
+/// Reads the operator's key from where the configuration says that it is kept.
+pub trait KeyPlace: Send + Sync {
+    /// The key as it is there now; an error says why there is none, without anything of a secret.
+    fn read(&self) -> Result<AccessToken, String>;
+}
+
+/// The operator's key: the one that was read last, and where to read it again.
+pub struct OperatorsKey {
+    current: RwLock<AccessToken>,
+    place: Arc<dyn KeyPlace>,
+}
+
+impl OperatorsKey {
+    /// A key that was just read, and its place.
+    #[must_use]
+    pub fn new(current: AccessToken, place: Arc<dyn KeyPlace>) -> Self {
+        Self { current: RwLock::new(current), place }
+    }
+
+    pub(crate) fn current(&self) -> AccessToken {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads it again; from now on that is what is lent. Where it cannot be read, the one at hand stays. Blocks.
+    pub(crate) fn read_again(&self) -> AccessToken {
+        match self.place.read() {
+            Ok(key) => *self.current.write().unwrap_or_else(PoisonError::into_inner) = key,
+            Err(error) => tracing::error!(error, "the operator's key cannot be read again; the one of before goes on"),
+        }
+        self.current()
+    }
+}
+
+impl Provider {
+    /// The OAuth client towards it; an error where it wants a key, because the configuration was another a moment ago.
+    pub(crate) fn client(&self) -> Result<&oauth::Provider, BrokerError> {
+        match &self.way {
+            Way::OAuth { client, .. } => Ok(client),
+            Way::Key(_) => Err(BrokerError::SessionUsed),
+        }
+    }
+
+    /// Whether people are sent there by their browser, and come back to the callback.
+    pub(crate) fn uses_callback(&self) -> bool {
+        matches!(&self.way, Way::OAuth { grant: Grant::AuthorizationCode, .. })
+    }
+
+    /// Whether it can be told that a token is not needed any more (RFC 7009).
+    pub(crate) fn can_revoke(&self) -> bool {
+        matches!(&self.way, Way::OAuth { client, .. } if client.can_revoke())
+    }
+
+    /// The key that is the operator's, where one is.
+    pub(crate) fn operators_key(&self) -> Option<&OperatorsKey> {
+        match &self.way {
+            Way::Key(StaticKey::Operators(key)) => Some(key),
+            Way::Key(StaticKey::Persons(_)) | Way::OAuth { .. } => None,
+        }
+    }
+
+    /// What its connections are made by, where that is not the person's own word at the provider: those of one way are no use to another.
+    pub(crate) fn manner(&self) -> &'static str {
+        match &self.way {
+            Way::OAuth { grant: Grant::AuthorizationCode | Grant::DeviceCode, .. } => "",
+            Way::OAuth { grant: Grant::ClientCredentials, .. } => "\nclient_credentials",
+            Way::OAuth { grant: Grant::TokenExchange(_), .. } => "\ntoken_exchange",
+            Way::Key(StaticKey::Operators(_)) => "\noperators_key",
+            Way::Key(StaticKey::Persons(_)) => "\npersons_key",
+        }
+    }
+}
