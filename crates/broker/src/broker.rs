@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::device::Polls;
 use crate::documents::Documents;
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
@@ -118,6 +119,7 @@ pub struct Inner {
     pub(crate) urls: Urls,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
+    pub(crate) polls: Polls,
     pub(crate) refreshes: Refreshes,
     pub(crate) healths: Healths,
     pub(crate) kept: Kept,
@@ -160,6 +162,7 @@ impl Broker {
             urls: parts.urls,
             lifetimes: parts.lifetimes,
             development: parts.development,
+            polls: Polls::default(),
             refreshes: Refreshes::default(),
             standings,
             revocations: Notify::new(),

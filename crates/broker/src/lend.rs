@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use protocol::Timestamp;
-use secret::SecretHash;
+use secret::{AccessToken, SecretHash};
 
 use crate::caller::{Caller, Lent};
 use crate::records::{Connection, ConnectionState};
-use crate::refresh::{Need, Patience, RefreshFailure};
+use crate::refresh::{KEY_REFUSED, Need, Patience, RefreshFailure};
 use crate::vault::Held;
-use crate::{Broker, BrokerError, Provider};
+use crate::{Broker, BrokerError, OperatorsKey, Provider, StaticKey, Way};
 
 impl Broker {
     /// Opens the upstream access token for one request, after renewing it where it has expired or is about to.
@@ -16,12 +16,15 @@ impl Broker {
             && !caller.known().is_over()
             && due.is_none_or(|due| self.now() < due)
         {
-            return Ok(lent.clone());
+            return match self.provider(caller.provider_id())?.operators_key() {
+                Some(key) => lendable(key.current()),
+                None => Ok(lent.clone()),
+            };
         }
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         if !connection.body.is_due(self.now()) {
-            return lent(&connection.body);
+            return lent(&connection.body, provider);
         }
         if let Some(wait) = connection.body.pause(self.now()) {
             // Expired, and the provider failed a moment ago: it is not asked again for every call that comes.
@@ -30,12 +33,12 @@ impl Broker {
         let live = connection.body.is_live(self.now());
         let patience = if live { Patience::Briefly } else { Patience::ToTheEnd };
         match self.refreshed(&caller.known().connection, provider, Need::Live, patience).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body, provider),
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             // The provider cannot be asked right now. What has not expired still works.
             Err(failure) if live => {
                 tracing::debug!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
-                lent(&connection.body)
+                lent(&connection.body, provider)
             }
             Err(failure) => {
                 let retry_after = Some(failure.retry_after());
@@ -51,14 +54,18 @@ impl Broker {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         let refused = SecretHash::of(refused.token().expose());
+        if provider.operators_key().is_some() {
+            return self.operators_key_again(provider, refused).await.map(Some);
+        }
         if !connection.body.tokens.has_access(&refused) {
-            return lent(&connection.body).map(Some);
+            return lent(&connection.body, provider).map(Some);
         }
         let now = self.now();
         // One that was renewed by a clock ahead of this one was not renewed just now.
         let just = |renewed| renewed <= now && now.since(renewed) < RENEW_PAUSE;
         let just_renewed = connection.body.renewed.is_some_and(just);
-        if just_renewed || connection.body.tokens.refresh().is_none() {
+        let personal = matches!(provider.way, Way::Key(StaticKey::Persons(_)));
+        if !personal && (just_renewed || !connection.body.tokens.can_be_renewed()) {
             return Ok(None);
         }
         if let Some(wait) = connection.body.pause(now) {
@@ -66,7 +73,7 @@ impl Broker {
         }
         let need = Need::Other(refused);
         match self.refreshed(&caller.known().connection, provider, need, Patience::ToTheEnd).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body, provider).map(Some),
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             Err(failure) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
@@ -74,6 +81,23 @@ impl Broker {
                 Err(BrokerError::Provider { reason: failure.reason(), retry_after, source: None })
             }
         }
+    }
+
+    /// The operator's key, read once more: the service does not take the one that was lent.
+    async fn operators_key_again(&self, provider: &Provider, refused: SecretHash) -> Result<Lent, BrokerError> {
+        let (broker, id) = (self.clone(), provider.id.clone());
+        let read = move || broker.provider(&id).ok().and_then(Provider::operators_key).map(OperatorsKey::read_again);
+        let key = match provider.operators_key().map(OperatorsKey::current) {
+            // Another call has read it since.
+            Some(current) if !refused.matches(current.expose()) => Some(current),
+            _ => self.blocking(read).await?,
+        };
+        if let Some(key) = key.filter(|key| !refused.matches(key.expose())) {
+            self.provider_answered(provider);
+            return lendable(key);
+        }
+        self.heed_refused_key(provider);
+        Err(BrokerError::Provider { reason: KEY_REFUSED, retry_after: Some(RENEW_PAUSE), source: None })
     }
 
     /// The same for a request that gains nothing from it: begun, and not waited for. Fails where only the owner can bring another token.
@@ -112,10 +136,8 @@ impl Connection {
         if !self.works() || self.is_due(now) {
             return None;
         }
-        let due = match self.tokens.refresh() {
-            Some(_) => self.tokens.expires.map(|expires| expires.minus(REFRESH_BEFORE)),
-            None => self.tokens.expires,
-        };
+        let before = if self.tokens.can_be_renewed() { REFRESH_BEFORE } else { Duration::ZERO };
+        let due = self.tokens.expires.map(|expires| expires.minus(before));
         // Paused after a failure, it is lent until it expires, and asked about anew each time.
         if due.is_some_and(|due| due <= now) {
             return None;
@@ -126,7 +148,7 @@ impl Connection {
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
-        let soon = expires <= now.plus(REFRESH_BEFORE) && self.tokens.refresh().is_some() && self.pause(now).is_none();
+        let soon = expires <= now.plus(REFRESH_BEFORE) && self.tokens.can_be_renewed() && self.pause(now).is_none();
         expires <= now || soon
     }
 
@@ -135,9 +157,13 @@ impl Connection {
     }
 }
 
-fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
+fn lent(connection: &Connection, provider: &Provider) -> Result<Lent, BrokerError> {
+    lendable(provider.operators_key().map_or_else(|| connection.tokens.access(), OperatorsKey::current))
+}
+
+fn lendable(token: AccessToken) -> Result<Lent, BrokerError> {
     let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
-    Lent::bearer(connection.tokens.access()).ok_or(refused)
+    Lent::bearer(token).ok_or(refused)
 }
 
 /// The buffer absorbs clock skew and the time a request is under way.

@@ -17,12 +17,14 @@ mod complete;
 mod condition;
 mod connections;
 mod consent;
+mod device;
 mod documents;
 mod error;
 mod keep_alive;
 mod keys;
 mod lend;
 mod limits;
+mod paste;
 mod people;
 mod provider;
 mod reconnect;
@@ -30,6 +32,7 @@ mod records;
 mod refresh;
 mod register;
 mod revocations;
+mod set_out;
 mod sign_in;
 mod standing;
 #[cfg(test)]
@@ -48,7 +51,8 @@ pub use caller::{Caller, Lent};
 pub use clearance::{ClearanceView, LivesOn, Told};
 pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
-pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
+pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Follows, Joins, Next};
+pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use keep_alive::RefreshTokenLife;
@@ -56,6 +60,7 @@ pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
 };
 pub use limits::Limits;
+pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
 pub use provider::{NamesItself, Provider, ReturnPath};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
@@ -67,4 +72,6 @@ pub use sign_in::{
 };
 pub use store::{CopyError, Durability};
 pub use urls::{Outcome, Urls};
-pub use way::{Grant, KeyForm, KeyPlace, OperatorsKey, PersonsKey, StaticKey, SubjectToken, TokenExchange, Way};
+pub use way::{
+    Grant, KeyForm, KeyPlace, OperatorsKey, People, PersonsKey, StaticKey, SubjectToken, TokenExchange, Way,
+};

@@ -7,7 +7,7 @@ use protocol::{ProviderId, Scope};
 use secret::SecretHash;
 use url::Url;
 
-use crate::{RefreshTokenLife, Way};
+use crate::{People, RefreshTokenLife, Way};
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
@@ -31,6 +31,8 @@ pub struct Provider {
     pub operations: Operations,
     /// How it gives out what calls are made with.
     pub way: Way,
+    /// Who may have it, where it is the operator's.
+    pub people: People,
     /// What it is asked through.
     pub http: Arc<dyn HttpClient>,
     /// How long that waits for an answer at most.

@@ -46,7 +46,7 @@ impl Broker {
         tokens: &Tokens,
         run: Option<&Run>,
     ) -> Result<Vec<Write>, BrokerError> {
-        if !self.provider(provider).is_ok_and(|provider| provider.can_revoke()) {
+        if !self.provider(provider).is_ok_and(Provider::can_revoke) {
             return Ok(Vec::new());
         }
         // Queued once, however often somebody finds that they are not needed.

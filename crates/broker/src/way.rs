@@ -6,6 +6,7 @@ use oauth::Userinfo;
 use secret::AccessToken;
 use url::Url;
 
+use crate::records::SignedInBy;
 use crate::{BrokerError, Provider};
 
 /// How a provider gives out what agents' calls are made with.
@@ -43,6 +44,30 @@ pub struct TokenExchange {
     pub wish: oauth::ExchangeWish,
 }
 
+/// Who may have what is the operator's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum People {
+    /// Whoever says Allow.
+    #[default]
+    Everybody,
+    /// Those whom the gateway's sign-in calls so: an OpenID subject, an account's name, what a proxy says.
+    Named(Vec<String>),
+}
+
+impl People {
+    pub(crate) fn include(&self, by: Option<&SignedInBy>) -> bool {
+        let name = match by {
+            Some(SignedInBy::Openid { subject, .. }) => Some(subject),
+            Some(SignedInBy::Account { name, .. } | SignedInBy::Header { name }) => Some(name),
+            None => None,
+        };
+        match self {
+            Self::Everybody => true,
+            Self::Named(names) => name.is_some_and(|name| names.contains(name)),
+        }
+    }
+}
+
 /// A token of the person's sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectToken {
@@ -57,7 +82,7 @@ pub enum StaticKey {
     /// One for everybody, which the configuration has.
     Operators(OperatorsKey),
     /// Each person's own.
-    Persons(PersonsKey),
+    Persons(Box<PersonsKey>),
 }
 
 /// What a person is asked for.
@@ -131,7 +156,25 @@ impl Provider {
 
     /// Whether it can be told that a token is not needed any more (RFC 7009).
     pub(crate) fn can_revoke(&self) -> bool {
-        matches!(&self.way, Way::OAuth { client, .. } if client.can_revoke())
+        match &self.way {
+            // Many answer every request of a client's with one and the same token: ending it would end it for everybody.
+            Way::OAuth { grant: Grant::ClientCredentials, .. } | Way::Key(_) => false,
+            Way::OAuth { client, .. } => client.can_revoke(),
+        }
+    }
+
+    /// Whether what it says of an account says who holds the browser. A code that is typed in, a key that is pasted and a token that is
+    /// exchanged may be somebody else's: they name the account, and nobody.
+    pub(crate) fn proves_who_it_is(&self) -> bool {
+        self.uses_callback()
+    }
+
+    /// Whether what it gives out is the operator's, and the same for everybody who may have it.
+    pub(crate) fn is_operators(&self) -> bool {
+        match &self.way {
+            Way::Key(StaticKey::Operators(_)) | Way::OAuth { grant: Grant::ClientCredentials, .. } => true,
+            Way::Key(StaticKey::Persons(_)) | Way::OAuth { .. } => false,
+        }
     }
 
     /// The key that is the operator's, where one is.
@@ -151,5 +194,14 @@ impl Provider {
             Way::Key(StaticKey::Operators(_)) => "\noperators_key",
             Way::Key(StaticKey::Persons(_)) => "\npersons_key",
         }
+    }
+}
+
+impl std::fmt::Debug for StaticKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Operators(_) => "StaticKey(the operator's)",
+            Self::Persons(_) => "StaticKey(each person's own)",
+        })
     }
 }

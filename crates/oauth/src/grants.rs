@@ -76,7 +76,7 @@ impl Provider {
         parameters.extend(self.settings().scope_pair(&scope));
         let body = self.ask(http, self.at_token_endpoint(parameters)).await?;
         let wanted = wish.requested_token_type.as_deref().unwrap_or(ACCESS_TOKEN);
-        body.check_issued_token_type(&[wanted, ACCESS_TOKEN, JWT])?;
+        body.check_issued_token_type(&[wanted, ACCESS_TOKEN])?;
         self.token_set(body, now)
     }
 
@@ -90,8 +90,6 @@ impl Provider {
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-/// An access token may well be one, and say so (RFC 8693 §3).
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 #[cfg(test)]
 mod tests {
@@ -175,7 +173,7 @@ mod tests {
         let wish = ExchangeWish::default();
         for (issued, reason) in [
             ("urn:ietf:params:oauth:token-type:access_token", None),
-            ("urn:ietf:params:oauth:token-type:jwt", None),
+            ("urn:ietf:params:oauth:token-type:jwt", Some("issued_token_type")),
             ("urn:ietf:params:oauth:token-type:refresh_token", Some("issued_token_type")),
             ("urn:ietf:params:oauth:token-type:id_token", Some("issued_token_type")),
             ("", Some("issued_token_type")),
@@ -187,7 +185,7 @@ mod tests {
         // Required by the standard (§2.2.1), and left out by servers that know one kind.
         assert!(exchanged(r#"{"access_token":"at-1","token_type":"Bearer"}"#, &wish).0.is_ok());
         let (tokens, _) = exchanged(
-            r#"{"access_token":"at-1","token_type":"N_A","issued_token_type":"urn:ietf:params:oauth:token-type:jwt"}"#,
+            r#"{"access_token":"at-1","token_type":"N_A","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#,
             &wish,
         );
         assert_eq!(tokens.expect_err("no bearer token").reason(), "token_type");

@@ -44,6 +44,7 @@ pub use error::{ErrorCode, OAuthError};
 pub use grants::{ExchangeWish, Subject};
 pub use habits::{AnswerForm, ErrorRule, Meaning, RevokedToken, Success};
 pub use http_client::{HttpClient, TransportError, TransportErrorKind};
+pub use id_token::expiry_of;
 pub use identity::Identity;
 pub use pointer::{Pointer, PointerError};
 pub use provider::{Provider, Revocable};

@@ -110,8 +110,7 @@ impl Provider {
         let Some(userinfo) = &self.settings.userinfo else {
             return Ok(None);
         };
-        let response = send(http, userinfo.request(&tokens.access)?).await?;
-        userinfo.read(response).map(Some)
+        userinfo.whose(http, &tokens.access).await.map(Some)
     }
 
     /// Who signs in at the gateway by these tokens, which [`Provider::exchange`] just returned: the ID token's word alone, upon the
@@ -162,6 +161,12 @@ impl Provider {
     #[must_use]
     pub fn token_endpoint(&self) -> &Endpoint {
         &self.settings.token_endpoint
+    }
+
+    /// The gateway's client there.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.settings.client_id
     }
 
     /// The redirect URI, as it must stand in the provider's form.

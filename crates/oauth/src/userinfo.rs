@@ -1,4 +1,4 @@
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use secret::AccessToken;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -30,18 +30,9 @@ impl Userinfo {
         Self { endpoint, subject: Pointer::member("sub"), name }
     }
 
-    /// Whom a credential belongs to, presented in this header: that of a key which is not sent as a Bearer token.
-    pub async fn whose(
-        &self,
-        http: &dyn HttpClient,
-        (name, value): (HeaderName, HeaderValue),
-    ) -> Result<Identity, OAuthError> {
-        let mut request = Request::new(Vec::new());
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = self.endpoint.uri().clone();
-        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        request.headers_mut().insert(name, value);
-        self.read(http.send(request).await?)
+    /// Whom an access token or a key belongs to.
+    pub async fn whose(&self, http: &dyn HttpClient, access: &AccessToken) -> Result<Identity, OAuthError> {
+        self.read(http.send(self.request(access)?).await?)
     }
 
     pub(crate) fn request(&self, access: &AccessToken) -> Result<Request<Vec<u8>>, OAuthError> {

@@ -8,6 +8,7 @@ use store::{Invalidation, Key, Lease, Life, Write, Written};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 
+use super::again::Answered;
 use super::journal::{Issued, Note};
 use super::settle::Settled;
 use super::{Need, RefreshFailure, SHORTLY, Step, ended, unavailable};
@@ -136,7 +137,7 @@ impl Broker {
                 return Ok(());
             }
             let Some(token) = held.body.tokens.refresh() else {
-                return self.lost(refreshing, held, "no_refresh_token").await;
+                return self.without_refresh_token(refreshing, held).await;
             };
             let presentation = match self.presentation(&held.body).await? {
                 Some(presentation) if presentation <= PRESENTATIONS || held.body.rotation == Rotation::Kept => {
@@ -256,20 +257,37 @@ impl Broker {
             return Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY });
         }
         let provider = refreshing.provider;
-        let asking = provider.oauth.refresh(provider.http.as_ref(), token, self.now().as_secs());
+        let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
+        let asking = client.refresh(provider.http.as_ref(), token, self.now().as_secs());
         self.steps.reached(Step::Sent);
+        let answer = self.awaited(refreshing, asking).await;
+        self.steps.reached(Step::Answered);
+        Ok(answer)
+    }
+
+    /// The provider's answer, where this process still holds the lease; it is extended while the provider takes its time.
+    pub(super) async fn under_lease(
+        &self,
+        refreshing: &mut Refreshing<'_>,
+        asking: impl Future<Output = Answered>,
+    ) -> Result<Answered, RefreshFailure> {
+        if refreshing.leased.elapsed() > SLACK && !self.extended(refreshing).await {
+            return Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY });
+        }
+        Ok(self.awaited(refreshing, asking).await)
+    }
+
+    async fn awaited(&self, refreshing: &mut Refreshing<'_>, asking: impl Future<Output = Answered>) -> Answered {
         let mut asking = std::pin::pin!(asking);
-        let answer = loop {
-            match tokio::time::timeout(lease_time(provider) / 3, &mut asking).await {
-                Ok(answer) => break answer,
+        loop {
+            match tokio::time::timeout(lease_time(refreshing.provider) / 3, &mut asking).await {
+                Ok(answer) => return answer,
                 Err(_) => {
                     // Whatever comes of it, the answer is waited for: the token has been presented.
                     let _ = self.extended(refreshing).await;
                 }
             }
-        };
-        self.steps.reached(Step::Answered);
-        Ok(answer)
+        }
     }
 
     /// Sorts what came. `None`: the record has moved on, and is to be looked at again.
@@ -287,7 +305,7 @@ impl Broker {
                 self.provider_answered(refreshing.provider);
                 self.refused(refreshing, &held, &attempt, error.reason()).await.transpose()
             }
-            Err(error) => Some(self.failed(refreshing, held, &attempt, &error).await),
+            Err(error) => Some(self.failed(refreshing, held, &error).await),
         }
     }
 

@@ -98,7 +98,7 @@ pub(super) fn has_issuer(table: &Table<'_>) -> bool {
     table.written(&ISSUER).is_some()
 }
 
-fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
+pub(super) fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
     let subject = table.parsed(&USERINFO_SUBJECT, pointer);
     let names = table.texts(&USERINFO_NAME).into_iter().filter_map(|found| found.parsed(pointer));
     let names: Vec<Pointer> = names.map(|name| name.value).collect();
@@ -230,17 +230,17 @@ const TOKEN_ENDPOINT: Key = Key::required(
     "token_endpoint = \"https://id.example.com/token\"",
     "Where codes and refresh tokens are exchanged.",
 );
-const USERINFO_ENDPOINT: Key = Key::optional(
+pub(super) const USERINFO_ENDPOINT: Key = Key::optional(
     "userinfo_endpoint",
     Form::Text,
     "Where the provider says who signed in, if it issues no ID token; without either, a person is known by the browser alone.",
 );
-const USERINFO_SUBJECT: Key = Key::optional(
+pub(super) const USERINFO_SUBJECT: Key = Key::optional(
     "userinfo_subject",
     Form::Text,
     "A JSON pointer to the account's lasting id in that answer; /sub by default, as OpenID Connect has it.",
 );
-const USERINFO_NAME: Key = Key::optional(
+pub(super) const USERINFO_NAME: Key = Key::optional(
     "userinfo_name",
     Form::Texts,
     "JSON pointers to what people know the account by, best first; /email, /name and /preferred_username by default, as OpenID Connect \
