@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Audit, Event};
+use oauth::{HttpClient, Outside};
 use policy::Approvals;
 use protocol::{AgentId, Clock, Origin, ProviderId, Timestamp};
 use secret::{Entropy, KeyRing};
@@ -256,6 +257,15 @@ impl Broker {
             self.audit.note(&after)?;
         }
         outcome
+    }
+
+    /// The world as a provider's OAuth client sees it.
+    pub(crate) fn outside<'a>(&'a self, provider: &'a Provider) -> Outside<'a> {
+        self.outside_by(provider.http.as_ref())
+    }
+
+    pub(crate) fn outside_by<'a>(&'a self, http: &'a dyn HttpClient) -> Outside<'a> {
+        Outside { http, now: self.now().as_secs(), entropy: self.entropy.as_ref() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

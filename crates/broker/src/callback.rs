@@ -1,5 +1,5 @@
 use oauth::{Callback, CallbackError, IssuerError, TokenSet};
-use protocol::{AccountId, ProviderId, Scope, ScopeSet, SessionId, UserId};
+use protocol::{AccountId, ProviderId, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
@@ -96,7 +96,9 @@ impl Broker {
         let alone =
             provider.returns == ReturnPath::Own || self.providers().filter(|it| it.uses_callback()).nth(1).is_none();
         let Ok(client) = provider.client() else { return false };
-        let issuer = match (client.issuer(), provider.names_itself) {
+        let always = client.names_itself() == oauth::NamesItself::Always;
+        let names_itself = if always { NamesItself::Always } else { provider.names_itself };
+        let issuer = match (client.issuer(), names_itself) {
             (Some(issuer), NamesItself::Always) => callback.check_issuer(Some(issuer)).is_ok(),
             (Some(issuer), NamesItself::Perhaps) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
             (None, _) => callback.issuer().is_none() || alone,
@@ -126,7 +128,7 @@ impl Broker {
             Err(error) => return self.not_given(consent, provider, &error).await.map(|onward| onward.next),
         };
         let kept = Tokens::new(&tokens);
-        let identity = match provider.client()?.identify(provider.http.as_ref(), &tokens).await {
+        let identity = match provider.client()?.identify(&self.outside(provider), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
                 let browser = consent.browser.as_deref();
@@ -136,7 +138,7 @@ impl Broker {
         };
         let whose =
             identity.map_or(Whose::Nobody { label: None }, |it| Whose::Person { subject: it.subject, label: it.label });
-        let brought = Brought { granted: granted(&tokens, &consent.asked), tokens: kept, whose, era };
+        let brought = Brought { words: tokens.scope, tokens: kept, whose, era };
         Box::pin(self.go_on_with(consent, brought)).await.map(|onward| onward.next)
     }
 
@@ -230,7 +232,7 @@ impl Broker {
         brought: Brought,
         browser: Option<&str>,
     ) -> Result<(Arrived, Course), BrokerError> {
-        let Brought { tokens, granted, whose, era } = brought;
+        let Brought { tokens, words, whose, era } = brought;
         let live = self.live_browser(browser).await?;
         let proven = whose.subject().filter(|_| provider.proves_who_it_is());
         let user = self.owner(provider, proven, live.as_ref()).await?;
@@ -247,6 +249,7 @@ impl Broker {
         // Nobody's account but the gateway's own is named, and the person has said yes to that already.
         let at_once = matches!(whose, Whose::Service { .. });
         let otherwise = if at_once { Course::GoOn } else { Course::NameTheAccount };
+        let granted = provider.granted(words.as_deref(), asked);
         let label = whose.into_label().and_then(|label| named(&label, 120));
         let mark = provider.fingerprint();
         let mut arrived = Arrived { tokens, granted, subject, label, account, user, era, mark };
@@ -258,9 +261,9 @@ impl Broker {
         };
         let works = mark == provider.fingerprint() && older.body.works();
         let counts = works || renews(session, &user, &arrived.account);
-        if counts && matches!(provider.way, Way::Key(_)) {
-            // A key can what it can; asking for it once more would change nothing.
-            arrived.granted = arrived.granted.union(&older.body.scopes);
+        if words.is_some() || counts && matches!(provider.way, Way::Key(_)) {
+            // By the answer's words; and a key can what it can: asking for it once more would change nothing.
+            arrived.granted = provider.granted(words.as_deref(), &asked.union(&older.body.scopes));
         }
         let missing = older.body.scopes.difference(&arrived.granted);
         // Asked once, and not for what was asked for already.
@@ -278,11 +281,10 @@ impl Broker {
         session: &Session,
         code: &AuthorizationCode,
     ) -> Result<TokenSet, oauth::OAuthError> {
-        let http = provider.http.as_ref();
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let Ok(client) = provider.client() else { return Err(oauth::OAuthError::Nonsense("no_client")) };
-        let tokens = client.exchange(http, code, Some(&verifier), resource, self.now().as_secs()).await?;
+        let tokens = client.exchange(&self.outside(provider), code, Some(&verifier), resource).await?;
         self.provider_answered(provider);
         Ok(tokens)
     }
@@ -326,7 +328,7 @@ impl Broker {
                 rank: older.as_ref().map(|older| older.body.rank).unwrap_or_default().connected(),
                 issued_to: None,
                 alternate: None,
-                rotation: older.as_ref().map(|older| older.body.rotation).unwrap_or_default(),
+                rotation: older.as_ref().map_or_else(|| provider.rotation.into(), |older| older.body.rotation),
                 connected: self.now(),
                 era: arrived.era,
                 renewed: None,
@@ -406,14 +408,6 @@ enum Course {
     GoOn,
     /// An older connection, one that works or is being renewed, holds these scopes, which the answer lacks.
     AskForAll(ScopeSet),
-}
-
-/// What the provider granted: what it says, else what was asked (RFC 6749 §5.1).
-pub(crate) fn granted(tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
-    match &tokens.scope {
-        Some(scopes) => scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
-        None => asked.clone(),
-    }
 }
 
 /// The account that a person came to renew, as far as this browser proves that it is theirs. It stands for the name that some providers do

@@ -398,13 +398,17 @@ impl Broker {
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));
-        let url = provider.client()?.authorization_url(&oauth::AuthorizationRequest {
-            scopes: &Session::scope_list(&asked),
+        let request = oauth::AuthorizationRequest {
+            scopes: &provider.asks(&asked),
             state: &state,
             challenge: Some(&challenge),
             nonce: None,
             resource: held.body.resource.as_deref(),
-        });
+        };
+        let url = provider.client()?.authorization_url(&self.outside(provider), &request).await.map_err(|error| {
+            tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "nobody can be sent to the provider");
+            BrokerError::Provider { reason: error.reason(), retry_after: None, source: Some(error) }
+        })?;
         self.advance(session, held, Stage::Claimed { binding, state: KeptHash::of(secret.hash()), asked }).await?;
         Ok(url)
     }
@@ -527,7 +531,9 @@ fn unanswered(stage: &Stage) -> Result<(), BrokerError> {
 fn follows(provider: &Provider) -> Follows {
     match &provider.way {
         Way::OAuth { client, grant: Grant::AuthorizationCode } => Follows::SignIn(client.authorize_host()),
-        Way::OAuth { client, grant: Grant::DeviceCode } => Follows::Code(client.token_endpoint().host()),
+        Way::OAuth { grant: Grant::DeviceCode, .. } => {
+            Follows::Code(provider.token_place.host_str().unwrap_or_default().to_owned())
+        }
         Way::OAuth { grant: Grant::ClientCredentials, .. } | Way::Key(StaticKey::Operators(_)) => Follows::Nothing,
         Way::OAuth { grant: Grant::TokenExchange(_), .. } => Follows::SignedIn,
         Way::Key(StaticKey::Persons(key)) => Follows::Key(key.label.clone()),

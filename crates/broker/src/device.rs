@@ -13,7 +13,7 @@ use secret::DeviceCode;
 use store::{Life, Written};
 
 use crate::authorize::TOMBSTONE;
-use crate::callback::{UnderWay, granted};
+use crate::callback::UnderWay;
 use crate::consent::Next;
 use crate::records::{Brought, Device, Kept, KeptHash, Session, Stage, Tokens, Whose};
 use crate::text::shown;
@@ -92,13 +92,13 @@ impl Broker {
     ) -> Result<Next, BrokerError> {
         let held = self.in_era(held).await?;
         let provider = self.provider(&held.body.provider)?;
-        let scopes = Session::scope_list(&asked);
+        let scopes = provider.asks(&asked);
         // Where secrets of the provider's may travel by http, its page may be there as well.
-        let plaintext = match provider.token_endpoint.scheme() {
+        let plaintext = match provider.token_place.scheme() {
             "http" => Plaintext::Allowed,
             _ => Plaintext::Refused,
         };
-        let authorized = provider.client()?.authorize_device(provider.http.as_ref(), &scopes, plaintext).await;
+        let authorized = provider.client()?.authorize_device(&self.outside(provider), &scopes, plaintext).await;
         let authorized = match authorized {
             Ok(authorized) => authorized,
             Err(error) => {
@@ -246,7 +246,7 @@ impl Broker {
         let Turn { session, held, binding, asked, device } = turn;
         let provider = self.provider(&held.body.provider)?;
         let code = DeviceCode::new(device.code.expose());
-        let answer = provider.client()?.device_token(provider.http.as_ref(), &code, self.now().as_secs()).await;
+        let answer = provider.client()?.device_token(&self.outside(provider), &code).await;
         let (interval, at_least) = match answer {
             Ok(DeviceAnswer::Issued(tokens)) => {
                 self.provider_answered(provider);
@@ -287,7 +287,7 @@ impl Broker {
     ) -> Result<Look, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
         let kept = Tokens::new(&tokens);
-        let identity = match provider.client()?.identify(provider.http.as_ref(), &tokens).await {
+        let identity = match provider.client()?.identify(&self.outside(provider), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
                 let reason = error.reason();
@@ -300,7 +300,7 @@ impl Broker {
         let whose =
             identity.map_or(Whose::Nobody { label: None }, |it| Whose::Person { subject: it.subject, label: it.label });
         let era = held.body.era.unwrap_or_default();
-        let brought = Brought { granted: granted(&tokens, &asked), tokens: kept, whose, era };
+        let brought = Brought { words: tokens.scope, tokens: kept, whose, era };
         // Who typed the code in at the last moment still has time to look at the account.
         let expires = held.body.expires.max(self.now().plus(TO_CONFIRM));
         let held = Held { body: Session { expires, ..held.body }, version: held.version };

@@ -23,7 +23,7 @@ impl Broker {
         }
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
-        if !connection.body.is_due(self.now()) {
+        if !connection.body.is_due(self.now(), provider) {
             return lent(&connection.body, provider);
         }
         if let Some(wait) = connection.body.pause(self.now()) {
@@ -132,11 +132,12 @@ impl Broker {
 
 impl Connection {
     /// The credential, where it can be lent as it is, and until when.
-    pub(crate) fn ready_to_lend(&self, now: Timestamp) -> Option<(Lent, Option<Timestamp>)> {
-        if !self.works() || self.is_due(now) {
+    pub(crate) fn ready_to_lend(&self, now: Timestamp, provider: &Provider) -> Option<(Lent, Option<Timestamp>)> {
+        if !self.works() || self.is_due(now, provider) {
             return None;
         }
-        let before = if self.tokens.can_be_renewed() { REFRESH_BEFORE } else { Duration::ZERO };
+        let before = if self.tokens.can_be_renewed() { self.tokens.expires } else { None };
+        let before = before.map_or(Duration::ZERO, |expires| self.buffer(expires, provider));
         let due = self.tokens.expires.map(|expires| expires.minus(before));
         // Paused after a failure, it is lent until it expires, and asked about anew each time.
         if due.is_some_and(|due| due <= now) {
@@ -146,10 +147,19 @@ impl Connection {
     }
 
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp, provider: &Provider) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
-        let soon = expires <= now.plus(REFRESH_BEFORE) && self.tokens.can_be_renewed() && self.pause(now).is_none();
+        let soon = expires <= now.plus(self.buffer(expires, provider))
+            && self.tokens.can_be_renewed()
+            && self.pause(now).is_none();
         expires <= now || soon
+    }
+
+    /// How long before its end the token is renewed: never more than half of its life, or one that lives shortly would be renewed with every
+    /// call. The buffer absorbs clock skew and the time that a request is under way.
+    fn buffer(&self, expires: Timestamp, provider: &Provider) -> Duration {
+        let issued = self.renewed.unwrap_or(self.connected).max(self.connected);
+        provider.refresh_before.min(expires.since(issued) / 2)
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
@@ -166,7 +176,5 @@ fn lendable(token: AccessToken) -> Result<Lent, BrokerError> {
     Lent::bearer(token).ok_or(refused)
 }
 
-/// The buffer absorbs clock skew and the time a request is under way.
-const REFRESH_BEFORE: Duration = Duration::from_secs(60);
 /// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.
 const RENEW_PAUSE: Duration = Duration::from_secs(30);

@@ -32,6 +32,7 @@ mod records;
 mod refresh;
 mod register;
 mod revocations;
+mod scope_names;
 mod set_out;
 mod sign_in;
 mod standing;
@@ -61,10 +62,11 @@ pub use keys::{
 };
 pub use limits::Limits;
 pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
-pub use provider::{NamesItself, Provider, ReturnPath};
+pub use provider::{NamesItself, Provider, ReturnPath, TokenRotation};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
 pub use register::{ClientProof, RegistrationView};
+pub use scope_names::{ScopeName, ScopeNames};
 pub use sign_in::{
     Account, Accounts, Arrival, Arrived, ClientCertificate, Departure, GivenEndpoints, OpenidAnswer, OpenidClient,
     OpenidEndpoints, OpenidSettings, ProxyProblem, ProxyProof, SharedSecret, SignInError, SignInMethod, SignedIn,

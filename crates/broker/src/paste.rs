@@ -42,12 +42,9 @@ pub enum Names {
 
 /// What a person pasted. Does not print.
 pub struct Pasted {
-    /// The key, or the password.
-    pub key: Zeroizing<String>,
-    /// The name that goes with a password.
-    pub user: Zeroizing<String>,
-    /// What the person wants to call it.
-    pub name: String,
+    key: Zeroizing<String>,
+    user: Zeroizing<String>,
+    name: String,
 }
 
 /// Where a pasted key leads.
@@ -77,6 +74,12 @@ impl std::fmt::Debug for Pasted {
 }
 
 impl Pasted {
+    /// The key or password, the name that goes with a password, and what the person wants to call the account.
+    #[must_use]
+    pub fn new(key: String, user: String, name: String) -> Self {
+        Self { key: Zeroizing::new(key), user: Zeroizing::new(user), name }
+    }
+
     /// The key as it is kept: visible ASCII, of bounded length. What copying adds around it does not belong to it.
     fn read(&self, form: KeyForm) -> Option<Zeroizing<String>> {
         let (key, user) = (self.key.trim(), self.user.trim());
@@ -160,15 +163,15 @@ impl Broker {
                 let whose = Whose::Person { subject: it.subject, label: it.label };
                 self.with_key(consent, key, whose).await
             }
-            Err(error @ (OAuthError::Retry { .. } | OAuthError::Transport(_) | OAuthError::Nonsense(_))) => {
-                tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "a key was not checked");
-                self.count_key(consent, wrong.saturating_sub(1)).await?;
-                Ok(Pasting::Again(KeyProblem::Unasked))
-            }
             Err(OAuthError::Refused { .. }) if wrong < MOST_WRONG => Ok(Pasting::Again(KeyProblem::Refused)),
             Err(OAuthError::Refused { .. }) => {
                 let ending = self.fail(&consent.session, consent.held, consent.bound, "wrong_key").await?;
                 Ok(Pasting::GoesOn(Next::Ending(ending)))
+            }
+            Err(error) => {
+                tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "a key was not checked");
+                self.count_key(consent, wrong.saturating_sub(1)).await?;
+                Ok(Pasting::Again(KeyProblem::Unasked))
             }
         }
     }
@@ -188,7 +191,7 @@ impl Broker {
 
     async fn with_key(&self, consent: UnderWay, key: &str, whose: Whose) -> Result<Pasting, BrokerError> {
         let era = consent.held.body.era.unwrap_or_default();
-        let brought = Brought { tokens: Tokens::of_key(Some(key)), granted: consent.asked.clone(), whose, era };
+        let brought = Brought { tokens: Tokens::of_key(Some(key)), words: None, whose, era };
         let Onward { next, .. } = Box::pin(self.go_on_with(consent, brought)).await?;
         Ok(Pasting::GoesOn(next))
     }
@@ -212,8 +215,7 @@ mod tests {
     use super::*;
 
     fn read(form: KeyForm, user: &str, key: &str) -> Option<String> {
-        let text = |text: &str| Zeroizing::new(text.to_owned());
-        Pasted { key: text(key), user: text(user), name: String::new() }.read(form).map(|key| key.to_string())
+        Pasted::new(key.to_owned(), user.to_owned(), String::new()).read(form).map(|key| key.to_string())
     }
 
     #[test]

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::HttpClient;
+use oauth::{HttpClient, ScopeAnswer};
 use policy::Operations;
-use protocol::{ProviderId, Scope};
+use protocol::{ProviderId, Scope, ScopeSet};
 use secret::SecretHash;
 use url::Url;
 
+use crate::scope_names::ScopeNames;
 use crate::{People, RefreshTokenLife, Way};
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
@@ -25,10 +26,14 @@ pub struct Provider {
     pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
-    /// Where it says who somebody is and gives out tokens; the base of its API, where it does neither.
-    pub token_endpoint: Url,
+    /// Where its tokens come from: the token endpoint, or the issuer that says where that is; the base of its API, where there is neither.
+    pub token_place: Url,
     /// Which scope allows what.
     pub operations: Operations,
+    /// What it calls them.
+    pub scope_names: ScopeNames,
+    /// What tells its tenants apart, where hosts do not: realm, tenant, region; empty for most.
+    pub realm: String,
     /// How it gives out what calls are made with.
     pub way: Way,
     /// Who may have it, where it is the operator's.
@@ -41,6 +46,22 @@ pub struct Provider {
     pub concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub refresh_tokens: RefreshTokenLife,
+    /// How long before an access token's end it is renewed, unless it lives for less than twice that.
+    pub refresh_before: Duration,
+    /// Whether its refresh tokens are known to stay.
+    pub rotation: TokenRotation,
+}
+
+/// What a provider does with a refresh token that was used, as far as the operator knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TokenRotation {
+    /// It will be seen.
+    #[default]
+    Unknown,
+    /// It stays good, so that nothing can be lost by presenting it again.
+    Kept,
+    /// Another one takes its place.
+    SingleUse,
 }
 
 /// Where a provider sends the browser back to.
@@ -64,10 +85,29 @@ pub enum NamesItself {
 impl Provider {
     /// Changes when tokens would go to another host than the one they were issued for, or are got in a way that is another altogether.
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
-        let place = |url: &Url| url.origin().ascii_serialization();
         let manner = self.manner();
-        let places = format!("provider\n{}\n{}{manner}", place(&self.token_endpoint), place(&self.api_base));
+        let places = format!("provider\n{}\n{}{manner}", self.place(), self.api_base.origin().ascii_serialization());
+        let others: Vec<String> = self.settings().map(oauth::Settings::other_places).unwrap_or_default();
+        // As it was in earlier versions wherever nothing more is to be told apart.
+        let places = if others.is_empty() { places } else { format!("{places}\n{}", others.join("\n")) };
         SecretHash::of(&places).to_hex().into_bytes()
+    }
+
+    /// Where its people and tokens come from: two tenants of one host are two places.
+    pub(crate) fn place(&self) -> String {
+        let origin = self.token_place.origin().ascii_serialization();
+        if self.realm.is_empty() { origin } else { format!("{origin}\n{}", self.realm) }
+    }
+
+    /// The provider's words for `scopes`.
+    pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
+        self.scope_names.asks(scopes)
+    }
+
+    /// What was granted of `asked`, by the scopes in the provider's answer.
+    pub(crate) fn granted(&self, answer: Option<&[String]>, asked: &ScopeSet) -> ScopeSet {
+        let how = self.settings().map_or(ScopeAnswer::Read, |settings| settings.scope_answer);
+        self.scope_names.granted(answer, how, asked)
     }
 
     /// Whether it is the one that a record was made for. Records of earlier versions that bear no mark are taken as its own.

@@ -142,8 +142,7 @@ impl Identity {
 
     /// Under the provider's id and the host that says who people are: another service under the same id names other people.
     pub(crate) fn key(provider: &crate::Provider, subject: &str) -> Key {
-        let place = provider.token_endpoint.origin().ascii_serialization();
-        let name = format!("identity\n{}\n{place}\n{subject}", provider.id);
+        let name = format!("identity\n{}\n{}\n{subject}", provider.id, provider.place());
         Key::new(Kind::Identity, &SecretHash::of(&name).to_hex(), &[])
     }
 }

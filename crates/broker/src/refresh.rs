@@ -86,9 +86,9 @@ pub(crate) enum Need {
 
 impl Need {
     /// Whether the connection has it at `now`.
-    pub(crate) fn is_met_by(self, connection: &Connection, now: Timestamp) -> bool {
+    pub(crate) fn is_met_by(self, connection: &Connection, provider: &Provider, now: Timestamp) -> bool {
         match self {
-            Self::Live => !connection.is_due(now),
+            Self::Live => !connection.is_due(now, provider),
             Self::Other(refused) => !connection.tokens.has_access(&refused),
             Self::Since(moment) => connection.renewed.unwrap_or(connection.connected) >= moment,
             Self::Rest => connection.attempt.is_none(),
@@ -132,7 +132,7 @@ impl Broker {
             refresh.awaited(patience).await?;
             // Another's need may have been met by what is not enough here.
             self.steps.reached(Step::Answering);
-            if !joined || need.is_met_by(&self.current(key, provider).await?.body, self.now()) {
+            if !joined || need.is_met_by(&self.current(key, provider).await?.body, provider, self.now()) {
                 return Ok(());
             }
         }

@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use oauth::{OAuthError, RevokedToken};
+use oauth::{OAuthError, Outside, RevokedToken};
 use protocol::ProviderId;
 use secret::Opaque;
 use store::{Key, Life, Write};
@@ -121,7 +121,7 @@ impl Broker {
             return self.decide(event, self.forget(key)).await.map(|()| Answer::Came);
         }
         let event = self.event("upstream_revoked").provider(&provider.id);
-        match revoke(provider, &held.body.tokens).await {
+        match revoke(&self.outside(provider), provider, &held.body.tokens).await {
             Ok(()) => {
                 if let Some(run) = &held.body.run {
                     self.vault.list(run.done(), key).await?;
@@ -179,17 +179,17 @@ impl Failing {
 }
 
 /// The refresh token first: with it goes, at most providers, all that came from it.
-async fn revoke(provider: &Provider, tokens: &Tokens) -> Result<(), OAuthError> {
+async fn revoke(outside: &Outside<'_>, provider: &Provider, tokens: &Tokens) -> Result<(), OAuthError> {
     // A key is its owner's to end, where they made it.
     let Way::OAuth { client, .. } = &provider.way else { return Ok(()) };
-    let (http, wanted) = (provider.http.as_ref(), client.revoked_token());
+    let wanted = client.revoked_token();
     if let Some(refresh) = tokens.refresh().filter(|_| wanted != RevokedToken::Access) {
-        client.revoke(http, &refresh).await?;
+        client.revoke(outside, &refresh).await?;
         if wanted == RevokedToken::Refresh {
             return Ok(());
         }
     }
-    client.revoke(http, &tokens.access()).await
+    client.revoke(outside, &tokens.access()).await
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);

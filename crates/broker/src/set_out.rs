@@ -5,7 +5,7 @@ use oauth::{OAuthError, TokenSet};
 use protocol::{ScopeSet, SessionId};
 use secret::{AccessToken, IdToken, Opaque, SecretHash};
 
-use crate::callback::{UnderWay, granted};
+use crate::callback::UnderWay;
 use crate::consent::Next;
 use crate::records::{Brought, Connection, KeptHash, Session, Stage, Tokens, Whose};
 use crate::sign_in::SubjectTokens;
@@ -119,24 +119,24 @@ impl Broker {
         let provider = self.provider(&consent.held.body.provider)?;
         let resource = consent.held.body.resource.as_deref();
         let answer = match &at_once {
-            AtOnce::OperatorsKey => Ok((Tokens::of_key(None), consent.asked.clone())),
+            AtOnce::OperatorsKey => Ok((Tokens::of_key(None), None)),
             AtOnce::ClientCredentials => self
                 .client_credentials(provider, &consent.asked, resource)
                 .await
-                .map(|set| (Tokens::of_client(&set), granted(&set, &consent.asked))),
+                .map(|set| (Tokens::of_client(&set), set.scope)),
             AtOnce::Exchange(exchange, subject) => self
                 .exchanged(provider, exchange, subject, &consent.asked)
                 .await
-                .map(|set| (Tokens::new(&set), granted(&set, &consent.asked))),
+                .map(|set| (Tokens::new(&set), set.scope)),
         };
-        let (tokens, granted) = match answer {
+        let (tokens, words) = match answer {
             Ok(answer) => answer,
             Err(error) => return self.not_given(consent, provider, &error).await,
         };
         let whose =
             Whose::Service { name: at_once.name(provider).to_owned(), label: at_once.label(provider).to_owned() };
         let era = consent.held.body.era.unwrap_or_default();
-        Box::pin(self.go_on_with(consent, Brought { tokens, granted, whose, era })).await
+        Box::pin(self.go_on_with(consent, Brought { tokens, words, whose, era })).await
     }
 
     /// The provider gave out nothing: the consent ends on a page that says why.
@@ -161,8 +161,8 @@ impl Broker {
         resource: Option<&str>,
     ) -> Result<TokenSet, OAuthError> {
         let Ok(client) = provider.client() else { return Err(OAuthError::Nonsense("no_client")) };
-        let (http, scopes) = (provider.http.as_ref(), Session::scope_list(scopes));
-        let tokens = client.client_credentials(http, &scopes, resource, self.now().as_secs()).await?;
+        let (outside, scopes) = (self.outside(provider), provider.asks(scopes));
+        let tokens = client.client_credentials(&outside, &scopes, resource).await?;
         self.provider_answered(provider);
         Ok(tokens)
     }
@@ -175,14 +175,13 @@ impl Broker {
         scopes: &ScopeSet,
     ) -> Result<TokenSet, OAuthError> {
         let Ok(client) = provider.client() else { return Err(OAuthError::Nonsense("no_client")) };
-        let (http, scopes) = (provider.http.as_ref(), Session::scope_list(scopes));
+        let (outside, scopes) = (self.outside(provider), provider.asks(scopes));
         let (id_token, access_token) = (IdToken::new(subject.token.expose()), AccessToken::new(subject.token.expose()));
         let presented = match exchange.subject {
             SubjectToken::IdToken => oauth::Subject::IdToken(&id_token),
             SubjectToken::AccessToken => oauth::Subject::AccessToken(&access_token),
         };
-        let now = self.now().as_secs();
-        let tokens = client.exchange_token(http, presented, &exchange.wish, &scopes, now).await?;
+        let tokens = client.exchange_token(&outside, presented, &exchange.wish, &scopes).await?;
         self.provider_answered(provider);
         Ok(tokens)
     }

@@ -283,9 +283,12 @@ impl Broker {
             return Err(BrokerError::ProviderSuspended);
         }
         self.check_approval(&agent)?;
-        let scopes = token.scopes.intersection(&grant.consented).intersection(&agent.approved(&token.provider));
+        let approved = agent.approved(&token.provider);
+        // What the provider took back with a renewal is gone at once.
+        let scopes =
+            token.scopes.intersection(&grant.consented).intersection(&approved).intersection(&connection.scopes);
         let lent = match self.provider(&token.provider) {
-            Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now()),
+            Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now(), provider),
             _ => None,
         };
         let records = vec![

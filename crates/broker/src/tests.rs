@@ -118,13 +118,17 @@ pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
         returns: ReturnPath::Shared,
         names_itself: NamesItself::Perhaps,
         api_base: Url::parse("https://crm.example/api").expect("a URL"),
-        token_endpoint: Url::parse("https://crm.example/token").expect("a URL"),
+        token_place: Url::parse("https://crm.example/token").expect("a URL"),
         operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
+        scope_names: crate::ScopeNames::default(),
+        realm: String::new(),
         way: Way::OAuth { client: Box::new(oauth::Provider::new(settings)), grant: Grant::AuthorizationCode },
         people: People::default(),
         http,
         timeout: Duration::from_secs(30),
         refresh_tokens: crate::RefreshTokenLife::default(),
+        refresh_before: Duration::from_secs(60),
+        rotation: crate::TokenRotation::default(),
         concurrent_refreshes: 16,
     }
 }

@@ -149,6 +149,14 @@ impl Provider {
         }
     }
 
+    /// How its OAuth server is spoken to, where it has one.
+    pub(crate) fn settings(&self) -> Option<&oauth::Settings> {
+        match &self.way {
+            Way::OAuth { client, .. } => Some(client.settings()),
+            Way::Key(_) => None,
+        }
+    }
+
     /// Whether people are sent there by their browser, and come back to the callback.
     pub(crate) fn uses_callback(&self) -> bool {
         matches!(&self.way, Way::OAuth { grant: Grant::AuthorizationCode, .. })

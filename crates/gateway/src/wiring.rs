@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls,
+    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
 use protocol::AgentId;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{
     AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig,
-    StoreKind, SystemEnvironment,
+    StoreKind, SystemEnvironment, WayConfig,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::server::{Control, Parts};
@@ -185,6 +185,17 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
 
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = tls::client(&config.extra_roots)?;
+    let (place, realm) = match &config.way {
+        WayConfig::OAuth { settings, .. } => {
+            let issuer = settings.discovery.as_ref().map(|discovery| discovery.issuer.written().to_owned());
+            (settings.token_place().unwrap_or(&config.api_base).clone(), issuer.unwrap_or_default())
+        }
+        WayConfig::Key(_) => (config.api_base.clone(), String::new()),
+    };
+    let way = match config.way {
+        WayConfig::OAuth { settings, grant } => Way::OAuth { client: Box::new(oauth::Provider::new(*settings)), grant },
+        WayConfig::Key(key) => Way::Key(key),
+    };
     let provider = broker::Provider {
         id: config.id.clone(),
         display_name: config.display_name,
@@ -193,13 +204,18 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
-        token_endpoint: config.oauth.token_endpoint.url().clone(),
+        token_place: place,
+        realm,
         operations: config.operations.clone(),
-        oauth: oauth::Provider::new(config.oauth),
+        scope_names: config.scope_names,
+        way,
+        people: config.people,
         http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,
         refresh_tokens: config.refresh_tokens,
+        refresh_before: config.refresh_before,
+        rotation: config.rotation,
     };
     let upstream = Upstream::new(UpstreamSettings {
         provider_id: config.id.clone(),

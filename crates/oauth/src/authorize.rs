@@ -1,3 +1,4 @@
+use crate::error::OAuthError;
 use crate::settings::{Pkce, Settings};
 
 /// What one authorization request asks for (RFC 6749 §4.1.1).
@@ -16,8 +17,9 @@ pub struct AuthorizationRequest<'a> {
 }
 
 /// The URL to send the browser to.
-pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> String {
-    let scope = settings.scope_list(request.scopes);
+pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> Result<String, OAuthError> {
+    let endpoint = settings.authorize_endpoint.as_ref().ok_or(OAuthError::Nonsense("no_authorize_endpoint"))?;
+    let scope = settings.scope_text(request.scopes);
     let mut own = vec![
         ("response_type", "code"),
         ("client_id", settings.client_id.as_str()),
@@ -38,13 +40,13 @@ pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> St
     let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&own).extend_pairs(further).finish();
     // Every server reads `%20` as a space; some read `+` as a plus. A plus of the value's own is `%2B` by now.
     let encoded = encoded.replace('+', "%20");
-    let mut url = settings.authorize_endpoint.url().clone();
+    let mut url = endpoint.url().clone();
     let query = match url.query() {
         Some(query) if !query.is_empty() => format!("{query}&{encoded}"),
         _ => encoded,
     };
     url.set_query(Some(&query));
-    url.into()
+    Ok(url.into())
 }
 
 #[cfg(test)]
@@ -60,10 +62,14 @@ mod tests {
         resource: None,
     };
 
+    fn url_of(settings: &Settings, request: &AuthorizationRequest<'_>) -> String {
+        url(settings, request).expect("a URL")
+    }
+
     #[test]
     fn the_url_has_what_the_standard_asks_for() {
         assert_eq!(
-            url(&settings(), &REQUEST),
+            url_of(&settings(), &REQUEST),
             "https://id.example/authorize?response_type=code&client_id=gateway\
              &redirect_uri=https%3A%2F%2Fgateway.example%2Fath%2Fcallback&scope=read%3Atickets%20write%3Atickets\
              &state=s%20t%2Ba%26te&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
@@ -73,7 +79,7 @@ mod tests {
     #[test]
     fn without_pkce_there_is_not_one_parameter_more() {
         assert_eq!(
-            url(&Settings { pkce: Pkce::None, ..settings() }, &REQUEST),
+            url_of(&Settings { pkce: Pkce::None, ..settings() }, &REQUEST),
             "https://id.example/authorize?response_type=code&client_id=gateway\
              &redirect_uri=https%3A%2F%2Fgateway.example%2Fath%2Fcallback&scope=read%3Atickets%20write%3Atickets\
              &state=s%20t%2Ba%26te"
@@ -84,7 +90,7 @@ mod tests {
     fn without_scopes_there_is_no_scope_parameter_and_with_a_nonce_one_more() {
         let request = AuthorizationRequest { scopes: &[], challenge: None, state: "s", nonce: Some("n"), ..REQUEST };
         assert_eq!(
-            url(&settings(), &request),
+            url_of(&settings(), &request),
             "https://id.example/authorize?response_type=code&client_id=gateway\
              &redirect_uri=https%3A%2F%2Fgateway.example%2Fath%2Fcallback&state=s&nonce=n"
         );
@@ -93,7 +99,7 @@ mod tests {
     #[test]
     fn a_provider_may_have_its_own_ways() {
         let settings = Settings {
-            authorize_endpoint: endpoint("https://id.example/start?tenant=acme%20inc&v=2"),
+            authorize_endpoint: Some(endpoint("https://id.example/start?tenant=acme%20inc&v=2")),
             pkce: Pkce::None,
             scope_separator: ',',
             scope_parameter: "user_scope".to_owned(),
@@ -109,7 +115,7 @@ mod tests {
         };
         let request = AuthorizationRequest { state: "s", resource: Some("https://api.example/"), ..REQUEST };
         assert_eq!(
-            url(&settings, &request),
+            url_of(&settings, &request),
             "https://id.example/start?tenant=acme%20inc&v=2&response_type=code&client_id=gateway\
              &redirect_uri=https%3A%2F%2FGateway.example%3A443%2Fath%2Fcallback%2F&user_scope=read%3Atickets%2Cwrite%3Atickets\
              &state=s&resource=https%3A%2F%2Fapi.example%2F&access_type=offline&scope=bot&audience=api.example%20%26%20co"
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_empty_query_is_no_query() {
-        let settings = Settings { authorize_endpoint: endpoint("https://id.example/authorize?"), ..settings() };
-        assert!(url(&settings, &REQUEST).starts_with("https://id.example/authorize?response_type=code&"));
+        let settings = Settings { authorize_endpoint: Some(endpoint("https://id.example/authorize?")), ..settings() };
+        assert!(url_of(&settings, &REQUEST).starts_with("https://id.example/authorize?response_type=code&"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::Response;
+use http::{Method, Response};
 use secret::DeviceCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 use crate::answer::{self, Verdict};
 use crate::endpoint::{Endpoint, Plaintext};
 use crate::error::{ErrorCode, OAuthError};
-use crate::http_client::HttpClient;
+use crate::outside::Outside;
 use crate::provider::Provider;
-use crate::token_request::Asked;
+use crate::token_request::{Asked, Auth};
 use crate::token_response::{self, TokenSet, seconds};
 
 /// What a provider gives out for a person to type in (RFC 8628 §3.2).
@@ -63,20 +63,20 @@ impl Provider {
     /// Asks for codes (RFC 8628 §3.1). `plaintext` says whether people may be sent to a page by http.
     pub async fn authorize_device(
         &self,
-        http: &dyn HttpClient,
+        outside: &Outside<'_>,
         scopes: &[&str],
         plaintext: Plaintext,
     ) -> Result<DeviceAuthorization, OAuthError> {
-        let settings = self.settings();
+        let settings = self.known(outside).await?;
         let endpoint = settings.device_endpoint.as_ref().ok_or(OAuthError::Nonsense("no_device_endpoint"))?;
-        let scope = settings.scope_list(scopes);
+        let scope = settings.scope_text(scopes);
         let parameters = settings.scope_pair(&scope).into_iter().collect();
-        let encoding = settings.token_request;
-        let asked = Asked { endpoint, encoding, parameters, further: Vec::new() };
-        self.as_client(http, asked, |response: Response<Vec<u8>>| {
+        let (encoding, auth) = (settings.token_request, Auth::Client(settings.client_auth));
+        let asked = Asked { method: Method::POST, endpoint, auth, encoding, parameters, further: Vec::new() };
+        self.as_client(&settings, asked, outside, |response: Response<Vec<u8>>| {
             let (head, body) = response.into_parts();
             if answer::judge(&head, &[200, 201])? == Verdict::Refusal {
-                return Err(token_response::refusal(&head, &body, settings));
+                return Err(token_response::refusal(&head, &body, &settings.answer));
             }
             read(body, plaintext)
         })
@@ -86,13 +86,13 @@ impl Provider {
     /// Asks whether the person has answered (RFC 8628 §3.4). Their refusal and the codes' end are errors.
     pub async fn device_token(
         &self,
-        http: &dyn HttpClient,
+        outside: &Outside<'_>,
         device_code: &DeviceCode,
-        now: u64,
     ) -> Result<DeviceAnswer, OAuthError> {
         let parameters = vec![("grant_type", GRANT_TYPE), ("device_code", device_code.expose())];
-        match self.ask(http, self.at_token_endpoint(parameters)).await {
-            Ok(body) => self.token_set(body, now).map(Box::new).map(DeviceAnswer::Issued),
+        let settings = self.known(outside).await?;
+        match self.ask(&settings, outside, parameters).await {
+            Ok(body) => Self::taken(body, &settings, outside).map(Box::new).map(DeviceAnswer::Issued),
             Err(OAuthError::Refused { code: ErrorCode::AuthorizationPending }) => Ok(DeviceAnswer::Pending),
             Err(OAuthError::Refused { code: ErrorCode::SlowDown }) => Ok(DeviceAnswer::SlowDown),
             Err(error) => Err(error),
@@ -144,14 +144,14 @@ const SLOWEST: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
     use crate::Settings;
-    use crate::testing::{FakeClient, NOW, endpoint, ready, settings};
+    use crate::testing::{FakeClient, NOW, endpoint, outside, ready, settings};
 
     fn client() -> Provider {
         Provider::new(Settings { device_endpoint: Some(endpoint("https://id.example/device")), ..settings() })
     }
 
     fn authorized(answer: &str) -> Result<DeviceAuthorization, OAuthError> {
-        ready(client().authorize_device(&FakeClient::answering(200, answer), &["read"], Plaintext::Refused))
+        ready(client().authorize_device(&outside(&FakeClient::answering(200, answer)), &["read"], Plaintext::Refused))
     }
 
     #[test]
@@ -163,7 +163,8 @@ mod tests {
             "verification_uri":"https://example.com/device",
             "verification_uri_complete":"https://example.com/device?user_code=WDJB-MJHT","expires_in":1800,"interval":5}"#,
         );
-        let device = ready(client().authorize_device(&http, &["read", "write"], Plaintext::Refused)).expect("codes");
+        let device =
+            ready(client().authorize_device(&outside(&http), &["read", "write"], Plaintext::Refused)).expect("codes");
         let request = http.request().expect("asked");
         assert!(request.starts_with("POST https://id.example/device\n"), "{request}");
         assert!(request.ends_with("\n\nscope=read+write&client_id=gateway"), "{request}");
@@ -215,7 +216,7 @@ mod tests {
     fn every_answer_to_a_device_code_has_its_meaning() {
         let asked = |status, answer: &str| {
             let http = FakeClient::answering(status, answer);
-            let outcome = ready(client().device_token(&http, &DeviceCode::new("d-1"), NOW));
+            let outcome = ready(client().device_token(&outside(&http), &DeviceCode::new("d-1")));
             let request = http.request().expect("asked");
             assert!(
                 request.ends_with(

@@ -1,23 +1,61 @@
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
 
 use crate::answer::{self, Verdict};
 use crate::endpoint::{Endpoint, Plaintext};
 use crate::error::{ErrorCode, OAuthError};
+use crate::host_pattern::HostPattern;
 use crate::http_client::HttpClient;
-use crate::settings::ClientAuth;
+use crate::settings::{ClientAuth, Settings};
+use crate::userinfo::Userinfo;
 
-/// What an OpenID provider says about itself (OpenID Connect Discovery §3), as far as signing in needs it.
+/// That endpoints come from the issuer's metadata (OpenID Connect Discovery, RFC 8414), as far as they are not set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// Whose metadata it is.
+    pub issuer: Endpoint,
+    /// Whether endpoints may be `http` on loopback.
+    pub plaintext: Plaintext,
+    /// Hosts that endpoints may lie on besides the issuer's own.
+    pub hosts: Vec<HostPattern>,
+    /// Who says how the client's secret is presented.
+    pub client_auth: AuthChoice,
+}
+
+/// Who says how the client's secret is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthChoice {
+    /// The metadata.
+    Announced,
+    /// The settings.
+    Set,
+}
+
+/// What a provider says about itself (OpenID Connect Discovery §3, RFC 8414 §2), as far as the gateway makes something of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     /// Where the browser is sent.
-    pub authorize_endpoint: Endpoint,
+    pub authorize_endpoint: Option<Endpoint>,
     /// Where codes are exchanged.
-    pub token_endpoint: Endpoint,
-    /// How the client's secret is presented there.
+    pub token_endpoint: Option<Endpoint>,
+    /// Where it says who somebody is.
+    pub userinfo_endpoint: Option<Endpoint>,
+    /// Where tokens are given back (RFC 7009).
+    pub revoke_endpoint: Option<Endpoint>,
+    /// Where a device asks for its code (RFC 8628).
+    pub device_authorization_endpoint: Option<Endpoint>,
+    /// How the client's secret is presented at the token endpoint.
     pub client_auth: ClientAuth,
     /// Whether every answer to the callback names the issuer (RFC 9207 §3).
     pub names_itself: NamesItself,
+    /// The methods of PKCE that it knows; `None` where it does not say.
+    pub pkce_methods: Option<Vec<String>>,
+    /// The scopes that it knows; `None` where it does not say.
+    pub scopes: Option<Vec<String>>,
+    /// The kinds of grants; `None` where it does not say.
+    pub grant_types: Option<Vec<String>>,
+    /// The ways in which a client may prove itself; `None` where it does not say.
+    pub auth_methods: Option<Vec<String>>,
 }
 
 /// Whether a server says that its callbacks carry `iss`.
@@ -29,16 +67,76 @@ pub enum NamesItself {
     Perhaps,
 }
 
-/// Asks the provider behind `issuer` for its metadata.
+/// Asks the provider behind `issuer` for its metadata: as OpenID Connect Discovery §4 has it, and where nothing is there, as RFC 8414 §3
+/// has it.
 ///
 /// The document must name exactly this issuer (§4.3). Its endpoints are `https`; under [`Plaintext::Allowed`] also `http` on loopback.
 pub async fn discover(http: &dyn HttpClient, issuer: &Endpoint, plaintext: Plaintext) -> Result<Metadata, OAuthError> {
-    read(http.send(request(issuer)?).await?, issuer.written(), plaintext)
+    let answer = http.send(request(&openid_url(issuer))?).await?;
+    if answer.status() != StatusCode::NOT_FOUND {
+        return read(answer, issuer.written(), plaintext);
+    }
+    read(http.send(request(&oauth_url(issuer))?).await?, issuer.written(), plaintext)
+}
+
+impl Discovery {
+    /// The settings with everything filled in that the metadata says and nobody set; what it said `before` and says no more, stays. Nothing
+    /// is taken from another host than the issuer's unless it is named: what the gateway can do without is left out, and else the whole
+    /// refused.
+    pub(crate) fn complete(
+        &self,
+        settings: &Settings,
+        before: &Settings,
+        metadata: &Metadata,
+    ) -> Result<Settings, OAuthError> {
+        let filled = |own: &Option<Endpoint>, found: &Option<Endpoint>, before: &Option<Endpoint>| match (own, found) {
+            (Some(own), _) => Ok(Some(own.clone())),
+            (None, Some(found)) => self.vetted(found).map(Some),
+            (None, None) => Ok(before.clone()),
+        };
+        let found = metadata.userinfo_endpoint.as_ref().and_then(|endpoint| self.vetted(endpoint).ok());
+        let userinfo =
+            settings.userinfo.clone().or_else(|| found.map(Userinfo::new)).or_else(|| before.userinfo.clone());
+        let client_auth = match (self.client_auth, &settings.client_secret) {
+            (AuthChoice::Announced, Some(_)) => metadata.client_auth,
+            _ => settings.client_auth,
+        };
+        Ok(Settings {
+            authorize_endpoint: filled(
+                &settings.authorize_endpoint,
+                &metadata.authorize_endpoint,
+                &before.authorize_endpoint,
+            )?,
+            token_endpoint: filled(&settings.token_endpoint, &metadata.token_endpoint, &before.token_endpoint)?,
+            revoke_endpoint: filled(&settings.revoke_endpoint, &metadata.revoke_endpoint, &before.revoke_endpoint)?,
+            userinfo,
+            client_auth,
+            ..settings.clone()
+        })
+    }
+
+    /// An endpoint that lies where the issuer does, or where the operator said.
+    pub fn vetted(&self, endpoint: &Endpoint) -> Result<Endpoint, OAuthError> {
+        let own = endpoint.url().origin() == self.issuer.url().origin();
+        if own || self.hosts.iter().any(|pattern| pattern.fits(endpoint.url())) {
+            return Ok(endpoint.clone());
+        }
+        Err(OAuthError::OtherHost { host: endpoint.host() })
+    }
 }
 
 /// §4.1: a slash at the end of the issuer does not count here, and here alone.
-fn request(issuer: &Endpoint) -> Result<Request<Vec<u8>>, OAuthError> {
-    let url = format!("{}/.well-known/openid-configuration", issuer.written().trim_end_matches('/'));
+fn openid_url(issuer: &Endpoint) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.written().trim_end_matches('/'))
+}
+
+/// RFC 8414 §3.1: between the host and the path.
+fn oauth_url(issuer: &Endpoint) -> String {
+    let path = issuer.url().path().trim_end_matches('/');
+    format!("{}/.well-known/oauth-authorization-server{path}", issuer.url().origin().ascii_serialization())
+}
+
+fn request(url: &str) -> Result<Request<Vec<u8>>, OAuthError> {
     let mut request = Request::new(Vec::new());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = url.parse().map_err(|_| OAuthError::Nonsense("issuer"))?;
@@ -49,12 +147,17 @@ fn request(issuer: &Endpoint) -> Result<Request<Vec<u8>>, OAuthError> {
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    #[serde(default)]
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
+    grant_types_supported: Option<Vec<String>>,
 }
 
 fn read(response: Response<Vec<u8>>, issuer: &str, plaintext: Plaintext) -> Result<Metadata, OAuthError> {
@@ -66,19 +169,31 @@ fn read(response: Response<Vec<u8>>, issuer: &str, plaintext: Plaintext) -> Resu
     if document.issuer != issuer {
         return Err(OAuthError::Nonsense("discovery_issuer"));
     }
-    let endpoint = |text: &str| match Endpoint::parse(text, plaintext) {
-        Ok(endpoint) if endpoint.url().scheme() == "https" || endpoint.is_loopback() => Ok(endpoint),
-        _ => Err(OAuthError::Nonsense("discovery_endpoint")),
+    let endpoint = |text: Option<String>| match text.map(|text| Endpoint::parse(&text, plaintext)) {
+        None => Ok(None),
+        Some(Ok(endpoint)) if endpoint.url().scheme() == "https" || endpoint.is_loopback() => Ok(Some(endpoint)),
+        Some(_) => Err(OAuthError::Nonsense("discovery_endpoint")),
     };
+    // RFC 8414 §2 lets it out only for servers that issue no tokens there.
+    if document.token_endpoint.is_none() {
+        return Err(OAuthError::Nonsense("discovery"));
+    }
     Ok(Metadata {
-        authorize_endpoint: endpoint(&document.authorization_endpoint)?,
-        token_endpoint: endpoint(&document.token_endpoint)?,
+        authorize_endpoint: endpoint(document.authorization_endpoint)?,
+        token_endpoint: endpoint(document.token_endpoint)?,
+        userinfo_endpoint: endpoint(document.userinfo_endpoint)?,
+        revoke_endpoint: endpoint(document.revocation_endpoint)?,
+        device_authorization_endpoint: endpoint(document.device_authorization_endpoint)?,
         client_auth: client_auth(document.token_endpoint_auth_methods_supported.as_deref()),
         names_itself: if document.authorization_response_iss_parameter_supported {
             NamesItself::Always
         } else {
             NamesItself::Perhaps
         },
+        pkce_methods: document.code_challenge_methods_supported,
+        scopes: document.scopes_supported,
+        grant_types: document.grant_types_supported,
+        auth_methods: document.token_endpoint_auth_methods_supported,
     })
 }
 
@@ -113,7 +228,7 @@ mod tests {
         let found = ready(discover(&http, &issuer, Plaintext::Refused)).expect("metadata");
         let request = http.request().expect("a request");
         assert!(request.starts_with("GET https://id.example/tenant/.well-known/openid-configuration\n"), "{request}");
-        assert_eq!(found.token_endpoint, endpoint("https://token.example/token"));
+        assert_eq!(found.token_endpoint, Some(endpoint("https://token.example/token")));
         assert_eq!((found.client_auth, found.names_itself), (ClientAuth::Basic, NamesItself::Perhaps));
     }
 

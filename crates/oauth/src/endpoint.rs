@@ -44,6 +44,16 @@ pub enum EndpointError {
     Fragment,
 }
 
+/// Whether the host is this machine itself, by literal address or as `localhost`.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 impl Endpoint {
     /// Checks `text`, which may have a query.
     ///
@@ -89,12 +99,7 @@ impl Endpoint {
     /// Whether the host is this machine itself, by literal address or as `localhost`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        match self.url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        }
+        is_loopback(&self.url)
     }
 
     /// The whole URL, taken apart.

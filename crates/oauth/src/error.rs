@@ -27,6 +27,17 @@ pub enum OAuthError {
     /// There was an answer that OAuth has no use for; says with a fixed word what is wrong about it.
     #[error("the provider's answer is of no use: {0}")]
     Nonsense(&'static str),
+    /// The provider's metadata could not be read, so that nobody knows where to ask.
+    #[error("the provider's metadata could not be read: {0}")]
+    Undiscovered(#[source] Box<Self>),
+    /// The provider's metadata names an endpoint on a host that the configuration does not know.
+    #[error(
+        "the provider's metadata names an endpoint at {host}, which is neither the issuer's host nor one of endpoint_hosts"
+    )]
+    OtherHost {
+        /// As a URL has it.
+        host: String,
+    },
 }
 
 impl OAuthError {
@@ -39,7 +50,7 @@ impl OAuthError {
     /// Whether time alone may heal it: the provider is overloaded, down, or out of reach.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Retry { .. } | Self::Transport(_))
+        matches!(self, Self::Retry { .. } | Self::Transport(_) | Self::Undiscovered(_))
     }
 
     /// A fixed word that says what happened.
@@ -55,6 +66,8 @@ impl OAuthError {
                 TransportErrorKind::Other => "transport",
             },
             Self::Nonsense(word) => word,
+            Self::Undiscovered(error) => error.reason(),
+            Self::OtherHost { .. } => "discovery_host",
         }
     }
 }
@@ -65,7 +78,7 @@ impl From<TransportError> for OAuthError {
     }
 }
 
-/// The `error` codes of a token endpoint (RFC 6749 §5.2, RFC 8707 §2, RFC 8628 §3.5).
+/// The `error` codes of a token endpoint (RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The code or refresh token is void, or was issued to another client or redirect URI.
@@ -82,14 +95,16 @@ pub enum ErrorCode {
     InvalidScope,
     /// The resource is unknown.
     InvalidTarget,
-    /// The person has not typed the code in yet (RFC 8628 §3.5).
+    /// The person has not answered yet.
     AuthorizationPending,
-    /// The same, asked too often.
+    /// The same, and the gateway asks too often.
     SlowDown,
-    /// The person refused.
-    AccessDenied,
-    /// The person did not answer in time.
+    /// The person's time to answer is over.
     ExpiredToken,
+    /// The person said no.
+    AccessDenied,
+    /// The proof of possession needs a nonce of the provider's.
+    UseDpopNonce,
     /// The operator has said that it is the gateway's client which is at fault.
     Operator,
     /// None of these; what was said instead is not carried.
@@ -110,11 +125,25 @@ impl ErrorCode {
             Self::InvalidTarget => "invalid_target",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
-            Self::AccessDenied => "access_denied",
             Self::ExpiredToken => "expired_token",
+            Self::AccessDenied => "access_denied",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::Operator => "operator_error",
             Self::Other => "refused",
         }
+    }
+
+    /// Whether the code says how to go on rather than that it is over.
+    pub(crate) fn steers(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidClient
+                | Self::AuthorizationPending
+                | Self::SlowDown
+                | Self::ExpiredToken
+                | Self::AccessDenied
+                | Self::UseDpopNonce
+        )
     }
 
     /// Codes are compared as they are: `Invalid_Grant` is not the code that ends a grant.
@@ -129,8 +158,9 @@ impl ErrorCode {
             "invalid_target" => Self::InvalidTarget,
             "authorization_pending" => Self::AuthorizationPending,
             "slow_down" => Self::SlowDown,
-            "access_denied" => Self::AccessDenied,
             "expired_token" => Self::ExpiredToken,
+            "access_denied" => Self::AccessDenied,
+            "use_dpop_nonce" => Self::UseDpopNonce,
             _ => Self::Other,
         }
     }

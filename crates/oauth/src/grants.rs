@@ -1,12 +1,14 @@
 //! Tokens without a browser's way to the provider and back: client credentials (RFC 6749 §4.4) and token exchange (RFC 8693).
 
+use http::Method;
 use secret::{AccessToken, IdToken};
 
 use crate::error::OAuthError;
-use crate::http_client::HttpClient;
+use crate::outside::Outside;
 use crate::provider::Provider;
-use crate::token_request::Asked;
-use crate::token_response::TokenSet;
+use crate::settings::Settings;
+use crate::token_request::{Asked, Auth, Parameters};
+use crate::token_response::{Body, TokenSet};
 
 /// What an exchange asks for besides a token (RFC 8693 §2.1). What is not said is left to the provider.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,17 +44,17 @@ impl Provider {
     /// client's credentials needs none (§4.4.3).
     pub async fn client_credentials(
         &self,
-        http: &dyn HttpClient,
+        outside: &Outside<'_>,
         scopes: &[&str],
         resource: Option<&str>,
-        now: u64,
     ) -> Result<TokenSet, OAuthError> {
-        let scope = self.settings().scope_list(scopes);
+        let settings = self.known(outside).await?;
+        let scope = settings.scope_text(scopes);
         let mut parameters = vec![("grant_type", "client_credentials")];
-        parameters.extend(self.settings().scope_pair(&scope));
+        parameters.extend(settings.scope_pair(&scope));
         parameters.extend(resource.map(|resource| ("resource", resource)));
-        let body = self.ask(http, self.at_token_endpoint(parameters)).await?;
-        let tokens = self.token_set(body, now)?;
+        let body = self.ask(&settings, outside, parameters).await?;
+        let tokens = body.into_token_set(outside.now, &settings)?;
         Ok(TokenSet { refresh: None, ..tokens })
     }
 
@@ -60,30 +62,42 @@ impl Provider {
     /// an access token.
     pub async fn exchange_token(
         &self,
-        http: &dyn HttpClient,
+        outside: &Outside<'_>,
         subject: Subject<'_>,
         wish: &ExchangeWish,
         scopes: &[&str],
-        now: u64,
     ) -> Result<TokenSet, OAuthError> {
-        let scope = self.settings().scope_list(scopes);
+        let settings = self.known(outside).await?;
+        let scope = settings.scope_text(scopes);
         let (token, token_type) = subject.parameters();
         let mut parameters =
             vec![("grant_type", GRANT_TYPE), ("subject_token", token), ("subject_token_type", token_type)];
         parameters.extend(wish.audience.as_deref().map(|audience| ("audience", audience)));
         parameters.extend(wish.resource.as_deref().map(|resource| ("resource", resource)));
         parameters.extend(wish.requested_token_type.as_deref().map(|kind| ("requested_token_type", kind)));
-        parameters.extend(self.settings().scope_pair(&scope));
-        let body = self.ask(http, self.at_token_endpoint(parameters)).await?;
+        parameters.extend(settings.scope_pair(&scope));
+        let body = self.ask(&settings, outside, parameters).await?;
         let wanted = wish.requested_token_type.as_deref().unwrap_or(ACCESS_TOKEN);
         body.check_issued_token_type(&[wanted, ACCESS_TOKEN])?;
-        self.token_set(body, now)
+        Self::taken(body, &settings, outside)
     }
 
-    pub(crate) fn at_token_endpoint<'a>(&'a self, parameters: Vec<(&'a str, &'a str)>) -> Asked<'a> {
-        let settings = self.settings();
-        let further = settings.token_parameters.iter().collect();
-        Asked { endpoint: &settings.token_endpoint, encoding: settings.token_request, parameters, further }
+    /// One request to the token endpoint, as the client.
+    pub(crate) async fn ask(
+        &self,
+        settings: &Settings,
+        outside: &Outside<'_>,
+        parameters: Parameters<'_>,
+    ) -> Result<Body, OAuthError> {
+        let asked = Asked {
+            method: Method::POST,
+            endpoint: settings.token_endpoint()?,
+            auth: Auth::Client(settings.client_auth),
+            encoding: settings.token_request,
+            parameters,
+            further: settings.token_parameters.iter().collect(),
+        };
+        self.as_client(settings, asked, outside, |response| Body::read(response, settings, &settings.answer)).await
     }
 }
 
@@ -94,7 +108,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{FakeClient, NOW, ready, settings};
+    use crate::testing::{FakeClient, NOW, outside, ready, settings};
     use crate::{ClientAuth, Settings};
 
     fn client() -> Provider {
@@ -112,7 +126,8 @@ mod tests {
             200,
             r#"{"access_token":"at-1","token_type":"Bearer","expires_in":300,"refresh_token":"rt-1","scope":"read"}"#,
         );
-        let tokens = ready(client().client_credentials(&http, &["read", "write"], Some("https://api.example"), NOW));
+        let tokens =
+            ready(client().client_credentials(&outside(&http), &["read", "write"], Some("https://api.example")));
         let tokens = tokens.expect("tokens");
         assert_eq!(
             body(&http),
@@ -126,14 +141,14 @@ mod tests {
     #[test]
     fn without_scopes_none_is_sent() {
         let http = FakeClient::answering(200, r#"{"access_token":"at-1","token_type":"Bearer"}"#);
-        ready(client().client_credentials(&http, &[], None, NOW)).expect("tokens");
+        ready(client().client_credentials(&outside(&http), &[], None)).expect("tokens");
         assert_eq!(body(&http), "grant_type=client_credentials&client_id=gateway&client_secret=s3cret");
     }
 
     fn exchanged(answer: &str, wish: &ExchangeWish) -> (Result<TokenSet, OAuthError>, String) {
         let http = FakeClient::answering(200, answer);
         let token = IdToken::new("e30.e30.c2ln");
-        let tokens = ready(client().exchange_token(&http, Subject::IdToken(&token), wish, &["read"], NOW));
+        let tokens = ready(client().exchange_token(&outside(&http), Subject::IdToken(&token), wish, &["read"]));
         let body = body(&http);
         (tokens, body)
     }
@@ -160,7 +175,7 @@ mod tests {
         let http = FakeClient::answering(400, r#"{"error":"invalid_target"}"#);
         let token = AccessToken::new("at-0");
         let subject = Subject::AccessToken(&token);
-        let refused = ready(client().exchange_token(&http, subject, &ExchangeWish::default(), &[], NOW));
+        let refused = ready(client().exchange_token(&outside(&http), subject, &ExchangeWish::default(), &[]));
         assert_eq!(refused.expect_err("refused").reason(), "invalid_target");
         assert!(
             super::tests::body(&http)

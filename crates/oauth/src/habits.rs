@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use crate::error::ErrorCode;
 use crate::pointer::Pointer;
+use crate::settings::TokenRequest;
 
 /// Where the members of a token endpoint's answer lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +17,16 @@ pub struct AnswerForm {
     pub expires_in: Pointer,
     /// The access token's end: seconds since 1970, or a date (RFC 3339). What `expires_in` says counts before it.
     pub expires_at: Pointer,
+    /// The refresh token's lifetime in seconds, where that is not where most have it.
+    pub refresh_expires_in: Option<Pointer>,
     /// The granted scopes.
     pub scope: Pointer,
-    /// An error's code; the first of these that is there.
+    /// An error's code: in the first of these places that has a text, or else whatever is there.
     pub error: Vec<Pointer>,
+    /// The parts of the provider's own, lasting name for the account, where the answer to a code has them. All of them must be there.
+    pub subject: Vec<Pointer>,
+    /// What a person would know that account by, best first.
+    pub name: Vec<Pointer>,
     /// What a success has; an answer without it is none, whatever its status.
     pub success: Option<Success>,
 }
@@ -40,8 +48,11 @@ impl Default for AnswerForm {
             refresh_token: Pointer::member("refresh_token"),
             expires_in: Pointer::member("expires_in"),
             expires_at: Pointer::member("expires_at"),
+            refresh_expires_in: None,
             scope: Pointer::member("scope"),
             error: vec![Pointer::member("error")],
+            subject: Vec::new(),
+            name: Vec::new(),
             success: None,
         }
     }
@@ -70,15 +81,58 @@ pub enum Meaning {
 }
 
 impl ErrorRule {
+    /// A rule that names no code says nothing about those by which the protocols steer.
     fn fits(&self, status: u16, code: Option<&str>) -> bool {
-        self.status.is_none_or(|wanted| wanted == status)
-            && self.code.as_deref().is_none_or(|wanted| code == Some(wanted))
+        let steers = || code.is_some_and(|code| ErrorCode::parse(code).steers());
+        let named = self.code.as_deref().map_or_else(|| !steers(), |wanted| code == Some(wanted));
+        named && self.status.is_none_or(|wanted| wanted == status)
     }
 }
 
 /// The meaning that the first fitting rule gives.
 pub(crate) fn meaning(rules: &[ErrorRule], status: u16, code: Option<&str>) -> Option<Meaning> {
     rules.iter().find(|rule| rule.fits(status, code)).map(|rule| rule.means)
+}
+
+/// How a provider wants to be told that a token is given back, where that is not RFC 7009.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RevokeForm {
+    /// How the request is encoded, where that is not as all others are.
+    pub encoding: Option<TokenRequest>,
+    /// Its method.
+    pub method: RevokeMethod,
+    /// Who the gateway is there.
+    pub auth: RevokeAuth,
+    /// What the parameter with the token is called; `token` by default.
+    pub parameter: Option<String>,
+    /// Which token is wanted.
+    pub token: RevokedToken,
+}
+
+/// The method of a revocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RevokeMethod {
+    /// As RFC 7009 §2.1 has it.
+    #[default]
+    Post,
+    /// With a body all the same.
+    Delete,
+}
+
+/// What proves to the revocation endpoint that the token may be given back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RevokeAuth {
+    /// The client, as it proves itself everywhere.
+    #[default]
+    AsClient,
+    /// The client, by `client_secret_basic`.
+    Basic,
+    /// The client, by `client_secret_post`.
+    Post,
+    /// The token itself, as a bearer token and nowhere else.
+    Bearer,
+    /// Nothing: whoever has the token may give it back.
+    Nothing,
 }
 
 /// Which of its tokens a provider wants back (RFC 7009 §2.1).

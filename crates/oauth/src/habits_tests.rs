@@ -7,7 +7,7 @@ use http::{Request, Response};
 use secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use serde_json::{Value, json};
 
-use crate::testing::{NOW, endpoint, ready};
+use crate::testing::{NOW, endpoint, outside, ready};
 use crate::*;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -25,7 +25,7 @@ fn hub() -> Provider {
     settings.token_request = TokenRequest::Json;
     settings.refresh_endpoint = Some(endpoint("https://hub.example/api/auth/refresh"));
     settings.revoke_endpoint = Some(endpoint("https://hub.example/api/auth/revoke"));
-    settings.revoke_token = RevokedToken::Refresh;
+    settings.revoke.token = RevokedToken::Refresh;
     let pointer = |text: &str| Pointer::parse(text).expect(text);
     settings.answer.error = vec![pointer("/error"), pointer("/error/code")];
     let verifier = ErrorRule { status: Some(401), code: Some("invalid_verifier".to_owned()), means: Meaning::Operator };
@@ -74,17 +74,17 @@ fn the_agentic_developer_hub_is_settings_alone() {
     let code = AuthorizationCode::new("c");
     let exchange = |verifier: &str| {
         let verifier = CodeVerifier::new(verifier);
-        ready(hub.exchange(&http, &code, Some(&verifier), None, NOW))
+        ready(hub.exchange(&outside(&http), &code, Some(&verifier), None))
     };
     let wrong = exchange("another").expect_err("refused");
     assert_eq!((wrong.reason(), wrong.is_invalid_grant()), ("operator_error", false), "no person can mend it");
     let first = exchange(VERIFIER).expect("tokens");
     assert_eq!((first.expires_at, first.scope), (Some(NOW + 900), None));
     let old = first.refresh.expect("a refresh token");
-    let second = ready(hub.refresh(&http, &old, NOW)).expect("tokens").refresh.expect("a new one");
+    let second = ready(hub.refresh(&outside(&http), &old)).expect("tokens").refresh.expect("a new one");
     assert_eq!(second.expose(), "rt-1+");
-    assert!(ready(hub.refresh(&http, &old, NOW)).expect_err("single use").is_invalid_grant());
+    assert!(ready(hub.refresh(&outside(&http), &old)).expect_err("single use").is_invalid_grant());
     assert_eq!(hub.revoked_token(), RevokedToken::Refresh);
-    ready(hub.revoke(&http, &RefreshToken::new("rt-1+"))).expect("revoked");
+    ready(hub.revoke(&outside(&http), &RefreshToken::new("rt-1+"))).expect("revoked");
     assert_eq!(*http.revoked.lock().expect("no panic"), ["\"rt-1+\""]);
 }

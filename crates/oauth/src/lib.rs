@@ -5,15 +5,18 @@
 //!                                                                                  Provider::refresh  -> Provider::revoke
 //! ```
 //!
-//! **Invariant:** no I/O. Requests leave through the [`HttpClient`] that is handed in, the time comes in as `now`, in Unix seconds.
+//! **Invariant:** no I/O. Requests leave through the [`HttpClient`] of the [`Outside`] that is handed in, with the time and randomness.
 //!
-//! **Invariant:** nothing of an answer's body is carried by an error: only a code of RFC 6749 §5.2, or a fixed word of this crate's.
+//! **Invariant:** nothing of an answer's body is carried by an error: only a code of RFC 6749 §5.2, or a fixed word of this crate's;
+//! and the host that a public metadata document names.
 //!
 //! **Invariant:** one call is one request. Nothing is sent twice here: an authorization code is good for one attempt, and whether a
 //! refresh may be tried again is for those to decide who know what the store says. The one exception is a client with two secrets whose
-//! first is answered with `invalid_client`: nothing of that request was looked at.
+//! first is answered with `invalid_client`: nothing of that request was looked at. Where endpoints come from the provider's metadata, that is
+//! fetched before, once a day; see [`Provider::prepare`].
 
 mod answer;
+mod assertion;
 mod authorize;
 mod callback;
 mod device;
@@ -22,9 +25,12 @@ mod endpoint;
 mod error;
 mod grants;
 mod habits;
+mod host_pattern;
 mod http_client;
 mod id_token;
 mod identity;
+mod jws;
+mod outside;
 pub mod pkce;
 mod pointer;
 mod provider;
@@ -35,19 +41,23 @@ mod token_request;
 mod token_response;
 mod userinfo;
 
+pub use assertion::ClientKey;
 pub use authorize::AuthorizationRequest;
 pub use callback::{Callback, CallbackError, CallbackFormError, IssuerError};
 pub use device::{DeviceAnswer, DeviceAuthorization};
-pub use discovery::{Metadata, NamesItself, discover};
+pub use discovery::{AuthChoice, Discovery, Metadata, NamesItself, discover};
 pub use endpoint::{Endpoint, EndpointError, Plaintext};
 pub use error::{ErrorCode, OAuthError};
 pub use grants::{ExchangeWish, Subject};
-pub use habits::{AnswerForm, ErrorRule, Meaning, RevokedToken, Success};
+pub use habits::{AnswerForm, ErrorRule, Meaning, RevokeAuth, RevokeForm, RevokeMethod, RevokedToken, Success};
+pub use host_pattern::{HostPattern, HostPatternError};
 pub use http_client::{HttpClient, TransportError, TransportErrorKind};
 pub use id_token::expiry_of;
 pub use identity::Identity;
+pub use jws::{SigningKey, SigningKeyError};
+pub use outside::Outside;
 pub use pointer::{Pointer, PointerError};
-pub use provider::{Provider, Revocable};
-pub use settings::{ClientAuth, Pkce, Settings, TokenRequest};
+pub use provider::{Provider, Revocable, Secrets};
+pub use settings::{ClientAuth, Pkce, RefreshWith, ScopeAnswer, Settings, TokenRequest};
 pub use token_response::TokenSet;
 pub use userinfo::Userinfo;

@@ -1,25 +1,48 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use http::{Request, Response};
-use secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
+use http::{Method, Request, Response};
+use secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 
 use crate::authorize::{self, AuthorizationRequest};
-use crate::endpoint::Endpoint;
+use crate::discovery::{NamesItself, discover};
 use crate::error::{ErrorCode, OAuthError};
-use crate::habits::RevokedToken;
-use crate::http_client::HttpClient;
+use crate::habits::{AnswerForm, RevokeAuth, RevokeMethod, RevokedToken};
 use crate::id_token::Claims;
 use crate::identity::Identity;
-use crate::settings::{Pkce, Settings};
-use crate::token_request::{self, Asked};
+use crate::outside::Outside;
+use crate::settings::{ClientAuth, Pkce, RefreshWith, Settings};
+use crate::token_request::{self, Asked, Auth};
 use crate::token_response::{self, Body, TokenSet};
 
 /// The OAuth client towards one provider.
 pub struct Provider {
-    settings: Settings,
+    settings: Arc<Settings>,
+    found: RwLock<Option<Found>>,
+    secrets: RwLock<Secrets>,
     /// Whether the provider took the second secret last.
     other_secret: AtomicBool,
+}
+
+/// What the provider's metadata made of the settings.
+#[derive(Clone)]
+struct Found {
+    settings: Arc<Settings>,
+    names_itself: NamesItself,
+    /// When it is asked again, in Unix seconds.
+    until: u64,
+    /// Whether it has named another place for tokens since.
+    moved: bool,
+}
+
+/// The client's secrets: the one in use, and the one that comes next or was before.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// Tried first.
+    pub first: Option<ClientSecret>,
+    /// Tried where the provider does not know the client by the first.
+    pub other: Option<ClientSecret>,
 }
 
 /// A token that can be given back (RFC 7009 §2.1).
@@ -35,13 +58,33 @@ impl Provider {
     /// A client with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, other_secret: AtomicBool::new(false) }
+        let secrets = Secrets { first: settings.client_secret.clone(), other: settings.other_client_secret.clone() };
+        Self {
+            settings: Arc::new(settings),
+            found: RwLock::default(),
+            secrets: RwLock::new(secrets),
+            other_secret: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the client proves itself by these secrets.
+    pub fn take_secrets(&self, secrets: Secrets) {
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+        self.other_secret.store(false, Ordering::Relaxed);
+    }
+
+    /// Sees to it that the endpoints are known, so that the next call is one request. Does nothing where they are set.
+    pub async fn prepare(&self, outside: &Outside<'_>) -> Result<(), OAuthError> {
+        self.known(outside).await.map(drop)
     }
 
     /// The URL to send the browser to (RFC 6749 §4.1.1).
-    #[must_use]
-    pub fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> String {
-        authorize::url(&self.settings, request)
+    pub async fn authorization_url(
+        &self,
+        outside: &Outside<'_>,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<String, OAuthError> {
+        authorize::url(self.known(outside).await?.as_ref(), request)
     }
 
     /// Turns the code that came with the callback into tokens (RFC 6749 §4.1.3). Whatever comes of it, the code is used up.
@@ -50,27 +93,33 @@ impl Provider {
     /// [`Pkce::S256`]; `resource` is that of the URL.
     pub async fn exchange(
         &self,
-        http: &dyn HttpClient,
+        outside: &Outside<'_>,
         code: &AuthorizationCode,
         verifier: Option<&CodeVerifier>,
         resource: Option<&str>,
-        now: u64,
     ) -> Result<TokenSet, OAuthError> {
+        let settings = self.known(outside).await?;
         let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
-            ("redirect_uri", self.settings.redirect_uri.as_str()),
+            ("redirect_uri", settings.redirect_uri.as_str()),
         ];
-        if let (Pkce::S256, Some(verifier)) = (self.settings.pkce, verifier) {
+        if let (Pkce::S256, Some(verifier)) = (settings.pkce, verifier) {
             parameters.push(("code_verifier", verifier.expose()));
         }
         parameters.extend(resource.map(|resource| ("resource", resource)));
-        let further = self.settings.token_parameters.iter().collect();
-        let (endpoint, encoding) = (&self.settings.token_endpoint, self.settings.token_request);
-        let tokens = self.obtain(http, Asked { endpoint, encoding, parameters, further }, now).await?;
+        let asked = Asked {
+            method: Method::POST,
+            endpoint: settings.token_endpoint()?,
+            auth: Auth::Client(settings.client_auth),
+            encoding: settings.token_request,
+            parameters,
+            further: settings.token_parameters.iter().collect(),
+        };
+        let tokens = self.obtain(&settings, &settings.answer, asked, outside).await?;
         // Here and not in `identify`: what counts is that it was fresh when it came. One that cannot be read may never be needed.
         if let Some(claims) = tokens.id_token.as_ref().and_then(|token| Claims::read(token).ok()) {
-            claims.check_time(now)?;
+            claims.check_time(outside.now)?;
         }
         Ok(tokens)
     }
@@ -78,39 +127,44 @@ impl Provider {
     /// Asks for a new access token (RFC 6749 §6). Where no new refresh token comes back, the set has the old one.
     ///
     /// After an error without an answer the provider may have replaced the refresh token all the same.
-    pub async fn refresh(
-        &self,
-        http: &dyn HttpClient,
-        refresh: &RefreshToken,
-        now: u64,
-    ) -> Result<TokenSet, OAuthError> {
-        let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose())];
-        let settings = &self.settings;
+    pub async fn refresh(&self, outside: &Outside<'_>, refresh: &RefreshToken) -> Result<TokenSet, OAuthError> {
+        let settings = self.known(outside).await?;
+        let grant_type = settings.refresh_grant_type.as_deref().unwrap_or("refresh_token");
+        let name = settings.refresh_parameter.as_deref().unwrap_or("refresh_token");
+        let parameters = vec![("grant_type", grant_type), (name, refresh.expose())];
         let asked = Asked {
-            endpoint: settings.refresh_endpoint.as_ref().unwrap_or(&settings.token_endpoint),
+            method: Method::POST,
+            endpoint: settings.refresh_endpoint.as_ref().map_or_else(|| settings.token_endpoint(), Ok)?,
+            auth: Auth::Client(settings.client_auth),
             encoding: settings.refresh_request.unwrap_or(settings.token_request),
             parameters,
             further: settings.refresh_parameters.iter().chain(&settings.token_parameters).collect(),
         };
-        let mut tokens = self.obtain(http, asked, now).await?;
+        let form = settings.refresh_answer.as_ref().unwrap_or(&settings.answer);
+        let mut tokens = self.obtain(&settings, form, asked, outside).await?;
         tokens.refresh.get_or_insert_with(|| refresh.clone());
         Ok(tokens)
     }
 
-    /// Who signed in: the ID token's word, or else that of the userinfo endpoint; `None` where the provider has neither.
+    /// Who signed in: the ID token's word, or else what the operator says of the answer, or else that of the userinfo endpoint; `None`
+    /// where the provider has none of them.
     ///
     /// For tokens that [`Provider::exchange`] just returned. The ID token's signature is not looked at, since TLS vouches for it
     /// (OpenID Connect Core §3.1.3.7, item 6).
-    pub async fn identify(&self, http: &dyn HttpClient, tokens: &TokenSet) -> Result<Option<Identity>, OAuthError> {
+    pub async fn identify(&self, outside: &Outside<'_>, tokens: &TokenSet) -> Result<Option<Identity>, OAuthError> {
+        if !self.settings.answer.subject.is_empty() {
+            return tokens.identity.clone().map(Some).ok_or(OAuthError::Nonsense("subject"));
+        }
         if let Some(token) = &tokens.id_token {
             let claims = Claims::read(token)?;
             claims.check(self.settings.issuer.as_deref(), &self.settings.client_id)?;
             return Identity::new(claims.sub.clone(), claims.names()).map(Some);
         }
-        let Some(userinfo) = &self.settings.userinfo else {
+        let settings = self.known(outside).await?;
+        let Some(userinfo) = &settings.userinfo else {
             return Ok(None);
         };
-        userinfo.whose(http, &tokens.access).await.map(Some)
+        userinfo.whose(outside.http, &tokens.access).await.map(Some)
     }
 
     /// Who signs in at the gateway by these tokens, which [`Provider::exchange`] just returned: the ID token's word alone, upon the
@@ -125,42 +179,81 @@ impl Provider {
     }
 
     /// Gives a token back (RFC 7009). Does nothing where the provider has no revocation endpoint: see [`Provider::can_revoke`].
-    pub async fn revoke<'a>(&self, http: &dyn HttpClient, token: impl Into<Revocable<'a>>) -> Result<(), OAuthError> {
-        let Some(endpoint) = &self.settings.revoke_endpoint else {
+    pub async fn revoke<'a>(&self, outside: &Outside<'_>, token: impl Into<Revocable<'a>>) -> Result<(), OAuthError> {
+        let settings = self.known(outside).await?;
+        let Some(endpoint) = &settings.revoke_endpoint else {
             return Ok(());
         };
+        let form = &settings.revoke;
         let (token, hint) = match token.into() {
             Revocable::Access(token) => (token.expose(), "access_token"),
             Revocable::Refresh(token) => (token.expose(), "refresh_token"),
         };
-        let encoding = self.settings.revoke_request.unwrap_or(self.settings.token_request);
-        let parameters = vec![("token", token), ("token_type_hint", hint)];
-        let asked = Asked { endpoint, encoding, parameters, further: Vec::new() };
-        self.as_client(http, asked, |response| token_response::confirmation(response, &self.settings)).await
+        let auth = match form.auth {
+            RevokeAuth::AsClient => Auth::Client(settings.client_auth),
+            RevokeAuth::Basic => Auth::Client(ClientAuth::Basic),
+            RevokeAuth::Post => Auth::Client(ClientAuth::Post),
+            RevokeAuth::Bearer => Auth::Bearer(token),
+            RevokeAuth::Nothing => Auth::Nobody,
+        };
+        let parameters = match (form.auth, form.parameter.as_deref()) {
+            (RevokeAuth::Bearer, _) => Vec::new(),
+            // By a name of its own it is no request of RFC 7009, which alone has the hint.
+            (_, Some(name)) => vec![(name, token)],
+            (_, None) => vec![("token", token), ("token_type_hint", hint)],
+        };
+        let method = match form.method {
+            RevokeMethod::Post => Method::POST,
+            RevokeMethod::Delete => Method::DELETE,
+        };
+        let encoding = form.encoding.unwrap_or(settings.token_request);
+        let asked = Asked { method, endpoint, auth, encoding, parameters, further: Vec::new() };
+        self.as_client(&settings, asked, outside, |response| token_response::confirmation(response, &settings)).await
     }
 
     /// Which of its tokens the provider wants back.
     #[must_use]
     pub fn revoked_token(&self) -> RevokedToken {
-        self.settings.revoke_token
+        self.settings.revoke.token
     }
 
-    /// Whether [`Provider::revoke`] reaches the provider, or a revocation is local only.
+    /// Whether [`Provider::revoke`] reaches the provider, or a revocation is local only. Where the metadata says it and was not read yet,
+    /// it may.
     #[must_use]
     pub fn can_revoke(&self) -> bool {
-        self.settings.revoke_endpoint.is_some()
+        let found = || match (&self.settings.discovery, self.found()) {
+            (Some(_), Some(found)) => found.settings.revoke_endpoint.is_some(),
+            (discovery, _) => discovery.is_some(),
+        };
+        self.settings.revoke_endpoint.is_some() || found()
     }
 
-    /// Where the browser is sent, as a person should read it: the host, and the port where it is not the usual one.
+    /// Where the browser is sent, as a person should read it: the host, and the port where it is not the usual one. Of a provider whose
+    /// metadata was not read yet, the issuer's.
     #[must_use]
     pub fn authorize_host(&self) -> String {
-        self.settings.authorize_endpoint.host()
+        let found = self.found().and_then(|found| found.settings.authorize_endpoint.clone());
+        let issuer = || self.settings.discovery.as_ref().map(|discovery| discovery.issuer.clone());
+        let endpoint = self.settings.authorize_endpoint.clone().or(found).or_else(issuer);
+        endpoint.map(|endpoint| endpoint.host()).unwrap_or_default()
     }
 
-    /// Where codes and refresh tokens are sent.
+    /// Whether the provider says that its answers to the callback always name it.
     #[must_use]
-    pub fn token_endpoint(&self) -> &Endpoint {
-        &self.settings.token_endpoint
+    pub fn names_itself(&self) -> NamesItself {
+        self.found().map_or(NamesItself::Perhaps, |found| found.names_itself)
+    }
+
+    /// Whether the metadata has named another host for tokens than when it was first read. It is not heeded: somebody has to look at it.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        self.found().is_some_and(|found| found.moved)
+    }
+
+    /// What the client was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The gateway's client there.
@@ -181,41 +274,78 @@ impl Provider {
         self.settings.issuer.as_deref()
     }
 
-    async fn obtain(&self, http: &dyn HttpClient, asked: Asked<'_>, now: u64) -> Result<TokenSet, OAuthError> {
-        self.token_set(self.ask(http, asked).await?, now)
+    fn found(&self) -> Option<Found> {
+        self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) async fn ask(&self, http: &dyn HttpClient, asked: Asked<'_>) -> Result<Body, OAuthError> {
-        self.as_client(http, asked, |response| Body::read(response, &self.settings)).await
+    /// The settings with all endpoints: as they are set, or as the metadata said within the day. Where that cannot be read again, or names
+    /// other hosts than before, what it said before goes on being used.
+    pub(crate) async fn known(&self, outside: &Outside<'_>) -> Result<Arc<Settings>, OAuthError> {
+        let Some(discovery) = &self.settings.discovery else { return Ok(self.settings.clone()) };
+        let before = self.found();
+        if let Some(found) = before.as_ref().filter(|found| outside.now < found.until) {
+            return Ok(found.settings.clone());
+        }
+        let read = discover(outside.http, &discovery.issuer, discovery.plaintext).await;
+        let since = before.as_ref().map_or(&self.settings, |before| &before.settings);
+        let read = read
+            .and_then(|metadata| Ok((discovery.complete(&self.settings, since, &metadata)?, metadata.names_itself)));
+        let later = |seconds| outside.now.saturating_add(seconds);
+        let found = match (read, before) {
+            (Ok((settings, _)), Some(before)) if settings.token_place_moved(&before.settings) => {
+                Found { until: later(DAY), moved: true, ..before }
+            }
+            (Ok((settings, names_itself)), _) => {
+                Found { settings: Arc::new(settings), names_itself, until: later(DAY), moved: false }
+            }
+            (Err(_), Some(before)) => Found { until: later(SOON), ..before },
+            (Err(error), None) => return Err(OAuthError::Undiscovered(Box::new(error))),
+        };
+        let settings = found.settings.clone();
+        *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        Ok(settings)
     }
 
-    pub(crate) fn token_set(&self, body: Body, now: u64) -> Result<TokenSet, OAuthError> {
-        body.into_token_set(now, self.settings.default_lifetime)
+    async fn obtain(
+        &self,
+        settings: &Settings,
+        form: &AnswerForm,
+        asked: Asked<'_>,
+        outside: &Outside<'_>,
+    ) -> Result<TokenSet, OAuthError> {
+        let body = self.as_client(settings, asked, outside, |response| Body::read(response, settings, form)).await?;
+        Self::taken(body, settings, outside)
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    /// The tokens of an answer, with what they are renewed by.
+    pub(crate) fn taken(body: Body, settings: &Settings, outside: &Outside<'_>) -> Result<TokenSet, OAuthError> {
+        let mut tokens = body.into_token_set(outside.now, settings)?;
+        if settings.refresh_with == RefreshWith::AccessToken {
+            tokens.refresh = Some(RefreshToken::new(tokens.access.expose()));
+        }
+        Ok(tokens)
     }
 
     /// Asks with the secret that was taken last, and where the provider does not know the client by it, with the other one: RFC 6749
     /// §5.2 has a client authenticated before anything of its request is used up.
     pub(crate) async fn as_client<T>(
         &self,
-        http: &dyn HttpClient,
+        settings: &Settings,
         asked: Asked<'_>,
+        outside: &Outside<'_>,
         read: impl Fn(Response<Vec<u8>>) -> Result<T, OAuthError>,
     ) -> Result<T, OAuthError> {
-        let (first, other) = (self.settings.client_secret.as_ref(), self.settings.other_client_secret.as_ref());
+        let Secrets { first, other } = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
         let swapped = self.other_secret.load(Ordering::Relaxed);
         let (now, then) = if swapped { (other, first) } else { (first, other) };
-        let request = token_request::post(&self.settings, asked.clone(), now)?;
-        let answer = read(send(http, request).await?);
+        let request = token_request::request(settings, &asked, now.as_ref(), outside)?;
+        let answer = read(send(outside, request).await?);
         let unknown = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::InvalidClient }));
         if !unknown || then.is_none() {
             return answer;
         }
-        let request = token_request::post(&self.settings, asked, then)?;
-        let answer = read(send(http, request).await?);
+        let request = token_request::request(settings, &asked, then.as_ref(), outside)?;
+        let answer = read(send(outside, request).await?);
         if answer.is_ok() {
             self.other_secret.store(!swapped, Ordering::Relaxed);
         }
@@ -225,7 +355,8 @@ impl Provider {
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Provider({})", self.settings.token_endpoint.host())
+        let place = self.settings.token_place().map(|url| &url[url::Position::BeforeHost..url::Position::AfterPort]);
+        write!(f, "Provider({})", place.unwrap_or_default())
     }
 }
 
@@ -241,10 +372,14 @@ impl<'a> From<&'a RefreshToken> for Revocable<'a> {
     }
 }
 
-async fn send(http: &dyn HttpClient, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OAuthError> {
-    Ok(http.send(request).await?)
+async fn send(outside: &Outside<'_>, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OAuthError> {
+    Ok(outside.http.send(request).await?)
 }
 
+/// In seconds: how long metadata is taken for what it is.
+const DAY: u64 = 24 * 60 * 60;
+/// In seconds: when it is asked for again where it could not be read.
+const SOON: u64 = 60;
 #[cfg(test)]
 #[path = "provider_tests.rs"]
 mod tests;

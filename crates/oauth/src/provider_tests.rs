@@ -2,9 +2,10 @@ use secret::{ClientSecret, CodeVerifier};
 use serde_json::json;
 
 use super::*;
+use crate::HttpClient;
 use crate::http_client::{TransportError, TransportErrorKind};
 use crate::settings::{ClientAuth, TokenRequest};
-use crate::testing::{FakeClient, NOW, endpoint, id_token, ready, settings};
+use crate::testing::{FakeClient, NOW, endpoint, id_token, outside, ready, settings};
 use crate::userinfo::Userinfo;
 
 const TOKENS: &str = r#"{"access_token":"at-1","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-1"}"#;
@@ -20,11 +21,11 @@ fn with_userinfo() -> Settings {
 
 fn exchange(settings: Settings, http: &FakeClient, resource: Option<&str>) -> Result<TokenSet, OAuthError> {
     let (code, verifier) = (AuthorizationCode::new("SplxlO BeZQ&"), CodeVerifier::new(VERIFIER));
-    ready(Provider::new(settings).exchange(http, &code, Some(&verifier), resource, NOW))
+    ready(Provider::new(settings).exchange(&outside(http), &code, Some(&verifier), resource))
 }
 
 fn refresh(http: &FakeClient) -> Result<TokenSet, OAuthError> {
-    ready(Provider::new(confidential()).refresh(http, &RefreshToken::new("rt-0"), NOW))
+    ready(Provider::new(confidential()).refresh(&outside(http), &RefreshToken::new("rt-0")))
 }
 
 fn token_set(id_token: Option<secret::IdToken>) -> TokenSet {
@@ -34,12 +35,13 @@ fn token_set(id_token: Option<secret::IdToken>) -> TokenSet {
         expires_at: None,
         refresh_expires_at: None,
         scope: None,
+        identity: None,
         id_token,
     }
 }
 
 fn identify(settings: Settings, http: &FakeClient, tokens: &TokenSet) -> Result<Option<Identity>, OAuthError> {
-    ready(Provider::new(settings).identify(http, tokens))
+    ready(Provider::new(settings).identify(&outside(http), tokens))
 }
 
 #[test]
@@ -162,7 +164,7 @@ fn two_secrets_are_tried_in_order_and_the_one_that_works_first_from_then_on() {
     let settings = Settings { other_client_secret: Some(ClientSecret::new("n3xt")), ..confidential() };
     let provider = Provider::new(settings);
     let http = KnowsOne("n3xt", std::sync::Mutex::default());
-    let ask = |http: &KnowsOne| ready(provider.refresh(http, &RefreshToken::new("rt-0"), NOW)).map(drop);
+    let ask = |http: &KnowsOne| ready(provider.refresh(&outside(http), &RefreshToken::new("rt-0"))).map(drop);
     assert!(ask(&http).is_ok() && ask(&http).is_ok());
     assert_eq!(*http.1.lock().expect("no panic"), ["s3cret", "n3xt", "n3xt"]);
     let neither = KnowsOne("third", std::sync::Mutex::default());
@@ -250,7 +252,7 @@ fn a_token_is_revoked_where_the_provider_can() {
     let provider = Provider::new(Settings { revoke_endpoint, ..confidential() });
     assert!(provider.can_revoke());
     let http = FakeClient::answering(200, "");
-    ready(provider.revoke(&http, &RefreshToken::new("rt-1"))).expect("revoked");
+    ready(provider.revoke(&outside(&http), &RefreshToken::new("rt-1"))).expect("revoked");
     assert_eq!(
         http.request().expect("a request"),
         "POST https://id.example/revoke\n\
@@ -260,9 +262,9 @@ fn a_token_is_revoked_where_the_provider_can() {
          token=rt-1&token_type_hint=refresh_token&client_id=gateway&client_secret=s3cret"
     );
     let http = FakeClient::answering(200, "");
-    ready(provider.revoke(&http, &AccessToken::new("at-1"))).expect("revoked");
+    ready(provider.revoke(&outside(&http), &AccessToken::new("at-1"))).expect("revoked");
     assert!(http.request().expect("a request").contains("\ntoken=at-1&token_type_hint=access_token&"));
-    let error = ready(provider.revoke(&FakeClient::answering(503, ""), &RefreshToken::new("rt-1")));
+    let error = ready(provider.revoke(&outside(&FakeClient::answering(503, "")), &RefreshToken::new("rt-1")));
     assert!(error.expect_err("unavailable").is_temporary());
 }
 
@@ -270,18 +272,18 @@ fn a_token_is_revoked_where_the_provider_can() {
 fn without_a_revocation_endpoint_nothing_is_sent() {
     let provider = Provider::new(confidential());
     assert!(!provider.can_revoke());
-    ready(provider.revoke(&FakeClient::silent(), &RefreshToken::new("rt-1"))).expect("nothing to do");
+    ready(provider.revoke(&outside(&FakeClient::silent()), &RefreshToken::new("rt-1"))).expect("nothing to do");
 }
 
 #[test]
 fn a_provider_shows_itself_without_its_secrets() {
-    let token_endpoint = endpoint("https://id.example:8443/token");
+    let token_endpoint = Some(endpoint("https://id.example:8443/token"));
     let issuer = Some("https://id.example".to_owned());
     let provider = Provider::new(Settings { token_endpoint, issuer, ..confidential() });
     assert_eq!(format!("{provider:?}"), "Provider(id.example:8443)");
     assert!(!format!("{:?}", confidential()).contains("s3cret"));
     assert_eq!(provider.authorize_host(), "id.example");
-    assert_eq!(provider.token_endpoint().as_str(), "https://id.example:8443/token");
+    assert_eq!(provider.settings().token_place().map(url::Url::as_str), Some("https://id.example:8443/token"));
     assert_eq!(provider.redirect_uri(), "https://gateway.example/ath/callback");
     assert_eq!(provider.issuer(), Some("https://id.example"));
 }

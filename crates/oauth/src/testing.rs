@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use data_encoding::BASE64URL_NOPAD;
 use http::{Request, Response};
-use secret::IdToken;
+use secret::{Entropy, IdToken};
 use serde_json::Value;
 
-use crate::{Endpoint, HttpClient, Plaintext, Settings, TransportError};
+use crate::{Endpoint, HttpClient, Outside, Plaintext, Settings, TransportError};
 
 pub(crate) const NOW: u64 = 1_790_000_000;
 
@@ -76,6 +76,20 @@ impl FakeClient {
     /// The request that was sent, [`written`].
     pub(crate) fn request(&self) -> Option<String> {
         self.request.lock().expect("no panic elsewhere").clone()
+    }
+}
+
+/// The world of a call that this client answers.
+pub(crate) fn outside(http: &dyn HttpClient) -> Outside<'_> {
+    Outside { http, now: NOW, entropy: &Fixed }
+}
+
+/// The same bytes each time.
+struct Fixed;
+
+impl Entropy for Fixed {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
     }
 }
 

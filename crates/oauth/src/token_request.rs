@@ -1,11 +1,13 @@
 use data_encoding::BASE64;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, Uri, header};
 use secret::ClientSecret;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::assertion;
 use crate::endpoint::Endpoint;
 use crate::error::OAuthError;
+use crate::outside::Outside;
 use crate::settings::{ClientAuth, Settings, TokenRequest};
 
 /// Names and values, in the order in which they are sent.
@@ -14,7 +16,10 @@ pub(crate) type Parameters<'a> = Vec<(&'a str, &'a str)>;
 /// What is asked of a token or revocation endpoint.
 #[derive(Clone)]
 pub(crate) struct Asked<'a> {
+    pub(crate) method: Method,
     pub(crate) endpoint: &'a Endpoint,
+    /// Who asks.
+    pub(crate) auth: Auth<'a>,
     pub(crate) encoding: TokenRequest,
     /// By the standard's names.
     pub(crate) parameters: Parameters<'a>,
@@ -22,21 +27,48 @@ pub(crate) struct Asked<'a> {
     pub(crate) further: Vec<&'a (String, String)>,
 }
 
-/// A POST to the token or revocation endpoint, authenticated as the gateway's client by `secret`.
-pub(crate) fn post<'a>(
+/// By what a request proves who asks.
+#[derive(Clone, Copy)]
+pub(crate) enum Auth<'a> {
+    /// The gateway's client, in this way.
+    Client(ClientAuth),
+    /// Whoever has this token.
+    Bearer(&'a str),
+    /// Nobody in particular.
+    Nobody,
+}
+
+/// A request to the token or revocation endpoint; as the gateway's client by `secret`, where it has one.
+pub(crate) fn request<'a>(
     settings: &'a Settings,
-    asked: Asked<'a>,
+    asked: &'a Asked<'a>,
     secret: Option<&'a ClientSecret>,
+    outside: &Outside<'_>,
 ) -> Result<Request<Vec<u8>>, OAuthError> {
-    let Asked { endpoint, encoding, mut parameters, further } = asked;
-    let authorization = match (settings.client_auth, secret) {
-        (ClientAuth::Basic, Some(secret)) => Some(basic(&settings.client_id, secret.expose())?),
-        (ClientAuth::Post, Some(secret)) => {
-            parameters.extend([("client_id", settings.client_id.as_str()), ("client_secret", secret.expose())]);
+    let Asked { method, endpoint, auth, encoding, parameters, further } = asked;
+    let mut parameters = parameters.clone();
+    let assertion = match (auth, &settings.client_key) {
+        (Auth::Client(ClientAuth::PrivateKeyJwt), Some(key)) => {
+            Some(Zeroizing::new(key.assertion(&settings.client_id, endpoint.as_str(), outside)?))
+        }
+        _ => None,
+    };
+    let id = settings.client_id.as_str();
+    let authorization = match (auth, secret) {
+        (Auth::Bearer(token), _) => Some(authorization(&Zeroizing::new(format!("Bearer {token}")))?),
+        (Auth::Nobody, _) => None,
+        (Auth::Client(ClientAuth::Basic), Some(secret)) => Some(basic(id, secret.expose())?),
+        (Auth::Client(ClientAuth::BasicPlain), Some(secret)) => Some(basic_plain(id, secret.expose())?),
+        (Auth::Client(ClientAuth::Post), Some(secret)) => {
+            parameters.extend([("client_id", id), ("client_secret", secret.expose())]);
             None
         }
-        (ClientAuth::None, _) | (_, None) => {
-            parameters.push(("client_id", &settings.client_id));
+        (Auth::Client(_), _) => {
+            parameters.push(("client_id", id));
+            if let Some(assertion) = &assertion {
+                parameters
+                    .extend([("client_assertion_type", assertion::TYPE), ("client_assertion", assertion.as_str())]);
+            }
             None
         }
     };
@@ -44,20 +76,28 @@ pub(crate) fn post<'a>(
         *name = settings.parameter(name);
     }
     let taken: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
-    let further = further.into_iter().filter(|(name, _)| !taken.contains(&name.as_str()));
+    let further = further.iter().filter(|(name, _)| !taken.contains(&name.as_str()));
     parameters.extend(further.map(|(name, value)| (name.as_str(), value.as_str())));
     let (content_type, body) = match encoding {
-        TokenRequest::Form => ("application/x-www-form-urlencoded", form(&parameters)),
-        TokenRequest::Json => ("application/json", json(&parameters)?),
+        _ if parameters.is_empty() => (None, Vec::new()),
+        TokenRequest::Form => (Some("application/x-www-form-urlencoded"), form(&parameters)),
+        TokenRequest::Json => (Some("application/json"), json(&parameters)?),
+        TokenRequest::Query => (None, Vec::new()),
     };
 
     let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method.clone();
     *request.uri_mut() = endpoint.uri().clone();
+    if *encoding == TokenRequest::Query {
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = with_query(endpoint, &parameters)?;
+    }
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.extend(settings.token_headers.clone());
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(content_type) = content_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
     if let Some(authorization) = authorization {
         headers.insert(header::AUTHORIZATION, authorization);
     }
@@ -71,6 +111,14 @@ pub(crate) fn authorization(value: &str) -> Result<HeaderValue, OAuthError> {
     Ok(value)
 }
 
+/// As many servers read it: without the form encoding.
+fn basic_plain(id: &str, secret: &str) -> Result<HeaderValue, OAuthError> {
+    let pair = Zeroizing::new(format!("{id}:{secret}"));
+    let mut value = Zeroizing::new("Basic ".to_owned());
+    BASE64.encode_append(pair.as_bytes(), &mut value);
+    authorization(&value)
+}
+
 /// RFC 6749 §2.3.1: both are form-encoded before they are joined, so that a colon in the id cannot end it.
 fn basic(id: &str, secret: &str) -> Result<HeaderValue, OAuthError> {
     let mut pair = Zeroizing::new(String::new());
@@ -80,6 +128,12 @@ fn basic(id: &str, secret: &str) -> Result<HeaderValue, OAuthError> {
     let mut value = Zeroizing::new("Basic ".to_owned());
     BASE64.encode_append(pair.as_bytes(), &mut value);
     authorization(&value)
+}
+
+fn with_query(endpoint: &Endpoint, parameters: &Parameters<'_>) -> Result<Uri, OAuthError> {
+    let mut url = endpoint.url().clone();
+    url.query_pairs_mut().extend_pairs(parameters);
+    url.as_str().parse().map_err(|_| OAuthError::Nonsense("request"))
 }
 
 fn form(parameters: &Parameters<'_>) -> Vec<u8> {
@@ -107,13 +161,20 @@ mod tests {
     use secret::ClientSecret;
 
     use super::*;
-    use crate::testing::{endpoint, settings, written};
+    use crate::testing::{FakeClient, endpoint, outside, settings, written};
 
     fn post_as(settings: &Settings) -> String {
         let parameters = vec![("grant_type", "refresh_token"), ("refresh_token", "tGzv3J/O+k F&=\"é")];
-        let (endpoint, encoding) = (&settings.token_endpoint, settings.token_request);
-        let asked = Asked { endpoint, encoding, parameters, further: settings.token_parameters.iter().collect() };
-        written(&post(settings, asked, settings.client_secret.as_ref()).expect("a request"))
+        let asked = Asked {
+            method: Method::POST,
+            endpoint: settings.token_endpoint().expect("an endpoint"),
+            auth: Auth::Client(settings.client_auth),
+            encoding: settings.token_request,
+            parameters,
+            further: settings.token_parameters.iter().collect(),
+        };
+        let (secret, http) = (settings.client_secret.as_ref(), FakeClient::silent());
+        written(&request(settings, &asked, secret, &outside(&http)).expect("a request"))
     }
 
     fn with_secret(client_id: &str, client_secret: &str) -> Settings {
@@ -201,7 +262,7 @@ mod tests {
             token_headers.insert(name, HeaderValue::from_static(value));
         }
         let settings = Settings {
-            token_endpoint: endpoint("https://id.example:8443/oauth/token/?v=2"),
+            token_endpoint: Some(endpoint("https://id.example:8443/oauth/token/?v=2")),
             token_headers,
             ..with_secret("a", "b")
         };

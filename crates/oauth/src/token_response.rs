@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::answer::{self, Verdict};
 use crate::error::{ErrorCode, OAuthError};
 use crate::habits::{self, AnswerForm, Meaning};
+use crate::identity::Identity;
 use crate::pointer::Pointer;
 use crate::settings::Settings;
 
@@ -25,6 +26,8 @@ pub struct TokenSet {
     /// The granted scopes. `None` where the provider does not say: those that were asked for, or after a refresh those of before.
     /// An empty list means that nothing was granted.
     pub scope: Option<Vec<String>>,
+    /// Who signed in, where the answer itself says so.
+    pub identity: Option<Identity>,
     /// Who signed in, where the provider speaks OpenID Connect.
     pub id_token: Option<IdToken>,
 }
@@ -45,6 +48,11 @@ pub(crate) struct Body {
     scope: Value,
     error: Value,
     ok: Value,
+    /// Who signed in, where the operator says that it stands here.
+    #[serde(skip)]
+    subject: Option<String>,
+    #[serde(skip)]
+    names: Vec<String>,
     /// Whether what a success has is missing, by the operator's word.
     #[serde(skip)]
     fails: bool,
@@ -52,16 +60,20 @@ pub(crate) struct Body {
 
 impl Body {
     /// Reads an answer as far as to know that it is a success.
-    pub(crate) fn read(response: Response<Vec<u8>>, settings: &Settings) -> Result<Self, OAuthError> {
+    pub(crate) fn read(
+        response: Response<Vec<u8>>,
+        settings: &Settings,
+        form: &AnswerForm,
+    ) -> Result<Self, OAuthError> {
         let (head, bytes) = response.into_parts();
         let bytes = Zeroizing::new(bytes);
-        if let Some(error) = ruled(&head, &bytes, settings) {
+        if let Some(error) = ruled(&head, &bytes, settings, form) {
             return Err(error);
         }
         match answer::judge(&head, &[200, 201])? {
-            Verdict::Refusal => Err(refusal(&head, &bytes, settings)),
+            Verdict::Refusal => Err(refusal(&head, &bytes, form)),
             Verdict::Success => {
-                let body = Self::parse(&head, &bytes, &settings.answer)?;
+                let body = Self::parse(&head, &bytes, form)?;
                 body.failure(&head).map_or(Ok(body), Err)
             }
         }
@@ -77,14 +89,15 @@ impl Body {
     }
 
     /// Takes the tokens out, `now` being when they were received.
-    pub(crate) fn into_token_set(self, now: u64, default_lifetime: Option<u64>) -> Result<TokenSet, OAuthError> {
+    pub(crate) fn into_token_set(self, now: u64, settings: &Settings) -> Result<TokenSet, OAuthError> {
+        let accepted = |kind: &str| settings.token_types.iter().any(|known| known.eq_ignore_ascii_case(kind));
         match &self.token_type {
             Value::Null => {}
-            Value::String(kind) if kind.eq_ignore_ascii_case("bearer") => {}
+            Value::String(kind) if accepted(kind) => {}
             _ => return Err(OAuthError::Nonsense("token_type")),
         }
         let until = || moment(&self.expires_at).map(|end| end.saturating_sub(now)).filter(|left| *left > 0);
-        let lifetime = seconds(&self.expires_in).or_else(until).or(default_lifetime);
+        let lifetime = seconds(&self.expires_in).or_else(until).or(settings.default_lifetime);
         let lifetime = lifetime.map(|lifetime| lifetime.min(TEN_YEARS));
         // Many have the first name, Keycloak the second. Nothing and zero alike mean that nobody knows an end.
         let refresh_lifetime = seconds(&self.refresh_token_expires_in).or_else(|| seconds(&self.refresh_expires_in));
@@ -95,6 +108,9 @@ impl Body {
             expires_at: lifetime.map(|lifetime| now.saturating_add(lifetime)),
             refresh_expires_at: refresh_lifetime.map(|lifetime| now.saturating_add(lifetime)),
             scope: scope(&self.scope)?,
+            identity: self
+                .subject
+                .and_then(|subject| Identity::new(subject, self.names.iter().map(String::as_str)).ok()),
             id_token: match self.id_token {
                 Value::String(token) if !token.is_empty() => Some(IdToken::new(token)),
                 _ => None,
@@ -125,6 +141,7 @@ impl Body {
         let at = |pointer: &Pointer| pointer.find(answer).cloned().unwrap_or_default();
         let codes = form.error.iter().filter_map(|pointer| pointer.find(answer));
         let code = codes.filter(|code| !code.is_null()).max_by_key(|code| code.is_string());
+        let names = form.name.iter().filter_map(|name| Some(name.find(answer)?.as_str()?.to_owned()));
         Self {
             access_token: at(&form.access_token),
             refresh_token: at(&form.refresh_token),
@@ -132,6 +149,9 @@ impl Body {
             expires_at: at(&form.expires_at),
             scope: at(&form.scope),
             error: code.cloned().unwrap_or_default(),
+            refresh_token_expires_in: form.refresh_expires_in.as_ref().map_or(self.refresh_token_expires_in, at),
+            subject: subject(&form.subject, answer),
+            names: names.collect(),
             fails: form.success.as_ref().is_some_and(|success| success.pointer.find(answer) != Some(&success.value)),
             ..self
         }
@@ -167,7 +187,7 @@ impl Body {
 pub(crate) fn confirmation(response: Response<Vec<u8>>, settings: &Settings) -> Result<(), OAuthError> {
     let (head, bytes) = response.into_parts();
     match answer::judge(&head, &[200, 201, 202, 204])? {
-        Verdict::Refusal => Err(refusal(&head, &bytes, settings)),
+        Verdict::Refusal => Err(refusal(&head, &bytes, &settings.answer)),
         Verdict::Success => {
             let body = Body::parse(&head, &bytes, &settings.answer).ok();
             body.and_then(|body| body.failure(&head)).map_or(Ok(()), Err)
@@ -176,11 +196,11 @@ pub(crate) fn confirmation(response: Response<Vec<u8>>, settings: &Settings) -> 
 }
 
 /// What the operator says that the answer means, if anything.
-fn ruled(head: &Parts, bytes: &[u8], settings: &Settings) -> Option<OAuthError> {
+fn ruled(head: &Parts, bytes: &[u8], settings: &Settings, form: &AnswerForm) -> Option<OAuthError> {
     if settings.errors.is_empty() {
         return None;
     }
-    let body = Body::parse(head, bytes, &settings.answer).ok();
+    let body = Body::parse(head, bytes, form).ok();
     let code = body.as_ref().and_then(Body::code);
     // What looks like a success is one, unless a rule names its code.
     let refused = !head.status.is_success() || code.is_some();
@@ -190,6 +210,25 @@ fn ruled(head: &Parts, bytes: &[u8], settings: &Settings) -> Option<OAuthError> 
         Meaning::Operator => OAuthError::Refused { code: ErrorCode::Operator },
         Meaning::Retry => answer::retry(head),
     })
+}
+
+/// The one part, or all of them as a JSON list, so that no two lists of parts become one name.
+fn subject(parts: &[Pointer], answer: &Value) -> Option<String> {
+    let parts: Option<Vec<String>> = parts.iter().map(|part| subject_in(part.find(answer)?)).collect();
+    match parts?.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => serde_json::to_string(several).ok(),
+    }
+}
+
+/// A string, or a whole number as it is written.
+pub(crate) fn subject_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(subject) => Some(subject.clone()),
+        Value::Number(subject) if !subject.is_f64() => Some(subject.to_string()),
+        _ => None,
+    }
 }
 
 /// A moment in Unix seconds: a number, a string that reads like one, or a date (RFC 3339).
@@ -226,8 +265,8 @@ fn whole(number: &Number) -> Option<u64> {
 }
 
 /// An answer with a 4xx status: its code where it has one. Nothing but the code `invalid_grant` itself ends a grant.
-pub(crate) fn refusal(head: &Parts, bytes: &[u8], settings: &Settings) -> OAuthError {
-    Body::parse(head, bytes, &settings.answer)
+pub(crate) fn refusal(head: &Parts, bytes: &[u8], form: &AnswerForm) -> OAuthError {
+    Body::parse(head, bytes, form)
         .ok()
         .and_then(|body| body.failure(head))
         .unwrap_or(OAuthError::Refused { code: ErrorCode::Other })

@@ -5,7 +5,15 @@ const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 const FORM: &[(&str, &str)] = &[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")];
 
 fn read(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Result<TokenSet, OAuthError> {
-    Body::read(answer(status, headers, body), &settings())?.into_token_set(NOW, None)
+    body_of(answer(status, headers, body), &settings())?.into_token_set(NOW, &settings())
+}
+
+fn body_of(response: Response<Vec<u8>>, settings: &Settings) -> Result<Body, OAuthError> {
+    Body::read(response, settings, &settings.answer)
+}
+
+fn living(default_lifetime: Option<u64>) -> Settings {
+    Settings { default_lifetime, ..settings() }
 }
 
 fn tokens(body: &str) -> TokenSet {
@@ -260,9 +268,9 @@ fn a_lifetime_is_a_positive_number_of_seconds() {
     ] {
         let body = || {
             let text = format!(r#"{{"access_token":"a","expires_in":{expires_in}}}"#);
-            Body::read(answer(200, JSON, text), &settings()).expect(expires_in)
+            body_of(answer(200, JSON, text), &settings()).expect(expires_in)
         };
-        let expires_at = |default| body().into_token_set(NOW, default).expect(expires_in).expires_at;
+        let expires_at = |default| body().into_token_set(NOW, &living(default)).expect(expires_in).expires_at;
         assert_eq!(expires_at(None), lifetime.map(|lifetime| NOW + lifetime), "{expires_in}");
         assert_eq!(expires_at(Some(900)), Some(NOW + lifetime.unwrap_or(900)), "{expires_in}");
     }
@@ -270,8 +278,8 @@ fn a_lifetime_is_a_positive_number_of_seconds() {
 
 #[test]
 fn no_lifetime_overflows() {
-    let body = || Body::read(answer(200, JSON, r#"{"access_token":"a"}"#), &settings()).expect("a body");
-    let expires_at = |now| body().into_token_set(now, Some(u64::MAX)).expect("tokens").expires_at;
+    let body = || body_of(answer(200, JSON, r#"{"access_token":"a"}"#), &settings()).expect("a body");
+    let expires_at = |now| body().into_token_set(now, &living(Some(u64::MAX))).expect("tokens").expires_at;
     assert_eq!(expires_at(NOW), Some(NOW + 315_360_000));
     assert_eq!(expires_at(u64::MAX), Some(u64::MAX));
 }
@@ -339,7 +347,7 @@ fn nothing_of_a_body_is_carried() {
 
 /// What an operator may say of a provider, and what its answer comes to with it.
 fn with(settings: &Settings, status: u16, body: &str) -> Result<TokenSet, OAuthError> {
-    Body::read(answer(status, JSON, body), settings)?.into_token_set(NOW, None)
+    body_of(answer(status, JSON, body), settings)?.into_token_set(NOW, settings)
 }
 
 fn pointer(text: &str) -> Pointer {

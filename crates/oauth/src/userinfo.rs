@@ -10,6 +10,7 @@ use crate::http_client::HttpClient;
 use crate::identity::Identity;
 use crate::pointer::Pointer;
 use crate::token_request::authorization;
+use crate::token_response::subject_in;
 
 /// Where a provider says who an access token belongs to, and in which members of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +52,7 @@ impl Userinfo {
             return Err(OAuthError::Refused { code: ErrorCode::Other });
         }
         let answer: Value = serde_json::from_slice(&body).map_err(|_| OAuthError::Nonsense("userinfo"))?;
-        let subject = match self.subject.find(&answer) {
-            Some(Value::String(subject)) => subject.clone(),
-            Some(Value::Number(subject)) if !subject.is_f64() => subject.to_string(),
-            _ => return Err(OAuthError::Nonsense("subject")),
-        };
+        let subject = self.subject.find(&answer).and_then(subject_in).ok_or(OAuthError::Nonsense("subject"))?;
         let names = self.name.iter().filter_map(|name| name.find(&answer)?.as_str());
         Identity::new(subject, names)
     }

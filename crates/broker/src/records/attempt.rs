@@ -1,6 +1,8 @@
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::TokenRotation;
+
 /// Orders what one account's tokens were at different times, whatever a failover of the store makes of versions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Rank {
@@ -32,6 +34,16 @@ pub(crate) enum Rotation {
     Replaced,
     /// They stayed.
     Kept,
+}
+
+impl From<TokenRotation> for Rotation {
+    fn from(known: TokenRotation) -> Self {
+        match known {
+            TokenRotation::Unknown => Self::Unknown,
+            TokenRotation::Kept => Self::Kept,
+            TokenRotation::SingleUse => Self::Replaced,
+        }
+    }
 }
 
 /// A refresh that was begun.

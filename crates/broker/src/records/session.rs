@@ -1,4 +1,4 @@
-use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, SessionId, Timestamp, UserId};
+use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use store::{Key, Kind};
 
@@ -42,11 +42,6 @@ pub(crate) struct Renews {
 impl Session {
     pub(crate) fn key(session: &SessionId) -> Key {
         Key::new(Kind::Session, session.as_str(), &[])
-    }
-
-    /// The scopes as the provider is asked for them.
-    pub(crate) fn scope_list(scopes: &ScopeSet) -> Vec<&str> {
-        scopes.iter().map(Scope::as_str).collect()
     }
 }
 
@@ -133,7 +128,9 @@ pub(crate) struct Device {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Brought {
     pub(crate) tokens: Tokens,
-    pub(crate) granted: ScopeSet,
+    /// The scopes, as the provider calls them; `None` where it does not say.
+    #[serde(default)]
+    pub(crate) words: Option<Vec<String>>,
     pub(crate) whose: Whose,
     /// The provider's era before it was asked.
     pub(crate) era: u64,

@@ -4,7 +4,6 @@
 //! replicas, as with every refresh.
 
 use oauth::{OAuthError, TokenSet};
-use protocol::Scope;
 
 use super::RefreshFailure;
 use super::attempt::{Listing, Refreshing};
@@ -50,15 +49,15 @@ impl Broker {
         held: Held<Connection>,
         tokens: &TokenSet,
     ) -> Result<(), RefreshFailure> {
-        let scopes = tokens.scope.as_ref();
-        let scopes = scopes.map(|scopes| scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect());
+        let scopes = refreshing.provider.granted(tokens.scope.as_deref(), &held.body.scopes);
+        let scopes = scopes.intersection(&held.body.scopes);
         let renewed = Connection {
             state: ConnectionState::Connected,
             tokens: Tokens::of_client(tokens),
             attempt: None,
             rank: held.body.rank.refreshed(),
             renewed: Some(self.now()),
-            scopes: scopes.unwrap_or(held.body.scopes),
+            scopes,
             ..held.body
         };
         self.write_leased(refreshing, held.version, renewed, Listing::Unlist).await?;

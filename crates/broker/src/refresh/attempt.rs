@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oauth::{OAuthError, TokenSet, TransportErrorKind};
-use protocol::{Scope, Timestamp};
+use protocol::Timestamp;
 use secret::{Opaque, RefreshToken};
 use store::{Invalidation, Key, Lease, Life, Write, Written};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -73,7 +73,7 @@ impl Broker {
             if let Some(failure) = ended(&held.body, self.now()) {
                 return Err(failure);
             }
-            if held.body.attempt.is_none() && need.is_met_by(&held.body, self.now()) {
+            if held.body.attempt.is_none() && need.is_met_by(&held.body, provider, self.now()) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -133,7 +133,7 @@ impl Broker {
             if let Some(failure) = ended(&held.body, self.now()) {
                 return Err(failure);
             }
-            if held.body.attempt.is_none() && need.is_met_by(&held.body, self.now()) {
+            if held.body.attempt.is_none() && need.is_met_by(&held.body, refreshing.provider, self.now()) {
                 return Ok(());
             }
             let Some(token) = held.body.tokens.refresh() else {
@@ -147,6 +147,7 @@ impl Broker {
                 None => continue,
                 Some(_) => return self.lost(refreshing, held, "refresh_interrupted").await,
             };
+            self.prepare(refreshing.provider).await?;
             let health = self.healths.of(&refreshing.provider.id).ok_or(RefreshFailure::ReconnectRequired)?;
             let admission = health.admit()?;
             let asked = self.ask(refreshing, held, &token, presentation).await;
@@ -156,6 +157,19 @@ impl Broker {
             }
         }
         Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY })
+    }
+
+    /// Learns where the provider is asked, before anything is written that says that it was.
+    async fn prepare(&self, provider: &Provider) -> Result<(), RefreshFailure> {
+        let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
+        let prepared = client.prepare(&self.outside(provider)).await;
+        if client.has_moved() {
+            tracing::error!(provider_id = %provider.id, "the metadata names another host for tokens than before, which is not heeded; see `check --online`");
+        }
+        prepared.map_err(|error| {
+            tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the provider's metadata was not read");
+            RefreshFailure::Unavailable { reason: "discovery_failed", retry_after: SHORTLY }
+        })
     }
 
     /// The how-manieth presentation of its refresh token the next one is; `None` where the record has to be looked at again.
@@ -258,7 +272,8 @@ impl Broker {
         }
         let provider = refreshing.provider;
         let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
-        let asking = client.refresh(provider.http.as_ref(), token, self.now().as_secs());
+        let outside = self.outside(provider);
+        let asking = client.refresh(&outside, token);
         self.steps.reached(Step::Sent);
         let answer = self.awaited(refreshing, asking).await;
         self.steps.reached(Step::Answered);
@@ -436,7 +451,11 @@ impl Listing {
 fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &TokenSet, at: Timestamp) -> Issued {
     let renewed = Tokens::new(tokens);
     let rotation = before.tokens.rotation(&renewed);
-    let scopes = tokens.scope.as_ref();
+    // A refresh never widens what was granted (RFC 6749 §6), and says nothing where it is silent.
+    let scopes = tokens
+        .scope
+        .as_ref()
+        .map(|_| provider.granted(tokens.scope.as_deref(), &before.scopes).intersection(&before.scopes));
     Issued {
         attempt: attempt.id,
         connection: before.id.clone(),
@@ -444,7 +463,7 @@ fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &T
         rank: before.rank.refreshed(),
         mark: provider.fingerprint(),
         tokens: renewed,
-        scopes: scopes.map(|scopes| scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect()),
+        scopes,
         rotation,
         at,
     }

@@ -97,7 +97,11 @@ impl Broker {
         match error {
             // What it says of one request says nothing of others.
             OAuthError::Refused { .. } => health.answered(),
-            OAuthError::Retry { .. } | OAuthError::Transport(_) | OAuthError::Nonsense(_) => {
+            OAuthError::Retry { .. }
+            | OAuthError::Transport(_)
+            | OAuthError::Nonsense(_)
+            | OAuthError::Undiscovered(_)
+            | OAuthError::OtherHost { .. } => {
                 health.failed(refreshing.key, pause);
             }
         }

@@ -60,9 +60,30 @@ pub struct OpenidClient {
 
 /// What the provider said about itself.
 struct Known {
-    metadata: Option<Metadata>,
+    metadata: Option<Spoken>,
     /// Until then it is not asked again.
     until: Timestamp,
+}
+
+/// As much of the metadata as signing in needs.
+#[derive(Clone)]
+struct Spoken {
+    authorize_endpoint: Endpoint,
+    token_endpoint: Endpoint,
+    client_auth: ClientAuth,
+    names_itself: NamesItself,
+}
+
+impl Spoken {
+    fn of(metadata: Metadata) -> Result<Self, oauth::OAuthError> {
+        let missing = oauth::OAuthError::Nonsense("discovery");
+        let (Some(authorize_endpoint), Some(token_endpoint)) = (metadata.authorize_endpoint, metadata.token_endpoint)
+        else {
+            return Err(missing);
+        };
+        let (client_auth, names_itself) = (metadata.client_auth, metadata.names_itself);
+        Ok(Self { authorize_endpoint, token_endpoint, client_auth, names_itself })
+    }
 }
 
 /// The way to the OpenID provider.
@@ -154,10 +175,10 @@ impl OpenidClient {
 
     /// The provider's metadata: as configured, or as it said within the hour. One request at a time, and after a failure none for some
     /// seconds; what was known before goes on being used meanwhile.
-    async fn metadata(&self, now: Timestamp) -> Result<Metadata, SignInError> {
+    async fn metadata(&self, now: Timestamp) -> Result<Spoken, SignInError> {
         let plaintext = match &self.settings.endpoints {
             OpenidEndpoints::Given(given) => {
-                return Ok(Metadata {
+                return Ok(Spoken {
                     authorize_endpoint: given.authorize.clone(),
                     token_endpoint: given.token.clone(),
                     client_auth: ClientAuth::Basic,
@@ -168,7 +189,8 @@ impl OpenidClient {
         };
         let mut known = self.known.lock().await;
         if known.until <= now {
-            match oauth::discover(self.http.as_ref(), &self.settings.issuer, plaintext).await {
+            let read = oauth::discover(self.http.as_ref(), &self.settings.issuer, plaintext).await;
+            match read.and_then(Spoken::of) {
                 Ok(metadata) => *known = Known { metadata: Some(metadata), until: now.plus(METADATA) },
                 Err(error) => {
                     tracing::warn!(error = %error, reason = error.reason(), "the OpenID provider's metadata was not read");
@@ -180,7 +202,7 @@ impl OpenidClient {
         known.metadata.clone().ok_or(SignInError::Openid(oauth::OAuthError::Nonsense("discovery_paused")))
     }
 
-    fn provider(&self, metadata: Metadata, redirect_uri: String) -> oauth::Provider {
+    fn provider(&self, metadata: Spoken, redirect_uri: String) -> oauth::Provider {
         let settings = &self.settings;
         oauth::Provider::new(oauth::Settings {
             client_secret: Some(settings.client_secret.clone()),
@@ -211,13 +233,15 @@ impl Broker {
         let bound = Bound { secret: secret.expose() };
         let scopes: Vec<&str> = client.settings.scopes.iter().map(String::as_str).collect();
         let provider = client.provider(metadata, self.urls.sign_in_callback());
-        let url = provider.authorization_url(&oauth::AuthorizationRequest {
+        let request = oauth::AuthorizationRequest {
             scopes: &scopes,
             state: &bound.state(session),
             challenge: Some(&oauth::pkce::challenge(&bound.verifier())),
             nonce: Some(&bound.nonce()),
             resource: None,
-        });
+        };
+        let outside = self.outside_by(client.http.as_ref());
+        let url = provider.authorization_url(&outside, &request).await.map_err(failed)?;
         Ok(Departure { secret, url })
     }
 
@@ -244,8 +268,8 @@ impl Broker {
             Callback::Error { .. } => return Err(failed(oauth::OAuthError::Nonsense("authorization_failed")).into()),
         };
         let provider = client.provider(metadata, self.urls.sign_in_callback());
-        let (http, now) = (client.http.as_ref(), self.now().as_secs());
-        let tokens = provider.exchange(http, code, Some(&bound.verifier()), None, now).await.map_err(failed)?;
+        let outside = self.outside_by(client.http.as_ref());
+        let tokens = provider.exchange(&outside, code, Some(&bound.verifier()), None).await.map_err(failed)?;
         let identity = provider.signed_in(&tokens, &bound.nonce()).map_err(failed)?;
         let by = SignedInBy::Openid {
             issuer: client.settings.issuer.written().to_owned(),

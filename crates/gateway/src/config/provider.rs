@@ -1,12 +1,20 @@
+mod answer;
+mod client;
+mod discovery;
 mod entrance;
 mod expired;
+mod grant;
 mod habits;
 mod oauth;
 mod scopes;
+mod static_key;
+mod way;
+
+pub(crate) use way::WayConfig;
 
 use std::time::Duration;
 
-use broker::{NamesItself, RefreshTokenLife, ReturnPath};
+use broker::{NamesItself, People, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -41,8 +49,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) response_timeout: Duration,
     /// What an answer looks like that refuses a token.
     pub(crate) expired: Vec<ExpirySign>,
-    /// How its OAuth works.
-    pub(crate) oauth: ::oauth::Settings,
+    /// How it gives out what calls are made with.
+    pub(crate) way: WayConfig,
+    /// Who may have it, where it is the operator's.
+    pub(crate) people: People,
     /// Where its answers come back to.
     pub(crate) returns: ReturnPath,
     /// Whether its answers always name their issuer.
@@ -53,8 +63,14 @@ pub(crate) struct ProviderConfig {
     pub(crate) concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub(crate) refresh_tokens: RefreshTokenLife,
+    /// How long before its end an access token is renewed.
+    pub(crate) refresh_before: Duration,
+    /// What it does with refresh tokens.
+    pub(crate) rotation: TokenRotation,
     /// Which scope allows what.
     pub(crate) operations: Operations,
+    /// What it calls them.
+    pub(crate) scope_names: ScopeNames,
 }
 
 /// What a provider must fit in with.
@@ -62,6 +78,30 @@ pub(super) struct Surroundings {
     /// `None` where it could not be read.
     pub(super) public_url: Option<Url>,
     pub(super) loopback: Loopback,
+    pub(super) sign_in: SignedInAt,
+}
+
+/// Where people sign in, as far as providers have to do with it.
+pub(super) enum SignedInAt {
+    /// At providers alone.
+    Provider,
+    /// At the gateway, by this issuer.
+    Openid(Url),
+    /// At the gateway, in another way.
+    Gateway,
+    /// What stands there is wrong, and said to be.
+    Unread,
+}
+
+#[cfg(test)]
+impl ProviderConfig {
+    /// What `[provider.oauth]` says.
+    pub(crate) fn oauth(&self) -> &::oauth::Settings {
+        match &self.way {
+            WayConfig::OAuth { settings, .. } => settings,
+            WayConfig::Key(_) => panic!("a key"),
+        }
+    }
 }
 
 /// A provider as far as it can be read: what must be unique is compared even where something else is wrong.
@@ -81,15 +121,16 @@ pub(super) struct Rest {
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
-    oauth: oauth::Read,
+    way: way::Read,
     operations: Operations,
+    scope_names: ScopeNames,
 }
 
 impl Partial<'_> {
     pub(super) fn complete(self) -> Option<ProviderConfig> {
         let (id, rest) = (self.id?.value, self.rest?);
-        let mut settings = rest.oauth.settings;
-        if rest.oauth.returns == ReturnPath::Own {
+        let mut way = rest.way.way;
+        if let (WayConfig::OAuth { settings, .. }, ReturnPath::Own) = (&mut way, rest.way.returns) {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
         }
         Some(ProviderConfig {
@@ -103,13 +144,17 @@ impl Partial<'_> {
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
-            oauth: settings,
-            returns: rest.oauth.returns,
-            names_itself: rest.oauth.names_itself,
-            oauth_timeout: rest.oauth.timeout,
-            concurrent_refreshes: rest.oauth.concurrent_refreshes,
-            refresh_tokens: rest.oauth.refresh_tokens,
+            way,
+            people: rest.way.people,
+            returns: rest.way.returns,
+            names_itself: rest.way.names_itself,
+            oauth_timeout: rest.way.timeout,
+            concurrent_refreshes: rest.way.concurrent_refreshes,
+            refresh_tokens: rest.way.refresh_tokens,
+            refresh_before: rest.way.refresh_before,
+            rotation: rest.way.rotation,
             operations: rest.operations,
+            scope_names: rest.scope_names,
         })
     }
 }
@@ -125,7 +170,8 @@ pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partia
 
 /// For one of several providers, which share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
 pub(super) fn warn_of_issuer(table: &Table<'_>) {
-    let Some(oauth) = table.nested(&OAUTH).filter(|oauth| !oauth::has_own_callback(oauth)) else { return };
+    let shares = |oauth: &Table<'_>| grant::sends_the_browser(oauth) && !oauth::has_own_callback(oauth);
+    let Some(oauth) = table.nested(&way::OAUTH).filter(shares) else { return };
     let own = "or add `callback = \"own\"` and register the other redirect URI";
     if !oauth::has_issuer(&oauth) {
         let remedy = "if the provider sends `iss` to the callback, its answers are refused until you add `issuer = \"https://...\"`";
@@ -154,8 +200,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
-    let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
-    let operations = scopes::read(table, &SCOPES);
+    let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
+    let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         display_name,
         categories,
@@ -164,8 +210,9 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
-        oauth: oauth?,
+        way: way?,
         operations,
+        scope_names,
     })
 }
 
@@ -181,7 +228,9 @@ pub(super) const KEYS: &[Key] = &[
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
     EXPIRED,
-    OAUTH,
+    way::OAUTH,
+    way::KEY,
+    way::PEOPLE,
     SCOPES,
 ];
 
@@ -237,12 +286,6 @@ const EXPIRED: Key = Key::optional(
     Form::Tables(expired::KEYS),
     "What an answer of the API looks like that refuses a token whose time is not over, one of these: the token is renewed, at most every half \
      minute, and the call repeated where that is safe; any 401 by default, and none if the list is empty.",
-);
-const OAUTH: Key = Key::required(
-    "oauth",
-    Form::Table(oauth::KEYS),
-    "[provider.oauth]",
-    "How the provider's OAuth server is spoken to.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",

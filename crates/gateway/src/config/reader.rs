@@ -226,7 +226,8 @@ impl<'c> Table<'c> {
         let Form::TableMap(keys) = key.form else {
             return Vec::new();
         };
-        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        let needed = keys.iter().filter(|key| matches!(key.presence, Presence::Required(_)));
+        let names: Vec<&str> = needed.map(|key| key.name).collect();
         let entries = self.entries(key).into_iter();
         entries
             .filter_map(|(name, Found { value, place })| match value.as_table() {

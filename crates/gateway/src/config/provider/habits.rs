@@ -1,10 +1,9 @@
 //! What a provider does in another way than the standards have it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use oauth::{AnswerForm, ErrorRule, Meaning, Pointer, RevokedToken, Settings, Success, TokenRequest};
-use serde_json::Value;
+use oauth::{RefreshWith, RevokeAuth, RevokeForm, RevokeMethod, RevokedToken, Settings, TokenRequest};
 
-use super::oauth::pointer;
+use super::answer;
 use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 use crate::config::urls::{self, PlainHttp};
@@ -12,8 +11,11 @@ use crate::config::urls::{self, PlainHttp};
 /// What the table says of the provider's habits, to be put into its settings.
 pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> impl FnOnce(Settings) -> Settings + use<> {
     let request = |key: &Key| {
-        let word = table.text(key)?.value;
-        Some(if word == "json" { TokenRequest::Json } else { TokenRequest::Form })
+        Some(match table.text(key)?.value {
+            "json" => TokenRequest::Json,
+            "query" => TokenRequest::Query,
+            _ => TokenRequest::Form,
+        })
     };
     let revoke_token = match table.text(&REVOKE_TOKEN).map(|found| found.value) {
         Some("refresh") => RevokedToken::Refresh,
@@ -26,21 +28,56 @@ pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> impl FnOnce(Settings) 
     let refresh_endpoint = table.parsed(&REFRESH_ENDPOINT, |text| urls::endpoint(text, http)).map(|found| found.value);
     let refresh_request = request(&REFRESH_REQUEST);
     let refresh_parameters = parameters(table, &REFRESH_PARAMETERS);
-    let revoke_request = request(&REVOKE_REQUEST);
-    let answer = answer(&table.table(&ANSWER));
-    let errors = table.tables(&ERROR).iter().filter_map(error_rule).collect();
+    let refresh_with = match table.text(&REFRESH_WITH).map(|found| found.value) {
+        Some("access_token") => RefreshWith::AccessToken,
+        _ => RefreshWith::RefreshToken,
+    };
+    let refresh_grant_type = table.words(&REFRESH_GRANT_TYPE).map(|found| found.value);
+    let refresh_parameter = table.words(&REFRESH_PARAMETER).map(|found| found.value);
+    let revoke = RevokeForm {
+        encoding: request(&REVOKE_REQUEST),
+        method: revoke_method(table),
+        auth: revoke_auth(table),
+        parameter: table.words(&REVOKE_PARAMETER).map(|found| found.value),
+        token: revoke_token,
+    };
+    let further_scopes = table.texts(&FURTHER_SCOPES).iter().map(|found| found.value.to_owned()).collect();
+    let answers = answer::read(table);
     move |settings| Settings {
         parameter_names,
         token_headers,
         token_parameters,
         refresh_endpoint,
         refresh_request,
+        refresh_with,
+        refresh_grant_type,
+        refresh_parameter,
         refresh_parameters,
-        revoke_request,
-        revoke_token,
-        answer,
-        errors,
+        revoke,
+        further_scopes,
+        answer: answers.form,
+        refresh_answer: answers.after_refresh,
+        errors: answers.errors,
+        token_types: answers.token_types.unwrap_or(settings.token_types),
+        scope_answer: answers.scopes,
         ..settings
+    }
+}
+
+fn revoke_method(table: &Table<'_>) -> RevokeMethod {
+    match table.text(&REVOKE_METHOD).map(|found| found.value) {
+        Some("DELETE") => RevokeMethod::Delete,
+        _ => RevokeMethod::Post,
+    }
+}
+
+fn revoke_auth(table: &Table<'_>) -> RevokeAuth {
+    match table.text(&REVOKE_AUTH).map(|found| found.value) {
+        Some("basic") => RevokeAuth::Basic,
+        Some("post") => RevokeAuth::Post,
+        Some("bearer") => RevokeAuth::Bearer,
+        Some("none") => RevokeAuth::Nothing,
+        _ => RevokeAuth::AsClient,
     }
 }
 
@@ -90,47 +127,6 @@ fn token_headers(table: &Table<'_>) -> HeaderMap {
     headers
 }
 
-fn answer(table: &Table<'_>) -> AnswerForm {
-    let standard = AnswerForm::default();
-    let at = |key: &Key, otherwise: Pointer| table.parsed(key, pointer).map_or(otherwise, |found| found.value);
-    let errors = table.texts(&ERROR_CODE).into_iter().filter_map(|found| found.parsed(pointer));
-    let errors: Vec<Pointer> = errors.map(|found| found.value).collect();
-    AnswerForm {
-        access_token: at(&ACCESS_TOKEN, standard.access_token),
-        refresh_token: at(&REFRESH_TOKEN, standard.refresh_token),
-        expires_in: at(&EXPIRES_IN, standard.expires_in),
-        expires_at: at(&EXPIRES_AT, standard.expires_at),
-        scope: at(&SCOPE, standard.scope),
-        error: if errors.is_empty() { standard.error } else { errors },
-        success: success(table),
-    }
-}
-
-/// Written as `"/ok=true"`: a pointer, and the JSON value that has to stand there.
-fn success(table: &Table<'_>) -> Option<Success> {
-    let parse = |text: &str| {
-        let form = "is no condition; write a JSON pointer, = and a JSON value, as in \"/ok=true\"";
-        let (place, value) = text.split_once('=').ok_or_else(|| form.to_owned())?;
-        let value: Value = serde_json::from_str(value).map_err(|_| form.to_owned())?;
-        Ok::<_, String>(Success { pointer: pointer(place)?, value })
-    };
-    table.parsed(&SUCCESS, parse).map(|found| found.value)
-}
-
-fn error_rule(table: &Table<'_>) -> Option<ErrorRule> {
-    let status = table.integer(&STATUS, 200..=599).and_then(|status| u16::try_from(status).ok());
-    let code = table.words(&CODE).map(|found| found.value);
-    if status.is_none() && code.is_none() {
-        table.place().problem("says of no answer what it means; add status, code, or both");
-    }
-    let means = match table.text(&MEANS)?.value {
-        "reconnect" => Meaning::Reconnect,
-        "retry" => Meaning::Retry,
-        _ => Meaning::Operator,
-    };
-    Some(ErrorRule { status, code, means })
-}
-
 /// The standards' parameters that providers have other names for.
 const RENAMED: &[&str] = &[
     "client_id",
@@ -178,8 +174,9 @@ pub(super) const REFRESH_ENDPOINT: Key = Key::optional(
 );
 pub(super) const REFRESH_REQUEST: Key = Key::optional(
     "refresh_request",
-    Form::OneOf(&["form", "json"]),
-    "How requests for a refresh are encoded; as token_request says by default.",
+    Form::OneOf(&["form", "json", "query"]),
+    "How requests for a refresh are encoded; as token_request says by default; query is a GET with everything in its URL, where logs keep it, \
+     for servers that know nothing else.",
 );
 pub(super) const REFRESH_PARAMETERS: Key =
     Key::optional("refresh_parameters", Form::TextMap, "Further parameters of a refresh alone; none by default.");
@@ -188,48 +185,48 @@ pub(super) const REVOKE_REQUEST: Key = Key::optional(
     Form::OneOf(&["form", "json"]),
     "How requests for a revocation are encoded; as token_request says by default.",
 );
+pub(super) const REFRESH_WITH: Key = Key::default(
+    "refresh_with",
+    Form::OneOf(&["refresh_token", "access_token"]),
+    "refresh_token",
+    "What a refresh presents; refresh_token by default, and access_token for servers that lengthen its life instead.",
+);
+pub(super) const REFRESH_GRANT_TYPE: Key = Key::optional(
+    "refresh_grant_type",
+    Form::Text,
+    "What the grant_type of a refresh is called; refresh_token by default, as RFC 6749 has it.",
+);
+pub(super) const REFRESH_PARAMETER: Key = Key::optional(
+    "refresh_parameter",
+    Form::Text,
+    "What the parameter with the token is called in a refresh; refresh_token by default.",
+);
+pub(super) const REVOKE_METHOD: Key = Key::default(
+    "revoke_method",
+    Form::OneOf(&["POST", "DELETE"]),
+    "POST",
+    "The method of a revocation; POST by default, as RFC 7009 has it.",
+);
+pub(super) const REVOKE_AUTH: Key = Key::default(
+    "revoke_auth",
+    Form::OneOf(&["as_client", "basic", "post", "bearer", "none"]),
+    "as_client",
+    "What proves that a token may be given back: the client as everywhere, by default, or in another way, the token itself in the \
+     Authorization header, or nothing.",
+);
+pub(super) const REVOKE_PARAMETER: Key = Key::optional(
+    "revoke_parameter",
+    Form::Text,
+    "What the parameter with the token is called in a revocation; token by default, as RFC 7009 has it.",
+);
+pub(super) const FURTHER_SCOPES: Key = Key::optional(
+    "further_scopes",
+    Form::Texts,
+    "Scopes that every consent asks for and agents do not see, such as offline_access; none by default.",
+);
 pub(super) const REVOKE_TOKEN: Key = Key::default(
     "revoke_token",
     Form::OneOf(&["both", "refresh", "access"]),
     "both",
     "Which token the revocation endpoint wants; both by default, the refresh token first.",
-);
-pub(super) const ANSWER: Key = Key::optional(
-    "answer",
-    Form::Table(ANSWER_KEYS),
-    "Where the members of the token endpoint's answers lie, as JSON pointers; where RFC 6749 has them by default.",
-);
-pub(super) const ERROR: Key = Key::optional(
-    "error",
-    Form::Tables(ERROR_KEYS),
-    "What a refusal of the token endpoint means; what the standard's codes say by default.",
-);
-
-const ANSWER_KEYS: &[Key] = &[ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_IN, EXPIRES_AT, SCOPE, ERROR_CODE, SUCCESS];
-const ACCESS_TOKEN: Key = Key::optional("access_token", Form::Text, "The access token; /access_token by default.");
-const REFRESH_TOKEN: Key = Key::optional("refresh_token", Form::Text, "The refresh token; /refresh_token by default.");
-const EXPIRES_IN: Key =
-    Key::optional("expires_in", Form::Text, "The access token's lifetime in seconds; /expires_in by default.");
-const EXPIRES_AT: Key = Key::optional(
-    "expires_at",
-    Form::Text,
-    "The access token's end, in seconds since 1970 or as a date; /expires_at by default.",
-);
-const SCOPE: Key = Key::optional("scope", Form::Text, "The granted scopes, a string or a list; /scope by default.");
-const ERROR_CODE: Key =
-    Key::optional("error", Form::Texts, "An error's code, in one of these places; /error by default.");
-const SUCCESS: Key = Key::optional(
-    "success",
-    Form::Text,
-    "What every success has, such as \"/ok=true\", for servers that answer 200 to everything; nothing by default.",
-);
-
-const ERROR_KEYS: &[Key] = &[STATUS, CODE, MEANS];
-const STATUS: Key = Key::optional("status", Form::Integer, "The HTTP status; any if left out.");
-const CODE: Key = Key::optional("code", Form::Text, "The provider's code; any if left out.");
-const MEANS: Key = Key::required(
-    "means",
-    Form::OneOf(&["reconnect", "retry", "operator"]),
-    "means = \"reconnect\"",
-    "Only the person can renew it, it passes, or the gateway's own client is at fault.",
 );

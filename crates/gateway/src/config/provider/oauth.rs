@@ -1,52 +1,73 @@
 use std::time::Duration;
 
-use broker::{NamesItself, RefreshTokenLife, ReturnPath};
-use oauth::{ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
-use secret::ClientSecret;
+use broker::{Grant, NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
+use oauth::{AuthChoice, ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
 use url::Url;
 
-use super::habits;
+use super::{SignedInAt, answer, client, discovery, grant, habits};
 use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
-use crate::config::secrets;
 use crate::config::urls::{self, PlainHttp};
 
 /// What the table says: how the provider is spoken to, and how it answers.
 pub(super) struct Read {
     pub(super) settings: Settings,
+    pub(super) grant: Grant,
     pub(super) returns: ReturnPath,
     pub(super) names_itself: NamesItself,
     pub(super) timeout: Duration,
     pub(super) concurrent_refreshes: usize,
     pub(super) refresh_tokens: RefreshTokenLife,
+    pub(super) refresh_before: Duration,
+    pub(super) rotation: TokenRotation,
 }
 
-pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Read> {
-    if provider.written(key).is_none() {
-        // Says once that the table is missing, instead of that every key in it is.
-        provider.table(key);
-        return None;
-    }
+pub(super) fn read(
+    provider: &Table<'_>,
+    key: &Key,
+    http: PlainHttp,
+    public_url: Option<&Url>,
+    at: &SignedInAt,
+) -> Option<Read> {
     let table = provider.optional_table(key)?;
     let endpoint = |key: &Key| table.parsed(key, |text| urls::endpoint(text, http)).map(|found| found.value);
     let (authorize, token) = (endpoint(&AUTHORIZE_ENDPOINT), endpoint(&TOKEN_ENDPOINT));
     let revoke_endpoint = endpoint(&REVOKE_ENDPOINT);
     let userinfo = userinfo(&table, endpoint(&USERINFO_ENDPOINT));
     let client_id = table.words(&CLIENT_ID);
-    let client_secret = secrets::one(&table, &CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()));
-    let other_client_secret = other_client_secret(&table);
-    let client_auth = client_auth(&table);
     let token_request = table.text(&TOKEN_REQUEST);
     let pkce = table.text(&PKCE);
     let separator = table.text(&SCOPE_SEPARATOR);
     let scope_parameter = table.words(&SCOPE_PARAMETER);
-    let issuer = table.parsed(&ISSUER, |text| urls::endpoint(text, http).map(|_| text.to_owned()));
+    let issuer = endpoint(&ISSUER);
+    let client = client::read(&table, issuer.as_ref().map(Endpoint::written));
+    let client_auth = client.auth;
+    let follows = if client.auth_is_set { AuthChoice::Set } else { AuthChoice::Announced };
+    let discovery = discovery::read(&table, issuer.as_ref(), http, follows);
+    let grant = grant::read(&table, http, token.as_ref(), at);
+    let browser = grant::sends_the_browser(&table);
+    if !table.boolean(&discovery::DISCOVERY) {
+        for (key, line) in [(&AUTHORIZE_ENDPOINT, AUTHORIZE_LINE), (&TOKEN_ENDPOINT, TOKEN_LINE)] {
+            if table.written(key).is_none() && (browser || key.name == TOKEN_ENDPOINT.name) {
+                table.place().problem(format!(
+                    "lacks {}; add `{line}`, or `issuer` and `discovery = true` where the provider publishes its metadata",
+                    key.name
+                ));
+            }
+        }
+    }
     let returns = table.text(&CALLBACK);
     let sends_iss = table.boolean(&SENDS_ISS);
     if let Some(place) = table.written(&SENDS_ISS).filter(|_| sends_iss && issuer.is_none()) {
         place.problem("needs to know which issuer; add `issuer = \"https://...\"`, or remove it");
     }
-    let default_lifetime = table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs());
+    let default_lifetime = default_lifetime(&table);
+    let refresh_before = table.duration(&REFRESH_BEFORE);
+    let rotation = match table.text(&ROTATION).map(|found| found.value) {
+        Some("kept") => TokenRotation::Kept,
+        Some("single_use") => TokenRotation::SingleUse,
+        _ => TokenRotation::Unknown,
+    };
     let timeout = table.duration(&TIMEOUT);
     let concurrent_refreshes = concurrent_refreshes(&table);
     let refresh_tokens = refresh_tokens(&table);
@@ -54,35 +75,45 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let scope_parameter = scope_parameter?.value;
     let authorize_parameters = authorize_parameters(&table, &scope_parameter);
     let pkce = if pkce?.value == "none" { Pkce::None } else { Pkce::S256 };
-    if pkce == Pkce::None && client_auth == ClientAuth::None {
+    if browser && pkce == Pkce::None && client_auth == ClientAuth::None {
         let message = "has neither a client secret nor PKCE: whoever sees a code can use it; add client_secret, or pkce = \"s256\"";
         table.place().warning(message);
     }
+    let grant = grant?;
     let settings = Settings {
+        device_endpoint: grant.device_endpoint,
+        authorize_endpoint: authorize,
+        token_endpoint: token,
+        discovery,
         userinfo,
         revoke_endpoint,
-        client_secret,
-        other_client_secret,
+        client_secret: client.secret,
+        other_client_secret: client.other_secret,
+        client_key: client.key,
         client_auth,
         token_request: if token_request?.value == "json" { TokenRequest::Json } else { TokenRequest::Form },
         pkce,
         scope_separator: if separator?.value == "comma" { ',' } else { ' ' },
         scope_parameter,
         authorize_parameters,
-        issuer: issuer.map(|found| found.value),
+        issuer: issuer.map(|issuer| issuer.written().to_owned()),
         default_lifetime,
-        ..Settings::new(authorize?, token?, client_id?.value, broker::Urls::new(public_url?).callback())
+        ..Settings::of_client(client_id?.value, broker::Urls::new(public_url?).callback())
     };
     let settings = habits(settings);
+    settings.token_place()?;
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
     Some(Read {
         settings,
+        grant: grant.grant,
         returns,
         names_itself,
         timeout: timeout?,
         concurrent_refreshes: concurrent_refreshes?,
         refresh_tokens,
+        refresh_before: refresh_before?,
+        rotation,
     })
 }
 
@@ -143,31 +174,12 @@ fn concurrent_refreshes(table: &Table<'_>) -> Option<usize> {
     table.integer(&CONCURRENT_REFRESHES, 1..=1000).and_then(|count| usize::try_from(count).ok())
 }
 
-fn other_client_secret(table: &Table<'_>) -> Option<ClientSecret> {
-    if let (Some(place), None) = (table.written(&OTHER_CLIENT_SECRET), table.written(&CLIENT_SECRET)) {
-        place.problem("is a second secret, and there is no first; call it client_secret");
+/// In seconds; `None` where it does not end by itself.
+fn default_lifetime(table: &Table<'_>) -> Option<u64> {
+    if table.text(&DEFAULT_LIFETIME)?.value == "never" {
+        return None;
     }
-    secrets::one(table, &OTHER_CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str()))
-}
-
-/// By default in the body where there is a secret: more servers take it there than in the header.
-fn client_auth(table: &Table<'_>) -> ClientAuth {
-    let secret = table.written(&CLIENT_SECRET);
-    let place = table.written(&CLIENT_AUTH);
-    let how = table.text(&CLIENT_AUTH).map(|found| found.value);
-    match (how, secret, place) {
-        (Some("none"), Some(_), Some(place)) => {
-            place.problem("is none, and there is a client_secret; remove one of them");
-            ClientAuth::None
-        }
-        (Some("post" | "basic"), None, Some(place)) => {
-            place.problem("needs a secret; add `client_secret = { file = \"...\" }` or write \"none\"");
-            ClientAuth::None
-        }
-        (Some("basic"), ..) => ClientAuth::Basic,
-        (_, Some(_), _) => ClientAuth::Post,
-        (_, None, _) => ClientAuth::None,
-    }
+    table.duration(&DEFAULT_LIFETIME).map(|lifetime| lifetime.as_secs())
 }
 
 fn authorize_parameters(table: &Table<'_>, scope_parameter: &str) -> Vec<(String, String)> {
@@ -182,7 +194,17 @@ fn authorize_parameters(table: &Table<'_>, scope_parameter: &str) -> Vec<(String
         .collect()
 }
 
+/// What only a browser that is sent to the provider has a use for.
+pub(super) const OF_THE_BROWSER: &[Key] = &[AUTHORIZE_ENDPOINT, PKCE, AUTHORIZE_PARAMETERS, CALLBACK, SENDS_ISS];
+
 pub(super) const KEYS: &[Key] = &[
+    grant::GRANT,
+    grant::DEVICE_ENDPOINT,
+    grant::SUBJECT_TOKEN,
+    grant::SUBJECT_HOSTS,
+    grant::AUDIENCE,
+    grant::RESOURCE,
+    grant::REQUESTED_TOKEN_TYPE,
     AUTHORIZE_ENDPOINT,
     TOKEN_ENDPOINT,
     USERINFO_ENDPOINT,
@@ -190,9 +212,13 @@ pub(super) const KEYS: &[Key] = &[
     USERINFO_NAME,
     REVOKE_ENDPOINT,
     CLIENT_ID,
-    CLIENT_SECRET,
-    OTHER_CLIENT_SECRET,
-    CLIENT_AUTH,
+    client::CLIENT_SECRET,
+    client::OTHER_CLIENT_SECRET,
+    client::CLIENT_AUTH,
+    client::CLIENT_KEY,
+    client::CLIENT_KEY_ID,
+    client::CLIENT_KEY_ALGORITHM,
+    client::ASSERTION_AUDIENCE,
     TOKEN_REQUEST,
     PKCE,
     SCOPE_SEPARATOR,
@@ -203,12 +229,24 @@ pub(super) const KEYS: &[Key] = &[
     habits::TOKEN_PARAMETERS,
     habits::REFRESH_ENDPOINT,
     habits::REFRESH_REQUEST,
+    habits::REFRESH_WITH,
+    habits::REFRESH_GRANT_TYPE,
+    habits::REFRESH_PARAMETER,
     habits::REFRESH_PARAMETERS,
     habits::REVOKE_REQUEST,
+    habits::REVOKE_METHOD,
+    habits::REVOKE_AUTH,
+    habits::REVOKE_PARAMETER,
     habits::REVOKE_TOKEN,
-    habits::ANSWER,
-    habits::ERROR,
+    habits::FURTHER_SCOPES,
+    answer::ANSWER,
+    answer::REFRESH_ANSWER,
+    answer::TOKEN_TYPES,
+    answer::SCOPE_ANSWER,
+    answer::ERROR,
     ISSUER,
+    discovery::DISCOVERY,
+    discovery::ENDPOINT_HOSTS,
     SENDS_ISS,
     CALLBACK,
     DEFAULT_LIFETIME,
@@ -216,20 +254,19 @@ pub(super) const KEYS: &[Key] = &[
     CONCURRENT_REFRESHES,
     REFRESH_TOKEN_IDLE,
     REFRESH_TOKEN_LIFETIME,
+    REFRESH_BEFORE,
+    ROTATION,
 ];
 
-const AUTHORIZE_ENDPOINT: Key = Key::required(
-    "authorize_endpoint",
-    Form::Text,
-    "authorize_endpoint = \"https://id.example.com/authorize\"",
-    "Where the browser is sent to sign in.",
-);
-const TOKEN_ENDPOINT: Key = Key::required(
+const AUTHORIZE_ENDPOINT: Key =
+    Key::optional("authorize_endpoint", Form::Text, "Where the browser is sent to sign in; needed without discovery.");
+const AUTHORIZE_LINE: &str = "authorize_endpoint = \"https://id.example.com/authorize\"";
+const TOKEN_ENDPOINT: Key = Key::optional(
     "token_endpoint",
     Form::Text,
-    "token_endpoint = \"https://id.example.com/token\"",
-    "Where codes and refresh tokens are exchanged.",
+    "Where codes and refresh tokens are exchanged; needed without discovery.",
 );
+const TOKEN_LINE: &str = "token_endpoint = \"https://id.example.com/token\"";
 pub(super) const USERINFO_ENDPOINT: Key = Key::optional(
     "userinfo_endpoint",
     Form::Text,
@@ -256,22 +293,6 @@ const CLIENT_ID: Key = Key::required(
     Form::Text,
     "client_id = \"ath-gateway\"",
     "The gateway's client id, as the provider gave it out.",
-);
-const CLIENT_SECRET: Key = Key::optional(
-    "client_secret",
-    Form::Secret,
-    "Where the client's secret is kept, a file or an environment variable; left out for a public client.",
-);
-const OTHER_CLIENT_SECRET: Key = Key::optional(
-    "other_client_secret",
-    Form::Secret,
-    "Where a second secret is kept, which is tried where the provider refuses the first: while a secret is being changed; none by default.",
-);
-const CLIENT_AUTH: Key = Key::optional(
-    "client_auth",
-    Form::OneOf(&["post", "basic", "none"]),
-    "How the secret is presented: in the body, in the Authorization header, or not at all; post by default where there is a secret, since \
-     most servers take it.",
 );
 const TOKEN_REQUEST: Key = Key::default(
     "token_request",
@@ -324,7 +345,7 @@ const CALLBACK: Key = Key::default(
 const DEFAULT_LIFETIME: Key = Key::optional(
     "default_lifetime",
     Form::Text,
-    "How long an access token lives where the provider does not say; left out, until the provider refuses it.",
+    "How long an access token lives where the provider does not say; never by default: until the provider refuses it.",
 );
 
 /// What the gateway puts into the authorization URL.
@@ -355,3 +376,15 @@ const CONCURRENT_REFRESHES: Key = Key::optional(
      storm nobody.",
 );
 const CONCURRENT_REFRESHES_BY_DEFAULT: usize = 16;
+const REFRESH_BEFORE: Key = Key::default(
+    "refresh_before",
+    Form::Text,
+    "60s",
+    "How long before its end an access token is renewed; 60s by default, for clocks that differ, and never more than half of its life.",
+);
+const ROTATION: Key = Key::default(
+    "rotation",
+    Form::OneOf(&["learn", "single_use", "kept"]),
+    "learn",
+    "What becomes of a refresh token that was used: another takes its place, or it is kept; learn by default, from the provider's answers.",
+);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use broker::{KeyForm, KeyPlace, OperatorsKey, PersonsKey, StaticKey};
 use secret::AccessToken;
-use url::Url;
 use zeroize::Zeroizing;
 
 use super::oauth;
@@ -17,20 +16,14 @@ use crate::config::secrets;
 use crate::config::urls::{self, PlainHttp};
 
 /// What `[provider.key]` says.
-pub(super) struct Read {
-    pub(super) key: StaticKey,
-    /// Where people are named, where anybody names them.
-    pub(super) place: Option<Url>,
-}
-
-pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> Option<Read> {
+pub(super) fn read(table: &Table<'_>, http: PlainHttp) -> Option<StaticKey> {
     match table.text(&FROM)?.value {
         "operator" => operators(table),
         _ => persons(table, http),
     }
 }
 
-fn operators(table: &Table<'_>) -> Option<Read> {
+fn operators(table: &Table<'_>) -> Option<StaticKey> {
     for key in [&LABEL, &HELP, &FORM, &oauth::USERINFO_ENDPOINT, &oauth::USERINFO_SUBJECT, &oauth::USERINFO_NAME] {
         if let Some(place) = table.written(key) {
             place.problem("is about keys that people paste; write from = \"person\", or remove it");
@@ -45,10 +38,10 @@ fn operators(table: &Table<'_>) -> Option<Read> {
     let Some(current) = usable(&kept.value) else {
         return kept.place.refused("is no key that fits a header: it has a space or another invisible character in it");
     };
-    Some(Read { key: StaticKey::Operators(OperatorsKey::new(current, Arc::new(place))), place: None })
+    Some(StaticKey::Operators(OperatorsKey::new(current, Arc::new(place))))
 }
 
-fn persons(table: &Table<'_>, http: PlainHttp) -> Option<Read> {
+fn persons(table: &Table<'_>, http: PlainHttp) -> Option<StaticKey> {
     if let Some(place) = table.written(&SECRET) {
         place.problem("is one key for everybody; write from = \"operator\", or remove it");
     }
@@ -57,14 +50,13 @@ fn persons(table: &Table<'_>, http: PlainHttp) -> Option<Read> {
     let form = table.text(&FORM)?;
     let endpoint = table.parsed(&oauth::USERINFO_ENDPOINT, |text| urls::endpoint(text, http));
     let check = oauth::userinfo(table, endpoint.map(|found| found.value));
-    let place = check.as_ref().map(|check| check.endpoint.url().clone());
     let key = PersonsKey {
         label: label.unwrap_or_else(|| "API key".to_owned()),
         help: help.map(|found| found.value),
         form: if form.value == "user_and_password" { KeyForm::UserAndPassword } else { KeyForm::Key },
         check,
     };
-    Some(Read { key: StaticKey::Persons(Box::new(key)), place })
+    Some(StaticKey::Persons(Box::new(key)))
 }
 
 /// Where the operator's key is kept, to be read again while the gateway runs.
@@ -105,16 +97,8 @@ fn usable(text: &str) -> Option<AccessToken> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| AccessToken::new(text))
 }
 
-pub(super) const KEYS: &[Key] = &[
-    FROM,
-    SECRET,
-    LABEL,
-    HELP,
-    FORM,
-    oauth::USERINFO_ENDPOINT,
-    oauth::USERINFO_SUBJECT,
-    oauth::USERINFO_NAME,
-];
+pub(super) const KEYS: &[Key] =
+    &[FROM, SECRET, LABEL, HELP, FORM, oauth::USERINFO_ENDPOINT, oauth::USERINFO_SUBJECT, oauth::USERINFO_NAME];
 
 const FROM: Key = Key::required(
     "from",

@@ -56,6 +56,8 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "admin.key.file",
             "provider.ca_file",
             "provider.oauth.other_client_secret.env",
+            "provider.oauth.client_auth",
+            "provider.oauth.client_key.file",
             "agent.public_key.file",
             "development.loopback_http",
             "development.placeholder_codes",
@@ -80,7 +82,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 144);
+    assert_eq!(keys, 177);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {

@@ -20,7 +20,7 @@ client_id = "ath-gateway"
 fn with(habits: &str) -> Result<::oauth::Settings, String> {
     let parsed = Config::parse("gateway.toml", &format!("{HEAD}{habits}"), &SystemEnvironment);
     let (mut config, _) = parsed.map_err(|problems| problems.to_string())?;
-    Ok(config.providers.remove(0).oauth)
+    Ok(config.providers.remove(0).oauth().clone())
 }
 
 #[test]
@@ -47,8 +47,8 @@ means = "operator"
         oauth.refresh_endpoint.map(|endpoint| endpoint.as_str().to_owned()).as_deref(),
         Some("https://hub.example/refresh")
     );
-    assert_eq!((oauth.refresh_request, oauth.revoke_request), (Some(TokenRequest::Json), Some(TokenRequest::Json)));
-    assert_eq!(oauth.revoke_token, RevokedToken::Refresh);
+    assert_eq!((oauth.refresh_request, oauth.revoke.encoding), (Some(TokenRequest::Json), Some(TokenRequest::Json)));
+    assert_eq!(oauth.revoke.token, RevokedToken::Refresh);
     let pair = |one: &str, other: &str| vec![(one.to_owned(), other.to_owned())];
     assert_eq!(oauth.parameter_names, pair("client_id", "client_key"));
     assert_eq!((oauth.token_parameters, oauth.refresh_parameters), (pair("expiring", "1"), pair("extend", "true")));
