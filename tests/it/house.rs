@@ -5,8 +5,9 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("secret", &[]),
+    ("catalogue", &[]),
     ("protocol", &["secret"]),
     ("policy", &["protocol"]),
     ("oauth", &["secret"]),
@@ -21,8 +22,20 @@ const ARROWS: [(&str, &[&str]); 15] = [
     (
         "gateway",
         &[
-            "api", "audit", "broker", "console", "helpdesk", "journal", "limits", "oauth", "policy", "protocol",
-            "proxy", "secret", "store",
+            "api",
+            "audit",
+            "broker",
+            "catalogue",
+            "console",
+            "helpdesk",
+            "journal",
+            "limits",
+            "oauth",
+            "policy",
+            "protocol",
+            "proxy",
+            "secret",
+            "store",
         ],
     ),
     ("helpdesk", &[]),

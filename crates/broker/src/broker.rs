@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Audit, Event};
-use oauth::{HttpClient, Outside};
+use oauth::{HttpClient, Outside, TokenSet};
 use policy::Approvals;
 use protocol::{AgentId, Clock, Origin, ProviderId, Timestamp};
-use secret::{Entropy, KeyRing};
+use secret::{Entropy, KeyRing, Unspoken};
 use store::{Durability, Store};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -36,6 +36,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where secrets come from.
     pub entropy: Arc<dyn Entropy>,
+    /// What the log does not write.
+    pub unspoken: Arc<Unspoken>,
     /// Where decisions are written down.
     pub audit: Audit,
     /// Fetches agents' identity documents.
@@ -111,6 +113,7 @@ pub struct Inner {
     pub(crate) keys: Keys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) unspoken: Arc<Unspoken>,
     pub(crate) audit: Audit,
     pub(crate) approvals: Approvals,
     pub(crate) limits: Limits,
@@ -151,6 +154,7 @@ impl Broker {
             approvals: parts.approvals,
             limits: parts.limits,
             entropy: parts.entropy,
+            unspoken: parts.unspoken,
             documents,
             healths: Healths::new(parts.providers.iter().map(|it| (it.id.clone(), it.concurrent_refreshes))),
             kept: Kept::new(parts.journal),
@@ -266,6 +270,14 @@ impl Broker {
 
     pub(crate) fn outside_by<'a>(&'a self, http: &'a dyn HttpClient) -> Outside<'a> {
         Outside { http, now: self.now().as_secs(), entropy: self.entropy.as_ref() }
+    }
+
+    /// The log does not write them, whatever happens.
+    pub(crate) fn hush(&self, tokens: &TokenSet) {
+        self.unspoken.note(tokens.access.expose());
+        if let Some(refresh) = &tokens.refresh {
+            self.unspoken.note(refresh.expose());
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -285,6 +285,7 @@ impl Broker {
         let resource = session.resource.as_deref();
         let Ok(client) = provider.client() else { return Err(oauth::OAuthError::Nonsense("no_client")) };
         let tokens = client.exchange(&self.outside(provider), code, Some(&verifier), resource).await?;
+        self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)
     }

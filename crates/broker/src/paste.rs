@@ -132,6 +132,7 @@ impl Broker {
         self.asking_agent(&consent.held.body).await?;
         let provider = self.provider(&consent.held.body.provider)?;
         let Some(key) = pasted.read(wanted(provider)?.form) else { return Ok(Pasting::Again(KeyProblem::Form)) };
+        self.unspoken.note(&key);
         let label = named(&pasted.name, 80);
         let broker = self.clone();
         self.detached(Box::pin(async move { broker.check_key(consent, &key, label).await })).await

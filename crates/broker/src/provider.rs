@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::{HttpClient, ScopeAnswer};
+use oauth::HttpClient;
 use policy::Operations;
 use protocol::{ProviderId, Scope, ScopeSet};
 use secret::SecretHash;
@@ -101,13 +101,16 @@ impl Provider {
 
     /// The provider's words for `scopes`.
     pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
-        self.scope_names.asks(scopes)
+        self.scope_names.words(scopes)
     }
 
     /// What was granted of `asked`, by the scopes in the provider's answer.
     pub(crate) fn granted(&self, answer: Option<&[String]>, asked: &ScopeSet) -> ScopeSet {
-        let how = self.settings().map_or(ScopeAnswer::Read, |settings| settings.scope_answer);
-        self.scope_names.granted(answer, how, asked)
+        let Some(settings) = self.settings() else { return asked.clone() };
+        // They are the gateway's own affair, and nobody misses them.
+        let further = settings.further_scopes.iter().filter_map(|further| Scope::parse(further).ok());
+        let further: ScopeSet = further.filter(|further| !asked.contains(further)).collect();
+        self.scope_names.granted(answer, settings.scope_answer, asked).difference(&further)
     }
 
     /// Whether it is the one that a record was made for. Records of earlier versions that bear no mark are taken as its own.

@@ -25,8 +25,14 @@ impl ScopeNames {
         self.0.iter().find(|(known, _)| known == scope).map(|(_, name)| name)
     }
 
+    /// Whether the word is the provider's for something that the gateway calls otherwise.
+    fn is_name(&self, word: &String) -> bool {
+        self.0.iter().any(|(_, name)| name.asks.contains(word) || name.answers.contains(word))
+    }
+
     /// The provider's words for `scopes`, each once.
-    pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
+    #[must_use]
+    pub fn words<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
         let mut words = Vec::new();
         for scope in scopes.iter() {
             match self.of(scope) {
@@ -45,7 +51,8 @@ impl ScopeNames {
     pub(crate) fn granted(&self, answer: Option<&[String]>, how: ScopeAnswer, asked: &ScopeSet) -> ScopeSet {
         let Some(answer) = answer.filter(|_| how == ScopeAnswer::Read) else { return asked.clone() };
         let has = |word: &String| answer.contains(word);
-        let own = answer.iter().filter_map(|word| Scope::parse(word).ok()).filter(|scope| self.of(scope).is_none());
+        let plain = answer.iter().filter(|word| !self.is_name(word)).filter_map(|word| Scope::parse(word).ok());
+        let own = plain.filter(|scope| self.of(scope).is_none());
         let named = asked.iter().filter(|scope| self.of(scope).is_some_and(|name| name.answers.iter().all(has)));
         own.chain(named.cloned()).collect()
     }
@@ -76,7 +83,7 @@ mod tests {
     #[test]
     fn the_provider_is_asked_in_its_own_words_once() {
         let scopes = ScopeSet::from_list("issues.read issues.write email pages plain");
-        assert_eq!(names().asks(&scopes), ["email", "repo", "plain"]);
+        assert_eq!(names().words(&scopes), ["email", "repo", "plain"]);
     }
 
     #[test]

@@ -291,6 +291,9 @@ impl Broker {
             Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now(), provider),
             _ => None,
         };
+        if let Some((lent, _)) = &lent {
+            self.unspoken.note(lent.token().expose());
+        }
         let records = vec![
             token_key,
             grant_key,

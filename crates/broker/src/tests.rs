@@ -144,6 +144,7 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         approvals: policy::Approvals::default(),
         limits: Limits::off(),
         entropy: Arc::new(SeededEntropy::new(1)),
+        unspoken: Arc::default(),
         documents: Arc::new(Nobody),
         pinned: HashMap::new(),
         providers: vec![crm(http)],

@@ -15,7 +15,10 @@ pub(crate) enum Command {
     /// Run the gateway.
     Serve(ConfigFile),
     /// Check a configuration: every problem at once, with file, line, column and remedy. Exits 2 if there is one.
-    Check(ConfigFile),
+    Check(Check),
+    /// Ask every provider what only it knows: whether its endpoints answer, whether it knows the gateway's client, what its metadata says
+    /// otherwise. Shows what to paste there, and how to mend what is wrong. The same as `check --online`.
+    Doctor(Doctor),
     /// Print a new sealing key.
     Keygen,
     /// Read a password from standard input, and print its hash for a local account.
@@ -26,7 +29,10 @@ pub(crate) enum Command {
     Connections(Operation<ConnectionsCommand>),
     /// People known to a running gateway: delete.
     Users(Operation<UsersCommand>),
-    /// Providers of a running gateway: suspend, resume.
+    /// Print a JSON Schema (2020-12) of gateway.toml, for editors.
+    Schema,
+    /// Providers: which ones the gateway knows and what is to be written for them (list, show), and those of a running gateway (suspend,
+    /// resume).
     Providers(Operation<ProvidersCommand>),
     /// The store of a running gateway: back up.
     Store(Operation<StoreCommand>),
@@ -35,6 +41,29 @@ pub(crate) enum Command {
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
     #[cfg(feature = "demo")]
     Demo(Demo),
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Ask the providers, too; exits 1 if something is wrong there.
+    #[arg(long)]
+    pub(crate) online: bool,
+    /// Print JSON.
+    #[arg(long, requires = "online")]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// This provider alone, by its id.
+    pub(crate) provider: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is asked of a running gateway, which is found by its configuration.
@@ -148,6 +177,13 @@ pub(crate) enum UsersCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum ProvidersCommand {
+    /// Every preset: what it is called, what it is unlike the standards in, and how far it was verified.
+    List,
+    /// What a preset sets and wants to be told, or what holds for a provider of the configuration; and what to write.
+    Show {
+        /// A preset's name, or a provider's id.
+        name: String,
+    },
     /// Forward nothing to a provider any more, until it is resumed.
     Suspend {
         /// The provider's id.

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod egress;
 mod failpoints;
 mod hash_password;
@@ -15,6 +16,7 @@ mod keygen;
 mod keys;
 mod operate;
 mod private_file;
+mod providers;
 mod serve;
 mod server;
 mod system;
@@ -22,24 +24,27 @@ mod telemetry;
 mod tls;
 mod wiring;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{AllAt, Cli, Command, ConnectionsCommand, Operation};
+use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
 
 fn main() -> ExitCode {
     tls::install_provider();
     match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments.config),
-        Command::Check(arguments) => check::run(&arguments.config, &config::SystemEnvironment),
+        Command::Check(arguments) => check(&arguments),
+        Command::Doctor(arguments) => doctor(&arguments.config.config, arguments.provider, arguments.json),
+        Command::Schema => providers::schema(),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
         Command::Connections(arguments) => connections(arguments),
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
-        Command::Providers(arguments) => operate(arguments, operate::Wish::providers),
+        Command::Providers(arguments) => providers(arguments),
         Command::Store(arguments) => operate(arguments, operate::Wish::store),
         Command::Keys(arguments) => {
             operate::keys::run(&arguments.config.config, &arguments.command, form(arguments.json))
@@ -47,6 +52,17 @@ fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
     }
+}
+
+fn check(arguments: &Check) -> ExitCode {
+    if arguments.online {
+        return doctor(&arguments.config.config, None, arguments.json);
+    }
+    check::run(&arguments.config.config, &config::SystemEnvironment)
+}
+
+fn doctor(path: &Path, provider: Option<String>, json: bool) -> ExitCode {
+    doctor::run(path, &config::SystemEnvironment, &doctor::Scope { provider, form: form(json) })
 }
 
 /// Ending everything at a provider is more than one question to the gateway.
@@ -57,6 +73,22 @@ fn connections(arguments: Operation<ConnectionsCommand>) -> ExitCode {
             operate::revoke_all(&arguments.config.config, &what, form(arguments.json))
         }
         command => operate(Operation { command, ..arguments }, operate::Wish::connections),
+    }
+}
+
+/// What the gateway knows of providers needs none that runs.
+fn providers(arguments: Operation<ProvidersCommand>) -> ExitCode {
+    match &arguments.command {
+        ProvidersCommand::List => providers::list(form(arguments.json)),
+        ProvidersCommand::Show { name } => {
+            providers::show(&arguments.config.config, name, form(arguments.json), &config::SystemEnvironment)
+        }
+        ProvidersCommand::Suspend { provider } => {
+            operate::run(&arguments.config.config, &operate::Wish::provider(provider, "suspend"), form(arguments.json))
+        }
+        ProvidersCommand::Resume { provider } => {
+            operate::run(&arguments.config.config, &operate::Wish::provider(provider, "resume"), form(arguments.json))
+        }
     }
 }
 

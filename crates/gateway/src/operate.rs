@@ -13,7 +13,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
-use crate::cli::{AgentsCommand, ConnectionsCommand, ProvidersCommand, StoreCommand, UsersCommand};
+use crate::cli::{AgentsCommand, ConnectionsCommand, StoreCommand, UsersCommand};
 use crate::config::{Config, SystemEnvironment};
 use crate::egress::operator_client;
 
@@ -156,12 +156,9 @@ impl Wish {
         Self { method: Method::POST, path, body, shows: Shows::Backup, patience }
     }
 
-    pub(crate) fn providers(command: ProvidersCommand) -> Self {
-        let (provider, what) = match command {
-            ProvidersCommand::Suspend { provider } => (provider, "suspend"),
-            ProvidersCommand::Resume { provider } => (provider, "resume"),
-        };
-        let path = format!("/admin/providers/{}/{what}", segment(&provider));
+    /// Suspends or resumes it.
+    pub(crate) fn provider(provider: &str, what: &str) -> Self {
+        let path = format!("/admin/providers/{}/{what}", segment(provider));
         Self { method: Method::POST, path, body: Some(json!({})), shows: Shows::Status, patience: PATIENCE }
     }
 }

@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use secret::Unspoken;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,11 +20,12 @@ pub(crate) fn run(path: &Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    telemetry::start(&config.log);
+    let unspoken = Arc::new(Unspoken::default());
+    telemetry::start(&config.log, unspoken.clone());
     for warning in warnings {
         tracing::warn!(%warning, "configuration");
     }
-    match serve(config, path) {
+    match serve(config, path, unspoken) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = %error, "the gateway cannot run");
@@ -31,13 +34,13 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: Config, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     let shutdown = CancellationToken::new();
     let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
     let public_url = config.gateway.public_url.clone();
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
-    let parts = runtime.block_on(wiring::parts(config, Some(path), shutdown.clone()))?;
+    let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, shutdown.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
     runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
     let helpers = [

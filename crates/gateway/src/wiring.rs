@@ -13,7 +13,7 @@ use journal::Journal;
 use protocol::AgentId;
 use proxy::{DataPlane, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
-use secret::Opaque;
+use secret::{Opaque, Unspoken};
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
@@ -55,6 +55,7 @@ pub(crate) enum WiringError {
 pub(crate) async fn parts(
     config: Config,
     file: Option<&Path>,
+    unspoken: Arc<Unspoken>,
     shutdown: CancellationToken,
 ) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
@@ -65,6 +66,10 @@ pub(crate) async fn parts(
     let mut providers = Vec::new();
     let mut upstreams = Vec::new();
     for provider in config.providers {
+        let secrets = provider.oauth().map(|oauth| [&oauth.client_secret, &oauth.other_client_secret]);
+        for secret in secrets.into_iter().flatten().flatten() {
+            unspoken.note(secret.expose());
+        }
         let (provider, upstream) = wire_provider(provider)?;
         providers.push(provider);
         upstreams.push(upstream);
@@ -101,6 +106,7 @@ pub(crate) async fn parts(
         },
         journal: open_journal(&config.store.journal, &instance),
         instance,
+        unspoken,
         boot: crate::system::boot(),
         steps: crate::failpoints::steps(&SystemEnvironment),
         tasks: Handle::current(),

@@ -10,9 +10,11 @@ mod hash;
 mod password;
 mod seal;
 mod types;
+mod unspoken;
 
 pub use entropy::{Entropy, SeededEntropy};
 pub use hash::{Opaque, SecretHash};
 pub use password::{Password, PasswordError, PasswordHash, PasswordHashError};
 pub use seal::{AssociatedData, KeyError, KeyId, KeyRing, OpenError, SealError, SealingKey};
 pub use types::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DeviceCode, IdToken, RefreshToken};
+pub use unspoken::Unspoken;

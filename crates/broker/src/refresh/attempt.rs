@@ -296,7 +296,12 @@ impl Broker {
         let mut asking = std::pin::pin!(asking);
         loop {
             match tokio::time::timeout(lease_time(refreshing.provider) / 3, &mut asking).await {
-                Ok(answer) => return answer,
+                Ok(answer) => {
+                    if let Ok(tokens) = &answer {
+                        self.hush(tokens);
+                    }
+                    return answer;
+                }
                 Err(_) => {
                     // Whatever comes of it, the answer is waited for: the token has been presented.
                     let _ = self.extended(refreshing).await;

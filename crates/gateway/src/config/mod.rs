@@ -14,6 +14,7 @@ mod approvals;
 mod audit;
 mod development;
 mod duration;
+mod effective;
 mod environment;
 mod gateway;
 mod key;
@@ -21,11 +22,13 @@ mod lifetimes;
 mod limits;
 mod log;
 mod pem;
+mod presets;
 mod provider;
 mod providers;
 mod reader;
 mod redis;
 mod report;
+mod schema;
 mod secrets;
 mod sign_in;
 mod store;
@@ -43,6 +46,7 @@ pub(crate) use admin::AdminConfig;
 pub(crate) use agents::PinnedAgent;
 pub(crate) use audit::AuditConfig;
 pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
+pub(crate) use effective::{Setting, of_preset};
 pub(crate) use environment::{Environment, SystemEnvironment};
 pub(crate) use gateway::{GatewayConfig, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
@@ -50,6 +54,7 @@ pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use provider::{ProviderConfig, WayConfig};
 pub(crate) use report::{Problems, Warning};
+pub(crate) use schema::schema;
 pub(crate) use sign_in::SignInConfig;
 pub(crate) use store::{JournalConfig, KeyPlace, StoreConfig, StoreKind};
 
@@ -90,11 +95,20 @@ impl Config {
     /// Reads and checks a file, and what it refers to.
     pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<(Self, Vec<Warning>), Problems> {
         let file = path.display().to_string();
-        let contents = environment.read(path).map_err(|error| whole(&file, &secrets::unreadable(&error)))?;
-        match std::str::from_utf8(&contents.bytes) {
-            Ok(text) => Self::parse(&file, text, environment),
-            Err(_) => Err(whole(&file, "is not UTF-8 text")),
-        }
+        Self::parse(&file, &text_of(path, environment)?, environment)
+    }
+
+    /// What holds for the provider with that id, whatever else is wrong with the file; `None` where it has none.
+    pub(crate) fn effective(
+        path: &Path,
+        id: &str,
+        environment: &dyn Environment,
+    ) -> Result<Option<Vec<Setting>>, Problems> {
+        let text = text_of(path, environment)?;
+        let (mut tree, _) = DeTable::parse_recoverable(&text);
+        let context = Context::new(&text, environment);
+        presets::lay_beneath(tree.get_mut(), &context);
+        Ok(effective::of(tree.get_ref(), id, &context))
     }
 
     /// Checks a text, and what it refers to. `file` is what messages call it.
@@ -103,12 +117,13 @@ impl Config {
         text: &str,
         environment: &dyn Environment,
     ) -> Result<(Self, Vec<Warning>), Problems> {
-        let (tree, errors) = DeTable::parse_recoverable(text);
+        let (mut tree, errors) = DeTable::parse_recoverable(text);
         let context = Context::new(text, environment);
         for error in &errors {
             // The message alone: the error's own `Display` shows the line.
             context.place(error.span().map_or(0, |span| span.start)).problem(error.message());
         }
+        presets::lay_beneath(tree.get_mut(), &context);
         // Where the syntax is broken, keys that seem to be missing may stand in the broken part.
         let config = if errors.is_empty() { read(&context.root(tree.get_ref(), KEYS)) } else { None };
         match (Problems::among(file, context.into_findings()), config) {
@@ -160,6 +175,15 @@ fn read(root: &Table<'_>) -> Option<Config> {
         development: development.value,
         providers,
     })
+}
+
+fn text_of(path: &Path, environment: &dyn Environment) -> Result<String, Problems> {
+    let file = path.display().to_string();
+    let contents = environment.read(path).map_err(|error| whole(&file, &secrets::unreadable(&error)))?;
+    match std::str::from_utf8(&contents.bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(whole(&file, "is not UTF-8 text")),
+    }
 }
 
 /// A problem with the file as a whole.

@@ -14,7 +14,7 @@ pub(crate) use way::WayConfig;
 
 use std::time::Duration;
 
-use broker::{NamesItself, People, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use broker::{Grant, NamesItself, People, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -31,6 +31,8 @@ use super::urls::{self, PlainHttp};
 pub(crate) struct ProviderConfig {
     /// As it stands in paths.
     pub(crate) id: ProviderId,
+    /// The preset that it goes by.
+    pub(crate) preset: Option<String>,
     /// As people read it.
     pub(crate) display_name: String,
     /// Free words about what it is.
@@ -93,13 +95,20 @@ pub(super) enum SignedInAt {
     Unread,
 }
 
-#[cfg(test)]
 impl ProviderConfig {
-    /// What `[provider.oauth]` says.
-    pub(crate) fn oauth(&self) -> &::oauth::Settings {
+    /// What `[provider.oauth]` says, where there is one.
+    pub(crate) fn oauth(&self) -> Option<&::oauth::Settings> {
         match &self.way {
-            WayConfig::OAuth { settings, .. } => settings,
-            WayConfig::Key(_) => panic!("a key"),
+            WayConfig::OAuth { settings, .. } => Some(settings),
+            WayConfig::Key(_) => None,
+        }
+    }
+
+    /// The redirect URI that stands in the provider's form, where a browser comes back from there.
+    pub(crate) fn redirect_uri(&self) -> Option<&str> {
+        match &self.way {
+            WayConfig::OAuth { settings, grant: Grant::AuthorizationCode } => Some(&settings.redirect_uri),
+            WayConfig::OAuth { .. } | WayConfig::Key(_) => None,
         }
     }
 }
@@ -114,6 +123,7 @@ pub(super) struct Partial<'c> {
 
 /// What nothing else is compared with.
 pub(super) struct Rest {
+    preset: Option<String>,
     display_name: Option<String>,
     categories: Vec<String>,
     api_base: Url,
@@ -136,6 +146,7 @@ impl Partial<'_> {
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
+            preset: rest.preset,
             categories: rest.categories,
             api_base: rest.api_base,
             path_prefix: self.path_prefix.map(|found| found.value),
@@ -190,6 +201,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         (false, Loopback::Allowed) => PlainHttp::OnLoopback,
         (false, Loopback::Refused) => PlainHttp::Nowhere,
     };
+    let preset = preset(table);
     let display_name = table.words(&DISPLAY_NAME).map(|found| found.value);
     let categories = table.texts(&CATEGORIES).iter().map(|found| found.value.to_owned()).collect();
     let api_base = table.parsed(&API_BASE, |text| urls::api_base(text, http));
@@ -203,6 +215,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
+        preset,
         display_name,
         categories,
         api_base: api_base?.value,
@@ -216,8 +229,26 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     })
 }
 
+/// Its name; what it says has been laid beneath the table already.
+fn preset(table: &Table<'_>) -> Option<String> {
+    let preset = table.text(&PRESET).map(|found| found.value.to_owned());
+    table.text_map(&VALUES);
+    table.texts(&PRESET_SCOPES);
+    for place in [&VALUES, &PRESET_SCOPES].into_iter().filter_map(|key| table.written(key)) {
+        if table.written(&PRESET).is_none() {
+            place.problem("is for a preset, and none is named; add `preset = \"...\"`, or remove it");
+        }
+    }
+    preset
+}
+
 pub(super) const KEYS: &[Key] = &[
     ID,
+    PRESET,
+    VALUES,
+    PRESET_SCOPES,
+    CLIENT_ID,
+    CLIENT_SECRET,
     DISPLAY_NAME,
     CATEGORIES,
     API_BASE,
@@ -236,6 +267,29 @@ pub(super) const KEYS: &[Key] = &[
 
 const ID: Key =
     Key::required("id", Form::Text, "id = \"helpdesk\"", "Names the provider in paths and records; never change it.");
+const PRESET: Key = Key::optional(
+    "preset",
+    Form::Text,
+    "A provider that the gateway knows, as `ath-gateway providers list` has it: what it says holds wherever nothing else is written here, table by \
+     table; none by default.",
+);
+const VALUES: Key = Key::optional(
+    "values",
+    Form::TextMap,
+    "What the preset wants to be told, such as { tenant = \"acme\" }, as `ath-gateway providers show` has it; none by default.",
+);
+const PRESET_SCOPES: Key = Key::optional(
+    "preset_scopes",
+    Form::Texts,
+    "Those of the preset's scopes that agents may ask for, besides the ones in [provider.scopes]; all by default, and none if the list is empty.",
+);
+const CLIENT_ID: Key = Key::optional(
+    "client_id",
+    Form::Text,
+    "The client_id of [provider.oauth], so that a preset needs no table of its own.",
+);
+const CLIENT_SECRET: Key =
+    Key::optional("client_secret", Form::Secret, "The client_secret of [provider.oauth], where client_id stands here.");
 const DISPLAY_NAME: Key =
     Key::optional("display_name", Form::Text, "What people are shown; the id by default, for want of a better name.");
 const CATEGORIES: Key = Key::optional(

@@ -17,6 +17,9 @@ pub(super) struct Context<'c> {
     text: &'c str,
     environment: &'c dyn Environment,
     findings: RefCell<Vec<Finding>>,
+    /// The presets in use, each with the place that names it. What they say stands behind the end of the text, at the offset of `text.len() + 1`
+    /// and the preset's index.
+    presets: RefCell<Vec<(&'static str, usize)>>,
 }
 
 /// A key where it stands in the file. What is wrong there is reported here.
@@ -42,7 +45,7 @@ pub(super) struct Table<'c> {
 
 impl<'c> Context<'c> {
     pub(super) fn new(text: &'c str, environment: &'c dyn Environment) -> Self {
-        Self { text, environment, findings: RefCell::default() }
+        Self { text, environment, findings: RefCell::default(), presets: RefCell::default() }
     }
 
     pub(super) fn root(&'c self, tree: &'c DeTable<'c>, keys: &'static [Key]) -> Table<'c> {
@@ -51,6 +54,12 @@ impl<'c> Context<'c> {
 
     pub(super) fn place(&'c self, offset: usize) -> Place<'c> {
         Place { context: self, key: String::new(), offset }
+    }
+
+    /// The preset whose offset that is.
+    fn preset(&self, offset: usize) -> Option<(&'static str, usize)> {
+        let index = offset.checked_sub(self.text.len() + 1)?;
+        self.presets.borrow().get(index).copied()
     }
 
     pub(super) fn into_findings(self) -> Vec<Finding> {
@@ -83,16 +92,49 @@ impl<'c> Place<'c> {
         self.context.environment
     }
 
-    fn report(&self, severity: Severity, message: String) {
+    /// The offset of what the preset says that is named here.
+    pub(super) fn beneath(&self, preset: &'static str) -> usize {
+        let mut presets = self.context.presets.borrow_mut();
+        presets.push((preset, self.offset));
+        self.context.text.len() + presets.len()
+    }
+
+    /// Another key of the table that this one is of.
+    pub(super) fn beside(&self, name: &str, offset: usize) -> Self {
+        let table = self.key.rsplit_once('.').map_or("", |(table, _)| table);
+        Self { context: self.context, key: table.to_owned(), offset }.below(name, offset)
+    }
+
+    /// The preset that says what stands here, and not the file.
+    pub(super) fn preset(&self) -> Option<&'static str> {
+        self.context.preset(self.offset).map(|(name, _)| name)
+    }
+
+    /// Reports that something is not there.
+    fn missing(&self, message: String) {
+        self.found(Severity::Problem, message);
+    }
+
+    fn report(&self, severity: Severity, mut message: String) {
+        if let Some(preset) = self.preset() {
+            message.push_str(" (the preset ");
+            message.push_str(preset);
+            message.push_str(" has it so)");
+        }
+        self.found(severity, message);
+    }
+
+    fn found(&self, severity: Severity, message: String) {
         let finding = Finding { severity, position: Some(self.position()), key: self.key.clone(), message };
         self.context.findings.borrow_mut().push(finding);
     }
 
     fn position(&self) -> Position {
-        Position::of(self.context.text, self.offset)
+        let named = self.context.preset(self.offset).map_or(self.offset, |(_, named)| named);
+        Position::of(self.context.text, named)
     }
 
-    fn below(&self, name: &str, offset: usize) -> Self {
+    pub(super) fn below(&self, name: &str, offset: usize) -> Self {
         let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         let name = if bare { name.to_owned() } else { format!("{name:?}") };
         let key = if self.key.is_empty() { name } else { format!("{}.{name}", self.key) };
@@ -262,7 +304,7 @@ impl<'c> Table<'c> {
         let Some(value) = self.tree.and_then(|tree| tree.get(key.name)) else {
             if let Presence::Required(line) = key.presence {
                 let place = self.place.below(key.name, self.place.offset);
-                place.problem(format!("is missing; add `{line}`. {}", key.says));
+                place.missing(format!("is missing; add `{line}`. {}", key.says));
             }
             return None;
         };

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use helpdesk::Helpdesk;
 use protocol::Clock;
+use secret::Unspoken;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -69,11 +70,12 @@ impl Stage {
         let text = place.config(&ports, arguments.store.as_deref())?;
         let (config, _) =
             Config::parse("demo.toml", &text, &SystemEnvironment).map_err(|problems| problems.to_string())?;
-        telemetry::start(&config.log);
+        let unspoken = Arc::new(Unspoken::default());
+        telemetry::start(&config.log, unspoken.clone());
         let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);
-        let wired = wiring::parts(config, None, shutdown.clone()).await?;
+        let wired = wiring::parts(config, None, unspoken, shutdown.clone()).await?;
         let server = Server::start(listen, workers, &wired)?;
         admin::start(&door, &data, wired.broker.clone(), shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());

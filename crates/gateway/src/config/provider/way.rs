@@ -34,15 +34,17 @@ pub(super) struct Read {
 
 pub(super) fn read(provider: &Table<'_>, http: PlainHttp, public_url: Option<&Url>, at: &SignedInAt) -> Option<Read> {
     let read = match (provider.written(&OAUTH), provider.written(&KEY)) {
-        (Some(_), Some(key)) => {
-            return key.refused("stands beside [provider.oauth], and a provider has one of both; remove one");
-        }
         (None, None) => {
             let remedy =
                 "add `[provider.oauth]` where people sign in, or `[provider.key]` where they, or you, have a key";
             return provider.place().refused(format!("does not say how tokens or keys are got; {remedy}"));
         }
-        (Some(_), None) => by_oauth(provider, http, public_url, at)?,
+        (Some(_), key) => {
+            if let Some(key) = key {
+                key.problem("stands beside [provider.oauth], and a provider has one of both; remove one");
+            }
+            by_oauth(provider, http, public_url, at)?
+        }
         (None, Some(_)) => by_key(static_key::read(&provider.optional_table(&KEY)?, http)?),
     };
     let people = people(provider, &read.way, at)?;

@@ -1,0 +1,6 @@
+//! Prints docs/providers.md.
+
+fn main() -> Result<(), catalogue::CatalogueError> {
+    print!("{}", catalogue::page()?);
+    Ok(())
+}

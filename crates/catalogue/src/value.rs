@@ -1,0 +1,78 @@
+use serde::Deserialize;
+
+use crate::form::Form;
+
+/// What an operator has to say so that a preset fits them.
+#[derive(Debug, Clone)]
+pub struct Value {
+    name: String,
+    written: Written,
+    form: Form,
+}
+
+/// As it stands in a file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Written {
+    #[serde(default)]
+    form: Option<Word>,
+    #[serde(default)]
+    one_of: Option<Vec<String>>,
+    says: String,
+    example: String,
+    #[serde(default)]
+    default: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Label,
+    Host,
+    Segment,
+    Base,
+}
+
+impl Value {
+    pub(crate) fn new(name: String, mut written: Written) -> Self {
+        let form = match (written.one_of.take(), written.form) {
+            (Some(words), _) => Form::OneOf(words),
+            (None, Some(Word::Label)) => Form::Label,
+            (None, Some(Word::Host)) => Form::Host,
+            (None, Some(Word::Base)) => Form::Base,
+            // The form that holds least in a URL.
+            (None, Some(Word::Segment) | None) => Form::Segment,
+        };
+        Self { name, written, form }
+    }
+
+    /// What stands between the braces.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it has to look like.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// One sentence about what it is and where to find it.
+    #[must_use]
+    pub fn says(&self) -> &str {
+        &self.written.says
+    }
+
+    /// One that has the form.
+    #[must_use]
+    pub fn example(&self) -> &str {
+        &self.written.example
+    }
+
+    /// What holds where the operator says nothing.
+    #[must_use]
+    pub fn default(&self) -> Option<&str> {
+        self.written.default.as_deref()
+    }
+}

@@ -1,0 +1,85 @@
+//! What holds for one provider, key by key, and who says so.
+
+use toml::de::{DeTable, DeValue};
+
+use super::reader::Context;
+
+/// One key with what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// With the tables around it, from the provider's own on: `oauth.token_endpoint`.
+    pub(crate) key: String,
+    /// As it would be written.
+    pub(crate) value: String,
+    /// Whether a preset says it, and not the file.
+    pub(crate) from_preset: bool,
+}
+
+/// The settings of the provider with that id, in a tree beneath which the presets have been laid.
+pub(super) fn of(root: &DeTable<'_>, id: &str, context: &Context<'_>) -> Option<Vec<Setting>> {
+    let providers = root.get("provider")?.get_ref().as_array()?;
+    let tables = providers.iter().filter_map(|provider| provider.get_ref().as_table());
+    let table =
+        tables.into_iter().find(|table| table.get("id").and_then(|found| found.get_ref().as_str()) == Some(id))?;
+    Some(settings(table, &|offset| context.place(offset).preset().is_some()))
+}
+
+/// The settings that a preset's own table has.
+pub(crate) fn of_preset(preset: &catalogue::Preset) -> Vec<Setting> {
+    settings(preset.template(), &|_| true)
+}
+
+fn settings(table: &DeTable<'_>, from_preset: &dyn Fn(usize) -> bool) -> Vec<Setting> {
+    let mut found = Vec::new();
+    collect(table, "", from_preset, &mut found);
+    found
+}
+
+fn collect(table: &DeTable<'_>, above: &str, from_preset: &dyn Fn(usize) -> bool, found: &mut Vec<Setting>) {
+    for (key, value) in table {
+        let bare = key.get_ref().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let name = if bare { key.get_ref().to_string() } else { format!("{:?}", key.get_ref()) };
+        let name = if above.is_empty() { name } else { format!("{above}.{name}") };
+        match value.get_ref() {
+            DeValue::Table(below) if !is_reference(below) && !below.is_empty() => {
+                collect(below, &name, from_preset, found)
+            }
+            value_there => {
+                let from_preset = from_preset(value.span().start);
+                let value = if from_preset || !MAY_BE_SECRET.iter().any(|table| above.ends_with(table)) {
+                    written(value_there)
+                } else {
+                    "(as it stands in the file)".to_owned()
+                };
+                found.push(Setting { key: name, value, from_preset });
+            }
+        }
+    }
+}
+
+/// Where a secret is kept is one thing.
+fn is_reference(table: &DeTable<'_>) -> bool {
+    table.len() == 1 && (table.contains_key("file") || table.contains_key("env"))
+}
+
+fn written(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
+        DeValue::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| written(item.get_ref())).collect();
+            format!("[{}]", items.join(", "))
+        }
+        DeValue::Table(table) => {
+            let entries: Vec<String> =
+                table.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), written(value.get_ref()))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+    }
+}
+
+/// Tables in which an operator may have written something that nobody else should read.
+const MAY_BE_SECRET: &[&str] = &["headers", "token_headers", "_parameters", "credential"];

@@ -1,0 +1,226 @@
+//! What presets say is laid beneath what the operator says, before anything is read: tables into tables, and what the operator wrote counts.
+//! So the reader knows of one tree, and what a preset says is checked as everything is.
+
+use std::collections::BTreeMap;
+
+use catalogue::{Form, Preset, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::reader::{Context, Place};
+use super::suggest;
+
+/// In every `[[provider]]` of the file: lays its preset beneath it, and puts the client's id and secret where they are read.
+pub(super) fn lay_beneath(root: &mut DeTable<'_>, context: &Context<'_>) {
+    let Some(DeValue::Array(providers)) = root.get_mut("provider").map(Spanned::get_mut) else { return };
+    for provider in providers.iter_mut() {
+        let place = context.place(provider.span().start).below("provider", provider.span().start);
+        if let DeValue::Table(table) = provider.get_mut() {
+            one(table, &place);
+        }
+    }
+}
+
+fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
+    if let Some((at, beneath)) = preset(table, place) {
+        let offset = at.beneath(beneath.name());
+        let mut provider = beneath.provider(&filled(table, &beneath, &at));
+        if table.contains_key("key") && !table.contains_key("oauth") {
+            provider.remove("oauth");
+        }
+        keep_scopes(table, &mut provider, place);
+        let client = client(table, place);
+        merge(table, spanned(provider, offset));
+        put(table, client, place);
+    } else {
+        let client = client(table, place);
+        put(table, client, place);
+    }
+}
+
+/// The preset that the table names, if there is one of that name.
+fn preset<'c>(table: &DeTable<'_>, place: &Place<'c>) -> Option<(Place<'c>, Preset)> {
+    let (key, value) = table.get_key_value("preset")?;
+    let place = place.below("preset", key.span().start);
+    let name = value.get_ref().as_str()?;
+    match catalogue::find(name) {
+        Ok(preset) => Some((place, preset)),
+        Err(_) => place.refused(match suggest::nearest(name, catalogue::names()) {
+            Some(meant) => format!("is no preset; did you mean `{meant}`?"),
+            None => "is no preset; `ath-gateway providers list` has them, and without one all keys are written here"
+                .to_owned(),
+        }),
+    }
+}
+
+/// What goes into the preset's placeholders. What is missing or wrong is reported, and an example stands in for it, so that nothing else is
+/// found wrong because of it.
+fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<'_>) -> BTreeMap<&'v str, &'v str> {
+    let written = table.get_key_value("values");
+    let offset = written.map(|(key, _)| key.span().start);
+    let written = written.and_then(|(_, value)| value.get_ref().as_table());
+    if let (Some(written), Some(offset)) = (written, offset) {
+        unknown(written, preset, &at.beside("values", offset));
+    }
+    let mut values: BTreeMap<&str, &str> = preset
+        .values()
+        .iter()
+        .map(|value| {
+            let found = written.and_then(|written| written.get(value.name()));
+            let place = found
+                .zip(offset)
+                .map(|(found, offset)| at.beside("values", offset).below(value.name(), found.span().start));
+            (value.name(), chosen(value, found.and_then(|found| found.get_ref().as_str()), place, at))
+        })
+        .collect();
+    if preset.wants_client_id() {
+        values.insert(catalogue::CLIENT_ID, client_id(table, at));
+    }
+    values
+}
+
+fn chosen<'v>(value: &'v Value, written: Option<&'v str>, place: Option<Place<'_>>, preset: &Place<'_>) -> &'v str {
+    let hint = || format!("{} Write it as in `values = {{ {} = {:?} }}`", value.says(), value.name(), value.example());
+    match (written, place) {
+        (Some(text), Some(place)) => match value.form().check(text) {
+            Ok(()) => return text,
+            Err(error) => place.problem(format!("{error}. {}", hint())),
+        },
+        // Something else than a string: that is reported where the table is read.
+        (None, Some(_)) => {}
+        _ => match value.default() {
+            Some(default) => return default,
+            None => preset.problem(format!("needs the value `{}`. {}", value.name(), hint())),
+        },
+    }
+    value.example()
+}
+
+fn unknown(written: &DeTable<'_>, preset: &Preset, place: &Place<'_>) {
+    let known = || preset.values().iter().map(Value::name);
+    for (key, _) in written.iter().filter(|(key, _)| !known().any(|name| name == key.get_ref())) {
+        let remedy = match suggest::nearest(key.get_ref(), known()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if preset.values().is_empty() => "the preset wants none".to_owned(),
+            None => format!("known are {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        place.below(key.get_ref(), key.span().start).problem(format!("is no value of the preset; {remedy}"));
+    }
+}
+
+/// For URLs that hold it. Where it is missing, that is reported by whoever reads it.
+fn client_id<'v>(table: &'v DeTable<'_>, at: &Place<'_>) -> &'v str {
+    let oauth = || table.get("oauth")?.get_ref().as_table()?.get("client_id");
+    let found = table.get("client_id").or_else(oauth);
+    let Some(text) = found.and_then(|value| value.get_ref().as_str()) else { return "client-id" };
+    if Form::Segment.check(text).is_ok() {
+        return text;
+    }
+    let place = at.beside("client_id", found.map_or(0, |value| value.span().start));
+    place.problem("stands in a URL of the preset, and holds what cannot stand there; check it for a slip, or write the URLs here yourself");
+    "client-id"
+}
+
+/// Takes out those of the preset's scopes that the operator does not list.
+fn keep_scopes(table: &DeTable<'_>, provider: &mut DeTable<'_>, place: &Place<'_>) {
+    let Some(list) = table.get("preset_scopes") else { return };
+    let Some(DeValue::Table(scopes)) = provider.get_mut("scopes").map(Spanned::get_mut) else { return };
+    let place = place.below("preset_scopes", list.span().start);
+    let texts: Vec<&str> = match list.get_ref() {
+        DeValue::String(text) => vec![text],
+        DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
+        _ => Vec::new(),
+    };
+    for text in texts.iter().filter(|text| !scopes.contains_key(**text)) {
+        let known = || scopes.keys().map(|key| key.get_ref().as_ref());
+        place.problem(match suggest::nearest(text, known()) {
+            Some(meant) => format!("names a scope that the preset has not; did you mean `{meant}`?"),
+            None => {
+                format!("names a scope that the preset has not; known are {}", known().collect::<Vec<_>>().join(", "))
+            }
+        });
+    }
+    let all = std::mem::take(scopes).into_iter();
+    scopes.extend(all.filter(|(name, _)| texts.contains(&name.get_ref().as_ref())));
+}
+
+type Entry<'t> = (Spanned<toml::de::DeString<'t>>, Spanned<DeValue<'t>>);
+
+/// What says who the gateway is there, taken out of `[[provider]]`; reported where `[provider.oauth]` has it, too.
+fn client<'t>(table: &mut DeTable<'t>, place: &Place<'_>) -> Vec<Entry<'t>> {
+    let mut taken = Vec::new();
+    for name in [CLIENT_ID, CLIENT_SECRET] {
+        let both = table
+            .get("oauth")
+            .and_then(|oauth| oauth.get_ref().as_table())
+            .is_some_and(|oauth| oauth.contains_key(name));
+        if let Some((key, value)) = table.remove_entry(name) {
+            if both {
+                place
+                    .below(name, key.span().start)
+                    .problem("stands in [provider.oauth] as well; remove one of the two");
+            } else {
+                taken.push((key, value));
+            }
+        }
+    }
+    taken
+}
+
+fn put<'t>(table: &mut DeTable<'t>, client: Vec<Entry<'t>>, place: &Place<'_>) {
+    let Some((first, _)) = client.first() else { return };
+    let span = first.span();
+    if table.contains_key("key") && !table.contains_key("oauth") {
+        place
+            .below(first.get_ref(), span.start)
+            .problem("is for [provider.oauth], and there is [provider.key]; remove it");
+        return;
+    }
+    let key = Spanned::new(span.clone(), "oauth".into());
+    let oauth = table.entry(key).or_insert_with(|| Spanned::new(span, DeValue::Table(DeTable::new())));
+    if let DeValue::Table(oauth) = oauth.get_mut() {
+        oauth.extend(client);
+    }
+}
+
+/// What is not there yet, in all tables. A list is one thing, and so are the tables of [`WHOLE`], whose keys exclude each other.
+fn merge<'t>(over: &mut DeTable<'t>, beneath: DeTable<'t>) {
+    for (key, value) in beneath {
+        match over.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut) {
+            None => drop(over.insert(key, value)),
+            Some(DeValue::Table(over)) if !WHOLE.contains(&key.get_ref().as_ref()) => {
+                if let DeValue::Table(beneath) = value.into_inner() {
+                    merge(over, beneath);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The same table, all of it at one offset.
+fn spanned(table: DeTable<'static>, offset: usize) -> DeTable<'static> {
+    let at = |value| Spanned::new(offset..offset, value);
+    table
+        .into_iter()
+        .map(|(key, value)| (Spanned::new(offset..offset, key.into_inner()), at(moved(value.into_inner(), offset))))
+        .collect()
+}
+
+fn moved(value: DeValue<'static>, offset: usize) -> DeValue<'static> {
+    match value {
+        DeValue::Table(table) => DeValue::Table(spanned(table, offset)),
+        DeValue::Array(items) => {
+            let mut moved_items = toml::de::DeArray::new();
+            for item in items {
+                moved_items.push(Spanned::new(offset..offset, moved(item.into_inner(), offset)));
+            }
+            DeValue::Array(moved_items)
+        }
+        other => other,
+    }
+}
+
+const CLIENT_ID: &str = "client_id";
+const CLIENT_SECRET: &str = "client_secret";
+const WHOLE: &[&str] = &["credential", "api_base_from"];

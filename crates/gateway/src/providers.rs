@@ -1,0 +1,98 @@
+//! What the gateway knows of providers, for operators who write a configuration: the catalogue, one preset or provider, the file's schema.
+
+mod text;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use catalogue::{CatalogueError, Preset};
+use serde_json::{Value, json};
+
+use crate::config::{self, Config, Environment, Setting};
+use crate::operate::OutputForm;
+
+/// Every preset, a line for each.
+pub(crate) fn list(form: OutputForm) -> ExitCode {
+    let presets = match catalogue::names().map(catalogue::find).collect::<Result<Vec<_>, _>>() {
+        Ok(presets) => presets,
+        Err(error) => return failed(&error.to_string()),
+    };
+    match form {
+        OutputForm::Json => println!("{}", Value::Array(presets.iter().map(text::json).collect())),
+        OutputForm::Text => print!("{}", text::list(&presets)),
+    }
+    ExitCode::SUCCESS
+}
+
+/// One preset, or one provider of the configuration; exit 1 where there is neither.
+pub(crate) fn show(config: &Path, name: &str, form: OutputForm, environment: &dyn Environment) -> ExitCode {
+    let shown = match Shown::find(config, name, environment) {
+        Ok(shown) => shown,
+        Err(problem) => return failed(&problem),
+    };
+    match form {
+        OutputForm::Json => println!("{}", shown.json()),
+        OutputForm::Text => print!("{}", text::shown(&shown)),
+    }
+    ExitCode::SUCCESS
+}
+
+/// A JSON Schema of the configuration.
+pub(crate) fn schema() -> ExitCode {
+    println!("{:#}", config::schema());
+    ExitCode::SUCCESS
+}
+
+/// What is shown of one.
+struct Shown {
+    name: String,
+    preset: Option<Preset>,
+    /// Of the configured provider; of the preset where there is none.
+    settings: Vec<Setting>,
+    configured: bool,
+    /// Where the configuration can be read.
+    redirect_uri: Option<String>,
+}
+
+impl Shown {
+    fn find(path: &Path, name: &str, environment: &dyn Environment) -> Result<Self, String> {
+        let config = Config::load(path, environment).ok().map(|(config, _)| config);
+        let shared = config.as_ref().map(|config| broker::Urls::new(&config.gateway.public_url).callback());
+        let provider = config.as_ref().and_then(|config| config.providers.iter().find(|one| one.id.as_str() == name));
+        if let Some(settings) = Config::effective(path, name, environment).ok().flatten() {
+            let named = settings.iter().find(|setting| setting.key == "preset");
+            let preset = named.and_then(|setting| catalogue::find(setting.value.trim_matches('"')).ok());
+            let own = provider.and_then(|provider| provider.redirect_uri().map(str::to_owned));
+            return Ok(Self { name: name.to_owned(), preset, settings, configured: true, redirect_uri: own });
+        }
+        let preset = catalogue::find(name).map_err(|error| match error {
+            CatalogueError::Unknown => format!(
+                "neither a preset nor a provider of {}; `ath-gateway providers list` has the presets",
+                path.display()
+            ),
+            broken @ CatalogueError::Broken { .. } => broken.to_string(),
+        })?;
+        let settings = config::of_preset(&preset);
+        Ok(Self { name: name.to_owned(), preset: Some(preset), settings, configured: false, redirect_uri: shared })
+    }
+
+    fn json(&self) -> Value {
+        let setting = |setting: &Setting| {
+            let from = if setting.from_preset { "preset" } else { "file" };
+            json!({"key": setting.key, "value": setting.value, "from": from})
+        };
+        json!({
+            "name": self.name,
+            "configured": self.configured,
+            "preset": self.preset.as_ref().map(text::json),
+            "settings": self.settings.iter().map(setting).collect::<Vec<_>>(),
+            "redirect_uri": self.redirect_uri,
+            "lines": self.preset.as_ref().filter(|_| !self.configured).map(text::lines),
+        })
+    }
+}
+
+fn failed(problem: &str) -> ExitCode {
+    eprintln!("{problem}");
+    ExitCode::FAILURE
+}
