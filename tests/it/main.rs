@@ -20,6 +20,7 @@ mod limits;
 mod operating;
 mod program;
 mod provider_faults;
+mod providers;
 mod proxying;
 mod reconnecting;
 mod redis;

@@ -3,10 +3,13 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-/// Puts the values into every string of the table, wherever `{name}` stands; braces around anything else stay.
+/// Puts the values into every string of the table, wherever `{name}` stands; braces around anything else stay. What scopes allow is no place
+/// for them: a value must not widen a rule.
 pub(crate) fn table(table: &mut DeTable<'_>, values: &BTreeMap<&str, &str>) {
-    for (_, below) in table.iter_mut() {
-        value(below.get_mut(), values);
+    for (key, below) in table.iter_mut() {
+        if key.get_ref() != "allow" {
+            value(below.get_mut(), values);
+        }
     }
 }
 
@@ -69,6 +72,15 @@ mod tests {
         }
         assert_eq!(text("plain", &values), None);
         assert_eq!(placeholders("{a}/{b}{").collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn rules_are_not_filled() {
+        let source = "[scopes.a]\nallow = [\"GET /{x}\"]\nasks = \"{x}\"";
+        let mut tree = DeTable::parse(source).expect("a table").into_inner();
+        table(&mut tree, &BTreeMap::from([("x", "**")]));
+        let shown = format!("{tree:?}");
+        assert!(shown.contains("GET /{x}") && shown.contains("\"**\""), "{shown}");
     }
 
     #[test]

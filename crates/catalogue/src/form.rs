@@ -68,7 +68,11 @@ impl Form {
 
 fn is_label(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=63).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.starts_with("xn--")
 }
 
 fn is_host(text: &str) -> bool {
@@ -145,6 +149,7 @@ mod tests {
                     "a\n",
                     "{x}",
                     "_a",
+                    "xn--a",
                 ]
                 .as_slice(),
             ),

@@ -22,6 +22,8 @@ pub(crate) struct Written {
     example: String,
     #[serde(default)]
     default: Option<String>,
+    #[serde(default)]
+    same_place: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -68,6 +70,12 @@ impl Value {
     #[must_use]
     pub fn example(&self) -> &str {
         &self.written.example
+    }
+
+    /// Whether accounts at one value and at another are at different places, as those of two tenants are; a version of an API makes none.
+    #[must_use]
+    pub fn tells_apart(&self) -> bool {
+        self.written.same_place != Some(true)
     }
 
     /// What holds where the operator says nothing.

@@ -50,6 +50,10 @@ fn summary(config: &Config) -> String {
     text.push_str(&sign_in(config));
     for provider in &config.providers {
         let _ = writeln!(text, "\nprovider {} ({}), {}", provider.id, provider.display_name, provider.api_base);
+        if let Some(preset) = &provider.preset {
+            let show = format!("ath-gateway providers show {}", provider.id);
+            let _ = writeln!(text, "  by the preset {preset}; `{show}` has what comes from it");
+        }
         for scope in provider.operations.scopes().iter() {
             let _ = writeln!(text, "  {scope}: {}", provider.operations.says(scope).unwrap_or_default());
         }

@@ -189,15 +189,17 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
     })
 }
 
+/// The issuer where endpoints come from its metadata, and what the preset was told.
+fn realm(config: &ProviderConfig) -> String {
+    let issuer = config.oauth().and_then(|oauth| oauth.discovery.as_ref()).map(|discovery| discovery.issuer.written());
+    let parts = issuer.into_iter().chain(Some(config.values.as_str())).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("\n")
+}
+
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = tls::client(&config.extra_roots)?;
-    let (place, realm) = match &config.way {
-        WayConfig::OAuth { settings, .. } => {
-            let issuer = settings.discovery.as_ref().map(|discovery| discovery.issuer.written().to_owned());
-            (settings.token_place().unwrap_or(&config.api_base).clone(), issuer.unwrap_or_default())
-        }
-        WayConfig::Key(_) => (config.api_base.clone(), String::new()),
-    };
+    let realm = realm(&config);
+    let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
     let way = match config.way {
         WayConfig::OAuth { settings, grant } => Way::OAuth { client: Box::new(oauth::Provider::new(*settings)), grant },
         WayConfig::Key(key) => Way::Key(key),

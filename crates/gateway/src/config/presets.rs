@@ -1,6 +1,8 @@
 //! What presets say is laid beneath what the operator says, before anything is read: tables into tables, and what the operator wrote counts.
 //! So the reader knows of one tree, and what a preset says is checked as everything is.
 
+mod hosts;
+
 use std::collections::BTreeMap;
 
 use catalogue::{Form, Preset, Value};
@@ -22,15 +24,17 @@ pub(super) fn lay_beneath(root: &mut DeTable<'_>, context: &Context<'_>) {
 }
 
 fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
-    if let Some((at, beneath)) = preset(table, place) {
-        let offset = at.beneath(beneath.name());
-        let mut provider = beneath.provider(&filled(table, &beneath, &at));
-        if table.contains_key("key") && !table.contains_key("oauth") {
-            provider.remove("oauth");
+    if let Some((at, preset)) = preset(table, place) {
+        let mut beneath = preset.provider(&filled(table, &preset, &at));
+        without(table, &mut beneath, place);
+        hosts::check(table, &beneath, place);
+        for (written, dropped) in [("key", "oauth"), ("api_base", "api_base_from")] {
+            if table.contains_key(written) && !table.contains_key(dropped) {
+                beneath.remove(dropped);
+            }
         }
-        keep_scopes(table, &mut provider, place);
         let client = client(table, place);
-        merge(table, spanned(provider, offset));
+        merge(table, spanned(beneath, at.beneath(preset.name())));
         put(table, client, place);
     } else {
         let client = client(table, place);
@@ -121,27 +125,53 @@ fn client_id<'v>(table: &'v DeTable<'_>, at: &Place<'_>) -> &'v str {
     "client-id"
 }
 
-/// Takes out those of the preset's scopes that the operator does not list.
-fn keep_scopes(table: &DeTable<'_>, provider: &mut DeTable<'_>, place: &Place<'_>) {
-    let Some(list) = table.get("preset_scopes") else { return };
-    let Some(DeValue::Table(scopes)) = provider.get_mut("scopes").map(Spanned::get_mut) else { return };
-    let place = place.below("preset_scopes", list.span().start);
-    let texts: Vec<&str> = match list.get_ref() {
-        DeValue::String(text) => vec![text],
-        DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
+/// Takes out what the operator does not want of the preset, as in `without = ["oauth.revoke_endpoint", "scopes.write"]`.
+fn without(table: &DeTable<'_>, beneath: &mut DeTable<'_>, place: &Place<'_>) {
+    let Some((key, list)) = table.get_key_value("without") else { return };
+    let paths: Vec<(&str, usize)> = match list.get_ref() {
+        DeValue::String(text) => vec![(text, list.span().start)],
+        DeValue::Array(items) => {
+            items.iter().filter_map(|item| Some((item.get_ref().as_str()?, item.span().start))).collect()
+        }
         _ => Vec::new(),
     };
-    for text in texts.iter().filter(|text| !scopes.contains_key(**text)) {
-        let known = || scopes.keys().map(|key| key.get_ref().as_ref());
-        place.problem(match suggest::nearest(text, known()) {
-            Some(meant) => format!("names a scope that the preset has not; did you mean `{meant}`?"),
-            None => {
-                format!("names a scope that the preset has not; known are {}", known().collect::<Vec<_>>().join(", "))
-            }
-        });
+    for (path, offset) in paths {
+        if !remove(beneath, path) {
+            let place = place.below(key.get_ref(), offset);
+            place.problem(match suggest::nearest(path, names(beneath).iter().map(String::as_str)) {
+                Some(meant) => format!("names what the preset does not set; did you mean `{meant}`?"),
+                None => {
+                    "names what the preset does not set; `ath-gateway providers show` has all that it sets".to_owned()
+                }
+            });
+        }
     }
-    let all = std::mem::take(scopes).into_iter();
-    scopes.extend(all.filter(|(name, _)| texts.contains(&name.get_ref().as_ref())));
+}
+
+/// A name of a scope may have dots in it.
+fn remove(table: &mut DeTable<'_>, path: &str) -> bool {
+    if table.remove(path).is_some() {
+        return true;
+    }
+    let Some((first, rest)) = path.split_once('.') else { return false };
+    match table.get_mut(first).map(Spanned::get_mut) {
+        Some(DeValue::Table(below)) => remove(below, rest),
+        _ => false,
+    }
+}
+
+/// Every path that [`remove`] knows, two tables deep.
+fn names(table: &DeTable<'_>) -> Vec<String> {
+    let below = |name: &str, value: &DeValue<'_>| {
+        let table = value.as_table().into_iter().flatten();
+        table.map(|(key, _)| format!("{name}.{}", key.get_ref())).collect::<Vec<_>>()
+    };
+    let each = table.iter().flat_map(|(key, value)| {
+        let mut names = below(key.get_ref(), value.get_ref());
+        names.push(key.get_ref().to_string());
+        names
+    });
+    each.collect()
 }
 
 type Entry<'t> = (Spanned<toml::de::DeString<'t>>, Spanned<DeValue<'t>>);
@@ -183,7 +213,8 @@ fn put<'t>(table: &mut DeTable<'t>, client: Vec<Entry<'t>>, place: &Place<'_>) {
     }
 }
 
-/// What is not there yet, in all tables. A list is one thing, and so are the tables of [`WHOLE`], whose keys exclude each other.
+/// What is not there yet, in all tables. A list is one thing, and so are the tables of [`WHOLE`]: mixed with what a preset says, they would
+/// let through more than the operator sees there.
 fn merge<'t>(over: &mut DeTable<'t>, beneath: DeTable<'t>) {
     for (key, value) in beneath {
         match over.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut) {
@@ -223,4 +254,4 @@ fn moved(value: DeValue<'static>, offset: usize) -> DeValue<'static> {
 
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
-const WHOLE: &[&str] = &["credential", "api_base_from"];
+const WHOLE: &[&str] = &["scopes", "credential", "api_base_from", "key"];

@@ -33,6 +33,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) id: ProviderId,
     /// The preset that it goes by.
     pub(crate) preset: Option<String>,
+    /// What the preset was told, `name=value` in lines, which tells apart tenants that share a host.
+    pub(crate) values: String,
     /// As people read it.
     pub(crate) display_name: String,
     /// Free words about what it is.
@@ -124,6 +126,7 @@ pub(super) struct Partial<'c> {
 /// What nothing else is compared with.
 pub(super) struct Rest {
     preset: Option<String>,
+    values: String,
     display_name: Option<String>,
     categories: Vec<String>,
     api_base: Url,
@@ -147,6 +150,7 @@ impl Partial<'_> {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
             preset: rest.preset,
+            values: rest.values,
             categories: rest.categories,
             api_base: rest.api_base,
             path_prefix: self.path_prefix.map(|found| found.value),
@@ -202,6 +206,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         (false, Loopback::Refused) => PlainHttp::Nowhere,
     };
     let preset = preset(table);
+    let values = values(table);
     let display_name = table.words(&DISPLAY_NAME).map(|found| found.value);
     let categories = table.texts(&CATEGORIES).iter().map(|found| found.value.to_owned()).collect();
     let api_base = table.parsed(&API_BASE, |text| urls::api_base(text, http));
@@ -216,6 +221,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         preset,
+        values,
         display_name,
         categories,
         api_base: api_base?.value,
@@ -232,9 +238,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
 /// Its name; what it says has been laid beneath the table already.
 fn preset(table: &Table<'_>) -> Option<String> {
     let preset = table.text(&PRESET).map(|found| found.value.to_owned());
-    table.text_map(&VALUES);
-    table.texts(&PRESET_SCOPES);
-    for place in [&VALUES, &PRESET_SCOPES].into_iter().filter_map(|key| table.written(key)) {
+    table.texts(&WITHOUT);
+    for place in [&VALUES, &WITHOUT].into_iter().filter_map(|key| table.written(key)) {
         if table.written(&PRESET).is_none() {
             place.problem("is for a preset, and none is named; add `preset = \"...\"`, or remove it");
         }
@@ -242,11 +247,28 @@ fn preset(table: &Table<'_>) -> Option<String> {
     preset
 }
 
+/// In the order of the alphabet, so that the order in the file is none; those that tell nothing apart and those that the preset has by
+/// itself are left out, so that writing them down makes no other place.
+fn values(table: &Table<'_>) -> String {
+    let preset = table.text(&PRESET).and_then(|found| catalogue::find(found.value).ok());
+    let tells_apart = |name: &str, value: &str| {
+        let known = preset.as_ref().and_then(|preset| preset.values().iter().find(|known| known.name() == name));
+        known.is_some_and(|known| known.tells_apart() && known.default() != Some(value))
+    };
+    let written = table.text_map(&VALUES).into_iter().map(|(name, value)| (name.value, value.value));
+    let mut values: Vec<String> = written
+        .filter(|(name, value)| tells_apart(name, value))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    values.sort();
+    values.join("\n")
+}
+
 pub(super) const KEYS: &[Key] = &[
     ID,
     PRESET,
     VALUES,
-    PRESET_SCOPES,
+    WITHOUT,
     CLIENT_ID,
     CLIENT_SECRET,
     DISPLAY_NAME,
@@ -270,18 +292,18 @@ const ID: Key =
 const PRESET: Key = Key::optional(
     "preset",
     Form::Text,
-    "A provider that the gateway knows, as `ath-gateway providers list` has it: what it says holds wherever nothing else is written here, table by \
-     table; none by default.",
+    "A provider that the gateway knows, as `ath-gateway providers list` has it: what it says holds wherever nothing else is written here, key by key, \
+     and [provider.scopes] as a whole; none by default.",
 );
 const VALUES: Key = Key::optional(
     "values",
     Form::TextMap,
     "What the preset wants to be told, such as { tenant = \"acme\" }, as `ath-gateway providers show` has it; none by default.",
 );
-const PRESET_SCOPES: Key = Key::optional(
-    "preset_scopes",
+const WITHOUT: Key = Key::optional(
+    "without",
     Form::Texts,
-    "Those of the preset's scopes that agents may ask for, besides the ones in [provider.scopes]; all by default, and none if the list is empty.",
+    "What of the preset does not hold, such as [\"oauth.revoke_endpoint\", \"scopes.write\"]; nothing by default.",
 );
 const CLIENT_ID: Key = Key::optional(
     "client_id",

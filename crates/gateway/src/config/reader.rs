@@ -99,6 +99,11 @@ impl<'c> Place<'c> {
         self.context.text.len() + presets.len()
     }
 
+    /// A key some tables below.
+    pub(super) fn below_path(&self, path: &str, offset: usize) -> Self {
+        path.split('.').fold(self.clone(), |place, name| place.below(name, offset))
+    }
+
     /// Another key of the table that this one is of.
     pub(super) fn beside(&self, name: &str, offset: usize) -> Self {
         let table = self.key.rsplit_once('.').map_or("", |(table, _)| table);

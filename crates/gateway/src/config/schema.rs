@@ -9,6 +9,10 @@ pub(crate) fn schema() -> Value {
     let mut schema = object(super::KEYS, Wants::Everything);
     insert(&mut schema, "$schema", json!("https://json-schema.org/draft/2020-12/schema"));
     insert(&mut schema, "title", json!("gateway.toml, the configuration of the ATH Gateway"));
+    // Which of its keys are needed depends on the kind.
+    if let Some(Value::Object(sign_in)) = schema.pointer_mut("/properties/sign_in") {
+        sign_in.remove("required");
+    }
     if let Some(provider) = schema.pointer_mut("/properties/provider/items") {
         presets(provider);
     }

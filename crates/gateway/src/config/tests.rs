@@ -16,6 +16,7 @@ mod habits;
 mod leaks;
 mod presets;
 mod redis;
+mod schema;
 mod sign_in;
 mod tls;
 mod ways;

@@ -185,8 +185,8 @@ fn values_of_a_provider() {
         ),
         ("display_name = \" \"", "6:16: provider.display_name: is empty"),
         (
-            "preset = \"x\"",
-            "6:1: provider.preset: is not known; known are id, display_name, categories, api_base, path_prefix, host, \
+            "colour = \"x\"",
+            "6:1: provider.colour: is not known; known are id, preset, values, without, client_id, client_secret, display_name, categories, api_base, path_prefix, host, \
           allow_plaintext, ca_file, connect_timeout, response_timeout, expired, oauth, scopes",
         ),
     ] {

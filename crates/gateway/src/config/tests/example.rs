@@ -54,6 +54,8 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "sign_in.proxy_certificate_name",
             "sign_in.account",
             "admin.key.file",
+            "provider.client_id",
+            "provider.client_secret",
             "provider.ca_file",
             "provider.people",
             "provider.key",
@@ -90,7 +92,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 177);
+    assert_eq!(keys, 182);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {

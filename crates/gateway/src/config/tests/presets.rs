@@ -36,20 +36,21 @@ display_name = "Ours"
 [provider.oauth]
 token_headers = {{ X-Ours = "1" }}
 userinfo_name = "/name"
+error = []
 [provider.scopes]
-"gist" = {{ says = "See your gists", allow = ["GET /gists"] }}
-"read:user" = {{ says = "See who you are" }}
+"read:user" = {{ says = "See who you are", allow = ["GET /user"] }}
 "#
     ));
     assert_eq!(provider.display_name, "Ours");
     let headers = &provider.oauth().expect("OAuth").token_headers;
     assert_eq!((&headers["accept"], &headers["x-ours"]), (&"application/json".parse().unwrap(), &"1".parse().unwrap()));
     assert_eq!(provider.oauth().expect("OAuth").userinfo.as_ref().map(|userinfo| userinfo.name.len()), Some(1));
-    let scopes = provider.operations.scopes().to_string();
-    assert!(scopes.contains("gist") && scopes.contains("repo:read"), "{scopes}");
-    let scope =
-        provider.operations.scopes().iter().find(|scope| scope.as_str() == "read:user").cloned().expect("there");
-    assert_eq!(provider.operations.says(&scope), Some("See who you are"));
+    assert_eq!(provider.oauth().expect("OAuth").errors, [], "a list is one thing");
+    assert_eq!(
+        provider.operations.scopes().to_string(),
+        "read:user",
+        "scopes are one thing: none comes in by an update"
+    );
 }
 
 #[test]
@@ -60,15 +61,81 @@ fn values_are_filled_in() {
 }
 
 #[test]
-fn scopes_of_a_preset_can_be_left_out() {
-    let scopes = |lines: &str| {
-        good(&format!("preset = \"github\"\n{CLIENT}{lines}\n[provider.scopes]\n\"gist\" = {{ says = \"Gists\", allow = \"GET /gists\" }}"))
-            .operations
-            .scopes()
-            .to_string()
-    };
-    assert_eq!(scopes("preset_scopes = [\"read:user\"]"), "gist read:user");
-    assert_eq!(scopes("preset_scopes = []"), "gist");
+fn parts_of_a_preset_can_be_left_out() {
+    let provider = good(&format!(
+        "preset = \"github\"\n{CLIENT}without = [\"scopes.repo:read\", \"scopes.repo:issues\", \"oauth.revoke_endpoint\", \
+         \"oauth.token_headers.Accept\"]"
+    ));
+    assert_eq!(provider.operations.scopes().to_string(), "read:org read:user");
+    assert!(
+        provider.oauth().expect("OAuth").revoke_endpoint.is_none()
+            && provider.oauth().expect("OAuth").token_headers.is_empty()
+    );
+}
+
+/// Two tenants of one host are two places; what tells nothing apart makes none.
+#[test]
+fn values_tell_tenants_apart() {
+    let values = |preset: &str, values: &str| good(&format!("preset = \"{preset}\"\n{CLIENT}values = {values}")).values;
+    assert_eq!(values("microsoft-graph", "{ tenant = \"contoso.com\" }"), "tenant=contoso.com");
+    assert_eq!(values("microsoft-graph", "{ tenant = \"common\" }"), "", "as the preset has it");
+    assert_eq!(values("facebook", "{ version = \"v23.0\" }"), "");
+}
+
+/// The tokens of one host must not go to another because half of a preset was moved.
+#[test]
+fn half_a_preset_cannot_be_moved() {
+    let gitlab = |rest: &str| found(&format!("preset = \"gitlab\"\n{CLIENT}{rest}"));
+    for (rest, expected) in [
+        (
+            "api_base = \"https://git.corp.example/api/v4\"",
+            "gateway.toml:8:12: provider.api_base: leads to another host, and the preset leaves these on gitlab.com: oauth.authorize_endpoint, \
+             oauth.revoke_endpoint, oauth.token_endpoint, oauth.userinfo_endpoint; write those here too,",
+        ),
+        (
+            "[provider.oauth]\ntoken_endpoint = \"https://git.corp.example/oauth/token\"",
+            "provider.oauth.token_endpoint: leads to another host, and the preset leaves these on gitlab.com: api_base, ",
+        ),
+        ("api_base = \"https://gitlab.com:8443/api/v4\"", "provider.api_base: leads to another host"),
+    ] {
+        let found = gitlab(rest);
+        assert!(found.iter().any(|line| line.contains(expected)), "{rest}: {found:#?}");
+    }
+    let all = "api_base = \"https://g.example/api\"\nwithout = [\"oauth.revoke_endpoint\", \"oauth.userinfo_endpoint\"]\n[provider.oauth]\n\
+               authorize_endpoint = \"https://g.example/a\"\ntoken_endpoint = \"https://g.example/t\"";
+    assert_eq!(gitlab(all), Vec::<String>::new());
+    assert_eq!(gitlab("api_base = \"https://gitlab.com/api/v5\""), Vec::<String>::new());
+}
+
+/// With a client, the example values, and what a preset for one's own API leaves to its operator, each is a provider without a word.
+#[test]
+fn every_preset_is_a_provider() {
+    for name in catalogue::names() {
+        let preset = catalogue::find(name).expect("a preset");
+        let mut text = format!("{HEAD}preset = \"{name}\"\n{CLIENT}");
+        let values: Vec<String> =
+            preset.values().iter().map(|value| format!("{} = \"{}\"", value.name(), value.example())).collect();
+        if !values.is_empty() {
+            text += &format!("values = {{ {} }}\n", values.join(", "));
+        }
+        if !preset.template().contains_key("api_base") {
+            text.push_str("api_base = \"https://api.example.com\"\n[provider.scopes]\nread = { says = \"Read\", allow = \"GET /**\" }\n");
+        }
+        let (config, warnings) = match Config::parse("gateway.toml", &text, &Fake::new()) {
+            Ok(parsed) => parsed,
+            Err(problems) => panic!("{name}: {problems}"),
+        };
+        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, Vec::<String>::new(), "{name}");
+        let provider = &config.providers[0];
+        assert_eq!(provider.preset.as_deref(), Some(name));
+        assert!(provider.operations.scopes().iter().next().is_some(), "{name} lets agents do something");
+        assert!(provider.api_base.scheme() == "https", "{name}");
+        assert!(
+            provider.oauth().expect("OAuth").redirect_uri.ends_with("/ath/callback/git"),
+            "{name}: no other provider's answer passes for its"
+        );
+    }
 }
 
 /// `LINE` is the line after `id`, which is the fifth.
@@ -100,8 +167,8 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
             "gateway.toml:8:12: provider.values.base: is no value of the preset; the preset wants none",
         ),
         (
-            github("preset_scopes = [\"read:usr\"]"),
-            "gateway.toml:8:17: provider.preset_scopes: names a scope that the preset has not; did you mean `read:user`?",
+            github("without = [\"oauth.revoke_endpint\"]"),
+            "gateway.toml:8:12: provider.without: names what the preset does not set; did you mean `oauth.revoke_endpoint`?",
         ),
         (
             github("[provider.oauth]\nclient_id = \"x\""),
