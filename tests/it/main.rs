@@ -3,18 +3,21 @@
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
 mod attacks;
+mod client_credentials;
 mod clients;
 mod clocks;
 mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod device;
 mod embedded;
 mod expiry;
 mod handshake;
 mod house;
 mod keeping_alive;
 mod keys;
+mod keys_of_people;
 mod kill_switch;
 mod limits;
 mod operating;
@@ -27,4 +30,5 @@ mod redis;
 mod refreshing;
 mod sign_in;
 mod storm;
+mod token_exchange;
 mod way;

@@ -187,7 +187,7 @@ fn values_of_a_provider() {
         (
             "colour = \"x\"",
             "6:1: provider.colour: is not known; known are id, preset, values, without, client_id, client_secret, display_name, categories, api_base, path_prefix, host, \
-          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, oauth, scopes",
+          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, oauth, key, people, scopes",
         ),
     ] {
         assert_eq!(in_provider(line), [format!("gateway.toml:{expected}")]);
