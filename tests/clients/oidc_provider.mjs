@@ -8,6 +8,9 @@
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
+// Whoever waits for READY reads no further.
+process.stdout.on('error', () => {});
+
 const [port, redirectUri] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 const issued = new Set();

@@ -50,7 +50,10 @@ impl Scene {
 
     fn allowed(&self, browser: &mut Browser, page: &Page) -> Page {
         assert_eq!(page.answer.status, 200, "{}", page.answer.body_text());
-        let page = browser.submit(page, &[("decision", "allow")]);
+        // Where accounts are offered that are connected already: another one.
+        let another = page.says("Another account").then_some(("account", ""));
+        let fields: Vec<_> = another.into_iter().chain([("decision", "allow")]).collect();
+        let page = browser.submit(page, &fields);
         assert_eq!((page.url.path(), page.answer.status), ("/ath/consent/key", 200), "{}", page.answer.body_text());
         page
     }
