@@ -30,7 +30,7 @@ fn begin(gateway: &Gateway, agent: &Agent, browser: &mut Browser) -> (Page, Stri
 
 fn user_code(page: &Page) -> String {
     let html = page.answer.body_text();
-    let after = html.split("id=\"user-code\">").nth(1).unwrap_or_else(|| panic!("no code: {html}"));
+    let after = html.split("id=\"user-code\">").nth(1).expect("a code");
     after.split('<').next().expect("a code").to_owned()
 }
 

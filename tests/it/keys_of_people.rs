@@ -45,10 +45,10 @@ impl Scene {
     fn asked(&self, browser: &mut Browser) -> (Page, String) {
         let (link, session) = self.agent.authorize(&self.gateway, &["read:tickets"]);
         let page = browser.open(&link);
-        (self.allowed(browser, &page), session)
+        (Self::allowed(browser, &page), session)
     }
 
-    fn allowed(&self, browser: &mut Browser, page: &Page) -> Page {
+    fn allowed(browser: &mut Browser, page: &Page) -> Page {
         assert_eq!(page.answer.status, 200, "{}", page.answer.body_text());
         // Where accounts are offered that are connected already: another one.
         let another = page.says("Another account").then_some(("account", ""));
@@ -97,17 +97,17 @@ fn a_person_s_key_is_checked_named_sealed_and_lent() {
         let accounts = browser.open(&format!("{}/accounts", scene.gateway.public_url()));
         assert!(accounts.says("alice@acme.test"), "{}", accounts.answer.body_text());
         scene.upstream.helpdesk.change_settings(|settings| settings.api_keys.clear());
-        let lost = scene.call(&token);
-        assert_eq!(lost.text("/details/reason"), "reconnect_required", "{}", lost.body_text());
+        let refused = scene.call(&token);
+        assert_eq!(refused.text("/details/reason"), "reconnect_required", "{}", refused.body_text());
         let restored = key(2);
         scene.upstream.helpdesk.change_settings(|settings| {
             settings.api_keys.insert(restored.clone(), "alice@acme.test".to_owned());
         });
         assert_eq!(scene.call(&token).text("/details/reason"), "reconnect_required", "the old key is not tried again");
-        let page = browser.open(&lost.text("/details/reconnect_url"));
+        let page = browser.open(&refused.text("/details/reconnect_url"));
         assert!(page.says("no longer takes the key"), "{}", page.answer.body_text());
         let page = browser.submit(&page, &[]);
-        let page = scene.allowed(&mut browser, &page);
+        let page = Scene::allowed(&mut browser, &page);
         let page = browser.submit(&page, &[("key", &restored)]);
         let page = browser.submit(&page, &[("decision", "continue")]);
         assert!(page.says("is connected again"), "{}", page.answer.body_text());

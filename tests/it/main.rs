@@ -3,6 +3,7 @@
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
 mod attacks;
+mod bases;
 mod client_credentials;
 mod clients;
 mod clocks;
@@ -21,6 +22,7 @@ mod keys_of_people;
 mod kill_switch;
 mod limits;
 mod operating;
+mod placement;
 mod program;
 mod provider_faults;
 mod providers;

@@ -3,6 +3,7 @@ use protocol::{AccountId, ProviderId, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
+use crate::bases::BaseRefused;
 use crate::consent::{Ending, Next, about};
 use crate::people::Greeting;
 use crate::records::{
@@ -136,10 +137,32 @@ impl Broker {
                 return self.not_given(consent, provider, &error).await.map(|onward| onward.next);
             }
         };
-        let whose =
-            identity.map_or(Whose::Nobody { label: None }, |it| Whose::Person { subject: it.subject, label: it.label });
-        let brought = Brought { words: tokens.scope, tokens: kept, whose, era };
+        let whose = match &identity {
+            None => Whose::Nobody { label: None },
+            Some(it) => Whose::Person { subject: it.subject.clone(), label: it.label.clone() },
+        };
+        let tokens = match provider.based(tokens, identity.as_ref()) {
+            Ok(tokens) => tokens,
+            Err(refused) => {
+                let (subject, browser) = (whose.subject().map(str::to_owned), consent.browser.as_deref());
+                self.give_back_brought(provider, &consent.held.body, kept, subject, browser).await;
+                return self.no_place(consent, provider, &refused).await.map(|onward| onward.next);
+            }
+        };
+        let brought = Brought { tokens: Tokens::new(&tokens), words: tokens.scope, whose, era };
         Box::pin(self.go_on_with(consent, brought)).await.map(|onward| onward.next)
+    }
+
+    /// The answer names a place of the API that the configuration does not know.
+    pub(crate) async fn no_place(
+        &self,
+        consent: UnderWay,
+        provider: &Provider,
+        refused: &BaseRefused,
+    ) -> Result<Onward, BrokerError> {
+        tracing::error!(provider_id = %provider.id, reason = %refused, "the place of the API is refused: see api_base_from.hosts");
+        let ending = self.fail(&consent.session, consent.held, consent.bound, "api_base_refused").await?;
+        Ok(Onward::to(Next::Ending(ending)))
     }
 
     /// What the provider gave out becomes somebody's, or waits until they have seen which account it is.

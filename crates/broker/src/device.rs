@@ -286,6 +286,7 @@ impl Broker {
         tokens: oauth::TokenSet,
     ) -> Result<Look, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
+        self.hush(&tokens);
         let kept = Tokens::new(&tokens);
         let identity = match provider.client()?.identify(&self.outside(provider), &tokens).await {
             Ok(identity) => identity,
@@ -297,10 +298,19 @@ impl Broker {
                 return Ok(Look::Never);
             }
         };
+        let tokens = match provider.based(tokens, identity.as_ref()) {
+            Ok(tokens) => tokens,
+            Err(refused) => {
+                tracing::error!(provider_id = %provider.id, reason = %refused, "the place of the API is refused: see api_base_from.hosts");
+                self.give_back_brought(provider, &held.body, kept, None, None).await;
+                self.fail(session, held, binding, "api_base_refused").await?;
+                return Ok(Look::Never);
+            }
+        };
         let whose =
             identity.map_or(Whose::Nobody { label: None }, |it| Whose::Person { subject: it.subject, label: it.label });
         let era = held.body.era.unwrap_or_default();
-        let brought = Brought { words: tokens.scope, tokens: kept, whose, era };
+        let brought = Brought { tokens: Tokens::new(&tokens), words: tokens.scope, whose, era };
         // Who typed the code in at the last moment still has time to look at the account.
         let expires = held.body.expires.max(self.now().plus(TO_CONFIRM));
         let held = Held { body: Session { expires, ..held.body }, version: held.version };

@@ -4,7 +4,7 @@ use protocol::Timestamp;
 use secret::{AccessToken, SecretHash};
 
 use crate::caller::{Caller, Lent};
-use crate::records::{Connection, ConnectionState};
+use crate::records::{Connection, ConnectionState, Tokens};
 use crate::refresh::{KEY_REFUSED, Need, Patience, RefreshFailure};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, OperatorsKey, Provider, StaticKey, Way};
@@ -16,8 +16,9 @@ impl Broker {
             && !caller.known().is_over()
             && due.is_none_or(|due| self.now() < due)
         {
-            return match self.provider(caller.provider_id())?.operators_key() {
-                Some(key) => lendable(key.current()),
+            let provider = self.provider(caller.provider_id())?;
+            return match provider.operators_key() {
+                Some(key) => lendable(&key.current(), provider),
                 None => Ok(lent.clone()),
             };
         }
@@ -94,7 +95,7 @@ impl Broker {
         };
         if let Some(key) = key.filter(|key| !refused.matches(key.expose())) {
             self.provider_answered(provider);
-            return lendable(key);
+            return lendable(&key, provider);
         }
         self.heed_refused_key(provider);
         Err(BrokerError::Provider { reason: KEY_REFUSED, retry_after: Some(RENEW_PAUSE), source: None })
@@ -122,7 +123,7 @@ impl Broker {
         if held.body.id != caller.known().connection_id || !self.is_current(&held.body, provider).await? {
             return Err(BrokerError::TokenRevoked);
         }
-        let moved = mark != provider.fingerprint();
+        let moved = mark != provider.fingerprint() || provider.place_of(&held.body.tokens).is_err();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
             return Err(self.reconnect_required(caller));
         }
@@ -136,30 +137,21 @@ impl Connection {
         if !self.works() || self.is_due(now, provider) {
             return None;
         }
-        let before = if self.tokens.can_be_renewed() { self.tokens.expires } else { None };
-        let before = before.map_or(Duration::ZERO, |expires| self.buffer(expires, provider));
+        let before = if self.tokens.can_be_renewed() { provider.refresh_before } else { Duration::ZERO };
         let due = self.tokens.expires.map(|expires| expires.minus(before));
         // Paused after a failure, it is lent until it expires, and asked about anew each time.
         if due.is_some_and(|due| due <= now) {
             return None;
         }
-        Some((Lent::bearer(self.tokens.access())?, due))
+        Some((Lent::new(&self.tokens, provider)?, due))
     }
 
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
     pub(crate) fn is_due(&self, now: Timestamp, provider: &Provider) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
-        let soon = expires <= now.plus(self.buffer(expires, provider))
-            && self.tokens.can_be_renewed()
-            && self.pause(now).is_none();
+        let soon =
+            expires <= now.plus(provider.refresh_before) && self.tokens.can_be_renewed() && self.pause(now).is_none();
         expires <= now || soon
-    }
-
-    /// How long before its end the token is renewed: never more than half of its life, or one that lives shortly would be renewed with every
-    /// call. The buffer absorbs clock skew and the time that a request is under way.
-    fn buffer(&self, expires: Timestamp, provider: &Provider) -> Duration {
-        let issued = self.renewed.unwrap_or(self.connected).max(self.connected);
-        provider.refresh_before.min(expires.since(issued) / 2)
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
@@ -168,12 +160,18 @@ impl Connection {
 }
 
 fn lent(connection: &Connection, provider: &Provider) -> Result<Lent, BrokerError> {
-    lendable(provider.operators_key().map_or_else(|| connection.tokens.access(), OperatorsKey::current))
+    match provider.operators_key() {
+        Some(key) => lendable(&key.current(), provider),
+        None => Lent::new(&connection.tokens, provider).ok_or_else(unusable),
+    }
 }
 
-fn lendable(token: AccessToken) -> Result<Lent, BrokerError> {
-    let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
-    Lent::bearer(token).ok_or(refused)
+fn lendable(key: &AccessToken, provider: &Provider) -> Result<Lent, BrokerError> {
+    Lent::new(&Tokens::of_key(Some(key.expose())), provider).ok_or_else(unusable)
+}
+
+fn unusable() -> BrokerError {
+    BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None }
 }
 
 /// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.

@@ -1,6 +1,6 @@
 //! A key that a person made at the service, and pastes into a page of the gateway's.
 
-use oauth::OAuthError;
+use oauth::{KeyCheck, OAuthError};
 use protocol::SessionId;
 use store::{Life, Written};
 use zeroize::Zeroizing;
@@ -25,8 +25,8 @@ pub struct KeyPage {
     pub help: Option<String>,
     /// What it consists of.
     pub form: KeyForm,
-    /// The host that it is sent to, and no other.
-    pub host: String,
+    /// The hosts that it is sent to, and no others.
+    pub hosts: Vec<String>,
     /// Whether the service says whose it is; where it does not, the person may give it a name.
     pub names: Names,
 }
@@ -109,12 +109,16 @@ impl Broker {
         self.asking_agent(&held.body).await?;
         let provider = self.provider(&held.body.provider)?;
         let key = wanted(provider)?;
+        let api = provider.api_base.host_str().unwrap_or_default();
+        let port = provider.api_base.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let mut hosts = vec![format!("{api}{port}")];
+        hosts.extend(key.check.as_ref().map(KeyCheck::host).filter(|host| !hosts.contains(host)));
         Ok(KeyPage {
             provider_name: provider.display_name.clone(),
             label: key.label.clone(),
             help: key.help.as_ref().map(ToString::to_string),
             form: key.form,
-            host: provider.api_base.host_str().unwrap_or_default().to_owned(),
+            hosts,
             names: if key.check.is_some() { Names::Service } else { Names::Person },
         })
     }

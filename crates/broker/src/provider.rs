@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::HttpClient;
+use oauth::{HttpClient, Placement};
 use policy::Operations;
 use protocol::{ProviderId, Scope, ScopeSet};
 use secret::SecretHash;
 use url::Url;
 
 use crate::scope_names::ScopeNames;
-use crate::{People, RefreshTokenLife, Way};
+use crate::{Bases, People, RefreshTokenLife, Way};
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
@@ -26,6 +26,10 @@ pub struct Provider {
     pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
+    /// Where it is for each connection, if that is for the provider's answers to say; the path stays that of `api_base`.
+    pub bases: Option<Bases>,
+    /// Where the credential goes there.
+    pub placement: Placement,
     /// Where its tokens come from: the token endpoint, or the issuer that says where that is; the base of its API, where there is neither.
     pub token_place: Url,
     /// Which scope allows what.
@@ -46,7 +50,7 @@ pub struct Provider {
     pub concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub refresh_tokens: RefreshTokenLife,
-    /// How long before an access token's end it is renewed, unless it lives for less than twice that.
+    /// How long before an access token's end it is renewed: absorbs clock skew, and the time that a request is under way.
     pub refresh_before: Duration,
     /// Whether its refresh tokens are known to stay.
     pub rotation: TokenRotation,

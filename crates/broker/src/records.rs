@@ -243,6 +243,9 @@ pub(crate) struct Tokens {
     /// When the refresh token is forgotten if nobody uses it, where the provider says so.
     #[serde(default)]
     pub(crate) refresh_expires: Option<Timestamp>,
+    /// The origin of the API that they are for, where the provider's answer named it.
+    #[serde(default)]
+    pub(crate) base: Option<String>,
     #[serde(default)]
     renewal: Renewal,
 }
@@ -262,12 +265,12 @@ impl Tokens {
     /// A key that somebody made at the provider; nothing where the operator has it, who may change it.
     pub(crate) fn of_key(key: Option<&str>) -> Self {
         let access = Kept::new(key.unwrap_or_default());
-        Self { access, refresh: None, expires: None, refresh_expires: None, renewal: Renewal::default() }
+        Self { access, refresh: None, expires: None, refresh_expires: None, base: None, renewal: Renewal::default() }
     }
 
-    /// Such as the gateway's own client gets whenever it asks.
-    pub(crate) fn of_client(set: &oauth::TokenSet) -> Self {
-        Self { renewal: Renewal::ByAskingAgain, ..Self::new(set) }
+    /// These, which the gateway's own client gets whenever it asks.
+    pub(crate) fn asked_for_again(self) -> Self {
+        Self { renewal: Renewal::ByAskingAgain, ..self }
     }
 
     /// Whether the provider is asked once more, as it was the first time.
@@ -286,6 +289,7 @@ impl Tokens {
             refresh: set.refresh.as_ref().map(|token| Kept::new(token.expose())),
             expires: set.expires_at.map(Timestamp::from_secs),
             refresh_expires: set.refresh_expires_at.map(Timestamp::from_secs),
+            base: set.api_base.clone(),
             renewal: Renewal::default(),
         }
     }
@@ -333,9 +337,10 @@ impl Tokens {
         }
     }
 
-    /// These, with the refresh token of `older` where they have none: many providers hand one out at the first consent alone.
+    /// These, with the refresh token of `older` where they have none: many providers hand one out at the first consent alone. One for
+    /// another tenant's API is not theirs.
     pub(crate) fn or_refresh_of(mut self, older: &Self) -> Self {
-        if self.refresh.is_none() {
+        if self.refresh.is_none() && self.base == older.base {
             self.refresh.clone_from(&older.refresh);
             self.refresh_expires = older.refresh_expires;
         }

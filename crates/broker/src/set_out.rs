@@ -119,18 +119,21 @@ impl Broker {
         let provider = self.provider(&consent.held.body.provider)?;
         let resource = consent.held.body.resource.as_deref();
         let answer = match &at_once {
-            AtOnce::OperatorsKey => Ok((Tokens::of_key(None), None)),
-            AtOnce::ClientCredentials => self
-                .client_credentials(provider, &consent.asked, resource)
-                .await
-                .map(|set| (Tokens::of_client(&set), set.scope)),
-            AtOnce::Exchange(exchange, subject) => self
-                .exchanged(provider, exchange, subject, &consent.asked)
-                .await
-                .map(|set| (Tokens::new(&set), set.scope)),
+            AtOnce::OperatorsKey => None,
+            AtOnce::ClientCredentials => Some(self.client_credentials(provider, &consent.asked, resource).await),
+            AtOnce::Exchange(exchange, subject) => {
+                Some(self.exchanged(provider, exchange, subject, &consent.asked).await)
+            }
         };
-        let (tokens, words) = match answer {
-            Ok(answer) => answer,
+        let (tokens, words) = match answer.transpose() {
+            Ok(None) => (Tokens::of_key(None), None),
+            Ok(Some(set)) => match provider.based(set, None) {
+                Ok(set) if matches!(at_once, AtOnce::ClientCredentials) => {
+                    (Tokens::new(&set).asked_for_again(), set.scope)
+                }
+                Ok(set) => (Tokens::new(&set), set.scope),
+                Err(refused) => return self.no_place(consent, provider, &refused).await,
+            },
             Err(error) => return self.not_given(consent, provider, &error).await,
         };
         let whose =
@@ -163,6 +166,7 @@ impl Broker {
         let Ok(client) = provider.client() else { return Err(OAuthError::Nonsense("no_client")) };
         let (outside, scopes) = (self.outside(provider), provider.asks(scopes));
         let tokens = client.client_credentials(&outside, &scopes, resource).await?;
+        self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)
     }
@@ -182,6 +186,7 @@ impl Broker {
             SubjectToken::AccessToken => oauth::Subject::AccessToken(&access_token),
         };
         let tokens = client.exchange_token(&outside, presented, &exchange.wish, &scopes).await?;
+        self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use oauth::Userinfo;
+use oauth::KeyCheck;
 use secret::AccessToken;
 use url::Url;
 
@@ -95,7 +95,7 @@ pub struct PersonsKey {
     /// What it consists of.
     pub form: KeyForm,
     /// What says whose it is, before it is connected.
-    pub check: Option<Userinfo>,
+    pub check: Option<KeyCheck>,
 }
 
 /// What a person's key consists of.

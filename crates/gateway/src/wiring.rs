@@ -212,6 +212,8 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
+        bases: config.bases,
+        placement: config.placement,
         token_place: place,
         realm,
         operations: config.operations.clone(),
@@ -235,6 +237,8 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
         expired: config.expired,
+        headers: config.headers,
+        default_headers: config.default_headers,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

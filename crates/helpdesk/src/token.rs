@@ -237,7 +237,7 @@ fn for_subject(
 fn subject(token: &str) -> Option<String> {
     let payload = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-    claims["sub"].as_str().map(str::to_owned)
+    claims.get("sub")?.as_str().map(str::to_owned)
 }
 
 /// RFC 6749 §6

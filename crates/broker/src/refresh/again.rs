@@ -7,7 +7,7 @@ use oauth::{OAuthError, TokenSet};
 
 use super::RefreshFailure;
 use super::attempt::{Listing, Refreshing};
-use crate::records::{Connection, ConnectionState, Tokens};
+use crate::records::{Connection, ConnectionState};
 use crate::vault::Held;
 use crate::{Broker, Grant, StaticKey, Way};
 
@@ -53,7 +53,7 @@ impl Broker {
         let scopes = scopes.intersection(&held.body.scopes);
         let renewed = Connection {
             state: ConnectionState::Connected,
-            tokens: Tokens::of_client(tokens),
+            tokens: refreshing.provider.rebased(tokens, &held.body.tokens).asked_for_again(),
             attempt: None,
             rank: held.body.rank.refreshed(),
             renewed: Some(self.now()),

@@ -1,8 +1,11 @@
 mod answer;
+mod api_base_from;
 mod client;
+mod credential;
 mod discovery;
 mod entrance;
 mod expired;
+mod fixed_headers;
 mod grant;
 mod habits;
 mod oauth;
@@ -14,7 +17,9 @@ pub(crate) use way::WayConfig;
 
 use std::time::Duration;
 
-use broker::{Grant, NamesItself, People, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use ::oauth::Placement;
+use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -53,6 +58,14 @@ pub(crate) struct ProviderConfig {
     pub(crate) response_timeout: Duration,
     /// What an answer looks like that refuses a token.
     pub(crate) expired: Vec<ExpirySign>,
+    /// Which hosts answers may name as the place of somebody's API, where they do.
+    pub(crate) bases: Option<Bases>,
+    /// Where the credential goes in calls of the API.
+    pub(crate) placement: Placement,
+    /// Headers that go there with every call.
+    pub(crate) headers: HeaderMap,
+    /// Headers that go there where the agent sends none of that name.
+    pub(crate) default_headers: HeaderMap,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -134,6 +147,10 @@ pub(super) struct Rest {
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
+    bases: Option<api_base_from::Read>,
+    placement: Placement,
+    headers: HeaderMap,
+    default_headers: HeaderMap,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -146,6 +163,19 @@ impl Partial<'_> {
         if let (WayConfig::OAuth { settings, .. }, ReturnPath::Own) = (&mut way, rest.way.returns) {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
         }
+        let mut api_headers = rest.default_headers.clone();
+        api_headers.extend(rest.headers.clone());
+        let bases = match &mut way {
+            WayConfig::OAuth { settings, .. } => {
+                settings.placement = rest.placement.clone();
+                settings.api_headers = api_headers;
+                rest.bases.map(|read| read.into_settings(settings))
+            }
+            WayConfig::Key(key) => {
+                static_key::place(key, &rest.placement, &api_headers);
+                None
+            }
+        };
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
@@ -159,6 +189,10 @@ impl Partial<'_> {
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
+            bases,
+            placement: rest.placement,
+            headers: rest.headers,
+            default_headers: rest.default_headers,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -217,7 +251,28 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
+    let bases = api_base_from::read(table, &API_BASE_FROM, http);
+    let placement = credential::read(table, &CREDENTIAL);
+    let [headers, default_headers] =
+        [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
+    let asked = match way.as_ref().map(|read| &read.way) {
+        Some(WayConfig::OAuth { settings, .. }) => settings.userinfo.is_some() || settings.discovery.is_some(),
+        Some(WayConfig::Key(_)) => {
+            if let Some(place) = table.written(&API_BASE_FROM) {
+                place.problem("is about answers of an OAuth server, and there is [provider.key]; remove it");
+            }
+            true
+        }
+        None => true,
+    };
+    let asks = bases.as_ref().is_some_and(|read| matches!(read.place, api_base_from::Place::Userinfo(_)));
+    if let Some(place) = table.written(&API_BASE_FROM).filter(|_| asks && !asked) {
+        place.problem("is about an answer that is not asked for; add userinfo_endpoint in [provider.oauth]");
+    }
+    if let (Some(WayConfig::Key(key)), Some(placement)) = (way.as_ref().map(|read| &read.way), &placement) {
+        static_key::check_form(table, key, placement);
+    }
     let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         preset,
@@ -229,6 +284,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
+        bases,
+        placement: placement?,
+        headers,
+        default_headers,
         way: way?,
         operations,
         scope_names,
@@ -274,6 +333,7 @@ pub(super) const KEYS: &[Key] = &[
     DISPLAY_NAME,
     CATEGORIES,
     API_BASE,
+    API_BASE_FROM,
     PATH_PREFIX,
     HOST,
     ALLOW_PLAINTEXT,
@@ -281,6 +341,9 @@ pub(super) const KEYS: &[Key] = &[
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
     EXPIRED,
+    CREDENTIAL,
+    HEADERS,
+    DEFAULT_HEADERS,
     way::OAUTH,
     way::KEY,
     way::PEOPLE,
@@ -325,6 +388,11 @@ const API_BASE: Key = Key::required(
     "api_base = \"https://api.example.com\"",
     "The base URL of its API: tokens go there and nowhere else.",
 );
+const API_BASE_FROM: Key = Key::optional(
+    "api_base_from",
+    Form::Table(api_base_from::KEYS),
+    "For providers with a host for each tenant: whose answer names it, and which hosts it may name; of api_base only the path counts then.",
+);
 const PATH_PREFIX: Key = Key::optional(
     "path_prefix",
     Form::Text,
@@ -362,6 +430,21 @@ const EXPIRED: Key = Key::optional(
     Form::Tables(expired::KEYS),
     "What an answer of the API looks like that refuses a token whose time is not over, one of these: the token is renewed, at most every half \
      minute, and the call repeated where that is safe; any 401 by default, and none if the list is empty.",
+);
+const CREDENTIAL: Key = Key::optional(
+    "credential",
+    Form::Table(credential::KEYS),
+    "Where the credential goes in calls of the API and of userinfo_endpoint; Authorization: Bearer by default.",
+);
+const HEADERS: Key = Key::optional(
+    "headers",
+    Form::TextMap,
+    "Headers for the API and userinfo_endpoint, whatever an agent sends under those names; none by default.",
+);
+const DEFAULT_HEADERS: Key = Key::optional(
+    "default_headers",
+    Form::TextMap,
+    "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",

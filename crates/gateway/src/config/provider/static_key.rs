@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::oauth::{KeyCheck, Placement};
 use broker::{KeyForm, KeyPlace, OperatorsKey, PersonsKey, StaticKey};
+use http::HeaderMap;
 use secret::AccessToken;
 use zeroize::Zeroizing;
 
@@ -54,9 +56,33 @@ fn persons(table: &Table<'_>, http: PlainHttp) -> Option<StaticKey> {
         label: label.unwrap_or_else(|| "API key".to_owned()),
         help: help.map(|found| found.value),
         form: if form.value == "user_and_password" { KeyForm::UserAndPassword } else { KeyForm::Key },
-        check,
+        check: check.map(|check| KeyCheck::new(check, Placement::bearer(), HeaderMap::new())),
     };
     Some(StaticKey::Persons(Box::new(key)))
+}
+
+/// Whether what people are asked for is what goes out.
+pub(super) fn check_form(provider: &Table<'_>, key: &StaticKey, placement: &Placement) {
+    let StaticKey::Persons(key) = key else { return };
+    match (key.form, placement.takes_a_pair()) {
+        (KeyForm::UserAndPassword, false) => {
+            let remedy = "add `credential = { basic = \"both\" }`, or ask for one key";
+            provider.place().problem(format!("asks people for user and password, and sends no pair; {remedy}"));
+        }
+        (KeyForm::Key, true) => {
+            let remedy =
+                "add `form = \"user_and_password\"` to [provider.key], or say with `other` what the other half is";
+            provider.place().problem(format!("sends a pair, and asks people for one key; {remedy}"));
+        }
+        (KeyForm::UserAndPassword, true) | (KeyForm::Key, false) => {}
+    }
+}
+
+/// Has a key checked in the place where it goes at the API.
+pub(super) fn place(key: &mut StaticKey, placement: &Placement, headers: &HeaderMap) {
+    if let StaticKey::Persons(key) = key {
+        key.check = key.check.take().map(|check| check.placed(placement.clone(), headers.clone()));
+    }
 }
 
 /// Where the operator's key is kept, to be read again while the gateway runs.

@@ -116,7 +116,7 @@ fn every_preset_is_a_provider() {
         let values: Vec<String> =
             preset.values().iter().map(|value| format!("{} = \"{}\"", value.name(), value.example())).collect();
         if !values.is_empty() {
-            text += &format!("values = {{ {} }}\n", values.join(", "));
+            text = format!("{text}values = {{ {} }}\n", values.join(", "));
         }
         if !preset.template().contains_key("api_base") {
             text.push_str("api_base = \"https://api.example.com\"\n[provider.scopes]\nread = { says = \"Read\", allow = \"GET /**\" }\n");
@@ -202,6 +202,6 @@ fn what_a_preset_says_is_reported_where_it_is_named() {
     let text = format!("preset = \"github\"\nclient_id = \"x\"\n{}", "[provider.oauth]\npkce = \"none\"");
     let found = found(&text);
     let expected = "gateway.toml:5:1: provider.oauth.client_auth: needs a secret; add `client_secret = { file = \"...\" }` or write \"none\" (the \
-                    preset github has it so)";
+                    preset github has it so; `without` takes it out)";
     assert!(found.iter().any(|line| line == expected), "{found:#?}");
 }

@@ -38,7 +38,7 @@ fn oauth(lines: &str) -> String {
 #[test]
 fn a_key_stands_for_people_or_for_the_operator() {
     let persons = good(
-        "[provider.key]\nfrom = \"person\"\nlabel = \"Personal access token\"\nhelp = \"https://hub.example/tokens\"\n\
+        "credential = { basic = \"both\" }\n[provider.key]\nfrom = \"person\"\nlabel = \"Personal access token\"\nhelp = \"https://hub.example/tokens\"\n\
          form = \"user_and_password\"\nuserinfo_endpoint = \"https://hub.example/me\"\nuserinfo_subject = \"/id\"",
         "",
     );
@@ -67,7 +67,7 @@ fn every_grant_has_keys_of_its_own() {
     let device =
         good(&oauth("grant = \"device_code\"\ndevice_authorization_endpoint = \"https://id.hub.example/device\""), "");
     let WayConfig::OAuth { settings, grant: Grant::DeviceCode } = &device.way else { panic!("{:?}", device.way) };
-    assert_eq!(settings.device_endpoint.as_ref().map(|it| it.as_str()), Some("https://id.hub.example/device"));
+    assert_eq!(settings.device_endpoint.as_ref().map(::oauth::Endpoint::as_str), Some("https://id.hub.example/device"));
     assert!(device.redirect_uri().is_none());
     let exchange = good(
         &oauth(
@@ -97,6 +97,11 @@ fn what_does_not_belong_together_is_said_with_its_remedy() {
             &format!("{person}\nuserinfo_subject = \"/id\""),
             "userinfo_subject: is about an answer that is not asked for",
         ),
+        (
+            &format!("{person}\nform = \"user_and_password\""),
+            "asks people for user and password, and sends no pair; add `credential = { basic = \"both\" }`",
+        ),
+        (&format!("credential = {{ basic = \"both\" }}\n{person}"), "sends a pair, and asks people for one key"),
         (&format!("{person}\nlable = \"x\""), "provider.key.lable: is not known; did you mean `label`?"),
         (&format!("{person}\nhelp = \"http://hub.example\""), "provider.key.help: is http"),
         ("people = \"*\"\n[provider.key]\nfrom = \"operator\"", "has no key to lend; add `secret = { file"),
