@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use broker::{Grant, NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
@@ -13,6 +14,7 @@ use crate::config::urls::{self, PlainHttp};
 pub(super) struct Read {
     pub(super) settings: Settings,
     pub(super) grant: Grant,
+    pub(super) secret_files: [Option<PathBuf>; 2],
     pub(super) returns: ReturnPath,
     pub(super) names_itself: NamesItself,
     pub(super) timeout: Duration,
@@ -117,6 +119,7 @@ pub(super) fn read(
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
     Some(Read {
+        secret_files: client.files,
         settings,
         grant: grant.grant,
         returns,
