@@ -4,6 +4,7 @@ use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
 use crate::bases::BaseRefused;
+use crate::binding::key_of;
 use crate::consent::{Ending, Next, about};
 use crate::people::Greeting;
 use crate::records::{
@@ -76,7 +77,7 @@ impl Broker {
             Callback::Code { code, .. } => {
                 let (broker, browser) = (self.clone(), browser.map(str::to_owned));
                 let consent = UnderWay { session: answer.session, held, binding, bound, asked, browser };
-                self.detached(Box::pin(async move { broker.exchange(consent, code).await })).await
+                self.detached(async move { Box::pin(broker.exchange(consent, code)).await }).await
             }
             Callback::Error { code: CallbackError::AccessDenied, .. } => {
                 self.refuse(&answer.session, held, Some(bound)).await.map(Next::Ending)
@@ -128,8 +129,11 @@ impl Broker {
             Ok(tokens) => tokens,
             Err(error) => return self.not_given(consent, provider, &error).await.map(|onward| onward.next),
         };
-        let kept = Tokens::new(&tokens);
-        let identity = match provider.client()?.identify(&self.outside(provider), &tokens).await {
+        let kept = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
+        let key = key_of(consent.held.body.dpop.as_ref());
+        let client = provider.client()?;
+        let prover = self.prover(provider, client, key.as_ref());
+        let identity = match client.identify(&self.outside_by(&prover), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
                 let browser = consent.browser.as_deref();
@@ -194,7 +198,7 @@ impl Broker {
                 } else {
                     self.greeting(&held.body.provider, browser).await?
                 };
-                let work = Work::Connect { arrived };
+                let work = Work::Connect { arrived: Box::new(arrived) };
                 let stage = Stage::Completing { binding: bound, work: work.clone() };
                 let version = held.version.next();
                 let held = Held { body: self.advance(&session, held, stage).await?, version };
@@ -275,6 +279,7 @@ impl Broker {
         let granted = provider.granted(words.as_deref(), asked);
         let label = whose.into_label().and_then(|label| named(&label, 120));
         let mark = provider.fingerprint();
+        let tokens = tokens.bound_to(session.dpop.as_ref());
         let mut arrived = Arrived { tokens, granted, subject, label, account, user, era, mark };
         let Some(user) = arrived.user.clone() else { return Ok((arrived, otherwise)) };
         let key = Connection::key(&user, &provider.id, &arrived.account);
@@ -307,7 +312,9 @@ impl Broker {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
         let Ok(client) = provider.client() else { return Err(oauth::OAuthError::Nonsense("no_client")) };
-        let tokens = client.exchange(&self.outside(provider), code, Some(&verifier), resource).await?;
+        let key = key_of(session.dpop.as_ref());
+        let prover = self.prover(provider, client, key.as_ref());
+        let tokens = client.exchange(&self.outside_by(&prover), code, Some(&verifier), resource).await?;
         self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)

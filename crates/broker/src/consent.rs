@@ -1,9 +1,11 @@
 use audit::Event;
+use oauth::DpopKey;
 use protocol::{AccountId, ProviderId, Scope, SessionId, UserId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
+use crate::binding::key_of;
 use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
 use crate::set_out::Onward;
 use crate::text::{named, shown};
@@ -297,7 +299,7 @@ impl Broker {
         let (held, work) = match held.body.stage.clone() {
             Stage::Confirming { arrived, .. } => {
                 let arrived = self.still_theirs(&held.body, arrived, browser).await?;
-                let work = Work::Connect { arrived };
+                let work = Work::Connect { arrived: Box::new(arrived) };
                 (self.claim(session, held, bound, work.clone()).await?, work)
             }
             // Begun before, and not brought to an end: it is carried out again, which changes nothing that was done.
@@ -395,6 +397,7 @@ impl Broker {
     ) -> Result<String, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
         let held = self.in_era(held).await?;
+        let key = key_of(held.body.dpop.as_ref());
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));
@@ -404,6 +407,7 @@ impl Broker {
             challenge: Some(&challenge),
             nonce: None,
             resource: held.body.resource.as_deref(),
+            dpop_jkt: key.as_ref().map(DpopKey::thumbprint),
         };
         let url = provider.client()?.authorization_url(&self.outside(provider), &request).await.map_err(|error| {
             tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "nobody can be sent to the provider");

@@ -11,8 +11,9 @@
 //! and the host that a public metadata document names.
 //!
 //! **Invariant:** one call is one request. Nothing is sent twice here: an authorization code is good for one attempt, and whether a
-//! refresh may be tried again is for those to decide who know what the store says. The one exception is a client with two secrets whose
-//! first is answered with `invalid_client`: nothing of that request was looked at. Where endpoints come from the provider's metadata, that is
+//! refresh may be tried again is for those to decide who know what the store says. The exceptions are a client with two secrets whose
+//! first is answered with `invalid_client`, and a proof whose nonce is answered with `use_dpop_nonce`: nothing of such a request was looked
+//! at. Where endpoints come from the provider's metadata, that is
 //! fetched before, once a day; see [`Provider::prepare`].
 
 mod answer;
@@ -21,6 +22,7 @@ mod authorize;
 mod callback;
 mod device;
 mod discovery;
+mod dpop;
 mod endpoint;
 mod error;
 mod grants;
@@ -49,6 +51,7 @@ pub use authorize::AuthorizationRequest;
 pub use callback::{Callback, CallbackError, CallbackFormError, IssuerError};
 pub use device::{DeviceAnswer, DeviceAuthorization};
 pub use discovery::{AuthChoice, Discovery, Metadata, NamesItself, discover};
+pub use dpop::{DpopKey, Prover, TokenBinding, wants_nonce};
 pub use endpoint::{Endpoint, EndpointError, Plaintext};
 pub use error::{ErrorCode, OAuthError};
 pub use grants::{ExchangeWish, Subject};

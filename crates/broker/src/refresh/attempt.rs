@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oauth::{OAuthError, TokenSet, TransportErrorKind};
+use oauth::{DpopKey, OAuthError, TokenSet, TransportErrorKind};
 use protocol::Timestamp;
 use secret::{Opaque, RefreshToken};
 use store::{Invalidation, Key, Lease, Life, Write, Written};
@@ -12,6 +12,7 @@ use super::again::Answered;
 use super::journal::{Issued, Note};
 use super::settle::Settled;
 use super::{Need, RefreshFailure, SHORTLY, Step, ended, unavailable};
+use crate::binding::key_of;
 use crate::records::{Attempt, Connection, Rotation};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
@@ -231,7 +232,8 @@ impl Broker {
             // Nobody may take the missing note for a proof that nothing was presented.
             (held, attempt) = self.intend(refreshing, held, presentation, None).await?;
         }
-        let answer = self.present(refreshing, token).await;
+        let key = key_of(held.body.tokens.refresh_key());
+        let answer = self.present(refreshing, token, key).await;
         self.kept.settled(place);
         Ok((held, attempt, answer?))
     }
@@ -264,6 +266,7 @@ impl Broker {
         &self,
         refreshing: &mut Refreshing<'_>,
         token: &RefreshToken,
+        key: Option<DpopKey>,
     ) -> Result<Result<TokenSet, OAuthError>, RefreshFailure> {
         self.steps.reached(Step::Connecting);
         // A process that was stopped for long must not present what another has presented meanwhile.
@@ -272,7 +275,8 @@ impl Broker {
         }
         let provider = refreshing.provider;
         let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
-        let outside = self.outside(provider);
+        let prover = self.prover(provider, client, key.as_ref());
+        let outside = self.outside_by(&prover);
         let asking = client.refresh(&outside, token);
         self.steps.reached(Step::Sent);
         let answer = self.awaited(refreshing, asking).await;
@@ -454,7 +458,7 @@ impl Listing {
 }
 
 fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &TokenSet, at: Timestamp) -> Issued {
-    let renewed = provider.rebased(tokens, &before.tokens);
+    let renewed = provider.rebased(tokens, &before.tokens).bound_to(before.tokens.refresh_key());
     let rotation = before.tokens.rotation(&renewed);
     // A refresh never widens what was granted (RFC 6749 §6), and says nothing where it is silent.
     let scopes = tokens
