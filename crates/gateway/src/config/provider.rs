@@ -213,6 +213,19 @@ impl Partial<'_> {
     }
 }
 
+/// Tokens that are bound to a key have their own place, and come for a code.
+fn bound_in_its_place(table: &Table<'_>, settings: &::oauth::Settings, grant: &Grant) {
+    if settings.binding != TokenBinding::Dpop {
+        return;
+    }
+    if let Some(place) = table.written(&CREDENTIAL) {
+        place.problem("is where RFC 9449 has it, `Authorization: DPoP`, with dpop = true; remove one of them");
+    }
+    if *grant != Grant::AuthorizationCode {
+        table.place().problem("has dpop, which is for grant = \"authorization_code\" alone so far; remove one of them");
+    }
+}
+
 pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partial<'c> {
     Partial {
         id: table.parsed(&ID, ProviderId::parse),
@@ -262,10 +275,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
-        Some(WayConfig::OAuth { settings, .. }) => {
-            if let Some(place) = table.written(&CREDENTIAL).filter(|_| settings.binding == TokenBinding::Dpop) {
-                place.problem("is where RFC 9449 has it, `Authorization: DPoP`, with dpop = true; remove one of them");
-            }
+        Some(WayConfig::OAuth { settings, grant, .. }) => {
+            bound_in_its_place(table, settings, grant);
             settings.userinfo.is_some() || settings.discovery.is_some()
         }
         Some(WayConfig::Key(_)) => {

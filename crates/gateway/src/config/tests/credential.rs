@@ -105,10 +105,8 @@ fn tokens_may_be_bound_to_a_key() {
         parsed.map(|(mut config, _)| config.providers.remove(0)).map_err(|problems| problems.to_string())
     };
     let config = with("", "dpop = true\n").expect("a configuration");
-    assert_eq!(
-        (config.oauth().map(|oauth| oauth.binding), &config.placement),
-        (Some(::oauth::TokenBinding::Dpop), &Placement::dpop())
-    );
+    let binding = config.oauth().map(|settings| settings.binding);
+    assert_eq!((binding, config.placement), (Some(::oauth::TokenBinding::Dpop), Placement::dpop()));
     assert_eq!(with("", "dpop = false\n").expect("a configuration").placement, Placement::bearer());
     for (head, tail, expected) in [
         ("credential = { scheme = \"Token\" }\n", "dpop = true\n", "provider.credential: is where RFC 9449 has it"),
