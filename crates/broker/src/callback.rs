@@ -138,8 +138,8 @@ impl Broker {
             Err(error) => return self.not_given(consent, provider, &error).await.map(|onward| onward.next),
         };
         let kept = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
-        let client = provider.client()?;
         let key = key_of(consent.held.body.dpop.as_ref());
+        let client = provider.client()?;
         let prover = self.prover(provider, client, key.as_ref());
         let identity = match client.identify(&self.outside_by(&prover), &tokens).await {
             Ok(identity) => identity,
@@ -161,8 +161,7 @@ impl Broker {
                 return self.no_place(consent, provider, &refused).await.map(|onward| onward.next);
             }
         };
-        let bound = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
-        let brought = Brought { tokens: bound, words: tokens.scope, whose, era };
+        let brought = Brought { tokens: Tokens::new(&tokens), words: tokens.scope, whose, era };
         Box::pin(self.go_on_with(consent, brought)).await.map(|onward| onward.next)
     }
 
@@ -288,6 +287,7 @@ impl Broker {
         let granted = provider.granted(words.as_deref(), asked);
         let label = whose.into_label().and_then(|label| named(&label, 120));
         let mark = provider.fingerprint();
+        let tokens = tokens.bound_to(session.dpop.as_ref());
         let mut arrived = Arrived { tokens, granted, subject, label, account, user, era, mark };
         let Some(user) = arrived.user.clone() else { return Ok((arrived, otherwise)) };
         let key = Connection::key(&user, &provider.id, &arrived.account);
