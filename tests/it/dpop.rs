@@ -2,7 +2,7 @@
 //! wants a nonce in every proof, takes each proof once, and whose userinfo endpoint is the API that verifies them.
 
 use serde_json::{Value, json};
-use tests::{Agent, Answer, Browser, Gateway, RedisServer, Reply, Request, Served, Store, free_port};
+use tests::{Agent, Answer, Browser, Gateway, Received, RedisServer, Reply, Request, Served, Store, free_port};
 
 use crate::clients::OidcProvider;
 
@@ -154,24 +154,44 @@ fn refreshes_prove_the_same_key_on_every_replica() {
     scene.nothing_leaked(&seen);
 }
 
+/// An API that wants a nonce of its own, and says what it was asked with.
+fn api(received: &Received) -> Reply {
+    let proof = received.headers.iter().find(|(name, _)| name == "dpop").map(|(_, proof)| proof.clone());
+    let claims =
+        proof.unwrap_or_default().split('.').nth(1).map(|claims| claims.as_bytes().to_vec()).unwrap_or_default();
+    let claims = data_encoding::BASE64URL_NOPAD.decode(&claims).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&claims).unwrap_or_default();
+    if claims["nonce"] != "nonce-of-the-api" {
+        let head = "HTTP/1.1 401 Unauthorized\r\ndpop-nonce: nonce-of-the-api\r\nwww-authenticate: DPoP error=\"use_dpop_nonce\"\r\n";
+        return Reply::Bytes(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").into_bytes());
+    }
+    Reply::json(&json!({"claims": claims, "headers": received.headers, "length": received.body.len()}))
+}
+
+#[test]
+fn what_is_too_long_to_be_repeated_is_told_and_the_next_one_is_served() {
+    let api = Served::start(api);
+    let scene = Scene::start(Store::Embedded, "3600", Some(&api.url()));
+    let post = |length: usize| scene.agent.send(&scene.request(&scene.gateway, "POST", "/me").body(vec![b'x'; length]));
+    assert_eq!(post(70_000).status, 401);
+    assert_eq!(api.received().len(), 1, "it is not sent again");
+    let next = post(70_000);
+    assert_eq!((next.status, next.json()["length"].clone()), (200, json!(70_000)), "{}", next.body_text());
+    assert_eq!(scene.count("refresh_token"), 0, "and no token is renewed for it");
+}
+
+#[test]
+fn a_short_post_is_sent_once_more_with_the_nonce() {
+    let api = Served::start(api);
+    let scene = Scene::start(Store::Embedded, "3600", Some(&api.url()));
+    let answer = scene.agent.send(&scene.request(&scene.gateway, "POST", "/me").body(b"a=1".to_vec()));
+    assert_eq!((answer.status, answer.json()["length"].clone()), (200, json!(3)), "{}", answer.body_text());
+    assert_eq!((api.received().len(), scene.count("refresh_token")), (2, 0));
+}
+
 #[test]
 fn a_proof_names_the_place_without_the_query_and_a_nonce_is_that_of_the_place() {
-    let api = Served::start(|received| {
-        let proof = received
-            .headers
-            .iter()
-            .find(|(name, _)| name == "dpop")
-            .map(|(_, proof)| proof.clone())
-            .unwrap_or_default();
-        let claims =
-            proof.split('.').nth(1).and_then(|claims| data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).ok());
-        let claims: Value = claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
-        if claims["nonce"] != "nonce-of-the-api" {
-            let head = "HTTP/1.1 401 Unauthorized\r\ndpop-nonce: nonce-of-the-api\r\nwww-authenticate: DPoP error=\"use_dpop_nonce\"\r\n";
-            return Reply::Bytes(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").into_bytes());
-        }
-        Reply::json(&json!({"claims": claims, "headers": received.headers}))
-    });
+    let api = Served::start(api);
     let scene = Scene::start(Store::Embedded, "3600", Some(&api.url()));
     let answer = scene.call(&scene.gateway, "/echo?a=b");
     assert_eq!(answer.status, 200, "{}", answer.body_text());
@@ -179,7 +199,7 @@ fn a_proof_names_the_place_without_the_query_and_a_nonce_is_that_of_the_place() 
     assert_eq!((&claims["htm"], &claims["htu"]), (&json!("GET"), &json!(format!("{}/echo", api.url()))));
     assert_eq!(claims["ath"].as_str().map(str::len), Some(43));
     assert!(answer.body_text().contains("DPoP ****"), "{}", answer.body_text());
-    let jti = |received: &tests::Received| received.headers.iter().filter(|(name, _)| name == "dpop").count();
+    let jti = |received: &Received| received.headers.iter().filter(|(name, _)| name == "dpop").count();
     let received = api.received();
     assert_eq!(received.iter().map(jti).collect::<Vec<_>>(), [1, 1], "once more with the nonce");
     assert!(!format!("{received:?}").contains(&scene.token));

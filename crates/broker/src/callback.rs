@@ -72,7 +72,7 @@ impl Broker {
             Callback::Code { code, .. } => {
                 let (broker, browser) = (self.clone(), browser.map(str::to_owned));
                 let consent = UnderWay { session: answer.session, held, binding, bound, asked, browser };
-                self.detached(Box::pin(async move { broker.exchange(consent, code).await })).await
+                self.detached(async move { Box::pin(broker.exchange(consent, code)).await }).await
             }
             Callback::Error { code: CallbackError::AccessDenied, .. } => {
                 self.refuse(&answer.session, held, Some(bound)).await.map(Next::Ending)
@@ -172,7 +172,7 @@ impl Broker {
                 Ok(Next::Confirm(session))
             }
             Course::GoOn => {
-                let work = Work::Connect { arrived };
+                let work = Work::Connect { arrived: Box::new(arrived) };
                 let stage = Stage::Completing { binding: bound, work: work.clone() };
                 let version = held.version.next();
                 let held = Held { body: self.advance(&session, held, stage).await?, version };

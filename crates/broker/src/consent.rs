@@ -263,7 +263,7 @@ impl Broker {
         let (held, work) = match held.body.stage.clone() {
             Stage::Confirming { arrived, .. } => {
                 let arrived = self.still_theirs(&held.body, arrived, browser).await?;
-                let work = Work::Connect { arrived };
+                let work = Work::Connect { arrived: Box::new(arrived) };
                 (self.claim(session, held, bound, work.clone()).await?, work)
             }
             // Begun before, and not brought to an end: it is carried out again, which changes nothing that was done.

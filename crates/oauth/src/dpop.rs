@@ -91,14 +91,13 @@ impl DpopKey {
     pub(crate) fn proof(&self, asked: &Proven<'_>, nonce: Option<&str>) -> Result<HeaderValue, OAuthError> {
         let mut id = [0; 16];
         asked.entropy.fill(&mut id);
+        let ath = asked.token.map(|token| BASE64URL_NOPAD.encode(&Sha256::digest(token)));
         let mut claims = json!({
             "jti": BASE64URL_NOPAD.encode(&id), "htm": asked.method.as_str(), "htu": place(asked.uri), "iat": asked.now,
+            "ath": ath, "nonce": nonce,
         });
-        if let Some(token) = asked.token {
-            claims["ath"] = BASE64URL_NOPAD.encode(&Sha256::digest(token)).into();
-        }
-        if let Some(nonce) = nonce {
-            claims["nonce"] = nonce.into();
+        if let Some(claims) = claims.as_object_mut() {
+            claims.retain(|_, value| !value.is_null());
         }
         let proof = self.key.sign(json!({"typ": "dpop+jwt", "jwk": self.jwk}), &claims)?;
         HeaderValue::try_from(proof).map_err(|_| OAuthError::Nonsense("signature"))

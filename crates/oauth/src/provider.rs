@@ -375,23 +375,12 @@ impl Provider {
         let Secrets { first, other } = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
         let swapped = self.other_secret.load(Ordering::Relaxed);
         let (now, then) = if swapped { (other, first) } else { (first, other) };
-        let ask = async |secret: Option<&ClientSecret>| {
-            let request = token_request::request(settings, &asked, secret, outside)?;
-            let answer = read(send(outside, request).await?);
-            let wanted = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::UseDpopNonce }));
-            if !wanted || settings.binding != TokenBinding::Dpop {
-                return answer;
-            }
-            // RFC 9449 §8: nothing of the request was used up. The nonce has been noted, and everything that is signed is signed anew.
-            let request = token_request::request(settings, &asked, secret, outside)?;
-            read(send(outside, request).await?)
-        };
-        let answer = ask(now.as_ref()).await;
+        let answer = Box::pin(ask(settings, &asked, now.as_ref(), outside, &read)).await;
         let unknown = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::InvalidClient }));
         if !unknown || then.is_none() {
             return answer;
         }
-        let answer = ask(then.as_ref()).await;
+        let answer = Box::pin(ask(settings, &asked, then.as_ref(), outside, &read)).await;
         if answer.is_ok() {
             self.other_secret.store(!swapped, Ordering::Relaxed);
         }
@@ -416,6 +405,25 @@ impl<'a> From<&'a RefreshToken> for Revocable<'a> {
     fn from(token: &'a RefreshToken) -> Self {
         Self::Refresh(token)
     }
+}
+
+/// Asks as the client with this secret; once more where the proof of possession needs a nonce (RFC 9449 §8): nothing of the request was
+/// used up. The nonce has been noted, and everything that is signed is signed anew.
+async fn ask<T>(
+    settings: &Settings,
+    asked: &Asked<'_>,
+    secret: Option<&ClientSecret>,
+    outside: &Outside<'_>,
+    read: &impl Fn(Response<Vec<u8>>) -> Result<T, OAuthError>,
+) -> Result<T, OAuthError> {
+    let request = token_request::request(settings, asked, secret, outside)?;
+    let answer = read(send(outside, request).await?);
+    let wanted = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::UseDpopNonce }));
+    if !wanted || settings.binding != TokenBinding::Dpop {
+        return answer;
+    }
+    let request = token_request::request(settings, asked, secret, outside)?;
+    read(send(outside, request).await?)
 }
 
 async fn send(outside: &Outside<'_>, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OAuthError> {

@@ -97,7 +97,7 @@ pub(crate) enum Work {
     /// A grant on an account that is connected already.
     Grant { user: UserId, account: AccountId, label: Option<String> },
     /// The same, with the connection first.
-    Connect { arrived: Arrived },
+    Connect { arrived: Box<Arrived> },
 }
 
 /// What a provider's answer brought. Nothing of it is anybody's before the person has said so.
