@@ -4,12 +4,14 @@
 
 mod attacks;
 mod bases;
+mod client_credentials;
 mod clients;
 mod clocks;
 mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod device;
 mod dpop;
 mod embedded;
 mod expiry;
@@ -17,6 +19,7 @@ mod handshake;
 mod house;
 mod keeping_alive;
 mod keys;
+mod keys_of_people;
 mod kill_switch;
 mod limits;
 mod operating;
@@ -31,4 +34,5 @@ mod redis;
 mod refreshing;
 mod sign_in;
 mod storm;
+mod token_exchange;
 mod way;
