@@ -11,6 +11,7 @@ mod crashes;
 mod cuts;
 mod embedded;
 mod expiry;
+mod habits;
 mod handshake;
 mod house;
 mod keeping_alive;

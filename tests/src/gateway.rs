@@ -163,7 +163,13 @@ impl Gateway {
     }
 
     fn await_listening(&self) {
-        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        for _ in 0..400 {
+            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        panic!("the gateway does not listen: {}", self.log());
     }
 
     /// What agents and browsers call: the address of this very replica.

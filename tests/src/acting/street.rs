@@ -1,0 +1,326 @@
+//! Acting providers along one gateway, and everything that happens to a connection, in each house: consent, call, expiry, a second agent,
+//! the end of the grant and a new one, revocation.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Acting, Presentation, Rotation, SECRET, Wants};
+use crate::{Agent, Answer, Browser, Gateway, Launch, MovedClock, Page, Request, Store, free_port};
+
+/// One acting provider, as the gateway is told of it.
+pub struct House {
+    /// It.
+    pub acting: Acting,
+    /// What agents ask for.
+    pub scopes: Vec<&'static str>,
+    /// What they call: a method, and a path below the provider's.
+    pub call: (&'static str, &'static str),
+    browser: Browser,
+    tokens: Vec<String>,
+}
+
+/// A gateway, and the houses behind it.
+pub struct Street {
+    /// Where agents and browsers go.
+    pub gateway: Gateway,
+    /// The same for the second agent, where there are two on one store.
+    pub replica: Option<Gateway>,
+    /// All acting providers.
+    pub houses: Vec<House>,
+    clock: MovedClock,
+    agents: Vec<Agent>,
+}
+
+/// Where a street's gateway will be, before it is there.
+pub struct Ground {
+    port: u16,
+    houses: Vec<House>,
+    text: String,
+}
+
+impl Ground {
+    /// Nothing on it yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { port: free_port(), houses: Vec::new(), text: String::new() }
+    }
+
+    /// Adds a provider. In `toml`, its `[[provider]]` table without `id`, `$base` is its origin, `$api` that of its API, and `$secret` says
+    /// where the secret is.
+    #[must_use]
+    pub fn with(
+        mut self,
+        wants: Wants,
+        toml: &str,
+        scopes: &[&'static str],
+        call: (&'static str, &'static str),
+    ) -> Self {
+        let redirect_uri = format!("http://127.0.0.1:{}/ath/callback/{}", self.port, wants.name);
+        let acting = Acting::start(wants, &redirect_uri);
+        let toml = toml
+            .replace("$base", acting.url())
+            .replace("$api", acting.api_url())
+            .replace("$secret", "{ env = \"ACTING_SECRET\" }");
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "[[provider]]\nid = \"{}\"\n{toml}\n", wants.name);
+        let (scopes, browser) = (scopes.to_vec(), Browser::new());
+        self.houses.push(House { acting, scopes, call, browser, tokens: Vec::new() });
+        self
+    }
+
+    /// The gateway starts, and two agents register.
+    #[must_use]
+    pub fn open(self, store: Store<'_>) -> Street {
+        let clock = MovedClock::new();
+        let mut environment = clock.environment();
+        environment.push(("ACTING_SECRET", SECRET.to_owned()));
+        let public = format!("http://127.0.0.1:{}", self.port);
+        let rest = format!(
+            "[development]\nloopback_http = true\n\n[lifetimes]\ntoken = \"300d\"\napproval = \"300d\"\n\n{}",
+            self.text
+        );
+        let launch = |port: u16| {
+            Gateway::launch(&Launch {
+                store,
+                port,
+                public_url: &public,
+                gateway: "",
+                rest: &rest,
+                environment: &environment,
+            })
+        };
+        let gateway = launch(self.port);
+        let replica = matches!(store, Store::Redis(_)).then(|| launch(free_port()));
+        let wished: Vec<Value> = self
+            .houses
+            .iter()
+            .map(|house| json!({ "provider_id": house.acting.wants().name, "scopes": house.scopes }))
+            .collect();
+        let agents = ["Ticket Helper", "Second Helper"].map(|name| {
+            let mut agent = Agent::new(name);
+            let mut registration = agent.registration(&gateway);
+            registration["requested_providers"] = json!(wished);
+            let answer = agent.post(&gateway, "/ath/agents/register", &registration);
+            assert_eq!(answer.status, 201, "{}", answer.body_text());
+            agent.client = Some((answer.text("/client_id"), answer.text("/client_secret")));
+            agent
+        });
+        Street { gateway, replica, houses: self.houses, clock, agents: agents.into() }
+    }
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Street {
+    /// Everything that happens to a connection, at every provider.
+    pub fn walk(&mut self) {
+        for number in 0..self.houses.len() {
+            self.opens(number);
+            self.expires_by_word(number);
+        }
+        // Nobody renews twice within half a minute.
+        self.forward(40);
+        for number in 0..self.houses.len() {
+            self.ends_and_reconnects(number);
+        }
+        self.times_pass();
+        for number in 0..self.houses.len() {
+            self.gives_back(number);
+        }
+    }
+
+    /// Two agents get the person's consent, and call.
+    pub fn opens(&mut self, number: usize) {
+        for agent in 0..self.agents.len() {
+            let token = self.consents(number, agent);
+            self.houses[number].tokens.push(token);
+            self.works(number, agent);
+        }
+    }
+
+    /// The provider takes no access token any more whose time is not over.
+    pub fn expires_by_word(&mut self, number: usize) {
+        let house = &self.houses[number];
+        let (name, rotation) = (house.acting.wants().name, house.acting.wants().refresh.rotation);
+        if rotation == Rotation::Access {
+            return;
+        }
+        house.acting.expire_all();
+        if rotation == Rotation::None {
+            let answer = self.calls(number, 0);
+            assert_eq!(answer.status, house.acting.wants().expired.0, "{name}: there is nothing to renew it by");
+            assert!(house.acting.presentations().is_empty(), "{name}");
+            for agent in 0..self.agents.len() {
+                let token = self.consents(number, agent);
+                self.houses[number].tokens[agent] = token;
+                self.works(number, agent);
+            }
+            return;
+        }
+        for agent in 0..self.agents.len() {
+            self.works(number, agent);
+        }
+        let house = &self.houses[number];
+        assert_eq!(house.acting.presentations(), [Presentation::Renewed], "{name}: one renewal for both agents");
+    }
+
+    /// The person takes the access back at the provider, is told, and connects again.
+    pub fn ends_and_reconnects(&mut self, number: usize) {
+        let house = &self.houses[number];
+        let (name, rotation) = (house.acting.wants().name, house.acting.wants().refresh.rotation);
+        if rotation == Rotation::None || rotation == Rotation::Access {
+            return;
+        }
+        house.acting.end_all();
+        let answer = self.calls(number, 0);
+        let link = reconnect_link(name, &answer);
+        assert_eq!(house.acting.presentations().last(), Some(&Presentation::Void), "{name}");
+        let refusals = house.acting.take_refusals();
+        assert_eq!(refusals, [format!("{name}: token: the token is Void")]);
+        self.reconnects(number, &link);
+        for agent in 0..self.agents.len() {
+            self.works(number, agent);
+        }
+    }
+
+    /// Each provider's access tokens come to their end by the clock, one provider after the other.
+    fn times_pass(&mut self) {
+        let lifetime = |house: &House| house.acting.wants().lifetime;
+        let mut order: Vec<(u64, usize)> =
+            self.houses.iter().enumerate().filter_map(|(number, house)| Some((lifetime(house)?, number))).collect();
+        order.sort_unstable();
+        let begun = 40;
+        for (lifetime, number) in order {
+            let rotation = self.houses[number].acting.wants().refresh.rotation;
+            let before = self.houses[number].acting.presentations().len();
+            let name = self.houses[number].acting.wants().name;
+            // What is renewed by itself is renewed while it lives.
+            let later = if rotation == Rotation::Access { lifetime - 30 } else { begun + lifetime + 5 };
+            self.forward(later);
+            if rotation == Rotation::None {
+                let link = reconnect_link(name, &self.calls(number, 0));
+                self.reconnects(number, &link);
+            }
+            for agent in 0..self.agents.len() {
+                self.works(number, agent);
+            }
+            let presentations = self.houses[number].acting.presentations();
+            let renewed = &presentations[before..];
+            if rotation == Rotation::None {
+                assert!(renewed.is_empty(), "{name}: {renewed:?}");
+            } else {
+                let all = !renewed.is_empty() && renewed.iter().all(|one| *one == Presentation::Renewed);
+                assert!(all, "{name}: {renewed:?}");
+            }
+        }
+    }
+
+    /// The operator ends what there is at a provider, which is told so as it wants to be told.
+    pub fn gives_back(&self, number: usize) {
+        let house = &self.houses[number];
+        let (name, alive) = (house.acting.wants().name, house.acting.live_grants());
+        assert!(alive > 0, "{name}");
+        let done = self.gateway.operate(&["connections", "revoke", "--provider", name]);
+        assert_eq!(done.status, 0, "{name}: {} {}", done.said, done.complained);
+        let refusals = house.acting.take_refusals();
+        if house.acting.wants().revoke.is_some() {
+            assert!(done.said.contains("1 done, 0 waiting, 0 failing"), "{name}: {} {refusals:?}", done.said);
+            assert_eq!(house.acting.live_grants(), alive - 1, "{name}: the grant is over: {refusals:?}");
+        } else {
+            assert!(done.said.contains("may still be alive"), "{name}: {}", done.said);
+        }
+        assert_eq!(self.calls(number, 0).status, 401, "{name}: the agent's token is over");
+    }
+
+    /// The person's consent for an agent; its token.
+    pub fn consents(&mut self, number: usize, agent: usize) -> String {
+        let house = &mut self.houses[number];
+        let (agent, name) = (&self.agents[agent], house.acting.wants().name);
+        let mut wish = agent.authorization(&self.gateway, &house.scopes);
+        wish["provider_id"] = json!(name);
+        let begun = agent.post(&self.gateway, "/ath/authorize", &wish);
+        assert_eq!(begun.status, 200, "{name}: {}", begun.body_text());
+        let page = house.browser.open(&begun.text("/authorization_url"));
+        let page = allows(&mut house.browser, page);
+        let end = page.parameters();
+        let code = end.get("code").unwrap_or_else(|| {
+            panic!("{name}: no code at {}: {} {:?}", page.url, page.answer.body_text(), house.acting.refusals())
+        });
+        let token = agent.exchange(&self.gateway, &begun.text("/ath_session_id"), code);
+        assert_eq!(token.status, 200, "{name}: {}", token.body_text());
+        token.text("/access_token")
+    }
+
+    /// The person follows a link, and connects again.
+    pub fn reconnects(&mut self, number: usize, link: &str) {
+        let house = &mut self.houses[number];
+        let page = house.browser.open(link);
+        let page = house.browser.submit(&page, &[]);
+        let page = allows(&mut house.browser, page);
+        let name = house.acting.wants().name;
+        assert!(page.says("is connected again"), "{name}: {} {:?}", page.answer.body_text(), house.acting.refusals());
+    }
+
+    /// An agent's call arrives, with what the API wants.
+    pub fn works(&self, number: usize, agent: usize) {
+        let house = &self.houses[number];
+        let (name, before) = (house.acting.wants().name, house.acting.calls().len());
+        let answer = self.calls(number, agent);
+        let refusals = house.acting.take_refusals();
+        assert!(refusals.is_empty(), "{name}: {refusals:?}");
+        assert_eq!(answer.status, 200, "{name}: {}", answer.body_text());
+        assert_eq!(answer.json()["fine"], json!(true), "{name}: {}", answer.body_text());
+        let calls = house.acting.calls();
+        assert_eq!(calls.len(), before + 1, "{name}: it arrived once");
+        assert!(calls[before].target.starts_with(house.acting.wants().api_path), "{name}: {:?}", calls[before]);
+    }
+
+    /// An agent's call; the second agent's goes to the second replica, if there is one.
+    pub fn calls(&self, number: usize, agent: usize) -> Answer {
+        let house = &self.houses[number];
+        let gateway = if agent == 0 { &self.gateway } else { self.replica.as_ref().unwrap_or(&self.gateway) };
+        let (agent, token, (method, path)) = (&self.agents[agent], &house.tokens[agent], house.call);
+        let url = format!("{}/ath/proxy/{}{path}", gateway.url(), house.acting.wants().name);
+        let request = Request::new(method, &url).header("authorization", &format!("Bearer {token}"));
+        let request = request.header("x-ath-agent-id", agent.id.as_str());
+        let request = if method == "GET" { request } else { request.json(&json!({})) };
+        agent.send(&request)
+    }
+
+    /// It is so many seconds later than it is, for everybody.
+    pub fn forward(&self, seconds: u64) {
+        self.clock.forward(seconds);
+        for house in &self.houses {
+            house.acting.forward(seconds);
+        }
+    }
+}
+
+/// Through every page until there is nothing more to say yes to.
+pub fn allows(browser: &mut Browser, page: Page) -> Page {
+    let mut page = page;
+    for _ in 0..6 {
+        let decision = match page.url.path() {
+            "/ath/consent" | super::person::PATH => "allow",
+            "/ath/consent/account" => "continue",
+            _ if page.says(super::person::PATH) => "allow",
+            _ => return page,
+        };
+        if page.answer.status != 200 {
+            return page;
+        }
+        page = browser.submit(&page, &[("decision", decision)]);
+    }
+    page
+}
+
+fn reconnect_link(name: &str, answer: &Answer) -> String {
+    assert_eq!(answer.status, 502, "{name}: {}", answer.body_text());
+    assert_eq!(answer.text("/details/reason"), "reconnect_required", "{name}: {}", answer.body_text());
+    answer.text("/details/reconnect_url")
+}
