@@ -3,6 +3,7 @@
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
 mod attacks;
+mod bases;
 mod clients;
 mod clocks;
 mod conformance;
@@ -19,8 +20,10 @@ mod keys;
 mod kill_switch;
 mod limits;
 mod operating;
+mod placement;
 mod program;
 mod provider_faults;
+mod providers;
 mod proxying;
 mod reconnecting;
 mod redis;

@@ -135,6 +135,14 @@ impl Broker {
             }
         };
         let unused = Unused { subject: identity.as_ref().map(|identity| identity.subject.clone()), ..unused };
+        let tokens = match provider.based(tokens, identity.as_ref()) {
+            Ok(tokens) => tokens,
+            Err(refused) => {
+                tracing::error!(provider_id = %provider.id, reason = %refused, "the place of the API is refused: see api_base_from.hosts");
+                self.give_back_unused(provider, unused, browser.as_deref()).await;
+                return self.fail(&session, held, bound, "api_base_refused").await.map(Next::Ending);
+            }
+        };
         let brought = Brought { tokens, identity, era };
         let judged = self.judged(provider, &held.body, &asked, brought, browser.as_deref()).await;
         let (arrived, course) = match judged {

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use http::HeaderValue;
+use oauth::Credential;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use secret::AccessToken;
+use url::Url;
 
+use crate::Provider;
+use crate::records::Tokens;
 use crate::standing::Known;
 
 /// Who calls, proven by a live ATH token, and what it may do: the intersection of token, grant and the agent's approval as they are
@@ -69,31 +72,39 @@ impl std::fmt::Debug for Caller {
     }
 }
 
-/// An upstream access token, lent for one request.
+/// An upstream access token, lent for one request. Cheap to clone.
 #[derive(Clone)]
-pub struct Lent {
+pub struct Lent(Arc<Loan>);
+
+struct Loan {
     token: AccessToken,
-    header: HeaderValue,
+    credential: Credential,
+    place: Option<Url>,
 }
 
 impl Lent {
-    /// Prepares `Bearer <token>` (RFC 6750 §2.1); `None` where the token is no legal header value.
-    pub(crate) fn bearer(token: AccessToken) -> Option<Self> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
-        header.set_sensitive(true);
-        Some(Self { token, header })
+    /// Prepares the credential for its place; `None` where it does not fit there, or may not be sent anywhere.
+    pub(crate) fn new(tokens: &Tokens, provider: &Provider) -> Option<Self> {
+        let token = tokens.access();
+        let credential = provider.placement.prepare(&token)?;
+        let place = provider.place_of(tokens).ok()?;
+        Some(Self(Arc::new(Loan { token, credential, place })))
     }
 
-    /// The value to inject; marked sensitive, so that it is neither printed nor indexed.
+    /// The origin of the API that it is for, where that is not the configured one: it goes there alone.
     #[must_use]
-    pub fn header_value(&self) -> &HeaderValue {
-        &self.header
+    pub fn place(&self) -> Option<&Url> {
+        self.0.place.as_ref()
     }
 
-    /// What the response guard looks for.
+    /// The credential in its place; it does not print.
     #[must_use]
-    pub fn token(&self) -> &AccessToken {
-        &self.token
+    pub fn credential(&self) -> &Credential {
+        &self.0.credential
+    }
+
+    pub(crate) fn token(&self) -> &AccessToken {
+        &self.0.token
     }
 }
 

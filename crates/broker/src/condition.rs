@@ -46,6 +46,9 @@ impl Connection {
         if provider.is_some_and(|provider| provider.fingerprint() != *mark) {
             return Condition::of(NEEDS_RECONNECTING).because("provider_moved");
         }
+        if provider.is_some_and(|provider| provider.place_of(&self.tokens).is_err()) {
+            return Condition::of(NEEDS_RECONNECTING).because("api_base_refused");
+        }
         if let ConnectionState::ReconnectRequired { since, reason } = &self.state {
             return Condition { since: Some(since.to_rfc3339()), ..Condition::of(NEEDS_RECONNECTING).because(reason) };
         }
@@ -94,6 +97,9 @@ fn in_words(reason: &str) -> &'static str {
         }
         "provider_moved" => {
             "The service has another address in this gateway's configuration, where what it issued before is not sent."
+        }
+        "api_base_refused" => {
+            "The service's data is at an address that this gateway's configuration does not know, or no longer knows."
         }
         "connect" | "timeout" | "transport" | "unavailable" | "provider_unavailable" => {
             "The service could not be reached, or is overloaded."

@@ -298,6 +298,7 @@ mod tests {
             expires_at: None,
             refresh_expires_at: refresh_expires.map(Timestamp::as_secs),
             scope: None,
+            api_base: None,
             identity: None,
             id_token: None,
         })

@@ -21,7 +21,7 @@ impl Broker {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         if !connection.body.is_due(self.now(), provider) {
-            return lent(&connection.body);
+            return lent(&connection.body, provider);
         }
         if let Some(wait) = connection.body.pause(self.now()) {
             // Expired, and the provider failed a moment ago: it is not asked again for every call that comes.
@@ -30,12 +30,12 @@ impl Broker {
         let live = connection.body.is_live(self.now());
         let patience = if live { Patience::Briefly } else { Patience::ToTheEnd };
         match self.refreshed(&caller.known().connection, provider, Need::Live, patience).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body),
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body, provider),
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             // The provider cannot be asked right now. What has not expired still works.
             Err(failure) if live => {
                 tracing::debug!(provider_id = %provider.id, reason = failure.reason(), "going on with the unexpired access token");
-                lent(&connection.body)
+                lent(&connection.body, provider)
             }
             Err(failure) => {
                 let retry_after = Some(failure.retry_after());
@@ -52,7 +52,7 @@ impl Broker {
         let connection = self.working_connection(caller, provider).await?;
         let refused = SecretHash::of(refused.token().expose());
         if !connection.body.tokens.has_access(&refused) {
-            return lent(&connection.body).map(Some);
+            return lent(&connection.body, provider).map(Some);
         }
         let now = self.now();
         // One that was renewed by a clock ahead of this one was not renewed just now.
@@ -66,7 +66,7 @@ impl Broker {
         }
         let need = Need::Other(refused);
         match self.refreshed(&caller.known().connection, provider, need, Patience::ToTheEnd).await {
-            Ok(()) => lent(&self.working_connection(caller, provider).await?.body).map(Some),
+            Ok(()) => lent(&self.working_connection(caller, provider).await?.body, provider).map(Some),
             Err(RefreshFailure::ReconnectRequired) => Err(self.reconnect_required(caller)),
             Err(failure) => {
                 tracing::warn!(provider_id = %provider.id, reason = failure.reason(), "a refused token was not renewed");
@@ -98,7 +98,7 @@ impl Broker {
         if held.body.id != caller.known().connection_id || !self.is_current(&held.body, provider).await? {
             return Err(BrokerError::TokenRevoked);
         }
-        let moved = mark != provider.fingerprint();
+        let moved = mark != provider.fingerprint() || provider.place_of(&held.body.tokens).is_err();
         if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
             return Err(self.reconnect_required(caller));
         }
@@ -120,7 +120,7 @@ impl Connection {
         if due.is_some_and(|due| due <= now) {
             return None;
         }
-        Some((Lent::bearer(self.tokens.access())?, due))
+        Some((Lent::new(&self.tokens, provider)?, due))
     }
 
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
@@ -144,9 +144,9 @@ impl Connection {
     }
 }
 
-fn lent(connection: &Connection) -> Result<Lent, BrokerError> {
+fn lent(connection: &Connection, provider: &Provider) -> Result<Lent, BrokerError> {
     let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
-    Lent::bearer(connection.tokens.access()).ok_or(refused)
+    Lent::new(&connection.tokens, provider).ok_or(refused)
 }
 
 /// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.

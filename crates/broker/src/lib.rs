@@ -9,6 +9,7 @@ mod approve;
 mod attest;
 mod authorize;
 mod backup;
+mod bases;
 mod broker;
 mod callback;
 mod caller;
@@ -42,6 +43,7 @@ mod vault;
 
 pub use agents::{AgentView, Selection};
 pub use backup::BackupView;
+pub use bases::{Bases, Template, TemplateError};
 pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
@@ -56,6 +58,7 @@ pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
 };
 pub use limits::Limits;
+pub use oauth::{Carrier, Credential};
 pub use provider::{NamesItself, Provider, ReturnPath, TokenRotation};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};

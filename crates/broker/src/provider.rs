@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::{HttpClient, TokenSet};
+use oauth::{HttpClient, Placement, TokenSet};
 use policy::Operations;
 use protocol::{ProviderId, Scope, ScopeSet};
 use secret::SecretHash;
 use url::Url;
 
-use crate::RefreshTokenLife;
 use crate::scope_names::ScopeNames;
+use crate::{Bases, RefreshTokenLife};
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
@@ -26,6 +26,10 @@ pub struct Provider {
     pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
+    /// Where it is for each connection, if that is for the provider's answers to say; the path stays that of `api_base`.
+    pub bases: Option<Bases>,
+    /// Where the credential goes there.
+    pub placement: Placement,
     /// Where its tokens come from: the token endpoint, or the issuer that says where that is.
     pub token_place: Url,
     /// Which scope allows what.

@@ -241,6 +241,9 @@ pub(crate) struct Tokens {
     /// When the refresh token is forgotten if nobody uses it, where the provider says so.
     #[serde(default)]
     pub(crate) refresh_expires: Option<Timestamp>,
+    /// The origin of the API that they are for, where the provider's answer named it.
+    #[serde(default)]
+    pub(crate) base: Option<String>,
 }
 
 impl Tokens {
@@ -250,6 +253,7 @@ impl Tokens {
             refresh: set.refresh.as_ref().map(|token| Kept::new(token.expose())),
             expires: set.expires_at.map(Timestamp::from_secs),
             refresh_expires: set.refresh_expires_at.map(Timestamp::from_secs),
+            base: set.api_base.clone(),
         }
     }
 
@@ -296,9 +300,10 @@ impl Tokens {
         }
     }
 
-    /// These, with the refresh token of `older` where they have none: many providers hand one out at the first consent alone.
+    /// These, with the refresh token of `older` where they have none: many providers hand one out at the first consent alone. One for
+    /// another tenant's API is not theirs.
     pub(crate) fn or_refresh_of(mut self, older: &Self) -> Self {
-        if self.refresh.is_none() {
+        if self.refresh.is_none() && self.base == older.base {
             self.refresh.clone_from(&older.refresh);
             self.refresh_expires = older.refresh_expires;
         }

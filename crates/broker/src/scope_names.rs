@@ -82,6 +82,7 @@ mod tests {
             expires_at: None,
             refresh_expires_at: None,
             scope: answer.map(|answer| answer.split_whitespace().map(str::to_owned).collect()),
+            api_base: None,
             identity: None,
             id_token: None,
         };

@@ -118,6 +118,8 @@ pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
         returns: ReturnPath::Shared,
         names_itself: NamesItself::Perhaps,
         api_base: Url::parse("https://crm.example/api").expect("a URL"),
+        bases: None,
+        placement: oauth::Placement::bearer(),
         token_place: Url::parse("https://crm.example/token").expect("a URL"),
         operations: Operations::new(vec![(Scope::parse("read").expect("a scope"), rule)]),
         scope_names: crate::ScopeNames::default(),

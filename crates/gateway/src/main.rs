@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
         Command::Connections(arguments) => connections(arguments),
         Command::Users(arguments) => operate(arguments, operate::Wish::users),
-        Command::Providers(arguments) => providers(arguments),
+        Command::Providers(arguments) => providers(&arguments),
         Command::Store(arguments) => operate(arguments, operate::Wish::store),
         Command::Keys(arguments) => {
             operate::keys::run(&arguments.config.config, &arguments.command, form(arguments.json))
@@ -77,7 +77,7 @@ fn connections(arguments: Operation<ConnectionsCommand>) -> ExitCode {
 }
 
 /// What the gateway knows of providers needs none that runs.
-fn providers(arguments: Operation<ProvidersCommand>) -> ExitCode {
+fn providers(arguments: &Operation<ProvidersCommand>) -> ExitCode {
     match &arguments.command {
         ProvidersCommand::List => providers::list(form(arguments.json)),
         ProvidersCommand::Show { name } => {

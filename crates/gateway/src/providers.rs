@@ -73,6 +73,8 @@ impl Shown {
             broken @ CatalogueError::Broken { .. } => broken.to_string(),
         })?;
         let settings = config::of_preset(&preset);
+        let own = settings.iter().any(|setting| setting.key == "oauth.callback" && setting.value == "\"own\"");
+        let shared = shared.map(|shared| if own { format!("{shared}/{name}") } else { shared });
         Ok(Self { name: name.to_owned(), preset: Some(preset), settings, configured: false, redirect_uri: shared })
     }
 

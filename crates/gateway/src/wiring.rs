@@ -206,6 +206,8 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
+        bases: config.bases,
+        placement: config.placement,
         token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
         realm,
         operations: config.operations.clone(),
@@ -228,6 +230,8 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
         expired: config.expired,
+        headers: config.headers,
+        default_headers: config.default_headers,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -207,8 +207,12 @@ fn client_auth(methods: Option<&[String]>) -> ClientAuth {
 mod tests {
     use serde_json::{Value, json};
 
+    use std::sync::Mutex;
+
     use super::*;
-    use crate::testing::{FakeClient, answer, endpoint, ready};
+    use crate::testing::{FakeClient, NOW, answer, endpoint, outside, ready};
+    use crate::{AuthorizationRequest, Outside, Provider, TransportError, TransportErrorKind};
+    use async_trait::async_trait;
 
     fn document() -> Value {
         json!({
@@ -292,5 +296,98 @@ mod tests {
             let error = super::read(answer, "https://id.example/tenant/", Plaintext::Refused).expect_err(body);
             assert_eq!(error.reason(), reason, "{status} {body}");
         }
+    }
+
+    fn discovery(hosts: &[&str]) -> Discovery {
+        Discovery {
+            issuer: endpoint("https://id.example/tenant/"),
+            plaintext: Plaintext::Refused,
+            hosts: hosts.iter().map(|host| HostPattern::parse(host).expect(host)).collect(),
+            client_auth: AuthChoice::Announced,
+        }
+    }
+
+    fn client(hosts: &[&str]) -> Settings {
+        Settings { discovery: Some(discovery(hosts)), ..Settings::of_client("gateway", "https://gateway.example/cb") }
+    }
+
+    fn completed(settings: &Settings, document: &Value) -> Result<Settings, OAuthError> {
+        let discovery = settings.discovery.as_ref().expect("discovery");
+        discovery.complete(settings, settings, &read(document).expect("metadata"))
+    }
+
+    #[test]
+    fn another_host_is_heeded_where_it_is_named_alone() {
+        let error = completed(&client(&[]), &document()).expect_err("another host");
+        assert!(matches!(&error, OAuthError::OtherHost { host } if host == "token.example"), "{error}");
+        let settings = completed(&client(&["token.example"]), &document()).expect("named");
+        assert_eq!(settings.token_endpoint, Some(endpoint("https://token.example/token")));
+        assert_eq!(settings.authorize_endpoint, Some(endpoint("https://id.example/authorize")));
+
+        let mut document = document();
+        document["userinfo_endpoint"] = json!("https://elsewhere.example/userinfo");
+        let settings = completed(&client(&["token.example"]), &document).expect("userinfo is left out");
+        assert!(settings.userinfo.is_none());
+        document["revocation_endpoint"] = json!("https://elsewhere.example/revoke");
+        assert!(completed(&client(&["token.example"]), &document).is_err(), "a token would go there");
+    }
+
+    #[test]
+    fn what_is_set_counts() {
+        let own = endpoint("https://own.example/token");
+        let settings = Settings { token_endpoint: Some(own.clone()), ..client(&[]) };
+        assert_eq!(completed(&settings, &document()).expect("set").token_endpoint, Some(own));
+    }
+
+    /// Answers with one document after the other, and then not at all.
+    struct Publishes(Mutex<Vec<Option<Value>>>);
+
+    #[async_trait]
+    impl HttpClient for Publishes {
+        async fn send(&self, _: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+            match self.0.lock().expect("no panic").remove(0) {
+                Some(document) => Ok(answer(200, &[], document.to_string())),
+                None => Err(TransportError::new(TransportErrorKind::Connect, "nobody is there")),
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_is_read_once_a_day_and_never_moves_a_provider() {
+        let mut moved = document();
+        moved["token_endpoint"] = json!("https://id.example/token");
+        let http = Publishes(Mutex::new(vec![None, Some(document()), None, Some(moved), Some(document())]));
+        let provider = Provider::new(client(&["token.example"]));
+        let url = |now: u64| {
+            let request =
+                AuthorizationRequest { scopes: &[], state: "s", challenge: None, nonce: None, resource: None };
+            let outside = Outside { now, ..outside(&http) };
+            ready(provider.authorization_url(&outside, &request))
+                .map(|url| url.starts_with("https://id.example/authorize?"))
+        };
+        let first = url(NOW).expect_err("it could not be read");
+        assert!(first.is_temporary() && matches!(first, OAuthError::Undiscovered(_)), "{first}");
+        assert!(provider.can_revoke(), "nobody knows yet that it cannot");
+        let day = 24 * 60 * 60;
+        assert!(url(NOW).expect("read"));
+        assert!(url(NOW + day - 1).expect("known"));
+        assert!(!provider.can_revoke());
+        assert!(url(NOW + day).expect("what was known before"), "the second failure changes nothing");
+        assert!(url(NOW + day + 59).expect("known") && !provider.has_moved());
+        assert!(url(NOW + day + 60).expect("what was known before") && provider.has_moved());
+        assert!(url(NOW + 3 * day).expect("read") && !provider.has_moved());
+        assert!(http.0.lock().expect("no panic").is_empty());
+    }
+
+    #[test]
+    fn a_server_without_openid_is_asked_as_the_other_standard_has_it() {
+        assert_eq!(
+            oauth_url(&endpoint("https://id.example/tenant/")),
+            "https://id.example/.well-known/oauth-authorization-server/tenant"
+        );
+        assert_eq!(
+            oauth_url(&endpoint("https://id.example:8443")),
+            "https://id.example:8443/.well-known/oauth-authorization-server"
+        );
     }
 }

@@ -21,6 +21,8 @@ pub struct AnswerForm {
     pub refresh_expires_in: Option<Pointer>,
     /// The granted scopes.
     pub scope: Pointer,
+    /// Where the account's API is.
+    pub api_base: Option<Pointer>,
     /// An error's code: in the first of these places that has a text, or else whatever is there.
     pub error: Vec<Pointer>,
     /// The parts of the provider's own, lasting name for the account, where the answer to a code has them. All of them must be there.
@@ -50,6 +52,7 @@ impl Default for AnswerForm {
             expires_at: Pointer::member("expires_at"),
             refresh_expires_in: None,
             scope: Pointer::member("scope"),
+            api_base: None,
             error: vec![Pointer::member("error")],
             subject: Vec::new(),
             name: Vec::new(),

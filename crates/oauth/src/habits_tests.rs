@@ -7,7 +7,7 @@ use http::{Request, Response};
 use secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use serde_json::{Value, json};
 
-use crate::testing::{NOW, endpoint, outside, ready};
+use crate::testing::{self, FakeClient, NOW, endpoint, outside, ready};
 use crate::*;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -87,4 +87,139 @@ fn the_agentic_developer_hub_is_settings_alone() {
     assert_eq!(hub.revoked_token(), RevokedToken::Refresh);
     ready(hub.revoke(&outside(&http), &RefreshToken::new("rt-1+"))).expect("revoked");
     assert_eq!(*http.revoked.lock().expect("no panic"), ["\"rt-1+\""]);
+}
+
+fn of(change: impl FnOnce(&mut Settings)) -> Provider {
+    let mut settings = testing::settings();
+    settings.client_secret = Some(ClientSecret::new("s3cret"));
+    change(&mut settings);
+    Provider::new(settings)
+}
+
+fn pointers(texts: &[&str]) -> Vec<Pointer> {
+    texts.iter().map(|text| Pointer::parse(text).expect(text)).collect()
+}
+
+#[test]
+fn a_token_is_given_back_in_the_providers_own_way() {
+    let revoke_endpoint = Some(endpoint("https://api.example/applications/gateway/grant"));
+    let github = of(|settings| {
+        settings.revoke_endpoint = revoke_endpoint.clone();
+        settings.client_auth = ClientAuth::Post;
+        settings.revoke = RevokeForm {
+            encoding: Some(TokenRequest::Json),
+            method: RevokeMethod::Delete,
+            auth: RevokeAuth::Basic,
+            parameter: Some("access_token".to_owned()),
+            token: RevokedToken::Access,
+        };
+    });
+    let http = FakeClient::answering(204, "");
+    ready(github.revoke(&outside(&http), &secret::AccessToken::new("at-1"))).expect("revoked");
+    assert_eq!(
+        http.request().expect("a request"),
+        "DELETE https://api.example/applications/gateway/grant\n\
+         accept: application/json\n\
+         authorization: Basic Z2F0ZXdheTpzM2NyZXQ= (sensitive)\n\
+         content-type: application/json\n\
+         \n\
+         {\"access_token\":\"at-1\"}"
+    );
+    let slack = of(|settings| {
+        settings.revoke_endpoint = revoke_endpoint;
+        settings.revoke.auth = RevokeAuth::Bearer;
+    });
+    let http = FakeClient::answering(200, "{\"ok\":true}");
+    ready(slack.revoke(&outside(&http), &secret::AccessToken::new("at-1"))).expect("revoked");
+    assert_eq!(
+        http.request().expect("a request"),
+        "POST https://api.example/applications/gateway/grant\n\
+         accept: application/json\n\
+         authorization: Bearer at-1 (sensitive)\n\
+         \n",
+        "neither a secret nor the token in the body"
+    );
+}
+
+#[test]
+fn an_access_token_may_be_what_renews_itself() {
+    let instagram = of(|settings| {
+        settings.refresh_with = RefreshWith::AccessToken;
+        settings.refresh_grant_type = Some("ig_refresh_token".to_owned());
+        settings.refresh_parameter = Some("access_token".to_owned());
+        settings.refresh_request = Some(TokenRequest::Query);
+        settings.refresh_endpoint = Some(endpoint("https://graph.example/refresh?v=1"));
+        settings.client_auth = ClientAuth::None;
+    });
+    let http =
+        FakeClient::answering(200, "{\"access_token\":\"at-2\",\"token_type\":\"bearer\",\"expires_in\":5184000}");
+    let tokens = ready(instagram.refresh(&outside(&http), &RefreshToken::new("at 1"))).expect("tokens");
+    assert_eq!(
+        http.request().expect("a request"),
+        "GET https://graph.example/refresh?v=1&grant_type=ig_refresh_token&access_token=at+1&client_id=gateway\n\
+         accept: application/json\n\
+         \n"
+    );
+    assert_eq!(tokens.refresh.expect("the next one").expose(), "at-2");
+}
+
+#[test]
+fn a_refresh_may_be_answered_otherwise_than_a_code() {
+    let slack = of(|settings| {
+        settings.token_types = vec!["user".to_owned(), "bot".to_owned()];
+        settings.answer.access_token = Pointer::parse("/authed_user/access_token").expect("a pointer");
+        settings.answer.subject = pointers(&["/team/id", "/authed_user/id"]);
+        settings.answer.name = pointers(&["/team/name"]);
+        settings.refresh_answer = Some(AnswerForm::default());
+    });
+    let code = AuthorizationCode::new("c");
+    let exchange = |body: &str| {
+        let http = FakeClient::answering(200, body);
+        ready(slack.exchange(&outside(&http), &code, None, None))
+    };
+    let body = r#"{"ok":true,"access_token":"xoxb-of-the-bot","token_type":"bot","team":{"id":"T1","name":"Acme"},
+        "authed_user":{"id":"U1","access_token":"xoxp-of-the-person"}}"#;
+    let tokens = exchange(body).expect("tokens");
+    assert_eq!(tokens.access.expose(), "xoxp-of-the-person");
+    let who = ready(slack.identify(&outside(&FakeClient::silent()), &tokens)).expect("somebody").expect("a name");
+    assert_eq!((who.subject.as_str(), who.label.as_deref()), (r#"["T1","U1"]"#, Some("Acme")));
+    let without =
+        exchange(r#"{"ok":true,"access_token":"xoxb-of-the-bot","token_type":"bot","authed_user":{"id":"U1"}}"#);
+    assert_eq!(without.expect_err("the bot's token is nobody else's").reason(), "access_token");
+    let nameless = exchange(r#"{"access_token":"x","authed_user":{"id":"U1","access_token":"xoxp"}}"#).expect("tokens");
+    let who = ready(slack.identify(&outside(&FakeClient::silent()), &nameless));
+    assert_eq!(who.expect_err("a part of the name is missing").reason(), "subject");
+
+    let http = FakeClient::answering(
+        200,
+        r#"{"ok":true,"access_token":"xoxp-2","refresh_token":"xoxe-2","token_type":"user"}"#,
+    );
+    let renewed = ready(slack.refresh(&outside(&http), &RefreshToken::new("xoxe-1"))).expect("tokens");
+    assert_eq!((renewed.access.expose(), renewed.refresh.expect("one").expose()), ("xoxp-2", "xoxe-2"));
+}
+
+#[test]
+fn codes_that_steer_are_no_refusals_that_a_status_rules_over() {
+    let provider = of(|settings| {
+        settings.errors = vec![ErrorRule { status: Some(400), code: None, means: Meaning::Reconnect }];
+    });
+    let answer = |code: &str| {
+        let http = FakeClient::answering(400, &format!("{{\"error\":\"{code}\"}}"));
+        ready(provider.refresh(&outside(&http), &RefreshToken::new("rt"))).expect_err(code).reason()
+    };
+    for code in
+        ["authorization_pending", "slow_down", "use_dpop_nonce", "invalid_client", "expired_token", "access_denied"]
+    {
+        assert_eq!(answer(code), code);
+    }
+    assert_eq!(answer("whatever"), "invalid_grant");
+}
+
+#[test]
+fn further_scopes_are_asked_for_and_each_once() {
+    let provider = of(|settings| settings.further_scopes = vec!["offline_access".to_owned(), "read".to_owned()]);
+    let request =
+        AuthorizationRequest { scopes: &["read", "write"], state: "s", challenge: None, nonce: None, resource: None };
+    let url = ready(provider.authorization_url(&outside(&FakeClient::silent()), &request)).expect("a URL");
+    assert!(url.contains("&scope=read%20write%20offline_access&"), "{url}");
 }

@@ -10,6 +10,8 @@ pub struct Identity {
     /// What a person would know the account by: an address, a name or a user name, made fit to be shown. It proves nothing, and
     /// may change.
     pub label: Option<String>,
+    /// Where the account's API is, as the userinfo endpoint has it: whoever uses it must check it.
+    pub api_base: Option<String>,
 }
 
 impl Identity {
@@ -18,7 +20,7 @@ impl Identity {
         if subject.is_empty() || subject.len() > MAX_SUBJECT || subject.chars().any(char::is_control) {
             return Err(OAuthError::Nonsense("subject"));
         }
-        Ok(Self { subject, label: names.map(presentable).find(|name| !name.is_empty()) })
+        Ok(Self { subject, label: names.map(presentable).find(|name| !name.is_empty()), api_base: None })
     }
 }
 

@@ -152,20 +152,33 @@ impl Provider {
     /// For tokens that [`Provider::exchange`] just returned. The ID token's signature is not looked at, since TLS vouches for it
     /// (OpenID Connect Core §3.1.3.7, item 6).
     pub async fn identify(&self, outside: &Outside<'_>, tokens: &TokenSet) -> Result<Option<Identity>, OAuthError> {
-        if !self.settings.answer.subject.is_empty() {
-            return tokens.identity.clone().map(Some).ok_or(OAuthError::Nonsense("subject"));
-        }
-        if let Some(token) = &tokens.id_token {
-            let claims = Claims::read(token)?;
-            claims.check(self.settings.issuer.as_deref(), &self.settings.client_id)?;
-            return Identity::new(claims.sub.clone(), claims.names()).map(Some);
+        let named = self.named(tokens)?;
+        if named.is_some() && self.settings.userinfo_api_base.is_none() {
+            return Ok(named);
         }
         let settings = self.known(outside).await?;
         let Some(userinfo) = &settings.userinfo else {
-            return Ok(None);
+            return Ok(named);
         };
-        let response = send(outside, userinfo.request(&tokens.access)?).await?;
-        userinfo.read(response).map(Some)
+        let response = send(outside, userinfo.request(&tokens.access, &settings)?).await?;
+        let told = userinfo.read(response, &settings)?;
+        let Some(named) = named else { return Ok(Some(told)) };
+        if tokens.identity.is_none() && named.subject != told.subject {
+            // OpenID Connect Core §5.3.2: it speaks of somebody else.
+            return Err(OAuthError::Nonsense("subject"));
+        }
+        Ok(Some(Identity { api_base: told.api_base, ..named }))
+    }
+
+    /// Who signed in, where that is known already.
+    fn named(&self, tokens: &TokenSet) -> Result<Option<Identity>, OAuthError> {
+        if !self.settings.answer.subject.is_empty() {
+            return tokens.identity.clone().map(Some).ok_or(OAuthError::Nonsense("subject"));
+        }
+        let Some(token) = &tokens.id_token else { return Ok(None) };
+        let claims = Claims::read(token)?;
+        claims.check(self.settings.issuer.as_deref(), &self.settings.client_id)?;
+        Identity::new(claims.sub.clone(), claims.names()).map(Some)
     }
 
     /// Who signs in at the gateway by these tokens, which [`Provider::exchange`] just returned: the ID token's word alone, upon the

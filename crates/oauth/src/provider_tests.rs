@@ -35,6 +35,7 @@ fn token_set(id_token: Option<secret::IdToken>) -> TokenSet {
         expires_at: None,
         refresh_expires_at: None,
         scope: None,
+        api_base: None,
         identity: None,
         id_token,
     }

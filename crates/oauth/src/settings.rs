@@ -6,7 +6,7 @@ use crate::assertion::ClientKey;
 use crate::discovery::Discovery;
 use crate::error::OAuthError;
 use crate::habits::{AnswerForm, ErrorRule, RevokeForm};
-use crate::{Endpoint, Userinfo};
+use crate::{Endpoint, Placement, Pointer, Userinfo};
 
 /// How one provider's OAuth works. A plain record: whatever can be wrong about a single value is ruled out by its type.
 #[derive(Debug, Clone)]
@@ -19,6 +19,12 @@ pub struct Settings {
     pub discovery: Option<Discovery>,
     /// Where the provider says who somebody is, when it issues no ID token.
     pub userinfo: Option<Userinfo>,
+    /// Where the access token goes in requests to the API, of which userinfo is one.
+    pub placement: Placement,
+    /// Further headers of such requests, such as a `User-Agent` that the provider insists on.
+    pub api_headers: HeaderMap,
+    /// Where the userinfo endpoint's answer names the account's API.
+    pub userinfo_api_base: Option<Pointer>,
     /// Where tokens are revoked (RFC 7009); without it a revocation is local only.
     pub revoke_endpoint: Option<Endpoint>,
     /// The gateway's client at the provider.
@@ -105,6 +111,9 @@ impl Settings {
             token_endpoint: None,
             discovery: None,
             userinfo: None,
+            placement: Placement::bearer(),
+            api_headers: HeaderMap::new(),
+            userinfo_api_base: None,
             revoke_endpoint: None,
             client_id: client_id.into(),
             client_secret: None,

@@ -26,6 +26,8 @@ pub struct TokenSet {
     /// The granted scopes. `None` where the provider does not say: those that were asked for, or after a refresh those of before.
     /// An empty list means that nothing was granted.
     pub scope: Option<Vec<String>>,
+    /// Where the account's API is, as the answer has it: whoever uses it must check it.
+    pub api_base: Option<String>,
     /// Who signed in, where the answer itself says so.
     pub identity: Option<Identity>,
     /// Who signed in, where the provider speaks OpenID Connect.
@@ -52,6 +54,8 @@ pub(crate) struct Body {
     subject: Option<String>,
     #[serde(skip)]
     names: Vec<String>,
+    #[serde(skip)]
+    api_base: Option<String>,
     /// Whether what a success has is missing, by the operator's word.
     #[serde(skip)]
     fails: bool,
@@ -98,6 +102,7 @@ impl Body {
             expires_at: lifetime.map(|lifetime| now.saturating_add(lifetime)),
             refresh_expires_at: refresh_lifetime.map(|lifetime| now.saturating_add(lifetime)),
             scope: scope(&self.scope)?,
+            api_base: self.api_base,
             identity: self
                 .subject
                 .and_then(|subject| Identity::new(subject, self.names.iter().map(String::as_str)).ok()),
@@ -142,6 +147,7 @@ impl Body {
             refresh_token_expires_in: form.refresh_expires_in.as_ref().map_or(self.refresh_token_expires_in, at),
             subject: subject(&form.subject, answer),
             names: names.collect(),
+            api_base: form.api_base.as_ref().and_then(|place| base_in(place, answer)),
             fails: form.success.as_ref().is_some_and(|success| success.pointer.find(answer) != Some(&success.value)),
             ..self
         }
@@ -219,6 +225,12 @@ pub(crate) fn subject_in(value: &Value) -> Option<String> {
         Value::Number(subject) if !subject.is_f64() => Some(subject.to_string()),
         _ => None,
     }
+}
+
+/// A text of bounded length where the account's API may be named.
+pub(crate) fn base_in(place: &Pointer, answer: &Value) -> Option<String> {
+    let text = place.find(answer)?.as_str()?;
+    (!text.is_empty() && text.len() <= LONGEST_BASE).then(|| text.to_owned())
 }
 
 /// A moment in Unix seconds: a number, a string that reads like one, or a date (RFC 3339).
@@ -307,6 +319,8 @@ fn scope(value: &Value) -> Result<Option<Vec<String>>, OAuthError> {
 /// In seconds. No access token lives longer; a time far off would overflow somewhere else.
 const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
 
+/// In bytes.
+const LONGEST_BASE: usize = 2048;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]

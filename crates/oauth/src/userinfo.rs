@@ -1,15 +1,15 @@
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use secret::AccessToken;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::answer::{self, Verdict};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorCode, OAuthError};
 use crate::identity::Identity;
+use crate::placement::Carrier;
 use crate::pointer::Pointer;
-use crate::token_request::authorization;
-use crate::token_response::subject_in;
+use crate::settings::Settings;
+use crate::token_response::{base_in, subject_in};
 
 /// Where a provider says who an access token belongs to, and in which members of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +30,22 @@ impl Userinfo {
         Self { endpoint, subject: Pointer::member("sub"), name }
     }
 
-    pub(crate) fn request(&self, access: &AccessToken) -> Result<Request<Vec<u8>>, OAuthError> {
-        let value = Zeroizing::new(format!("Bearer {}", access.expose()));
+    pub(crate) fn request(&self, access: &AccessToken, settings: &Settings) -> Result<Request<Vec<u8>>, OAuthError> {
+        let credential = settings.placement.prepare(access).ok_or(OAuthError::Nonsense("credentials"))?;
         let mut request = Request::new(Vec::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.endpoint.uri().clone();
-        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        request.headers_mut().insert(header::AUTHORIZATION, authorization(&value)?);
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.extend(settings.api_headers.clone());
+        match credential.carrier() {
+            Carrier::Header(name, value) => drop(headers.insert(name, value.clone())),
+            Carrier::Query(_, pair) => *request.uri_mut() = with_query(&self.endpoint, pair)?,
+        }
         Ok(request)
     }
 
-    pub(crate) fn read(&self, response: Response<Vec<u8>>) -> Result<Identity, OAuthError> {
+    pub(crate) fn read(&self, response: Response<Vec<u8>>, settings: &Settings) -> Result<Identity, OAuthError> {
         let (head, body) = response.into_parts();
         if answer::judge(&head, &[200])? == Verdict::Refusal {
             return Err(OAuthError::Refused { code: ErrorCode::Other });
@@ -48,31 +53,56 @@ impl Userinfo {
         let answer: Value = serde_json::from_slice(&body).map_err(|_| OAuthError::Nonsense("userinfo"))?;
         let subject = self.subject.find(&answer).and_then(subject_in).ok_or(OAuthError::Nonsense("subject"))?;
         let names = self.name.iter().filter_map(|name| name.find(&answer)?.as_str());
-        Identity::new(subject, names)
+        let api_base = settings.userinfo_api_base.as_ref().and_then(|place| base_in(place, &answer));
+        Ok(Identity { api_base, ..Identity::new(subject, names)? })
     }
+}
+
+fn with_query(endpoint: &Endpoint, pair: &str) -> Result<Uri, OAuthError> {
+    let uri = endpoint.uri();
+    let separator = if uri.query().is_some() { '&' } else { '?' };
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = format!("{target}{separator}{pair}");
+    let parts = Uri::builder().scheme(uri.scheme_str().unwrap_or("https"));
+    let parts = parts.authority(uri.authority().map_or("", |authority| authority.as_str()));
+    parts.path_and_query(target).build().map_err(|_| OAuthError::Nonsense("credentials"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{answer, endpoint, written};
+    use crate::Placement;
+    use crate::testing::{answer, endpoint, settings, written};
 
     fn userinfo() -> Userinfo {
         Userinfo::new(endpoint("https://id.example/userinfo"))
     }
 
     fn read(userinfo: &Userinfo, body: &str) -> Result<Identity, OAuthError> {
-        userinfo.read(answer(200, &[], body))
+        userinfo.read(answer(200, &[], body), &settings())
     }
 
     #[test]
     fn it_is_asked_with_the_access_token() {
+        let request = |settings: &Settings, token: &str| userinfo().request(&AccessToken::new(token), settings);
         assert_eq!(
-            written(&userinfo().request(&AccessToken::new("at-1")).expect("a request")),
+            written(&request(&settings(), "at-1").expect("a request")),
             "GET https://id.example/userinfo\naccept: application/json\nauthorization: Bearer at-1 (sensitive)\n\n"
         );
-        let token = AccessToken::new("at-1\r\nX-Evil: 1");
-        assert_eq!(userinfo().request(&token).expect_err("refused").reason(), "credentials");
+        let placement = Placement::header("Authorization", "Zoho-oauthtoken").expect("a placement");
+        let api_headers = [(header::USER_AGENT, HeaderValue::from_static("acme/1"))].into_iter().collect();
+        let zoho = Settings { placement, api_headers, ..settings() };
+        assert_eq!(
+            written(&request(&zoho, "at-1").expect("a request")),
+            "GET https://id.example/userinfo\naccept: application/json\nauthorization: Zoho-oauthtoken at-1 (sensitive)\n\
+             user-agent: acme/1\n\n"
+        );
+        let query = Settings { placement: Placement::query("access_token").expect("a placement"), ..settings() };
+        let me = Userinfo::new(endpoint("https://id.example/me?fields=id"));
+        let asked = me.request(&AccessToken::new("a&b"), &query).expect("a request");
+        assert_eq!(asked.uri(), "https://id.example/me?fields=id&access_token=a%26b");
+        let evil = request(&settings(), "at-1\r\nX-Evil: 1");
+        assert_eq!(evil.expect_err("refused").reason(), "credentials");
     }
 
     #[test]
@@ -133,7 +163,7 @@ mod tests {
         ] {
             let answer =
                 answer(status, &[("location", "https://evil.example")], r#"{"sub":"u-alice","error":"invalid_grant"}"#);
-            assert_eq!(userinfo().read(answer).expect_err("refused").reason(), reason, "{status}");
+            assert_eq!(userinfo().read(answer, &settings()).expect_err("refused").reason(), reason, "{status}");
         }
     }
 }

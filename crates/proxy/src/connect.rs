@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::error::ProxyError;
+use crate::target::Target;
 use crate::upload::Upload;
-use crate::upstream::Upstream;
 
 /// A fresh connection, by the protocol that ALPN chose.
 pub(crate) enum Connection {
@@ -29,21 +29,21 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// Connects to the configured host, and to no other, within the connect timeout.
-pub(crate) async fn connect(upstream: &Upstream) -> Result<Connection, ProxyError> {
-    match tokio::time::timeout(upstream.connect_timeout, open(upstream)).await {
+/// Connects to the target, and to no other host, within the connect timeout.
+pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Connection, ProxyError> {
+    match tokio::time::timeout(limit, open(target)).await {
         Ok(connected) => connected,
         Err(elapsed) => Err(ProxyError::Unreachable(Box::new(elapsed))),
     }
 }
 
-async fn open(upstream: &Upstream) -> Result<Connection, ProxyError> {
+async fn open(target: &Target) -> Result<Connection, ProxyError> {
     let unreachable = |error: std::io::Error| ProxyError::Unreachable(Box::new(error));
-    let stream = TcpStream::connect((upstream.host.as_str(), upstream.port)).await.map_err(unreachable)?;
+    let stream = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(unreachable)?;
-    let Some((config, name)) = &upstream.tls else { return http1(stream).await };
+    let Some((config, name)) = &target.tls else { return http1(stream).await };
     let stream = TlsConnector::from(config.clone()).connect(name.clone(), stream).await.map_err(unreachable)?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
 }

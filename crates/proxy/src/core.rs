@@ -1,10 +1,9 @@
-use std::rc::Rc;
 use std::sync::Arc;
 
 use audit::{Audit, Event};
 use broker::{Broker, Caller};
 use http::request::Parts;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
 use protocol::Origin;
@@ -18,7 +17,9 @@ use crate::forward::Call;
 use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
-use crate::pool::{Answered, Pool};
+use crate::pool::Answered;
+use crate::pools::Pools;
+use crate::query;
 use crate::route::{self, Proxied, Route};
 use crate::upstream::Upstream;
 use crate::watch::Watch;
@@ -34,7 +35,7 @@ pub struct DataPlane {
 /// One core's half of the data plane: its pools of upstream connections.
 pub struct Core {
     plane: Arc<DataPlane>,
-    pools: Vec<Rc<Pool>>,
+    pools: Vec<Pools>,
 }
 
 impl DataPlane {
@@ -55,7 +56,7 @@ impl Core {
     /// A core without connections yet.
     #[must_use]
     pub fn new(plane: Arc<DataPlane>) -> Self {
-        let pools = plane.upstreams.iter().map(|_| Rc::new(Pool::default())).collect();
+        let pools = plane.upstreams.iter().map(|_| Pools::default()).collect();
         Self { plane, pools }
     }
 
@@ -88,13 +89,13 @@ impl Core {
     async fn forwarded(&self, route: &Proxied, request: Request<Incoming>) -> Result<Response<ProxyBody>, ProxyError> {
         let (parts, body) = request.into_parts();
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
-        let pool = route.upstream.and_then(|number| self.pools.get(number));
+        let pools = route.upstream.and_then(|number| self.pools.get(number));
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         let broker = self.plane.broker.asked_by(origin.clone());
         let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
-        let (upstream, pool) = upstream.zip(pool).ok_or(ProxyError::ProviderMismatch)?;
+        let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
 
-        let query = query(&parts.uri)?;
+        let query = query::checked(&parts.uri)?;
         let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
         let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
@@ -103,10 +104,11 @@ impl Core {
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.plane.audit.reserve()?;
         let lent = broker.lend(&caller).await?;
+        query::without(query, &lent)?;
         // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
         let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
-        let call = Call { pool, upstream, permit: &permit, query, headers: &parts.headers };
+        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let (answered, lent) = tokio::select! {
             biased;
@@ -115,7 +117,12 @@ impl Core {
         };
         access.answered(answered.response.status());
 
-        let rewriting = Rewriting::new(upstream, route.entrance, &self.plane.public_url);
+        // The first is the one that was answered.
+        let target = lent.first().map_or_else(
+            || Ok(upstream.target.clone()),
+            |lent| Ok::<_, ProxyError>(pools.of(upstream, lent)?.target),
+        )?;
+        let rewriting = Rewriting::new(upstream, &target, route.entrance, &self.plane.public_url);
         let watch = Watch::new(broker, caller, permit.scope().clone());
         Ok(respond(answered, &rewriting, Guard::new(&lent), access, watch))
     }
@@ -137,17 +144,3 @@ fn respond(
     let streamed = Streamed::new(body, guard, access, watch, answered.connection);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
 }
-
-/// The query, as it came; refused where it carries an access token, or a method that some frameworks obey.
-fn query(uri: &Uri) -> Result<Option<&str>, ProxyError> {
-    let query = uri.query();
-    for pair in query.into_iter().flat_map(|query| query.split(['&', ';'])) {
-        let names = url::form_urlencoded::parse(pair.as_bytes());
-        if names.into_iter().any(|(name, _)| REFUSED.iter().any(|refused| name.eq_ignore_ascii_case(refused))) {
-            return Err(ProxyError::QueryParameter);
-        }
-    }
-    Ok(query)
-}
-
-const REFUSED: [&str; 2] = ["access_token", "_method"];

@@ -37,6 +37,9 @@ pub enum ProxyError {
     /// A token in the query (RFC 6750 §2.3 advises against it, and upstreams would log it), or a method.
     #[error("the query carries a token or a method")]
     QueryParameter,
+    /// A parameter of the query that the credential alone may have.
+    #[error("the query carries the credential's parameter")]
+    CredentialParameter,
     /// No granted scope allows the operation.
     #[error("no granted scope allows the operation")]
     Denied {
@@ -195,6 +198,13 @@ fn row(error: &ProxyError) -> Row {
             reason: "query_parameter",
             message: "The query carries an access token, or another method.",
             hint: "Send the ATH token in the Authorization header, the method on the request line, and neither in the query.",
+        },
+        ProxyError::CredentialParameter => Row {
+            status: StatusCode::BAD_REQUEST,
+            code: ErrorCode::ScopeNotApproved,
+            reason: "credential_parameter",
+            message: "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
+            hint: "Send the call without that parameter.",
         },
         ProxyError::Denied { .. } => new(
             ErrorCode::ScopeNotApproved,

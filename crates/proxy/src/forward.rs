@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use broker::{Broker, Caller, Lent};
+use broker::{Broker, Caller, Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -13,13 +13,15 @@ use crate::error::ProxyError;
 use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
 use crate::headers;
-use crate::pool::{Answered, Pool};
+use crate::pool::Answered;
+use crate::pools::{Place, Pools};
+use crate::target::Target;
 use crate::upload::{Progress, Repeat, Upload};
 use crate::upstream::Upstream;
 
 /// A permitted request, all but its body and its credential.
 pub(crate) struct Call<'a> {
-    pub(crate) pool: &'a Rc<Pool>,
+    pub(crate) pools: &'a Pools,
     pub(crate) upstream: &'a Upstream,
     pub(crate) permit: &'a Permit,
     pub(crate) query: Option<&'a str>,
@@ -81,6 +83,7 @@ impl Call<'_> {
     }
 
     async fn forward(&self, upload: Upload, progress: &Rc<Progress>, lent: &Lent) -> Result<Answered, ProxyError> {
+        let Place { pool, target } = self.pools.of(self.upstream, lent)?;
         let method = self.permit.method();
         let empty = upload.is_end_stream();
         if matches!(*method, Method::GET | Method::HEAD) && !empty && upload.size_hint().exact().is_none() {
@@ -89,18 +92,18 @@ impl Call<'_> {
         }
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
-        *request.uri_mut() = target(self.upstream, self.permit, self.query)?;
+        *request.uri_mut() = self.uri(&target, lent)?;
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers::outgoing(self.headers, self.upstream, lent);
+        *request.headers_mut() = headers::outgoing(self.headers, self.upstream, &target, lent);
         if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
             // RFC 9110 §8.6: a method that could have a body says that there is none.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = self.pool.send(self.upstream, request, progress);
+        let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
         let answered = in_time(self.upstream.response_timeout, progress, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
-            self.pool.forget_shared();
+            pool.forget_shared();
         }
         let answered = answered?;
         if answered.response.status().is_informational() {
@@ -110,19 +113,25 @@ impl Call<'_> {
         refuse_encoded(answered.response.headers())?;
         Ok(answered)
     }
-}
 
-/// Scheme and authority from the configuration, path from the permit, query as it came.
-fn target(upstream: &Upstream, permit: &Permit, query: Option<&str>) -> Result<Uri, ProxyError> {
-    let mut path = format!("{}{}", upstream.base_path, permit.path().as_str());
-    if let Some(query) = query {
-        path.push('?');
-        path.push_str(query);
+    /// Scheme and authority from the place, path from the permit, query as it came, with the credential at its end where it goes into
+    /// one.
+    fn uri(&self, target: &Target, lent: &Lent) -> Result<Uri, ProxyError> {
+        let own = match lent.credential().carrier() {
+            Carrier::Query(_, pair) => Some(pair.as_str()),
+            Carrier::Header(..) => None,
+        };
+        let mut path = format!("{}{}", self.upstream.base_path, self.permit.path().as_str());
+        let mut separator = '?';
+        for part in self.query.into_iter().chain(own) {
+            path.push(separator);
+            path.push_str(part);
+            separator = '&';
+        }
+        let path = PathAndQuery::try_from(path).map_err(|error| ProxyError::Unreachable(error.into()))?;
+        let uri = Uri::builder().scheme(target.scheme()).authority(target.authority.as_bytes()).path_and_query(path);
+        uri.build().map_err(|error| ProxyError::Unreachable(error.into()))
     }
-    let path = PathAndQuery::try_from(path).map_err(|error| ProxyError::Unreachable(error.into()))?;
-    let authority = upstream.authority.as_bytes();
-    let uri = Uri::builder().scheme(upstream.scheme()).authority(authority).path_and_query(path).build();
-    uri.map_err(|error| ProxyError::Unreachable(error.into()))
 }
 
 /// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream.

@@ -17,7 +17,7 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard for one answer, by the tokens that were lent for its request.
     pub(crate) fn new(lent: &[Lent]) -> Self {
-        let needles: Vec<&[u8]> = lent.iter().map(|lent| lent.token().expose().as_bytes()).collect();
+        let needles: Vec<&[u8]> = lent.iter().flat_map(|lent| lent.credential().needles()).collect();
         Self::with_needles(&needles)
     }
 

@@ -6,26 +6,47 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use broker::Lent;
+use broker::{Carrier, Lent};
 
+use crate::target::Target;
 use crate::upstream::Upstream;
 
 /// The headers of the forwarded request: the agent's, without what is between it and the gateway, and the credential, set last.
-pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, lent: &Lent) -> HeaderMap {
+pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, target: &Target, lent: &Lent) -> HeaderMap {
     let named = named_by_connection(headers);
+    let own = match lent.credential().carrier() {
+        Carrier::Header(name, value) => Some((name, value)),
+        Carrier::Query(..) => None,
+    };
     let mut out = HeaderMap::with_capacity(headers.len() + 3);
     for (name, value) in headers {
         let dropped =
             HOP_BY_HOP.contains(name) || AGENT_ONLY.contains(name) || named.contains(name) || is_private(name.as_str());
-        if !dropped {
+        let set = own.iter().map(|(own, _)| *own).chain(upstream.headers.keys());
+        if !dropped && !set.into_iter().any(|set| reads_alike(name, set)) {
             out.append(name.clone(), value.clone());
         }
     }
+    for (name, value) in &upstream.default_headers {
+        out.entry(name).or_insert_with(|| value.clone());
+    }
+    for (name, value) in &upstream.headers {
+        out.insert(name, value.clone());
+    }
     // The guard looks into plain bodies alone.
     out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    out.insert(HOST, upstream.authority.clone());
-    out.insert(AUTHORIZATION, lent.header_value().clone());
+    out.insert(HOST, target.authority.clone());
+    if let Some((name, value)) = own {
+        out.insert(name, value.clone());
+    }
     out
+}
+
+/// Whether some servers take one name for the other.
+fn reads_alike(name: &HeaderName, own: &HeaderName) -> bool {
+    let plain = |byte: u8| if matches!(byte, b'_' | b'.') { b'-' } else { byte };
+    let (name, own) = (name.as_str().bytes().map(plain), own.as_str().bytes().map(plain));
+    name.eq(own)
 }
 
 /// The headers of the answer, without what would act on the gateway's own origin or between the gateway and the upstream.
@@ -85,7 +106,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Credentials, framing, and headers by which a request could pass for another.
-const AGENT_ONLY: [HeaderName; 16] = [
+const AGENT_ONLY: [HeaderName; 17] = [
     AUTHORIZATION,
     COOKIE,
     CONTENT_LENGTH,
@@ -94,6 +115,7 @@ const AGENT_ONLY: [HeaderName; 16] = [
     VIA,
     RANGE,
     IF_RANGE,
+    HeaderName::from_static("dpop"),
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-host"),
     HeaderName::from_static("x-rewrite-url"),
@@ -106,7 +128,7 @@ const AGENT_ONLY: [HeaderName; 16] = [
 
 /// What an upstream says about its own origin, which is not the gateway's; and its way of asking for a credential, which agents have
 /// no use for.
-const ORIGIN_BOUND: [HeaderName; 10] = [
+const ORIGIN_BOUND: [HeaderName; 11] = [
     SET_COOKIE,
     HeaderName::from_static("set-cookie2"),
     HeaderName::from_static("clear-site-data"),
@@ -116,6 +138,7 @@ const ORIGIN_BOUND: [HeaderName; 10] = [
     HeaderName::from_static("public-key-pins"),
     REFRESH,
     WWW_AUTHENTICATE,
+    HeaderName::from_static("dpop-nonce"),
     HeaderName::from_static("x-request-id"),
 ];
 
@@ -179,6 +202,15 @@ mod tests {
             ]
         );
         assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
+    }
+
+    #[test]
+    fn nothing_passes_for_the_credential() {
+        let name = HeaderName::from_static;
+        for (sent, own) in [("api-key", "api-key"), ("api-key", "api_key"), ("api-key", "api.key")] {
+            assert!(reads_alike(&name(sent), &name(own)), "{sent} {own}");
+        }
+        assert!(!reads_alike(&name("apikey"), &name("api-key")));
     }
 
     #[test]

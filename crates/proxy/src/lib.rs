@@ -4,7 +4,8 @@
 //! gate -> route -> authenticate: Caller -> authorize: Permit -> broker: Lent -> inject -> forward -> guard -> record
 //! ```
 //!
-//! **Invariant:** the scheme, host and port of a forwarded request come from the configuration alone; its path is the very bytes that
+//! **Invariant:** the scheme, host and port of a forwarded request come from the configuration, or from the connection, where the
+//! configuration lets a provider name them; never from the request. Its path is the very bytes that
 //! policy matched.
 //!
 //! **Invariant:** an upstream token exists here only as a header value that does not print, and as what the guard looks for.
@@ -22,7 +23,10 @@ mod guard;
 mod headers;
 mod location;
 mod pool;
+mod pools;
+mod query;
 mod route;
+mod target;
 mod upload;
 mod upstream;
 mod watch;

@@ -2,11 +2,14 @@ use http::header::{CONTENT_LOCATION, LINK, LOCATION};
 use http::{HeaderMap, HeaderValue};
 
 use crate::route::Entrance;
+use crate::target::Target;
 use crate::upstream::Upstream;
 
 /// How the upstream's own URLs are written for the agent: through the entrance it came by.
 pub(crate) struct Rewriting<'a> {
     upstream: &'a Upstream,
+    /// The place that answered.
+    target: &'a Target,
     /// Scheme and host of the entrance.
     origin: String,
     /// Path of the entrance, without a trailing slash.
@@ -14,7 +17,7 @@ pub(crate) struct Rewriting<'a> {
 }
 
 impl<'a> Rewriting<'a> {
-    pub(crate) fn new(upstream: &'a Upstream, entrance: Entrance, public_url: &str) -> Self {
+    pub(crate) fn new(upstream: &'a Upstream, target: &'a Target, entrance: Entrance, public_url: &str) -> Self {
         let (origin, path) = match (entrance, &upstream.path_prefix, &upstream.entrance_host) {
             (Entrance::Prefix, Some(prefix), _) => (public_url.to_owned(), prefix.clone()),
             (Entrance::Host, _, Some(host)) => {
@@ -24,7 +27,7 @@ impl<'a> Rewriting<'a> {
             }
             _ => (public_url.to_owned(), format!("/ath/proxy/{}", upstream.provider_id)),
         };
-        Self { upstream, origin, path }
+        Self { upstream, target, origin, path }
     }
 
     /// `Location`, `Content-Location`, and the targets in `Link` that point at the upstream. Others pass as they are.
@@ -69,11 +72,11 @@ impl<'a> Rewriting<'a> {
             let below = self.below_base(target)?;
             return Some(format!("{}{below}", self.path));
         }
-        let authority = self.upstream.authority.to_str().ok()?;
-        let after_scheme = target.strip_prefix(self.upstream.scheme())?.strip_prefix("://")?;
+        let authority = self.target.authority.to_str().ok()?;
+        let after_scheme = target.strip_prefix(self.target.scheme())?.strip_prefix("://")?;
         let end = after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len());
         let (given, path) = after_scheme.split_at(end);
-        let with_port = format!("{}:{}", self.upstream.host, self.upstream.port);
+        let with_port = format!("{}:{}", self.target.host, self.target.port);
         if !given.eq_ignore_ascii_case(authority) && !given.eq_ignore_ascii_case(&with_port) {
             return None;
         }
@@ -96,7 +99,7 @@ mod tests {
         let upstream = upstream("crm", "https://api.test/v1", Some("/crm"), Some("crm.gw.test"));
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, target.parse().expect("a value"));
-        Rewriting::new(&upstream, entrance, "https://gw.test").apply(&mut headers);
+        Rewriting::new(&upstream, &upstream.target, entrance, "https://gw.test").apply(&mut headers);
         headers[LOCATION].to_str().expect("text").to_owned()
     }
 
@@ -130,6 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn it_is_the_place_that_answered() {
+        let upstream = upstream("crm", "https://login.crm.test/v1", None, None);
+        let acme = url::Url::parse("https://acme.crm.test:8443").expect("a URL");
+        let target = Target::new(&acme, &upstream.tls).expect("a target");
+        let rewriting = Rewriting::new(&upstream, &target, Entrance::Ath, "https://gw.test");
+        let rewritten = rewriting.target("https://acme.crm.test:8443/v1/x");
+        assert_eq!(rewritten.as_deref(), Some("https://gw.test/ath/proxy/crm/x"));
+        for other in ["https://login.crm.test/v1/x", "https://acme.crm.test/v1/x", "https://other.crm.test:8443/v1/x"] {
+            assert_eq!(rewriting.target(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn links_are_rewritten_one_by_one() {
         let upstream = upstream("crm", "https://api.test", None, None);
         let mut headers = HeaderMap::new();
@@ -137,7 +153,7 @@ mod tests {
             LINK,
             "<https://api.test/a?page=2>; rel=\"next\", <https://other.test/>; rel=x".parse().expect("a value"),
         );
-        Rewriting::new(&upstream, Entrance::Ath, "https://gw.test").apply(&mut headers);
+        Rewriting::new(&upstream, &upstream.target, Entrance::Ath, "https://gw.test").apply(&mut headers);
         assert_eq!(
             headers[LINK],
             "<https://gw.test/ath/proxy/crm/a?page=2>; rel=\"next\", <https://other.test/>; rel=x"

@@ -8,10 +8,10 @@ use hyper::client::conn::{http1, http2};
 use crate::body::Download;
 use crate::connect::{Connection, connect};
 use crate::error::ProxyError;
+use crate::target::Target;
 use crate::upload::{Progress, Upload};
-use crate::upstream::Upstream;
 
-/// One core's connections to one upstream.
+/// One core's connections to one place.
 ///
 /// An HTTP/1.1 connection carries one request at a time, and comes back only when request and answer have both ended well: after any
 /// doubt it is closed. HTTP/2 is one shared connection.
@@ -58,7 +58,8 @@ impl Pool {
     /// Sends a request. One that an idle connection turned out not to take is sent once more, on a fresh one.
     pub(crate) async fn send(
         self: &Rc<Self>,
-        upstream: &Upstream,
+        target: &Target,
+        connect_timeout: Duration,
         request: Request<Upload>,
         upload: &Rc<Progress>,
     ) -> Result<Answered, ProxyError> {
@@ -78,8 +79,8 @@ impl Pool {
             }
         }
         // Boxed: a request on a standing connection, the usual case, need not carry the size of a handshake.
-        request = in_absolute_form(request, upstream);
-        let answered = match Box::pin(connect(upstream)).await? {
+        request = in_absolute_form(request, target);
+        let answered = match Box::pin(connect(target, connect_timeout)).await? {
             Connection::Http1(sender) => self.send_http1(sender, request, upload).await,
             Connection::Http2(sender) => {
                 *self.shared.borrow_mut() = Some(sender.clone());
@@ -167,8 +168,8 @@ fn in_origin_form(mut request: Request<Upload>) -> Request<Upload> {
 }
 
 /// A request that an HTTP/1.1 connection did not take may go out by HTTP/2, which needs scheme and authority.
-fn in_absolute_form(mut request: Request<Upload>, upstream: &Upstream) -> Request<Upload> {
-    let parts = http::Uri::builder().scheme(upstream.scheme()).authority(upstream.authority.as_bytes());
+fn in_absolute_form(mut request: Request<Upload>, to: &Target) -> Request<Upload> {
+    let parts = http::Uri::builder().scheme(to.scheme()).authority(to.authority.as_bytes());
     if let Some(target) = request.uri().path_and_query().cloned()
         && let Ok(uri) = parts.path_and_query(target).build()
     {

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::HeaderMap;
 use policy::Operations;
 use protocol::ProviderId;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
 use url::Url;
 
 use crate::expiry::ExpirySign;
+use crate::target::Target;
 
 /// An upstream as the configuration has it.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub struct UpstreamSettings {
     pub response_timeout: Duration,
     /// What an answer looks like that refuses a token; one of these.
     pub expired: Vec<ExpirySign>,
+    /// Headers that are sent with every call, whatever the agent sends under those names.
+    pub headers: HeaderMap,
+    /// Headers that are sent where the agent sends none of that name.
+    pub default_headers: HeaderMap,
 }
 
 /// Why there can be no such upstream.
@@ -47,55 +51,41 @@ pub struct Upstream {
     pub(crate) operations: Operations,
     pub(crate) path_prefix: Option<String>,
     pub(crate) entrance_host: Option<String>,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// What `Host` says upstream.
-    pub(crate) authority: HeaderValue,
+    /// Where its API is, unless a credential is for another place.
+    pub(crate) target: Arc<Target>,
+    /// How certificates are verified there.
+    pub(crate) tls: Arc<ClientConfig>,
     /// Without a trailing slash; empty where the API lies at the root.
     pub(crate) base_path: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) expired: Vec<ExpirySign>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) default_headers: HeaderMap,
 }
 
 impl Upstream {
     /// Prepares everything that a request would otherwise have to.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let base = &settings.api_base;
-        let host = base.host_str().ok_or(UpstreamError::Base)?.to_owned();
-        let port = base.port_or_known_default().ok_or(UpstreamError::Base)?;
-        let authority = base.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        let unbracketed = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = match base.scheme() {
-            "https" => {
-                let mut config = settings.tls;
-                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-                let name = ServerName::try_from(unbracketed.clone()).map_err(|_| UpstreamError::Base)?;
-                Some((Arc::new(config), name))
-            }
-            "http" => None,
-            _ => return Err(UpstreamError::Base),
-        };
+        let mut tls = settings.tls;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let tls = Arc::new(tls);
+        let target = Arc::new(Target::new(base, &tls)?);
         Ok(Self {
             provider_id: settings.provider_id,
             operations: settings.operations,
             path_prefix: settings.path_prefix,
             entrance_host: settings.host.map(|host| host.to_ascii_lowercase()),
-            port,
+            target,
             tls,
-            authority: HeaderValue::from_str(&authority).map_err(|_| UpstreamError::Base)?,
             base_path: base.path().trim_end_matches('/').to_owned(),
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
             expired: settings.expired,
-            host: unbracketed,
+            headers: settings.headers,
+            default_headers: settings.default_headers,
         })
-    }
-
-    /// `https` or `http`.
-    pub(crate) fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
     }
 }
 
@@ -117,6 +107,8 @@ pub(crate) mod tests {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
             expired: vec![ExpirySign::unauthorized()],
+            headers: HeaderMap::new(),
+            default_headers: HeaderMap::new(),
         };
         Upstream::new(settings).expect("an upstream")
     }
@@ -125,13 +117,13 @@ pub(crate) mod tests {
     fn the_base_is_taken_apart_once() {
         let plain = upstream("a", "http://api.test:8080/v1/", None, None);
         assert_eq!(
-            (plain.scheme(), plain.host.as_str(), plain.port, plain.base_path.as_str()),
+            (plain.target.scheme(), plain.target.host.as_str(), plain.target.port, plain.base_path.as_str()),
             ("http", "api.test", 8080, "/v1")
         );
-        assert_eq!(plain.authority, "api.test:8080");
+        assert_eq!(plain.target.authority, "api.test:8080");
         let tls = upstream("a", "https://api.test", None, None);
-        assert_eq!((tls.scheme(), tls.port, tls.base_path.as_str()), ("https", 443, ""));
-        assert_eq!(tls.authority, "api.test");
-        assert_eq!(upstream("a", "http://[::1]:9", None, None).host, "::1");
+        assert_eq!((tls.target.scheme(), tls.target.port, tls.base_path.as_str()), ("https", 443, ""));
+        assert_eq!(tls.target.authority, "api.test");
+        assert_eq!(upstream("a", "http://[::1]:9", None, None).target.host, "::1");
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::journal::{Issued, Note};
 use super::settle::Settled;
 use super::{Need, RefreshFailure, SHORTLY, Step, ended, unavailable};
-use crate::records::{Attempt, Connection, Rotation, Tokens};
+use crate::records::{Attempt, Connection, Rotation};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
 
@@ -433,7 +433,7 @@ impl Listing {
 }
 
 fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &TokenSet, at: Timestamp) -> Issued {
-    let renewed = Tokens::new(tokens);
+    let renewed = provider.rebased(tokens, &before.tokens);
     let rotation = before.tokens.rotation(&renewed);
     // A refresh never widens what was granted (RFC 6749 §6), and says nothing where it is silent.
     let scopes = tokens.scope.as_ref().map(|_| provider.granted(tokens, &before.scopes).intersection(&before.scopes));

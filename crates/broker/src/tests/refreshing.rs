@@ -299,6 +299,7 @@ async fn what_was_issued_is_settled_once_and_never_goes_back() {
             expires_at: None,
             refresh_expires_at: None,
             scope: None,
+            api_base: None,
             identity: None,
             id_token: None,
         }),
@@ -341,6 +342,7 @@ async fn the_other_answer_is_tried_before_a_refusal_is_believed() {
         expires_at: Some(0),
         refresh_expires_at: None,
         scope: None,
+        api_base: None,
         identity: None,
         id_token: None,
     });

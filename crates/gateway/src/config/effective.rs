@@ -42,11 +42,11 @@ fn collect(table: &DeTable<'_>, above: &str, from_preset: &dyn Fn(usize) -> bool
         let name = if above.is_empty() { name } else { format!("{above}.{name}") };
         match value.get_ref() {
             DeValue::Table(below) if !is_reference(below) && !below.is_empty() => {
-                collect(below, &name, from_preset, found)
+                collect(below, &name, from_preset, found);
             }
             value_there => {
                 let from_preset = from_preset(value.span().start);
-                let value = if from_preset || !MAY_BE_SECRET.iter().any(|table| above.ends_with(table)) {
+                let value = if from_preset || !may_be_secret(above, key.get_ref(), value_there) {
                     written(value_there)
                 } else {
                     "(as it stands in the file)".to_owned()
@@ -81,5 +81,14 @@ fn written(value: &DeValue<'_>) -> String {
     }
 }
 
-/// Tables in which an operator may have written something that nobody else should read.
-const MAY_BE_SECRET: &[&str] = &["headers", "token_headers", "_parameters", "credential"];
+/// Whether an operator may have written something there that nobody else should read, be it by mistake.
+fn may_be_secret(above: &str, name: &str, value: &DeValue<'_>) -> bool {
+    let names_one = |word: &&str| name.contains(*word);
+    let in_url = |text: &str| text.split_once("//").is_some_and(|(_, rest)| rest.contains('@'));
+    TABLES.iter().any(|table| above.ends_with(table))
+        || SECRETS.iter().any(names_one) && !value.as_table().is_some_and(is_reference)
+        || value.as_str().is_some_and(in_url)
+}
+
+const TABLES: &[&str] = &["headers", "_parameters", "credential"];
+const SECRETS: &[&str] = &["secret", "key", "password"];

@@ -1,15 +1,20 @@
 mod answer;
+mod api_base_from;
 mod client;
+mod credential;
 mod discovery;
 mod entrance;
 mod expired;
+mod fixed_headers;
 mod habits;
 mod oauth;
 mod scopes;
 
 use std::time::Duration;
 
-use broker::{NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use ::oauth::Placement;
+use broker::{Bases, NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
 use proxy::ExpirySign;
@@ -48,6 +53,14 @@ pub(crate) struct ProviderConfig {
     pub(crate) response_timeout: Duration,
     /// What an answer looks like that refuses a token.
     pub(crate) expired: Vec<ExpirySign>,
+    /// Which hosts answers may name as the place of somebody's API, where they do.
+    pub(crate) bases: Option<Bases>,
+    /// Where the credential goes in calls of the API.
+    pub(crate) placement: Placement,
+    /// Headers that go there with every call.
+    pub(crate) headers: HeaderMap,
+    /// Headers that go there where the agent sends none of that name.
+    pub(crate) default_headers: HeaderMap,
     /// How its OAuth works.
     pub(crate) oauth: ::oauth::Settings,
     /// Where its answers come back to.
@@ -96,6 +109,10 @@ pub(super) struct Rest {
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
+    bases: Option<api_base_from::Read>,
+    placement: Placement,
+    headers: HeaderMap,
+    default_headers: HeaderMap,
     oauth: oauth::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -108,6 +125,21 @@ impl Partial<'_> {
         if rest.oauth.returns == ReturnPath::Own {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
         }
+        let bases = rest.bases.map(|read| {
+            match read.place {
+                api_base_from::Place::Userinfo(pointer) => settings.userinfo_api_base = Some(pointer),
+                api_base_from::Place::Token(pointer) => {
+                    if let Some(refresh) = &mut settings.refresh_answer {
+                        refresh.api_base = Some(pointer.clone());
+                    }
+                    settings.answer.api_base = Some(pointer);
+                }
+            }
+            read.bases
+        });
+        settings.placement = rest.placement.clone();
+        settings.api_headers.clone_from(&rest.default_headers);
+        settings.api_headers.extend(rest.headers.clone());
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
@@ -121,6 +153,10 @@ impl Partial<'_> {
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
+            bases,
+            placement: rest.placement,
+            headers: rest.headers,
+            default_headers: rest.default_headers,
             oauth: settings,
             returns: rest.oauth.returns,
             names_itself: rest.oauth.names_itself,
@@ -177,7 +213,17 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
+    let bases = api_base_from::read(table, &API_BASE_FROM, http);
+    let placement = credential::read(table, &CREDENTIAL);
+    let [headers, default_headers] =
+        [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
+    let asked =
+        oauth.as_ref().is_none_or(|oauth| oauth.settings.userinfo.is_some() || oauth.settings.discovery.is_some());
+    let asks = bases.as_ref().is_some_and(|read| matches!(read.place, api_base_from::Place::Userinfo(_)));
+    if let Some(place) = table.written(&API_BASE_FROM).filter(|_| asks && !asked) {
+        place.problem("is about an answer that is not asked for; add userinfo_endpoint in [provider.oauth]");
+    }
     let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
         preset,
@@ -189,6 +235,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
+        bases,
+        placement: placement?,
+        headers,
+        default_headers,
         oauth: oauth?,
         operations,
         scope_names,
@@ -234,6 +284,7 @@ pub(super) const KEYS: &[Key] = &[
     DISPLAY_NAME,
     CATEGORIES,
     API_BASE,
+    API_BASE_FROM,
     PATH_PREFIX,
     HOST,
     ALLOW_PLAINTEXT,
@@ -241,6 +292,9 @@ pub(super) const KEYS: &[Key] = &[
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
     EXPIRED,
+    CREDENTIAL,
+    HEADERS,
+    DEFAULT_HEADERS,
     OAUTH,
     SCOPES,
 ];
@@ -283,6 +337,11 @@ const API_BASE: Key = Key::required(
     "api_base = \"https://api.example.com\"",
     "The base URL of its API: tokens go there and nowhere else.",
 );
+const API_BASE_FROM: Key = Key::optional(
+    "api_base_from",
+    Form::Table(api_base_from::KEYS),
+    "For providers with a host for each tenant: whose answer names it, and which hosts it may name; of api_base only the path counts then.",
+);
 const PATH_PREFIX: Key = Key::optional(
     "path_prefix",
     Form::Text,
@@ -320,6 +379,21 @@ const EXPIRED: Key = Key::optional(
     Form::Tables(expired::KEYS),
     "What an answer of the API looks like that refuses a token whose time is not over, one of these: the token is renewed, at most every half \
      minute, and the call repeated where that is safe; any 401 by default, and none if the list is empty.",
+);
+const CREDENTIAL: Key = Key::optional(
+    "credential",
+    Form::Table(credential::KEYS),
+    "Where the credential goes in calls of the API and of userinfo_endpoint; Authorization: Bearer by default.",
+);
+const HEADERS: Key = Key::optional(
+    "headers",
+    Form::TextMap,
+    "Headers for the API and userinfo_endpoint, whatever an agent sends under those names; none by default.",
+);
+const DEFAULT_HEADERS: Key = Key::optional(
+    "default_headers",
+    Form::TextMap,
+    "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
 );
 const OAUTH: Key = Key::required(
     "oauth",

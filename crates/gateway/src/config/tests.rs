@@ -11,6 +11,7 @@ use super::environment::{Contents, Readers};
 use super::*;
 
 mod broken;
+mod credential;
 mod example;
 mod habits;
 mod leaks;

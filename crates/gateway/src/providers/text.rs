@@ -65,11 +65,15 @@ pub(super) fn verified(preset: &Preset) -> String {
 pub(super) fn lines(preset: &Preset) -> String {
     let name = preset.name();
     let mut text = format!("[[provider]]\nid = \"{name}\"\npreset = \"{name}\"\n");
-    let values: Vec<String> =
-        preset.values().iter().map(|value| format!("{} = {:?}", value.name(), value.example())).collect();
-    if !values.is_empty() {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "values = {{ {} }}", values.join(", "));
+    let (by_default, needed): (Vec<&PresetValue>, Vec<&PresetValue>) =
+        preset.values().iter().partition(|value| value.default().is_some());
+    for (values, off) in [(needed, ""), (by_default, "#")] {
+        let values: Vec<String> =
+            values.iter().map(|value| format!("{} = {:?}", value.name(), value.example())).collect();
+        if !values.is_empty() {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{off}values = {{ {} }}", values.join(", "));
+        }
     }
     if !preset.template().contains_key("api_base") {
         text.push_str("api_base = \"https://api.example.com\"\n");
@@ -119,7 +123,7 @@ fn about(preset: &Preset, text: &mut String) {
         let default = value.default().map(|default| format!(" {default:?} by default.")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "  {}: {} A {}, such as {:?}.{default}",
+            "  {}: {} Form: {}; such as {:?}.{default}",
             value.name(),
             value.says(),
             value.form().wanted(),

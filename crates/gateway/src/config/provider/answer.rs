@@ -50,6 +50,8 @@ fn form(table: &Table<'_>, standard: AnswerForm) -> AnswerForm {
             .map(|found| found.value)
             .or(standard.refresh_expires_in),
         scope: at(&SCOPE, standard.scope),
+        // Beside [[provider]], as api_base is.
+        api_base: None,
         error: several(&ERROR_CODE, standard.error),
         subject: several(&SUBJECT, standard.subject),
         name: several(&NAME, standard.name),

@@ -150,6 +150,7 @@ const OWN_HEADERS: &[&str] = &[
     "host",
     "cookie",
     "proxy-authorization",
+    "dpop",
 ];
 
 pub(super) const PARAMETER_NAMES: Key = Key::optional(

@@ -185,8 +185,8 @@ fn values_of_a_provider() {
         ("display_name = \" \"", "6:16: provider.display_name: is empty"),
         (
             "colour = \"x\"",
-            "6:1: provider.colour: is not known; known are id, preset, values, without, client_id, client_secret, display_name, categories, api_base, path_prefix, host, \
-          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, oauth, scopes",
+            "6:1: provider.colour: is not known; known are id, preset, values, without, client_id, client_secret, display_name, categories, api_base, api_base_from, path_prefix, host, \
+          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, credential, headers, default_headers, oauth, scopes",
         ),
     ] {
         assert_eq!(in_provider(line), [format!("gateway.toml:{expected}")]);

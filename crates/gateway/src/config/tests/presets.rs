@@ -115,7 +115,7 @@ fn every_preset_is_a_provider() {
         let values: Vec<String> =
             preset.values().iter().map(|value| format!("{} = \"{}\"", value.name(), value.example())).collect();
         if !values.is_empty() {
-            text.push_str(&format!("values = {{ {} }}\n", values.join(", ")));
+            text = format!("{text}values = {{ {} }}\n", values.join(", "));
         }
         if !preset.template().contains_key("api_base") {
             text.push_str("api_base = \"https://api.example.com\"\n[provider.scopes]\nread = { says = \"Read\", allow = \"GET /**\" }\n");

@@ -1,0 +1,110 @@
+use super::*;
+
+fn prepared(placement: &Placement, token: &str) -> Option<(String, String)> {
+    match placement.prepare(&AccessToken::new(token))?.carrier() {
+        Carrier::Header(name, value) => {
+            assert!(value.is_sensitive());
+            Some((name.as_str().to_owned(), value.to_str().expect("ASCII").to_owned()))
+        }
+        Carrier::Query(name, pair) => Some((format!("?{name}"), pair.as_str().to_owned())),
+    }
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+#[test]
+fn a_credential_goes_where_the_service_looks_for_it() {
+    let header = |name, scheme| Placement::header(name, scheme).expect("a placement");
+    let basic = |pair| Placement::basic("Authorization", pair).expect("a placement");
+    for (placement, token, expected) in [
+        (Placement::bearer(), "at-1", pair("authorization", "Bearer at-1")),
+        (Placement::dpop(), "at-1", pair("authorization", "DPoP at-1")),
+        (header("Authorization", "Zoho-oauthtoken"), "at-1", pair("authorization", "Zoho-oauthtoken at-1")),
+        (header("Authorization", "Token token="), "at-1", pair("authorization", "Token token=at-1")),
+        (header("Authorization", ""), "at-1", pair("authorization", "at-1")),
+        (header("X-Shopify-Access-Token", ""), "at-1", pair("x-shopify-access-token", "at-1")),
+        (header("api_key", ""), "at-1", pair("api_key", "at-1")),
+        // RFC 7617 §2.
+        (
+            basic(Pair::Password("Aladdin".to_owned())),
+            "open sesame",
+            pair("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ),
+        (basic(Pair::Both), "Aladdin:open sesame", pair("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
+        (basic(Pair::User("X".to_owned())), "key", pair("authorization", "Basic a2V5Olg=")),
+        (basic(Pair::User(String::new())), "key", pair("authorization", "Basic a2V5Og==")),
+        (
+            Placement::query("api_key").expect("a placement"),
+            "a+b/c=&d é",
+            pair("?api_key", "api_key=a%2Bb%2Fc%3D%26d%20%C3%A9"),
+        ),
+    ] {
+        assert_eq!(prepared(&placement, token), Some(expected), "{placement:?}");
+    }
+}
+
+#[test]
+fn a_credential_that_does_not_fit_is_not_prepared() {
+    assert!(prepared(&Placement::bearer(), "a\r\nX-Evil: 1").is_none());
+    let basic = |pair| Placement::basic("Authorization", pair).expect("a placement");
+    assert!(prepared(&basic(Pair::User("X".to_owned())), "a:b").is_none(), "the colon would end the user name");
+    assert!(prepared(&basic(Pair::Both), "ab").is_none(), "no pair");
+}
+
+#[test]
+fn whatever_is_made_of_a_credential_is_looked_for() {
+    let needles = |placement: Placement, token: &str| {
+        let credential = placement.prepare(&AccessToken::new(token)).expect("fits");
+        credential.needles().map(|needle| String::from_utf8_lossy(needle).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(needles(Placement::bearer(), "at-1"), ["at-1"]);
+    let basic = Placement::basic("Authorization", Pair::Both).expect("a placement");
+    assert_eq!(
+        needles(basic, "ab:c?>?>"),
+        [
+            "YWI6Yz8+Pz4",
+            "YWI6Yz8-Pz4",
+            "YWI6Yz8\\u002bPz4",
+            "ab:c?>?>",
+            "ab:c?\\u003e?\\u003e",
+            "c?>?>",
+            "c?\\u003e?\\u003e"
+        ]
+    );
+    assert_eq!(needles(Placement::bearer(), "a/b=\"c"), ["a/b=\"c", "a/b\\u003d\\\"c", "a\\/b=\\\"c"]);
+    let query = Placement::query("key").expect("a placement");
+    assert_eq!(
+        needles(query, "a /b"),
+        ["a /b", "a \\/b", "a%20%2Fb", "a%20%2fb", "a+%2Fb", "a+%2fb", "a\\u002b%2Fb", "a\\u002b%2fb"]
+    );
+}
+
+#[test]
+fn what_is_no_place_is_refused() {
+    for name in [
+        "",
+        "Host",
+        "host",
+        "Content-Length",
+        "Cookie",
+        "TE",
+        "Connection",
+        "X-Forwarded-For",
+        "X-ATH-Agent-ID",
+        "a b",
+        "DPoP",
+    ] {
+        assert_eq!(Placement::header(name, ""), Err(PlacementError::Header), "{name:?}");
+    }
+    for scheme in [" ", "a  b", "a ", " a", "a\tb", "\r\n", "é"] {
+        assert_eq!(Placement::header("Authorization", scheme), Err(PlacementError::Scheme), "{scheme:?}");
+    }
+    for pair in [Pair::Password("a:b".to_owned()), Pair::Password("a\nb".to_owned()), Pair::User("\0".to_owned())] {
+        assert_eq!(Placement::basic("Authorization", pair), Err(PlacementError::Pair));
+    }
+    for name in ["", "a b", "a=b", "a&b", "a%20", "é", "a[]"] {
+        assert_eq!(Placement::query(name), Err(PlacementError::Query), "{name:?}");
+    }
+}
