@@ -21,8 +21,8 @@ fn table_with(provider: &str, oauth: &str, rest: &str) -> String {
         "authorize_endpoint = \"$base/authorize\"\ntoken_endpoint = \"$base/token\"\n"
     };
     let api = if provider.contains("api_base ") { "" } else { "api_base = \"$base/api\"\n" };
-    let client = if oauth.contains("client_id") { "" } else { "client_id = \"ath-gateway\"\n" };
-    let secret = if oauth.contains("client_secret") || oauth.contains("\"none\" # public") {
+    let client = if oauth.contains("client_id = \"ath") { "" } else { "client_id = \"ath-gateway\"\n" };
+    let secret = if oauth.contains("client_secret = $") || oauth.contains("\"none\" # public") {
         ""
     } else {
         "client_secret = $secret\n"
@@ -276,4 +276,72 @@ fn how_long_things_last() {
         (exchanged, table("", &format!("{WHO}refresh_endpoint = \"$base/refresh_access_token\"\nrefresh_request = \"query\"\nrefresh_with = \"access_token\"\nrefresh_grant_type = \"fb_exchange_token\"\nrefresh_parameter = \"fb_exchange_token\""))),
     ])
     .walk();
+}
+
+/// Where the API looks for the token, what it wants besides, where it is, and how it says that a token is over.
+#[test]
+fn what_the_api_wants() {
+    let plain = |name: &'static str, credential: Credential| Wants { name, scopes: &["read"], credential, ..PLAIN };
+    let scheme = plain("scheme", Credential::Header("authorization", "Zoho-oauthtoken "));
+    let header = Wants {
+        api_headers: &[("x-version", "2026-01"), ("user-agent", "web:acme:v1")],
+        ..plain("header", Credential::Header("x-shopify-access-token", ""))
+    };
+    let user = plain("user", Credential::User("X"));
+    let password = plain("password", Credential::Password("oauth2"));
+    let query = plain("query", Credential::Query("api_key"));
+    let tenant = Wants {
+        name: "tenant",
+        scopes: &["read", "refresh_token"],
+        answer: r#"{"access_token":"$access","refresh_token":"$refresh","instance_url":"$origin","token_type":"Bearer","scope":"$scope"}"#,
+        lifetime: Some(7200),
+        refresh: Refresh { answer: r#"{"access_token":"$access","instance_url":"$origin","token_type":"Bearer"}"#, ..Refresh::KEPT },
+        api: Place::Named,
+        expired: (401, "", r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#),
+        ..PLAIN
+    };
+    let told = Wants {
+        name: "told-by-userinfo",
+        scopes: &["read"],
+        api: Place::Named,
+        who: Who::Userinfo("/userinfo", r#"{"sub":"$id","email":"$name","accounts":[{"base_uri":"$origin"}]}"#),
+        expired: (401, "", r#"{"error":{"code":"token_expired"}}"#),
+        ..PLAIN
+    };
+    let api = |line: &str| table(line, WHO);
+    street(vec![
+        (scheme, api("credential = { scheme = \"Zoho-oauthtoken\" }")),
+        (header, api("credential = { header = \"X-Shopify-Access-Token\" }\nheaders = { User-Agent = \"web:acme:v1\" }\ndefault_headers = { X-Version = \"2026-01\" }")),
+        (user, api("credential = { basic = \"user\", other = \"X\" }")),
+        (password, api("credential = { basic = \"password\", other = \"oauth2\" }")),
+        (query, api("credential = { query = \"api_key\", in_url = true }")),
+        (tenant, table("api_base_from = { pointer = \"/instance_url\", hosts = [\"$named\"] }\nexpired = [{ status = 401, pointer = \"/0/errorCode\", value = [\"INVALID_SESSION_ID\"] }]", &format!("{WHO}further_scopes = [\"refresh_token\"]"))),
+        (told, table("api_base_from = { pointer = \"/accounts/0/base_uri\", from = \"userinfo\", hosts = [\"$named\"] }\nexpired = [{ status = 401, pointer = \"/error/code\", value = [\"token_expired\"] }]", WHO)),
+    ])
+    .walk();
+}
+
+/// Two replicas on one store: the person's consent at one, the second agent at the other, and one renewal for both.
+#[test]
+fn two_replicas_have_the_same_habits() {
+    let redis = RedisServer::start();
+    let wants = Wants { name: "shared", scopes: &["read"], revoke: Some(Revoke::at("/revoke")), ..PLAIN };
+    let toml = table("", &format!("{WHO}rotation = \"single_use\"\nrevoke_endpoint = \"$base/revoke\""));
+    Ground::new().with(wants, &toml, &["read"], LOOK).open(Store::Redis(&redis)).walk();
+}
+
+/// While a client's secret is changed, the provider knows the old one or the new one.
+#[test]
+fn two_secrets_while_one_is_changed() {
+    let wants = Wants { name: "two-secrets", scopes: &["read"], client: Client::Basic, ..PLAIN };
+    let toml = table("", &format!("{WHO}client_auth = \"basic\"\nother_client_secret = {{ env = \"CLIENT_SECRET\" }}"));
+    let mut street = street(vec![(wants, toml)]);
+    street.opens(0);
+    street.houses[0].acting.change_secret("the-client-secret-of-the-gateway");
+    street.houses[0].acting.expire_all();
+    assert_eq!(street.calls(0, 0).status, 200);
+    let refusals = street.houses[0].acting.take_refusals();
+    assert_eq!(refusals, ["two-secrets: token: another client in the Authorization header"], "the first is tried once");
+    street.forward(4000);
+    street.works(0, 1);
 }

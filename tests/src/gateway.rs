@@ -223,7 +223,9 @@ impl Gateway {
         let mut command = Command::new(binary());
         command.args(arguments).arg("--config").arg(self.folder.path().join("gateway.toml"));
         let ended = command.current_dir(self.folder.path()).env("SEALING_KEY", SEALING_KEY);
-        let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET).output().expect("it runs");
+        let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        let ended = ended.envs(environment).output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Operated { status: ended.status.code().unwrap_or(-1), said: text(ended.stdout), complained: text(ended.stderr) }
     }

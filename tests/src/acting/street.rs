@@ -46,7 +46,7 @@ impl Ground {
         Self { port: free_port(), houses: Vec::new(), text: String::new() }
     }
 
-    /// Adds a provider. In `toml`, its `[[provider]]` table without `id`, `$base` is its origin, `$api` that of its API, and `$secret` says
+    /// Adds a provider. In `toml`, its `[[provider]]` table without `id`, `$base` is its origin, `$api` that of its API, `$named` the latter's host and port, and `$secret` says
     /// where the secret is.
     #[must_use]
     pub fn with(
@@ -60,6 +60,7 @@ impl Ground {
         let acting = Acting::start(wants, &redirect_uri);
         let toml = toml
             .replace("$base", acting.url())
+            .replace("$named", acting.api_url().trim_start_matches("http://"))
             .replace("$api", acting.api_url())
             .replace("$secret", "{ env = \"ACTING_SECRET\" }");
         // Writing to a string does not fail.
@@ -155,9 +156,10 @@ impl Street {
             let answer = self.calls(number, 0);
             assert_eq!(answer.status, house.acting.wants().expired.0, "{name}: there is nothing to renew it by");
             assert!(house.acting.presentations().is_empty(), "{name}");
+            // One agent's consent anew is the connection's, and so the other's too.
+            let token = self.consents(number, 0);
+            self.houses[number].tokens[0] = token;
             for agent in 0..self.agents.len() {
-                let token = self.consents(number, agent);
-                self.houses[number].tokens[agent] = token;
                 self.works(number, agent);
             }
             return;
@@ -301,9 +303,9 @@ impl Street {
     }
 }
 
-/// Through every page until there is nothing more to say yes to.
+/// Through every page until there is nothing more to say yes to, signing in at the provider in any case.
 pub fn allows(browser: &mut Browser, page: Page) -> Page {
-    let mut page = page;
+    let (mut page, account) = (page, "");
     for _ in 0..6 {
         let decision = match page.url.path() {
             "/ath/consent" | super::person::PATH => "allow",
@@ -314,7 +316,10 @@ pub fn allows(browser: &mut Browser, page: Page) -> Page {
         if page.answer.status != 200 {
             return page;
         }
-        page = browser.submit(&page, &[("decision", decision)]);
+        // With the account that is there already the provider would not be asked; signing in there again is what is meant.
+        let account = page.says("name=\"account\"").then_some(("account", account)).filter(|_| decision == "allow");
+        let fields: Vec<(&str, &str)> = std::iter::once(("decision", decision)).chain(account).collect();
+        page = browser.submit(&page, &fields);
     }
     page
 }
