@@ -101,3 +101,33 @@ fn the_schema_fits_the_example() {
     let presets = &schema["properties"]["provider"]["items"]["properties"]["preset"]["enum"];
     assert!(presets.as_array().is_some_and(|presets| presets.len() >= 48), "{presets}");
 }
+
+/// Every recipe's TOML is right as it stands, and `check` prints of it what the recipe shows.
+#[test]
+fn the_recipes_hold() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recipes");
+    let mut recipes = 0;
+    for entry in std::fs::read_dir(folder).expect("the recipes") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        let blocks: Vec<&str> = text.split("```").skip(1).step_by(2).collect();
+        let toml = blocks.iter().find_map(|block| block.strip_prefix("toml\n")).expect("its TOML");
+        let shown = blocks.iter().find(|block| block.starts_with("\nprovider ") || block.starts_with("\ngateway "));
+        let shown = shown.expect("what check prints").trim();
+        let head =
+            if toml.contains("[gateway]") { "" } else { "[gateway]\npublic_url = \"https://gateway.example.com\"\n" };
+        let place = tempfile::tempdir().expect("a folder");
+        std::fs::write(place.path().join("gateway.toml"), format!("{head}{toml}")).expect("written");
+        let mut check = Command::new(binary());
+        check.arg("check").current_dir(place.path());
+        for (_, rest) in toml.match_indices("{ env = \"").map(|(at, found)| toml.split_at(at + found.len())) {
+            check.env(rest.split('"').next().expect("a name"), "secret");
+        }
+        let checked = check.output().expect("it runs");
+        let [out, error] = [checked.stdout, checked.stderr].map(|bytes| String::from_utf8(bytes).expect("text"));
+        assert!(checked.status.success() && error.is_empty(), "{}: {error}", path.display());
+        assert!(out.contains(shown), "{}: {out}", path.display());
+        recipes += 1;
+    }
+    assert_eq!(recipes, 8);
+}

@@ -113,7 +113,7 @@ impl Connection {
             return None;
         }
         let due = match self.tokens.refresh() {
-            Some(_) => self.tokens.expires.map(|expires| expires.minus(self.buffer(expires, provider))),
+            Some(_) => self.tokens.expires.map(|expires| expires.minus(provider.refresh_before)),
             None => self.tokens.expires,
         };
         // Paused after a failure, it is lent until it expires, and asked about anew each time.
@@ -126,17 +126,10 @@ impl Connection {
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
     pub(crate) fn is_due(&self, now: Timestamp, provider: &Provider) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
-        let soon = expires <= now.plus(self.buffer(expires, provider))
+        let soon = expires <= now.plus(provider.refresh_before)
             && self.tokens.refresh().is_some()
             && self.pause(now).is_none();
         expires <= now || soon
-    }
-
-    /// How long before its end the token is renewed: never more than half of its life, or one that lives shortly would be renewed with every
-    /// call. The buffer absorbs clock skew and the time that a request is under way.
-    fn buffer(&self, expires: Timestamp, provider: &Provider) -> Duration {
-        let issued = self.renewed.unwrap_or(self.connected).max(self.connected);
-        provider.refresh_before.min(expires.since(issued) / 2)
     }
 
     fn is_live(&self, now: Timestamp) -> bool {

@@ -48,7 +48,7 @@ pub struct Provider {
     pub concurrent_refreshes: usize,
     /// How long its refresh tokens are good for.
     pub refresh_tokens: RefreshTokenLife,
-    /// How long before an access token's end it is renewed, unless it lives for less than twice that.
+    /// How long before an access token's end it is renewed: absorbs clock skew, and the time that a request is under way.
     pub refresh_before: Duration,
     /// Whether its refresh tokens are known to stay.
     pub rotation: TokenRotation,

@@ -22,7 +22,7 @@ pub use about::{About, Sources};
 pub use error::{CatalogueError, FormError};
 pub use form::Form;
 pub use page::page;
-pub use preset::{CLIENT_ID, Preset};
+pub use preset::{CLIENT_ID, Preset, placeholders};
 pub use value::Value;
 
 /// The names of all presets, in the order of the alphabet.

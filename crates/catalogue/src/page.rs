@@ -124,6 +124,7 @@ const EVERYBODYS: &[&str] = &[
 /// Tables that are one thing.
 const MAPS: &[&str] = &[
     "headers",
+    "default_headers",
     "credential",
     "api_base_from",
     "oauth.authorize_parameters",

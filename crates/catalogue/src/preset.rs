@@ -87,10 +87,16 @@ impl Preset {
     /// The names of all placeholders.
     #[must_use]
     pub fn placeholders(&self) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        texts(&self.provider, &mut |text| found.extend(fill::placeholders(text).map(str::to_owned)));
-        found
+        placeholders(&self.provider)
     }
+}
+
+/// The names of the placeholders in a table's strings.
+#[must_use]
+pub fn placeholders(table: &DeTable<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    texts(table, &mut |text| found.extend(fill::placeholders(text).map(str::to_owned)));
+    found
 }
 
 /// Shows every string of a table to `see`.

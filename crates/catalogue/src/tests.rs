@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::{CLIENT_ID, Preset, find, names};
+use crate::{CLIENT_ID, Preset, find, list, names};
 
 fn all() -> Vec<Preset> {
     names().map(|name| find(name).unwrap_or_else(|error| panic!("{name}: {error:?}"))).collect()
@@ -123,5 +123,11 @@ fn urls(table: &DeTable<'_>, see: &mut impl FnMut(&str)) {
             }
             _ => {}
         }
+    }
+}
+#[test]
+fn nothing_waits_in_a_comment() {
+    for (name, text) in list::FILES {
+        assert!(!text.lines().any(|line| line.starts_with('#')), "{name}");
     }
 }

@@ -27,12 +27,23 @@ fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
     if let Some((at, preset)) = preset(table, place) {
         let mut beneath = preset.provider(&filled(table, &preset, &at));
         without(table, &mut beneath, place);
-        hosts::check(table, &beneath, place);
-        for (written, dropped) in [("key", "oauth"), ("api_base", "api_base_from")] {
-            if table.contains_key(written) && !table.contains_key(dropped) {
-                beneath.remove(dropped);
+        if goes_by_key(table) {
+            beneath.remove("oauth");
+            if catalogue::placeholders(&beneath).contains(catalogue::CLIENT_ID) {
+                at.problem("puts a client id into `headers`, and [provider.key] has none; write `headers` with what the service wants there");
             }
         }
+        if has_no_browser(table)
+            && let Some(DeValue::Table(oauth)) = beneath.get_mut("oauth").map(Spanned::get_mut)
+        {
+            for key in OF_THE_BROWSER {
+                oauth.remove(*key);
+            }
+        }
+        if table.contains_key("api_base") && !table.contains_key("api_base_from") {
+            beneath.remove("api_base_from");
+        }
+        hosts::check(table, &beneath, place);
         let client = client(table, place);
         merge(table, spanned(beneath, at.beneath(preset.name())));
         put(table, client, place);
@@ -40,6 +51,17 @@ fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
         let client = client(table, place);
         put(table, client, place);
     }
+}
+
+/// Whether a key stands in the place of OAuth, which is then nothing that the preset says anything of.
+fn goes_by_key(table: &DeTable<'_>) -> bool {
+    table.contains_key("key") && !table.contains_key("oauth")
+}
+
+/// Whether tokens are got in a way in which no browser is sent to the provider.
+fn has_no_browser(table: &DeTable<'_>) -> bool {
+    let grant = table.get("oauth").and_then(|oauth| oauth.get_ref().as_table()?.get("grant"));
+    grant.and_then(|grant| grant.get_ref().as_str()).is_some_and(|grant| grant != "authorization_code")
 }
 
 /// The preset that the table names, if there is one of that name.
@@ -77,7 +99,7 @@ fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<'_>) -> BTr
             (value.name(), chosen(value, found.and_then(|found| found.get_ref().as_str()), place, at))
         })
         .collect();
-    if preset.wants_client_id() {
+    if preset.wants_client_id() && !goes_by_key(table) {
         values.insert(catalogue::CLIENT_ID, client_id(table, at));
     }
     values
@@ -252,6 +274,8 @@ fn moved(value: DeValue<'static>, offset: usize) -> DeValue<'static> {
     }
 }
 
+/// Of what a preset says of OAuth, what is about a browser alone.
+const OF_THE_BROWSER: &[&str] = &["authorize_endpoint", "authorize_parameters", "pkce", "callback", "sends_iss"];
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
 const WHOLE: &[&str] = &["scopes", "credential", "api_base_from", "key"];

@@ -120,12 +120,11 @@ impl<'c> Place<'c> {
         self.found(Severity::Problem, message);
     }
 
-    fn report(&self, severity: Severity, mut message: String) {
-        if let Some(preset) = self.preset() {
-            message.push_str(" (the preset ");
-            message.push_str(preset);
-            message.push_str(" has it so)");
-        }
+    fn report(&self, severity: Severity, message: String) {
+        let message = match self.preset() {
+            Some(preset) => format!("{message} (the preset {preset} has it so; `without` takes it out)"),
+            None => message,
+        };
         self.found(severity, message);
     }
 

@@ -59,6 +59,12 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     }
     let default_lifetime = default_lifetime(&table);
     let refresh_before = table.duration(&REFRESH_BEFORE);
+    if let Some((before, lifetime)) = refresh_before.zip(default_lifetime)
+        && before.as_secs() >= lifetime
+        && let Some(place) = table.written(&REFRESH_BEFORE)
+    {
+        place.warning("is no shorter than default_lifetime, so that every call renews the token; make it shorter");
+    }
     let rotation = match table.text(&ROTATION).map(|found| found.value) {
         Some("kept") => TokenRotation::Kept,
         Some("single_use") => TokenRotation::SingleUse,
@@ -363,7 +369,7 @@ const REFRESH_BEFORE: Key = Key::default(
     "refresh_before",
     Form::Text,
     "60s",
-    "How long before its end an access token is renewed; 60s by default, for clocks that differ, and never more than half of its life.",
+    "How long before its end an access token is renewed; 60s by default, for clocks that differ.",
 );
 const ROTATION: Key = Key::default(
     "rotation",

@@ -201,6 +201,6 @@ fn what_a_preset_says_is_reported_where_it_is_named() {
     let text = format!("preset = \"github\"\nclient_id = \"x\"\n{}", "[provider.oauth]\npkce = \"none\"");
     let found = found(&text);
     let expected = "gateway.toml:5:1: provider.oauth.client_auth: needs a secret; add `client_secret = { file = \"...\" }` or write \"none\" (the \
-                    preset github has it so)";
+                    preset github has it so; `without` takes it out)";
     assert!(found.iter().any(|line| line == expected), "{found:#?}");
 }
