@@ -4,6 +4,7 @@
 
 mod attacks;
 mod bases;
+mod catalogue;
 mod clients;
 mod clocks;
 mod conformance;
@@ -21,6 +22,7 @@ mod kill_switch;
 mod limits;
 mod operating;
 mod placement;
+
 mod program;
 mod provider_faults;
 mod providers;

@@ -18,7 +18,9 @@ impl Shared {
     }
 
     pub(crate) fn userinfo(&self, received: &Received, template: &str) -> Reply {
+        let target = received.target.clone();
         self.let_in(received, |holder| {
+            self.books().calls.push(Call { id: holder.id.clone(), target });
             let body = self.filled(template, &holder);
             Reply::of("200 OK", "application/json", body.as_bytes())
         })
@@ -109,10 +111,15 @@ impl Shared {
         }
     }
 
+    /// What it calls itself.
+    pub(crate) fn issuer(&self, issuer: &str) -> String {
+        if issuer.starts_with("https://") { issuer.to_owned() } else { format!("{}{issuer}", self.base()) }
+    }
+
     pub(crate) fn metadata(&self, issuer: &str) -> Reply {
         let (base, wants) = (self.base(), &self.wants);
         let mut document = json!({
-            "issuer": format!("{base}{issuer}"),
+            "issuer": self.issuer(issuer),
             "authorization_endpoint": format!("{base}{}", wants.authorize),
             "token_endpoint": format!("{base}{}", wants.token),
             "response_types_supported": ["code"],

@@ -58,6 +58,9 @@ impl Shared {
                 return Err(format!("the scope {scope:?} is not known here; known are {:?}", wants.scopes));
             }
         }
+        if let Some(missing) = wants.must.iter().find(|must| !scopes.iter().any(|scope| scope == *must)) {
+            return Err(format!("the scope {missing:?} is missing in {scopes:?}"));
+        }
         for (name, value) in wants.asks {
             presented.needs_exactly(name, value)?;
         }

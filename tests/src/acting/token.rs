@@ -91,7 +91,7 @@ impl Shared {
         let mut books = self.books();
         let held = match refresh.rotation {
             Rotation::SingleUse => books.present(&token, true),
-            Rotation::Kept => books.present(&token, false),
+            Rotation::Kept | Rotation::Rolling => books.present(&token, false),
             Rotation::Access => books.holder(&token).ok_or(Presentation::Void),
             Rotation::None => Err(Presentation::Void),
         };
@@ -109,12 +109,12 @@ impl Shared {
         let mut books = self.books();
         let access = books.issue_access(holder.grant, wants.lifetime);
         let refresh = match wants.refresh.rotation {
-            Rotation::SingleUse | Rotation::Kept => kept.unwrap_or_else(|| books.issue_refresh(holder.grant)),
+            Rotation::SingleUse | Rotation::Rolling | Rotation::Kept => kept.unwrap_or_else(|| books.issue_refresh(holder.grant)),
             _ => String::new(),
         };
         let now = books.now();
         drop(books);
-        let issuer = wants.issuer.map(|issuer| format!("{}{issuer}", self.base())).unwrap_or_default();
+        let issuer = wants.issuer.map(|issuer| self.issuer(issuer)).unwrap_or_default();
         let mut claims = json!({
             "iss": issuer, "aud": wants.client_id, "sub": holder.id, "email": holder.name, "iat": now, "exp": now + 300,
         });

@@ -23,15 +23,17 @@ pub struct Wants {
     pub scope_parameter: &'static str,
     /// Between two scopes there.
     pub separator: char,
-    /// The scopes that a request must ask for, at least.
+    /// The scopes that there are; a request for another is refused.
     pub scopes: &'static [&'static str],
+    /// Those among them without which a connection would be worth nothing.
+    pub must: &'static [&'static str],
     /// Between two scopes in `$scope`.
     pub granted_separator: char,
     /// Parameters of the authorization request that must be there, with these values.
     pub asks: &'static [(&'static str, &'static str)],
     /// What the standard's parameters are called: its name, then theirs.
     pub names: &'static [(&'static str, &'static str)],
-    /// Headers of requests to the token endpoint.
+    /// Headers of requests to the token endpoint; the empty text stands for anything.
     pub token_headers: &'static [(&'static str, &'static str)],
     /// Further parameters of the exchange and of refreshes.
     pub token_parameters: &'static [(&'static str, &'static str)],
@@ -57,7 +59,7 @@ pub struct Wants {
     pub revoke: Option<Revoke>,
     /// Who says who signed in.
     pub who: Who,
-    /// The path of its issuer, where it publishes metadata.
+    /// The path of its issuer, where it publishes metadata; or a whole URL, which its ID tokens name.
     pub issuer: Option<&'static str>,
     /// Where the API is.
     pub api: Place,
@@ -65,7 +67,7 @@ pub struct Wants {
     pub api_path: &'static str,
     /// Where the API looks for the token.
     pub credential: Credential,
-    /// Headers that the API wants.
+    /// Headers that the API wants, likewise.
     pub api_headers: &'static [(&'static str, &'static str)],
     /// How the API says that a token is over: status, `WWW-Authenticate`, body.
     pub expired: (u16, &'static str, &'static str),
@@ -130,6 +132,8 @@ pub struct Refresh {
 pub enum Rotation {
     /// Another one with every use; a second use ends the whole grant.
     SingleUse,
+    /// Another one with every use, and the old one goes on being good.
+    Rolling,
     /// It is kept, and comes back or does not, as the template has it.
     Kept,
     /// There is none, and nothing is renewed.
@@ -229,6 +233,7 @@ impl Wants {
         scope_parameter: "scope",
         separator: ' ',
         scopes: &[],
+        must: &[],
         granted_separator: ' ',
         asks: &[],
         names: &[],
@@ -269,6 +274,11 @@ impl Refresh {
     pub const JSON: Self = Self { body: Body::Json, ..Self::STANDARD };
     /// The refresh token stays the same.
     pub const KEPT: Self = Self { rotation: Rotation::Kept, ..Self::STANDARD };
+    /// It stays the same, and does not come back.
+    pub const SILENT: Self =
+        Self { answer: r#"{"access_token":"$access","token_type":"Bearer","expires_in":$in}"#, ..Self::KEPT };
+    /// Another one comes each time, and none ends.
+    pub const ROLLING: Self = Self { rotation: Rotation::Rolling, ..Self::STANDARD };
     /// There is none.
     pub const NONE: Self = Self { rotation: Rotation::None, ..Self::STANDARD };
 }
