@@ -2,9 +2,11 @@
 //
 //     oidc_provider.mjs PORT REDIRECT_URI
 //
+// With $DPOP=required every token is bound to a key (RFC 9449), and every proof needs a nonce; /me is the API then, which verifies proofs.
 // PKCE is required, refresh tokens rotate and their reuse is detected. Access tokens live for $ACCESS_TTL seconds. GET /_control/state tells what was issued
 // and how often the token endpoint was asked. GET /_control/spoil?nonce=x makes every later ID token carry that nonce, likewise iss and aud;
 // callback_iss and callback_state change what the browser brings back; without parameters all is well again. Prints READY when it listens.
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -12,12 +14,14 @@ const [port, redirectUri] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 const issued = new Set();
 let spoilt = {};
+const dpop = process.env.DPOP === 'required';
 const requests = { authorization_code: 0, refresh_token: 0, failed: 0 };
 
 const provider = new Provider(issuer, {
   clients: [{
     client_id: 'ath-gateway', client_secret: 'the-client-secret-of-the-gateway', redirect_uris: [redirectUri],
     grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
+    dpop_bound_access_tokens: dpop,
   }],
   scopes: ['openid', 'email', 'offline_access', 'api:read', 'api:write'],
   claims: { openid: ['sub'], email: ['email'] },
@@ -26,7 +30,9 @@ const provider = new Provider(issuer, {
   rotateRefreshToken: true,
   issueRefreshToken: () => true,
   ttl: { AccessToken: Number(process.env.ACCESS_TTL ?? 3600), RefreshToken: 86400, Interaction: 600, Session: 600, Grant: 86400, AuthorizationCode: 60, IdToken: 3600 },
-  features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+  features: { devInteractions: { enabled: false }, revocation: { enabled: true },
+    dPoP: dpop ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true, allowReplay: false } : { enabled: false },
+  },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['only for tests'] },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@idp.test` }) }),

@@ -1,11 +1,14 @@
 //! A provider with a host for each tenant: its answer names the host, and one tenant's token goes to no other's.
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tests::{
-    Agent, Answer, Browser, CANARY, Gateway, Launch, MovedClock, Received, RedisServer, Reply, Served, Store, free_port,
+    Agent, Answer, Authority, Browser, CANARY, Gateway, Launch, MovedClock, Received, RedisServer, Reply, Served,
+    Store, free_port,
 };
 
 /// What the acting provider says, to be changed while it runs.
@@ -78,11 +81,18 @@ fn api(received: &Received) -> Reply {
 
 impl Scene {
     fn start(store: Store<'_>, from: &str) -> Self {
+        Self::with(store, from, "", &[])
+    }
+
+    /// With further lines in the provider's table, and further hosts.
+    fn with(store: Store<'_>, from: &str, settings: &str, further: &[String]) -> Self {
         let words: Arc<Mutex<Words>> = Arc::default();
         let spoken = words.clone();
         let provider = Served::start(move |received| provider(&spoken, received));
         let (one, two) = (Served::start(api), Served::start(api));
-        let (base, hosts) = (provider.url(), format!("\"127.0.0.1:{}\", \"localhost:{}\"", one.port(), two.port()));
+        let own = [format!("127.0.0.1:{}", one.port()), format!("localhost:{}", two.port())];
+        let hosts: Vec<String> = own.iter().chain(further).map(|host| format!("\"{host}\"")).collect();
+        let (base, hosts) = (provider.url(), hosts.join(", "));
         let text = format!(
             r#"[development]
 loopback_http = true
@@ -91,6 +101,7 @@ loopback_http = true
 id = "helpdesk"
 api_base = "{base}/v1"
 api_base_from = {{ {from}, hosts = [{hosts}] }}
+{settings}
 
 [provider.oauth]
 authorize_endpoint = "{base}/authorize"
@@ -284,4 +295,78 @@ fn the_userinfo_endpoint_may_name_it() {
     assert_eq!(scene.call(&scene.gateway, &bob).text("/at"), format!("{two}/v1/tickets"));
     scene.silence("eve");
     assert_eq!(scene.consent("eve"), None);
+}
+
+/// A tenant's API over HTTP/2, ended with the test.
+struct Tenant {
+    process: Child,
+    port: u16,
+    seen: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Tenant {
+    fn start(authority: &Authority) -> Self {
+        let port = free_port();
+        let mut command = Command::new("node");
+        command.arg(crate::clients::script("h2_tenant.mjs")).arg(port.to_string());
+        command.args([authority.certificate_file(), authority.key_file()]).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("node must be installed");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        assert_eq!(lines.next().as_deref(), Some("READY"));
+        let seen: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let noted = seen.clone();
+        std::thread::spawn(move || {
+            for line in lines {
+                let request = serde_json::from_str(&line).expect("JSON");
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+            }
+        });
+        Self { process, port, seen }
+    }
+
+    fn seen(&self) -> Vec<Value> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_shared_connection_is_one_tenant_s_alone() {
+    let authority = Authority::of(&["localhost", "127.0.0.1"]);
+    let (one, two) = (Tenant::start(&authority), Tenant::start(&authority));
+    let hosts = [format!("localhost:{}", one.port), format!("127.0.0.1:{}", two.port)];
+    let ca = format!("ca_file = {:?}", authority.certificate_file());
+    let scene = Scene::with(Store::Embedded, "pointer = \"/instance_url\"", &ca, &hosts);
+    let [ada, bob] = [("ada", &hosts[0]), ("bob", &hosts[1])].map(|(user, host)| {
+        scene.say(user, &format!("https://{host}"));
+        scene.consent(user).expect("connected")
+    });
+    // Whatever a renewal between two tries of one request says, the second goes where the first went.
+    scene.say("ada", &format!("https://{}", hosts[1]));
+    scene.say("bob", &format!("https://{}", hosts[0]));
+    std::thread::scope(|scope| {
+        for (token, host) in [(&ada, &hosts[0]), (&bob, &hosts[1])].repeat(12) {
+            let scene = &scene;
+            scope.spawn(move || {
+                let answer = scene.call(&scene.gateway, token);
+                assert_eq!(answer.status, 200, "{}", answer.body_text());
+                assert_eq!(answer.text("/at"), format!("https://{host}/v1/tickets"));
+                let rewritten = format!("{}/ath/proxy/helpdesk/tickets/1", scene.gateway.public_url());
+                assert_eq!(answer.header("location"), Some(&*rewritten));
+            });
+        }
+    });
+    for (tenant, user, host) in [(&one, "-ada", &hosts[0]), (&two, "-bob", &hosts[1])] {
+        tests::eventually("all of it was seen", || tenant.seen().len() >= 13);
+        for request in tenant.seen() {
+            assert!(request["authorization"].as_str().is_some_and(|token| token.ends_with(user)), "{request}");
+            assert_eq!(request["authority"], json!(host));
+        }
+    }
 }

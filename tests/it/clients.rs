@@ -72,11 +72,17 @@ impl OidcProvider {
     }
 
     pub(crate) fn start_for(redirect_uri: &str, access_ttl: &str) -> Self {
+        Self::start_with(redirect_uri, access_ttl, &[])
+    }
+
+    /// The same with further variables of its environment.
+    pub(crate) fn start_with(redirect_uri: &str, access_ttl: &str, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let mut process = Command::new("node")
             .arg(script("oidc_provider.mjs"))
             .args([&port.to_string(), redirect_uri])
             .env("ACCESS_TTL", access_ttl)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("node must be installed");
@@ -117,7 +123,7 @@ authorize_parameters = {{ prompt = "consent" }}
         )
     }
 
-    fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         Request::new("GET", &format!("http://localhost:{}/_control/state", self.port)).send().json()
     }
 }

@@ -11,6 +11,7 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod dpop;
 mod embedded;
 mod expiry;
 mod habits;
@@ -22,7 +23,7 @@ mod kill_switch;
 mod limits;
 mod operating;
 mod placement;
-
+mod presets;
 mod program;
 mod provider_faults;
 mod providers;

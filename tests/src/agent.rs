@@ -133,7 +133,18 @@ impl Agent {
 
     /// Registers, and keeps client id and secret.
     pub fn register(&mut self, gateway: &Gateway) -> Answer {
-        let answer = self.post(gateway, "/ath/agents/register", &self.registration(gateway));
+        self.register_with(gateway, &self.registration(gateway))
+    }
+
+    /// The same for other scopes than those of tickets.
+    pub fn register_for(&mut self, gateway: &Gateway, scopes: &[&str]) -> Answer {
+        let mut registration = self.registration(gateway);
+        registration["requested_providers"] = json!([{"provider_id": "helpdesk", "scopes": scopes}]);
+        self.register_with(gateway, &registration)
+    }
+
+    fn register_with(&mut self, gateway: &Gateway, registration: &Value) -> Answer {
+        let answer = self.post(gateway, "/ath/agents/register", registration);
         if answer.status == 201 {
             self.client = Some((answer.text("/client_id"), answer.text("/client_secret")));
         }

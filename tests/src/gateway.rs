@@ -140,9 +140,10 @@ impl Gateway {
             Store::Written(lines) => format!("{lines}\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
         let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
+        let log = if rest.contains("[log]") { "" } else { "[log]\nfilter = \"debug\"\n\n" };
         let text = format!(
             "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
-             [log]\nfilter = \"debug\"\n\n{limits}{rest}"
+             {log}{limits}{rest}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, text).expect("written");

@@ -69,6 +69,7 @@ impl Broker {
             stage: Stage::Pending,
             renews: None,
             era: None,
+            dpop: None,
         };
         let key = Session::key(&session);
         (session, key, record)

@@ -3,6 +3,7 @@ use protocol::{AccountId, ProviderId, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
+use crate::binding::key_of;
 use crate::consent::{Ending, Next, about};
 use crate::records::{Arrived, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
 use crate::text::named;
@@ -71,7 +72,7 @@ impl Broker {
             Callback::Code { code, .. } => {
                 let (broker, browser) = (self.clone(), browser.map(str::to_owned));
                 let consent = UnderWay { session: answer.session, held, binding, bound, asked, browser };
-                self.detached(Box::pin(async move { broker.exchange(consent, code).await })).await
+                self.detached(async move { Box::pin(broker.exchange(consent, code)).await }).await
             }
             Callback::Error { code: CallbackError::AccessDenied, .. } => {
                 self.refuse(&answer.session, held, Some(bound)).await.map(Next::Ending)
@@ -124,8 +125,14 @@ impl Broker {
                 return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
             }
         };
-        let unused = Unused { session: held.body.clone(), tokens: Tokens::new(&tokens), subject: None };
-        let identity = match provider.oauth.identify(&self.outside(provider), &tokens).await {
+        let unused = Unused {
+            session: held.body.clone(),
+            tokens: Tokens::new(&tokens).bound_to(held.body.dpop.as_ref()),
+            subject: None,
+        };
+        let key = key_of(held.body.dpop.as_ref());
+        let prover = self.prover(provider, key.as_ref());
+        let identity = match provider.oauth.identify(&self.outside_by(&prover), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
                 tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the account was not named");
@@ -165,7 +172,7 @@ impl Broker {
                 Ok(Next::Confirm(session))
             }
             Course::GoOn => {
-                let work = Work::Connect { arrived };
+                let work = Work::Connect { arrived: Box::new(arrived) };
                 let stage = Stage::Completing { binding: bound, work: work.clone() };
                 let version = held.version.next();
                 let held = Held { body: self.advance(&session, held, stage).await?, version };
@@ -221,7 +228,16 @@ impl Broker {
         let granted = provider.granted(&tokens, asked);
         let label = label.as_deref().and_then(|label| named(label, 120));
         let mark = provider.fingerprint();
-        let mut arrived = Arrived { tokens: Tokens::new(&tokens), granted, subject, label, account, user, era, mark };
+        let mut arrived = Arrived {
+            tokens: Tokens::new(&tokens).bound_to(session.dpop.as_ref()),
+            granted,
+            subject,
+            label,
+            account,
+            user,
+            era,
+            mark,
+        };
 
         let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
         let key = Connection::key(user, &provider.id, &arrived.account);
@@ -249,7 +265,9 @@ impl Broker {
     ) -> Result<TokenSet, oauth::OAuthError> {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
-        let tokens = provider.oauth.exchange(&self.outside(provider), code, Some(&verifier), resource).await?;
+        let key = key_of(session.dpop.as_ref());
+        let prover = self.prover(provider, key.as_ref());
+        let tokens = provider.oauth.exchange(&self.outside_by(&prover), code, Some(&verifier), resource).await?;
         self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)

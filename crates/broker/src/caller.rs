@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use oauth::Credential;
+use oauth::{Credential, DpopKey};
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use secret::AccessToken;
 use url::Url;
 
 use crate::Provider;
+use crate::binding::key_of;
 use crate::records::Tokens;
 use crate::standing::Known;
 
@@ -80,6 +81,7 @@ struct Loan {
     token: AccessToken,
     credential: Credential,
     place: Option<Url>,
+    key: Option<DpopKey>,
 }
 
 impl Lent {
@@ -88,7 +90,11 @@ impl Lent {
         let token = tokens.access();
         let credential = provider.placement.prepare(&token)?;
         let place = provider.place_of(tokens).ok()?;
-        Some(Self(Arc::new(Loan { token, credential, place })))
+        let key = key_of(tokens.key());
+        if key.is_some() != provider.binds() {
+            return None;
+        }
+        Some(Self(Arc::new(Loan { token, credential, place, key })))
     }
 
     /// The origin of the API that it is for, where that is not the configured one: it goes there alone.
@@ -101,6 +107,16 @@ impl Lent {
     #[must_use]
     pub fn credential(&self) -> &Credential {
         &self.0.credential
+    }
+
+    /// Whether a proof has to go along with it (RFC 9449), and an answer may ask for another one.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.0.key.is_some()
+    }
+
+    pub(crate) fn key(&self) -> Option<&DpopKey> {
+        self.0.key.as_ref()
     }
 
     pub(crate) fn token(&self) -> &AccessToken {

@@ -49,6 +49,9 @@ impl Connection {
         if provider.is_some_and(|provider| provider.place_of(&self.tokens).is_err()) {
             return Condition::of(NEEDS_RECONNECTING).because("api_base_refused");
         }
+        if provider.is_some_and(|provider| !provider.binds_as(&self.tokens)) {
+            return Condition::of(NEEDS_RECONNECTING).because("tokens_bound_otherwise");
+        }
         if let ConnectionState::ReconnectRequired { since, reason } = &self.state {
             return Condition { since: Some(since.to_rfc3339()), ..Condition::of(NEEDS_RECONNECTING).because(reason) };
         }
@@ -100,6 +103,9 @@ fn in_words(reason: &str) -> &'static str {
         }
         "api_base_refused" => {
             "The service's data is at an address that this gateway's configuration does not know, or no longer knows."
+        }
+        "tokens_bound_otherwise" => {
+            "This gateway now uses another kind of access with the service than when the account was connected."
         }
         "connect" | "timeout" | "transport" | "unavailable" | "provider_unavailable" => {
             "The service could not be reached, or is overloaded."

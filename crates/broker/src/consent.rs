@@ -1,10 +1,12 @@
 use audit::Event;
+use oauth::DpopKey;
 use protocol::{AccountId, ProviderId, Scope, SessionId, UserId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
-use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
+use crate::binding::key_of;
+use crate::records::{Agent, Arrived, Browser, Connection, Kept, KeptHash, Session, Stage, User, Work};
 use crate::text::{named, shown};
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
@@ -261,7 +263,7 @@ impl Broker {
         let (held, work) = match held.body.stage.clone() {
             Stage::Confirming { arrived, .. } => {
                 let arrived = self.still_theirs(&held.body, arrived, browser).await?;
-                let work = Work::Connect { arrived };
+                let work = Work::Connect { arrived: Box::new(arrived) };
                 (self.claim(session, held, bound, work.clone()).await?, work)
             }
             // Begun before, and not brought to an end: it is carried out again, which changes nothing that was done.
@@ -366,7 +368,10 @@ impl Broker {
             Some(era) => era,
             None => self.era(&provider.id).await?,
         };
-        let held = Held { body: Session { era: Some(era), ..held.body }, version: held.version };
+        let drawn = || DpopKey::draw(self.entropy.as_ref()).map(|key| Kept::new(&key.to_text()));
+        let dpop = if provider.binds() { held.body.dpop.or_else(drawn) } else { None };
+        let key = key_of(dpop.as_ref());
+        let held = Held { body: Session { era: Some(era), dpop, ..held.body }, version: held.version };
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));
@@ -376,6 +381,7 @@ impl Broker {
             challenge: Some(&challenge),
             nonce: None,
             resource: held.body.resource.as_deref(),
+            dpop_jkt: key.as_ref().map(DpopKey::thumbprint),
         };
         let url = provider.oauth.authorization_url(&self.outside(provider), &request).await.map_err(|error| {
             tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "nobody can be sent to the provider");

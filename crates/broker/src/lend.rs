@@ -99,7 +99,10 @@ impl Broker {
             return Err(BrokerError::TokenRevoked);
         }
         let moved = mark != provider.fingerprint() || provider.place_of(&held.body.tokens).is_err();
-        if moved || matches!(held.body.state, ConnectionState::ReconnectRequired { .. }) {
+        if moved
+            || !provider.binds_as(&held.body.tokens)
+            || matches!(held.body.state, ConnectionState::ReconnectRequired { .. })
+        {
             return Err(self.reconnect_required(caller));
         }
         Ok(held)

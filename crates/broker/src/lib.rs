@@ -10,6 +10,7 @@ mod attest;
 mod authorize;
 mod backup;
 mod bases;
+mod binding;
 mod broker;
 mod callback;
 mod caller;

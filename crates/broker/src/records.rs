@@ -244,6 +244,12 @@ pub(crate) struct Tokens {
     /// The origin of the API that they are for, where the provider's answer named it.
     #[serde(default)]
     pub(crate) base: Option<String>,
+    /// The key that they are bound to (RFC 9449).
+    #[serde(default)]
+    dpop: Option<Kept>,
+    /// The key of the refresh token, where it is of an older consent.
+    #[serde(default)]
+    refresh_dpop: Option<Kept>,
 }
 
 impl Tokens {
@@ -254,7 +260,25 @@ impl Tokens {
             expires: set.expires_at.map(Timestamp::from_secs),
             refresh_expires: set.refresh_expires_at.map(Timestamp::from_secs),
             base: set.api_base.clone(),
+            dpop: None,
+            refresh_dpop: None,
         }
+    }
+
+    /// These, issued upon proofs by this key.
+    pub(crate) fn bound_to(mut self, key: Option<&Kept>) -> Self {
+        self.dpop = key.cloned();
+        self
+    }
+
+    /// The key that the access token is bound to.
+    pub(crate) fn key(&self) -> Option<&Kept> {
+        self.dpop.as_ref()
+    }
+
+    /// The key that the refresh token is bound to, and that what it brings will be.
+    pub(crate) fn refresh_key(&self) -> Option<&Kept> {
+        self.refresh_dpop.as_ref().or(self.dpop.as_ref())
     }
 
     pub(crate) fn access(&self) -> AccessToken {
@@ -270,6 +294,7 @@ impl Tokens {
     /// These, with the refresh token of `newer`, which replaced theirs.
     pub(crate) fn with_refresh_of(mut self, newer: &Self) -> Self {
         self.refresh.clone_from(&newer.refresh);
+        self.refresh_dpop = newer.refresh_key().cloned();
         self
     }
 
@@ -305,6 +330,7 @@ impl Tokens {
     pub(crate) fn or_refresh_of(mut self, older: &Self) -> Self {
         if self.refresh.is_none() && self.base == older.base {
             self.refresh.clone_from(&older.refresh);
+            self.refresh_dpop = older.refresh_key().cloned();
             self.refresh_expires = older.refresh_expires;
         }
         self

@@ -3,11 +3,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use oauth::{OAuthError, Outside, RevokedToken};
+use oauth::{OAuthError, RevokedToken};
 use protocol::ProviderId;
 use secret::Opaque;
 use store::{Key, Life, Write};
 
+use crate::binding::key_of;
 use crate::clearance::Run;
 use crate::records::{Revocation, Tokens};
 use crate::vault::Fingerprint;
@@ -121,7 +122,7 @@ impl Broker {
             return self.decide(event, self.forget(key)).await.map(|()| Answer::Came);
         }
         let event = self.event("upstream_revoked").provider(&provider.id);
-        match revoke(&self.outside(provider), provider, &held.body.tokens).await {
+        match revoke(self, provider, &held.body.tokens).await {
             Ok(()) => {
                 if let Some(run) = &held.body.run {
                     self.vault.list(run.done(), key).await?;
@@ -179,15 +180,19 @@ impl Failing {
 }
 
 /// The refresh token first: with it goes, at most providers, all that came from it.
-async fn revoke(outside: &Outside<'_>, provider: &Provider, tokens: &Tokens) -> Result<(), OAuthError> {
+async fn revoke(broker: &Broker, provider: &Provider, tokens: &Tokens) -> Result<(), OAuthError> {
     let wanted = provider.oauth.revoked_token();
     if let Some(refresh) = tokens.refresh().filter(|_| wanted != RevokedToken::Access) {
-        provider.oauth.revoke(outside, &refresh).await?;
+        let key = key_of(tokens.refresh_key());
+        let prover = broker.prover(provider, key.as_ref());
+        provider.oauth.revoke(&broker.outside_by(&prover), &refresh).await?;
         if wanted == RevokedToken::Refresh {
             return Ok(());
         }
     }
-    provider.oauth.revoke(outside, &tokens.access()).await
+    let key = key_of(tokens.key());
+    let prover = broker.prover(provider, key.as_ref());
+    provider.oauth.revoke(&broker.outside_by(&prover), &tokens.access()).await
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -138,7 +138,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("oauth.pkce", "\"s256\""),
     ("oauth.scope_separator", "\"space\""),
     ("oauth.token_request", "\"form\""),
-    ("oauth.rotation", "\"kept\""),
 ];
 
 const HEAD: &str = "# Providers

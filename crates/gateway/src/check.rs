@@ -6,6 +6,7 @@ use broker::Urls;
 use store::{EmbeddedStore, RedisTopology};
 
 use crate::config::{Config, Environment, JournalConfig, SignInConfig, StoreKind};
+use crate::output::out;
 
 /// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
 pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
@@ -14,7 +15,7 @@ pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
             for warning in warnings {
                 eprintln!("{warning}");
             }
-            print!("{}{}", summary(&config), journal(&config.store.journal));
+            out!("{}{}", summary(&config), journal(&config.store.journal));
             ExitCode::SUCCESS
         }
         Err(problems) => {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use secret::{Password, PasswordHash};
 use zeroize::Zeroizing;
 
+use crate::output::out_line;
 use crate::system::SystemEntropy;
 
 /// Reads a password from standard input, its first line, and prints its hash on standard output. A person is asked twice, and what they
@@ -14,7 +15,7 @@ pub(crate) fn run() -> ExitCode {
         password.and_then(|password| PasswordHash::of(&password, &SystemEntropy).ok_or(HashPasswordError::Memory));
     match hash {
         Ok(hash) => {
-            println!("{}", hash.to_phc());
+            out_line!("{}", hash.to_phc());
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -15,6 +15,7 @@ mod hash_password;
 mod keygen;
 mod keys;
 mod operate;
+mod output;
 mod private_file;
 mod providers;
 mod serve;

@@ -16,6 +16,7 @@ use crate::admin::{KEY, WHEREABOUTS, Whereabouts};
 use crate::cli::{AgentsCommand, ConnectionsCommand, StoreCommand, UsersCommand};
 use crate::config::{Config, SystemEnvironment};
 use crate::egress::operator_client;
+use crate::output::{out, out_line};
 
 /// What one command asks for.
 pub(crate) struct Wish {
@@ -43,8 +44,8 @@ pub(crate) fn run(config: &Path, wish: &Wish, form: OutputForm) -> ExitCode {
     match carry_out(config, wish) {
         Ok(answer) => {
             match form {
-                OutputForm::Json => println!("{answer}"),
-                OutputForm::Text => print!("{}", shown(wish.shows, &answer)),
+                OutputForm::Json => out_line!("{answer}"),
+                OutputForm::Text => out!("{}", shown(wish.shows, &answer)),
             }
             ExitCode::SUCCESS
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Config, Environment, Setting};
 use crate::operate::OutputForm;
+use crate::output::{out, out_line};
 
 /// Every preset, a line for each.
 pub(crate) fn list(form: OutputForm) -> ExitCode {
@@ -18,8 +19,8 @@ pub(crate) fn list(form: OutputForm) -> ExitCode {
         Err(error) => return failed(&error.to_string()),
     };
     match form {
-        OutputForm::Json => println!("{}", Value::Array(presets.iter().map(text::json).collect())),
-        OutputForm::Text => print!("{}", text::list(&presets)),
+        OutputForm::Json => out_line!("{}", Value::Array(presets.iter().map(text::json).collect())),
+        OutputForm::Text => out!("{}", text::list(&presets)),
     }
     ExitCode::SUCCESS
 }
@@ -31,15 +32,15 @@ pub(crate) fn show(config: &Path, name: &str, form: OutputForm, environment: &dy
         Err(problem) => return failed(&problem),
     };
     match form {
-        OutputForm::Json => println!("{}", shown.json()),
-        OutputForm::Text => print!("{}", text::shown(&shown)),
+        OutputForm::Json => out_line!("{}", shown.json()),
+        OutputForm::Text => out!("{}", text::shown(&shown)),
     }
     ExitCode::SUCCESS
 }
 
 /// A JSON Schema of the configuration.
 pub(crate) fn schema() -> ExitCode {
-    println!("{:#}", config::schema());
+    out_line!("{:#}", config::schema());
     ExitCode::SUCCESS
 }
 

@@ -14,6 +14,8 @@ pub struct AuthorizationRequest<'a> {
     pub nonce: Option<&'a str>,
     /// The resource that the token is for (RFC 8707 §2).
     pub resource: Option<&'a str>,
+    /// The thumbprint of the key that the code will be bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<&'a str>,
 }
 
 /// The URL to send the browser to.
@@ -34,6 +36,7 @@ pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> Re
     }
     own.extend(request.nonce.map(|nonce| ("nonce", nonce)));
     own.extend(request.resource.map(|resource| ("resource", resource)));
+    own.extend(request.dpop_jkt.map(|thumbprint| ("dpop_jkt", thumbprint)));
     for (name, _) in &mut own {
         *name = settings.parameter(name);
     }
@@ -62,6 +65,7 @@ mod tests {
         challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
         nonce: None,
         resource: None,
+        dpop_jkt: None,
     };
 
     fn url_of(settings: &Settings, request: &AuthorizationRequest<'_>) -> String {

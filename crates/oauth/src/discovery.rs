@@ -359,8 +359,14 @@ mod tests {
         let http = Publishes(Mutex::new(vec![None, Some(document()), None, Some(moved), Some(document())]));
         let provider = Provider::new(client(&["token.example"]));
         let url = |now: u64| {
-            let request =
-                AuthorizationRequest { scopes: &[], state: "s", challenge: None, nonce: None, resource: None };
+            let request = AuthorizationRequest {
+                scopes: &[],
+                state: "s",
+                challenge: None,
+                nonce: None,
+                resource: None,
+                dpop_jkt: None,
+            };
             let outside = Outside { now, ..outside(&http) };
             ready(provider.authorization_url(&outside, &request))
                 .map(|url| url.starts_with("https://id.example/authorize?"))

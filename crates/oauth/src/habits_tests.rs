@@ -218,8 +218,14 @@ fn codes_that_steer_are_no_refusals_that_a_status_rules_over() {
 #[test]
 fn further_scopes_are_asked_for_and_each_once() {
     let provider = of(|settings| settings.further_scopes = vec!["offline_access".to_owned(), "read".to_owned()]);
-    let request =
-        AuthorizationRequest { scopes: &["read", "write"], state: "s", challenge: None, nonce: None, resource: None };
+    let request = AuthorizationRequest {
+        scopes: &["read", "write"],
+        state: "s",
+        challenge: None,
+        nonce: None,
+        resource: None,
+        dpop_jkt: None,
+    };
     let url = ready(provider.authorization_url(&outside(&FakeClient::silent()), &request)).expect("a URL");
     assert!(url.contains("&scope=read%20write%20offline_access&"), "{url}");
 }

@@ -62,6 +62,11 @@ impl SigningKey {
         Ok(Self { pair, algorithm: own })
     }
 
+    /// A key of P-256.
+    pub(crate) fn es256(pair: EcdsaKeyPair) -> Self {
+        Self { pair: Pair::Ecdsa(pair), algorithm: "ES256" }
+    }
+
     /// The `alg` of what it signs.
     #[must_use]
     pub fn algorithm(&self) -> &'static str {

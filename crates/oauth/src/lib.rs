@@ -11,8 +11,9 @@
 //! and the host that a public metadata document names.
 //!
 //! **Invariant:** one call is one request. Nothing is sent twice here: an authorization code is good for one attempt, and whether a
-//! refresh may be tried again is for those to decide who know what the store says. The one exception is a client with two secrets whose
-//! first is answered with `invalid_client`: nothing of that request was looked at. Where endpoints come from the provider's metadata, that is
+//! refresh may be tried again is for those to decide who know what the store says. The exceptions are a client with two secrets whose
+//! first is answered with `invalid_client`, and a proof whose nonce is answered with `use_dpop_nonce`: nothing of such a request was looked
+//! at. Where endpoints come from the provider's metadata, that is
 //! fetched before, once a day; see [`Provider::prepare`].
 
 mod answer;
@@ -20,6 +21,7 @@ mod assertion;
 mod authorize;
 mod callback;
 mod discovery;
+mod dpop;
 mod endpoint;
 mod error;
 mod habits;
@@ -45,6 +47,7 @@ pub use assertion::ClientKey;
 pub use authorize::AuthorizationRequest;
 pub use callback::{Callback, CallbackError, CallbackFormError, IssuerError};
 pub use discovery::{AuthChoice, Discovery, Metadata, NamesItself, discover};
+pub use dpop::{DpopKey, Prover, TokenBinding, wants_nonce};
 pub use endpoint::{Endpoint, EndpointError, Plaintext};
 pub use error::{ErrorCode, OAuthError};
 pub use habits::{AnswerForm, ErrorRule, Meaning, RevokeAuth, RevokeForm, RevokeMethod, RevokedToken, Success};

@@ -2,13 +2,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use http::{Method, Request, Response};
-use secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, Entropy, RefreshToken};
 
 use crate::authorize::{self, AuthorizationRequest};
 use crate::discovery::{NamesItself, discover};
+use crate::dpop::{DpopKey, Nonces, Proven, Prover, TokenBinding};
 use crate::error::{ErrorCode, OAuthError};
 use crate::habits::{AnswerForm, RevokeAuth, RevokeMethod, RevokedToken};
+use crate::http_client::HttpClient;
 use crate::id_token::Claims;
 use crate::identity::Identity;
 use crate::outside::Outside;
@@ -23,6 +25,7 @@ pub struct Provider {
     secrets: RwLock<Secrets>,
     /// Whether the provider took the second secret last.
     other_secret: AtomicBool,
+    nonces: Nonces,
 }
 
 /// What the provider's metadata made of the settings.
@@ -64,6 +67,7 @@ impl Provider {
             found: RwLock::default(),
             secrets: RwLock::new(secrets),
             other_secret: AtomicBool::new(false),
+            nonces: Nonces::default(),
         }
     }
 
@@ -71,6 +75,36 @@ impl Provider {
     pub fn take_secrets(&self, secrets: Secrets) {
         *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
         self.other_secret.store(false, Ordering::Relaxed);
+    }
+
+    /// The way to the provider for one call whose tokens are bound to `key`; just `http` where there is none.
+    pub fn prover<'a>(
+        &'a self,
+        http: &'a dyn HttpClient,
+        key: Option<&'a DpopKey>,
+        now: u64,
+        entropy: &'a dyn Entropy,
+    ) -> Prover<'a> {
+        Prover { http, key, nonces: &self.nonces, now, entropy }
+    }
+
+    /// The proof that goes with a token to the API (RFC 9449 §7), in the header `DPoP`.
+    pub fn proof(
+        &self,
+        outside: &Outside<'_>,
+        key: &DpopKey,
+        token: &AccessToken,
+        method: &Method,
+        uri: &Uri,
+    ) -> Result<HeaderValue, OAuthError> {
+        let (now, entropy) = (outside.now, outside.entropy);
+        let asked = Proven { method, uri, token: Some(token.expose()), now, entropy };
+        key.proof(&asked, self.nonces.of(uri).as_deref())
+    }
+
+    /// Remembers the nonce that an answer of the API has, for the next proof there.
+    pub fn note_nonce(&self, uri: &Uri, headers: &HeaderMap) {
+        self.nonces.note(uri, headers);
     }
 
     /// Sees to it that the endpoints are known, so that the next call is one request. Does nothing where they are set.
@@ -341,14 +375,12 @@ impl Provider {
         let Secrets { first, other } = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
         let swapped = self.other_secret.load(Ordering::Relaxed);
         let (now, then) = if swapped { (other, first) } else { (first, other) };
-        let request = token_request::request(settings, &asked, now.as_ref(), outside)?;
-        let answer = read(send(outside, request).await?);
+        let answer = Box::pin(ask(settings, &asked, now.as_ref(), outside, &read)).await;
         let unknown = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::InvalidClient }));
         if !unknown || then.is_none() {
             return answer;
         }
-        let request = token_request::request(settings, &asked, then.as_ref(), outside)?;
-        let answer = read(send(outside, request).await?);
+        let answer = Box::pin(ask(settings, &asked, then.as_ref(), outside, &read)).await;
         if answer.is_ok() {
             self.other_secret.store(!swapped, Ordering::Relaxed);
         }
@@ -373,6 +405,25 @@ impl<'a> From<&'a RefreshToken> for Revocable<'a> {
     fn from(token: &'a RefreshToken) -> Self {
         Self::Refresh(token)
     }
+}
+
+/// Asks as the client with this secret; once more where the proof of possession needs a nonce (RFC 9449 §8): nothing of the request was
+/// used up. The nonce has been noted, and everything that is signed is signed anew.
+async fn ask<T>(
+    settings: &Settings,
+    asked: &Asked<'_>,
+    secret: Option<&ClientSecret>,
+    outside: &Outside<'_>,
+    read: &impl Fn(Response<Vec<u8>>) -> Result<T, OAuthError>,
+) -> Result<T, OAuthError> {
+    let request = token_request::request(settings, asked, secret, outside)?;
+    let answer = read(send(outside, request).await?);
+    let wanted = matches!(&answer, Err(OAuthError::Refused { code: ErrorCode::UseDpopNonce }));
+    if !wanted || settings.binding != TokenBinding::Dpop {
+        return answer;
+    }
+    let request = token_request::request(settings, asked, secret, outside)?;
+    read(send(outside, request).await?)
 }
 
 async fn send(outside: &Outside<'_>, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OAuthError> {

@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::assertion::ClientKey;
 use crate::discovery::Discovery;
+use crate::dpop::TokenBinding;
 use crate::error::OAuthError;
 use crate::habits::{AnswerForm, ErrorRule, RevokeForm};
 use crate::{Endpoint, Placement, Pointer, Userinfo};
@@ -63,6 +64,8 @@ pub struct Settings {
     pub refresh_answer: Option<AnswerForm>,
     /// Whether the scopes in answers are what was granted.
     pub scope_answer: ScopeAnswer,
+    /// What its tokens are bound to.
+    pub binding: TokenBinding,
     /// What it may call its tokens (`token_type`, RFC 6749 §7.1) besides nothing at all; in any case.
     pub token_types: Vec<String>,
     /// What the token endpoint's refusals mean, before the standard's codes are asked.
@@ -133,6 +136,7 @@ impl Settings {
             answer: AnswerForm::default(),
             refresh_answer: None,
             scope_answer: ScopeAnswer::Read,
+            binding: TokenBinding::Bearer,
             token_types: vec!["bearer".to_owned()],
             errors: Vec::new(),
             pkce: Pkce::S256,

@@ -6,6 +6,7 @@ use serde_json::{Number, Value};
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Verdict};
+use crate::dpop::TokenBinding;
 use crate::error::{ErrorCode, OAuthError};
 use crate::habits::{self, AnswerForm, Meaning};
 use crate::identity::Identity;
@@ -85,9 +86,11 @@ impl Body {
     /// Takes the tokens out, `now` being when they were received.
     pub(crate) fn into_token_set(self, now: u64, settings: &Settings) -> Result<TokenSet, OAuthError> {
         let accepted = |kind: &str| settings.token_types.iter().any(|known| known.eq_ignore_ascii_case(kind));
-        match &self.token_type {
-            Value::Null => {}
-            Value::String(kind) if accepted(kind) => {}
+        match (&self.token_type, settings.binding) {
+            (Value::Null, TokenBinding::Bearer) => {}
+            (Value::String(kind), TokenBinding::Bearer) if accepted(kind) => {}
+            // One that is not bound to the key after all is what nobody asked for (RFC 9449 §5).
+            (Value::String(kind), TokenBinding::Dpop) if kind.eq_ignore_ascii_case("dpop") => {}
             _ => return Err(OAuthError::Nonsense("token_type")),
         }
         let until = || moment(&self.expires_at).map(|end| end.saturating_sub(now)).filter(|left| *left > 0);

@@ -42,13 +42,16 @@ impl Call<'_> {
         body: Incoming,
         lent: Lent,
     ) -> Result<(Answered, Vec<Lent>), ProxyError> {
-        let repeat = if self.permit.method().is_idempotent() { Repeat::Perhaps } else { Repeat::Never };
+        let idempotent = self.permit.method().is_idempotent();
+        // What an upstream refuses for its proof alone can be repeated whatever it is: nothing of it was done (RFC 9449 §9).
+        let repeat = if idempotent || lent.is_bound() { Repeat::Perhaps } else { Repeat::Never };
         let (upload, sent) = Upload::new(body, repeat);
-        let mut answered = self.forward(upload, &sent, &lent).await?;
-        if self.verdict(&mut answered).await? != Verdict::Refused {
+        let (mut answered, sent, proof) = self.presented(broker, caller, (upload, sent), &lent).await?;
+        // A proof that is refused says nothing of the token.
+        if proof == Proof::Another || self.verdict(&mut answered).await? != Verdict::Refused {
             return Ok((answered, vec![lent]));
         }
-        let Some(body) = sent.copy().filter(|_| repeat == Repeat::Perhaps) else {
+        let Some(body) = sent.copy().filter(|_| idempotent) else {
             // It gains nothing from a renewal, and waits for none: the agent's next one is served.
             broker.renew_behind(caller, &lent).await?;
             return Ok((answered, vec![lent]));
@@ -58,9 +61,27 @@ impl Call<'_> {
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
             connection.give_back();
         }
-        let (upload, sent) = Upload::again(body);
-        let answered = self.forward(upload, &sent, &renewed).await?;
+        let (answered, ..) = self.presented(broker, caller, Upload::again(body), &renewed).await?;
         Ok((answered, vec![renewed, lent]))
+    }
+
+    /// Sends it; once more where the upstream wants another proof, and the body is at hand. One that cannot be sent again is answered as
+    /// the upstream did; the agent's next one has the proof.
+    async fn presented(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        (upload, sent): (Upload, Rc<Progress>),
+        lent: &Lent,
+    ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
+        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        let Some(body) = sent.copy().filter(|_| proof == Proof::Another) else { return Ok((answered, sent, proof)) };
+        if let Some(connection) = answered.connection.filter(|_| answered.response.body().is_end_stream()) {
+            connection.give_back();
+        }
+        let (upload, sent) = Upload::again(body);
+        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        Ok((answered, sent, proof))
     }
 
     /// Whether the upstream refuses the token.
@@ -82,7 +103,14 @@ impl Call<'_> {
         }
     }
 
-    async fn forward(&self, upload: Upload, progress: &Rc<Progress>, lent: &Lent) -> Result<Answered, ProxyError> {
+    async fn forward(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        upload: Upload,
+        progress: &Rc<Progress>,
+        lent: &Lent,
+    ) -> Result<(Answered, Proof), ProxyError> {
         let Place { pool, target } = self.pools.of(self.upstream, lent)?;
         let method = self.permit.method();
         let empty = upload.is_end_stream();
@@ -92,9 +120,13 @@ impl Call<'_> {
         }
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
-        *request.uri_mut() = self.uri(&target, lent)?;
+        let uri = self.uri(&target, lent)?;
+        *request.uri_mut() = uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers::outgoing(self.headers, self.upstream, &target, lent);
+        if let Some(proof) = broker.proof(caller, lent, method, &uri)? {
+            request.headers_mut().insert("dpop", proof);
+        }
         if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
             // RFC 9110 §8.6: a method that could have a body says that there is none.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -111,7 +143,9 @@ impl Call<'_> {
         }
         refuse_ambiguous(answered.response.headers())?;
         refuse_encoded(answered.response.headers())?;
-        Ok(answered)
+        let (status, headers) = (answered.response.status().as_u16(), answered.response.headers());
+        let another = broker.wants_another_proof(caller, lent, &uri, status, headers);
+        Ok((answered, if another { Proof::Another } else { Proof::Enough }))
     }
 
     /// Scheme and authority from the place, path from the permit, query as it came, with the credential at its end where it goes into
@@ -132,6 +166,14 @@ impl Call<'_> {
         let uri = Uri::builder().scheme(target.scheme()).authority(target.authority.as_bytes()).path_and_query(path);
         uri.build().map_err(|error| ProxyError::Unreachable(error.into()))
     }
+}
+
+/// What an answer says of the proof that went along.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Enough,
+    /// It lacks what the answer says.
+    Another,
 }
 
 /// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream.

@@ -28,6 +28,9 @@ pub(crate) struct Session {
     /// The provider's era when the person was first sent there.
     #[serde(default)]
     pub(crate) era: Option<u64>,
+    /// The key that what comes of it is bound to (RFC 9449), where the provider has that.
+    #[serde(default)]
+    pub(crate) dpop: Option<Kept>,
 }
 
 /// A connection that is to work again.
@@ -94,7 +97,7 @@ pub(crate) enum Work {
     /// A grant on an account that is connected already.
     Grant { user: UserId, account: AccountId, label: Option<String> },
     /// The same, with the connection first.
-    Connect { arrived: Arrived },
+    Connect { arrived: Box<Arrived> },
 }
 
 /// What a provider's answer brought. Nothing of it is anybody's before the person has said so.

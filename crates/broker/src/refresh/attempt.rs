@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oauth::{OAuthError, TokenSet, TransportErrorKind};
+use oauth::{DpopKey, OAuthError, TokenSet, TransportErrorKind};
 use protocol::Timestamp;
 use secret::{Opaque, RefreshToken};
 use store::{Invalidation, Key, Lease, Life, Write, Written};
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::journal::{Issued, Note};
 use super::settle::Settled;
 use super::{Need, RefreshFailure, SHORTLY, Step, ended, unavailable};
+use crate::binding::key_of;
 use crate::records::{Attempt, Connection, Rotation};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
@@ -229,7 +230,8 @@ impl Broker {
             // Nobody may take the missing note for a proof that nothing was presented.
             (held, attempt) = self.intend(refreshing, held, presentation, None).await?;
         }
-        let answer = self.present(refreshing, token).await;
+        let key = key_of(held.body.tokens.refresh_key());
+        let answer = self.present(refreshing, token, key).await;
         self.kept.settled(place);
         Ok((held, attempt, answer?))
     }
@@ -262,6 +264,7 @@ impl Broker {
         &self,
         refreshing: &mut Refreshing<'_>,
         token: &RefreshToken,
+        key: Option<DpopKey>,
     ) -> Result<Result<TokenSet, OAuthError>, RefreshFailure> {
         self.steps.reached(Step::Connecting);
         // A process that was stopped for long must not present what another has presented meanwhile.
@@ -269,7 +272,8 @@ impl Broker {
             return Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY });
         }
         let provider = refreshing.provider;
-        let outside = self.outside(provider);
+        let prover = self.prover(provider, key.as_ref());
+        let outside = self.outside_by(&prover);
         let asking = provider.oauth.refresh(&outside, token);
         self.steps.reached(Step::Sent);
         let mut asking = std::pin::pin!(asking);
@@ -433,7 +437,7 @@ impl Listing {
 }
 
 fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &TokenSet, at: Timestamp) -> Issued {
-    let renewed = provider.rebased(tokens, &before.tokens);
+    let renewed = provider.rebased(tokens, &before.tokens).bound_to(before.tokens.refresh_key());
     let rotation = before.tokens.rotation(&renewed);
     // A refresh never widens what was granted (RFC 6749 §6), and says nothing where it is silent.
     let scopes = tokens.scope.as_ref().map(|_| provider.granted(tokens, &before.scopes).intersection(&before.scopes));

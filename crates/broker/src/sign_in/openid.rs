@@ -239,6 +239,7 @@ impl Broker {
             challenge: Some(&oauth::pkce::challenge(&bound.verifier())),
             nonce: Some(&bound.nonce()),
             resource: None,
+            dpop_jkt: None,
         };
         let outside = self.outside_by(client.http.as_ref());
         let url = provider.authorization_url(&outside, &request).await.map_err(failed)?;

@@ -2,10 +2,10 @@
 //! So the reader knows of one tree, and what a preset says is checked as everything is.
 
 mod hosts;
+mod values;
+mod without;
 
-use std::collections::BTreeMap;
-
-use catalogue::{Form, Preset, Value};
+use catalogue::Preset;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -25,8 +25,8 @@ pub(super) fn lay_beneath(root: &mut DeTable<'_>, context: &Context<'_>) {
 
 fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
     if let Some((at, preset)) = preset(table, place) {
-        let mut beneath = preset.provider(&filled(table, &preset, &at));
-        without(table, &mut beneath, place);
+        let mut beneath = preset.provider(&values::filled(table, &preset, &at));
+        without::take_out(table, &mut beneath, place);
         if goes_by_key(table) {
             beneath.remove("oauth");
             if catalogue::placeholders(&beneath).contains(catalogue::CLIENT_ID) {
@@ -77,123 +77,6 @@ fn preset<'c>(table: &DeTable<'_>, place: &Place<'c>) -> Option<(Place<'c>, Pres
                 .to_owned(),
         }),
     }
-}
-
-/// What goes into the preset's placeholders. What is missing or wrong is reported, and an example stands in for it, so that nothing else is
-/// found wrong because of it.
-fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<'_>) -> BTreeMap<&'v str, &'v str> {
-    let written = table.get_key_value("values");
-    let offset = written.map(|(key, _)| key.span().start);
-    let written = written.and_then(|(_, value)| value.get_ref().as_table());
-    if let (Some(written), Some(offset)) = (written, offset) {
-        unknown(written, preset, &at.beside("values", offset));
-    }
-    let mut values: BTreeMap<&str, &str> = preset
-        .values()
-        .iter()
-        .map(|value| {
-            let found = written.and_then(|written| written.get(value.name()));
-            let place = found
-                .zip(offset)
-                .map(|(found, offset)| at.beside("values", offset).below(value.name(), found.span().start));
-            (value.name(), chosen(value, found.and_then(|found| found.get_ref().as_str()), place, at))
-        })
-        .collect();
-    if preset.wants_client_id() && !goes_by_key(table) {
-        values.insert(catalogue::CLIENT_ID, client_id(table, at));
-    }
-    values
-}
-
-fn chosen<'v>(value: &'v Value, written: Option<&'v str>, place: Option<Place<'_>>, preset: &Place<'_>) -> &'v str {
-    let hint = || format!("{} Write it as in `values = {{ {} = {:?} }}`", value.says(), value.name(), value.example());
-    match (written, place) {
-        (Some(text), Some(place)) => match value.form().check(text) {
-            Ok(()) => return text,
-            Err(error) => place.problem(format!("{error}. {}", hint())),
-        },
-        // Something else than a string: that is reported where the table is read.
-        (None, Some(_)) => {}
-        _ => match value.default() {
-            Some(default) => return default,
-            None => preset.problem(format!("needs the value `{}`. {}", value.name(), hint())),
-        },
-    }
-    value.example()
-}
-
-fn unknown(written: &DeTable<'_>, preset: &Preset, place: &Place<'_>) {
-    let known = || preset.values().iter().map(Value::name);
-    for (key, _) in written.iter().filter(|(key, _)| !known().any(|name| name == key.get_ref())) {
-        let remedy = match suggest::nearest(key.get_ref(), known()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if preset.values().is_empty() => "the preset wants none".to_owned(),
-            None => format!("known are {}", known().collect::<Vec<_>>().join(", ")),
-        };
-        place.below(key.get_ref(), key.span().start).problem(format!("is no value of the preset; {remedy}"));
-    }
-}
-
-/// For URLs that hold it. Where it is missing, that is reported by whoever reads it.
-fn client_id<'v>(table: &'v DeTable<'_>, at: &Place<'_>) -> &'v str {
-    let oauth = || table.get("oauth")?.get_ref().as_table()?.get("client_id");
-    let found = table.get("client_id").or_else(oauth);
-    let Some(text) = found.and_then(|value| value.get_ref().as_str()) else { return "client-id" };
-    if Form::Segment.check(text).is_ok() {
-        return text;
-    }
-    let place = at.beside("client_id", found.map_or(0, |value| value.span().start));
-    place.problem("stands in a URL of the preset, and holds what cannot stand there; check it for a slip, or write the URLs here yourself");
-    "client-id"
-}
-
-/// Takes out what the operator does not want of the preset, as in `without = ["oauth.revoke_endpoint", "scopes.write"]`.
-fn without(table: &DeTable<'_>, beneath: &mut DeTable<'_>, place: &Place<'_>) {
-    let Some((key, list)) = table.get_key_value("without") else { return };
-    let paths: Vec<(&str, usize)> = match list.get_ref() {
-        DeValue::String(text) => vec![(text, list.span().start)],
-        DeValue::Array(items) => {
-            items.iter().filter_map(|item| Some((item.get_ref().as_str()?, item.span().start))).collect()
-        }
-        _ => Vec::new(),
-    };
-    for (path, offset) in paths {
-        if !remove(beneath, path) {
-            let place = place.below(key.get_ref(), offset);
-            place.problem(match suggest::nearest(path, names(beneath).iter().map(String::as_str)) {
-                Some(meant) => format!("names what the preset does not set; did you mean `{meant}`?"),
-                None => {
-                    "names what the preset does not set; `ath-gateway providers show` has all that it sets".to_owned()
-                }
-            });
-        }
-    }
-}
-
-/// A name of a scope may have dots in it.
-fn remove(table: &mut DeTable<'_>, path: &str) -> bool {
-    if table.remove(path).is_some() {
-        return true;
-    }
-    let Some((first, rest)) = path.split_once('.') else { return false };
-    match table.get_mut(first).map(Spanned::get_mut) {
-        Some(DeValue::Table(below)) => remove(below, rest),
-        _ => false,
-    }
-}
-
-/// Every path that [`remove`] knows, two tables deep.
-fn names(table: &DeTable<'_>) -> Vec<String> {
-    let below = |name: &str, value: &DeValue<'_>| {
-        let table = value.as_table().into_iter().flatten();
-        table.map(|(key, _)| format!("{name}.{}", key.get_ref())).collect::<Vec<_>>()
-    };
-    let each = table.iter().flat_map(|(key, value)| {
-        let mut names = below(key.get_ref(), value.get_ref());
-        names.push(key.get_ref().to_string());
-        names
-    });
-    each.collect()
 }
 
 type Entry<'t> = (Spanned<toml::de::DeString<'t>>, Spanned<DeValue<'t>>);

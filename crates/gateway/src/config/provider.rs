@@ -8,11 +8,12 @@ mod expired;
 mod fixed_headers;
 mod habits;
 mod oauth;
+mod preset;
 mod scopes;
 
 use std::time::Duration;
 
-use ::oauth::Placement;
+use ::oauth::{Placement, TokenBinding};
 use broker::{Bases, NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use http::HeaderMap;
 use policy::Operations;
@@ -137,7 +138,9 @@ impl Partial<'_> {
             }
             read.bases
         });
-        settings.placement = rest.placement.clone();
+        let bound = settings.binding == TokenBinding::Dpop;
+        let placement = if bound { Placement::dpop() } else { rest.placement };
+        settings.placement = placement.clone();
         settings.api_headers.clone_from(&rest.default_headers);
         settings.api_headers.extend(rest.headers.clone());
         Some(ProviderConfig {
@@ -154,7 +157,7 @@ impl Partial<'_> {
             response_timeout: rest.response_timeout,
             expired: rest.expired,
             bases,
-            placement: rest.placement,
+            placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
             oauth: settings,
@@ -201,8 +204,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         (false, Loopback::Allowed) => PlainHttp::OnLoopback,
         (false, Loopback::Refused) => PlainHttp::Nowhere,
     };
-    let preset = preset(table);
-    let values = values(table);
+    let preset = preset::read(table);
+    let values = preset::values(table);
     let display_name = table.words(&DISPLAY_NAME).map(|found| found.value);
     let categories = table.texts(&CATEGORIES).iter().map(|found| found.value.to_owned()).collect();
     let api_base = table.parsed(&API_BASE, |text| urls::api_base(text, http));
@@ -220,6 +223,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
     let asked =
         oauth.as_ref().is_none_or(|oauth| oauth.settings.userinfo.is_some() || oauth.settings.discovery.is_some());
+    let bound = oauth.as_ref().is_some_and(|oauth| oauth.settings.binding == TokenBinding::Dpop);
+    if let Some(place) = table.written(&CREDENTIAL).filter(|_| bound) {
+        place.problem("is where RFC 9449 has it, `Authorization: DPoP`, with dpop = true; remove one of them");
+    }
     let asks = bases.as_ref().is_some_and(|read| matches!(read.place, api_base_from::Place::Userinfo(_)));
     if let Some(place) = table.written(&API_BASE_FROM).filter(|_| asks && !asked) {
         place.problem("is about an answer that is not asked for; add userinfo_endpoint in [provider.oauth]");
@@ -245,42 +252,13 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     })
 }
 
-/// Its name; what it says has been laid beneath the table already.
-fn preset(table: &Table<'_>) -> Option<String> {
-    let preset = table.text(&PRESET).map(|found| found.value.to_owned());
-    table.texts(&WITHOUT);
-    for place in [&VALUES, &WITHOUT].into_iter().filter_map(|key| table.written(key)) {
-        if table.written(&PRESET).is_none() {
-            place.problem("is for a preset, and none is named; add `preset = \"...\"`, or remove it");
-        }
-    }
-    preset
-}
-
-/// In the order of the alphabet, so that the order in the file is none; those that tell nothing apart and those that the preset has by
-/// itself are left out, so that writing them down makes no other place.
-fn values(table: &Table<'_>) -> String {
-    let preset = table.text(&PRESET).and_then(|found| catalogue::find(found.value).ok());
-    let tells_apart = |name: &str, value: &str| {
-        let known = preset.as_ref().and_then(|preset| preset.values().iter().find(|known| known.name() == name));
-        known.is_some_and(|known| known.tells_apart() && known.default() != Some(value))
-    };
-    let written = table.text_map(&VALUES).into_iter().map(|(name, value)| (name.value, value.value));
-    let mut values: Vec<String> = written
-        .filter(|(name, value)| tells_apart(name, value))
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    values.sort();
-    values.join("\n")
-}
-
 pub(super) const KEYS: &[Key] = &[
     ID,
-    PRESET,
-    VALUES,
-    WITHOUT,
-    CLIENT_ID,
-    CLIENT_SECRET,
+    preset::PRESET,
+    preset::VALUES,
+    preset::WITHOUT,
+    preset::CLIENT_ID,
+    preset::CLIENT_SECRET,
     DISPLAY_NAME,
     CATEGORIES,
     API_BASE,
@@ -301,29 +279,6 @@ pub(super) const KEYS: &[Key] = &[
 
 const ID: Key =
     Key::required("id", Form::Text, "id = \"helpdesk\"", "Names the provider in paths and records; never change it.");
-const PRESET: Key = Key::optional(
-    "preset",
-    Form::Text,
-    "A provider that the gateway knows, as `ath-gateway providers list` has it: what it says holds wherever nothing else is written here, key by key, \
-     and [provider.scopes] as a whole; none by default.",
-);
-const VALUES: Key = Key::optional(
-    "values",
-    Form::TextMap,
-    "What the preset wants to be told, such as { tenant = \"acme\" }, as `ath-gateway providers show` has it; none by default.",
-);
-const WITHOUT: Key = Key::optional(
-    "without",
-    Form::Texts,
-    "What of the preset does not hold, such as [\"oauth.revoke_endpoint\", \"scopes.write\"]; nothing by default.",
-);
-const CLIENT_ID: Key = Key::optional(
-    "client_id",
-    Form::Text,
-    "The client_id of [provider.oauth], so that a preset needs no table of its own.",
-);
-const CLIENT_SECRET: Key =
-    Key::optional("client_secret", Form::Secret, "The client_secret of [provider.oauth], where client_id stands here.");
 const DISPLAY_NAME: Key =
     Key::optional("display_name", Form::Text, "What people are shown; the id by default, for want of a better name.");
 const CATEGORIES: Key = Key::optional(

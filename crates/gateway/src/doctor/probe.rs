@@ -32,6 +32,7 @@ pub(super) async fn authorize(
         challenge: Some(&oauth::pkce::challenge(&verifier)),
         nonce: None,
         resource: None,
+        dpop_jkt: None,
     };
     let Ok(url) = client.authorization_url(outside, &request).await else { return };
     let about = format!("authorize endpoint at {}", client.authorize_host());

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::ProviderConfig;
 use crate::operate::OutputForm;
+use crate::output::{out, out_line};
 
 /// What was found out about one provider.
 pub(super) struct Report {
@@ -100,10 +101,10 @@ impl Report {
 
 pub(super) fn print(reports: &[Report], form: OutputForm) {
     match form {
-        OutputForm::Json => println!("{}", Value::Array(reports.iter().map(Report::json).collect())),
+        OutputForm::Json => out_line!("{}", Value::Array(reports.iter().map(Report::json).collect())),
         OutputForm::Text => {
             let texts: Vec<String> = reports.iter().map(Report::text).collect();
-            print!("{}", texts.join("\n"));
+            out!("{}", texts.join("\n"));
         }
     }
 }

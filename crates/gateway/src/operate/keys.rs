@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Door, OutputForm, printable, word};
 use crate::cli::KeysCommand;
 use crate::config::{Config, KeyPlace, SystemEnvironment};
+use crate::output::{out, out_line};
 use crate::wiring;
 
 /// Carries one out: what came of it on standard output, or why it did not on standard error and exit 1.
@@ -35,8 +36,8 @@ fn status(config: &Path, form: OutputForm) -> Result<(), String> {
     let door = Door::find(&load(config)?)?;
     let keys = door.ask(&Method::GET, "/admin/keys", None, PATIENCE)?;
     match form {
-        OutputForm::Json => println!("{keys}"),
-        OutputForm::Text => print!("{}", shown(&keys)),
+        OutputForm::Json => out_line!("{keys}"),
+        OutputForm::Text => out!("{}", shown(&keys)),
     }
     Ok(())
 }
@@ -48,15 +49,15 @@ fn rotate(config: &Path, form: OutputForm) -> Result<(), String> {
     let mut rotation = door.ask(&Method::POST, "/admin/keys/rotation", Some(&json!({})), PATIENCE)?;
     while !matches!(word(&rotation, "state").as_str(), "finished" | "failed") {
         if form == OutputForm::Text {
-            println!("{}", progress(&rotation));
+            out_line!("{}", progress(&rotation));
         }
         std::thread::sleep(LOOK_AGAIN);
         rotation = door.ask(&Method::GET, "/admin/keys/rotation", None, PATIENCE)?;
     }
     let keys = door.ask(&Method::GET, "/admin/keys", None, PATIENCE)?;
     match form {
-        OutputForm::Json => println!("{keys}"),
-        OutputForm::Text => print!("{}\n{}", progress(&rotation), shown(&keys)),
+        OutputForm::Json => out_line!("{keys}"),
+        OutputForm::Text => out!("{}\n{}", progress(&rotation), shown(&keys)),
     }
     if word(&rotation, "state") == "failed" {
         return Err(
@@ -109,8 +110,8 @@ fn forget(config: &Path, key: &str, form: OutputForm) -> Result<(), String> {
         broker::forget_key(store.as_ref(), id).await.map_err(|error| error.to_string())
     })?;
     match form {
-        OutputForm::Json => println!("{}", json!({"key_id": id.to_string(), "removed": gone})),
-        OutputForm::Text => println!("{gone} records under key {id} were removed"),
+        OutputForm::Json => out_line!("{}", json!({"key_id": id.to_string(), "removed": gone})),
+        OutputForm::Text => out_line!("{gone} records under key {id} were removed"),
     }
     Ok(())
 }

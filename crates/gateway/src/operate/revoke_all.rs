@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Door, OutputForm, PATIENCE, printable, segment, word};
 use crate::config::{Config, SystemEnvironment};
+use crate::output::{out, out_line};
 
 /// Which connections end.
 pub(crate) struct AllOf {
@@ -33,8 +34,8 @@ pub(crate) fn revoke_all(config: &Path, what: &AllOf, form: OutputForm) -> ExitC
     match carried_out(config, what) {
         Ok(report) => {
             match form {
-                OutputForm::Json => println!("{report}"),
-                OutputForm::Text => print!("{}", text(&report)),
+                OutputForm::Json => out_line!("{report}"),
+                OutputForm::Text => out!("{}", text(&report)),
             }
             ExitCode::SUCCESS
         }

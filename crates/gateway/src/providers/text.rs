@@ -102,6 +102,13 @@ pub(super) fn shown(shown: &Shown) -> String {
         let mark = if shown.configured && setting.from_preset { "+" } else { " " };
         let _ = writeln!(text, "{mark} {} = {}", setting.key, setting.value);
     }
+    let says_who = ["oauth.userinfo_endpoint", "oauth.answer.subject", "oauth.discovery", "key.from"];
+    let known = |setting: &crate::config::Setting| {
+        says_who.contains(&setting.key.as_str()) || setting.value.contains("\"openid\"")
+    };
+    if !shown.settings.iter().any(known) {
+        text.push_str(NOBODY);
+    }
     if let Some(preset) = shown.preset.as_ref().filter(|_| !shown.configured) {
         let _ = writeln!(text, "\nto be written into gateway.toml:\n{}", indented(&lines(preset)));
     }
@@ -145,3 +152,5 @@ fn indented(text: &str) -> String {
         .collect::<Vec<_>>()
         .join("\n")
 }
+
+const NOBODY: &str = "\nit does not say who signed in: people are known by their browser alone, unless they sign in at the gateway ([sign_in])\n";

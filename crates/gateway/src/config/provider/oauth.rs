@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use broker::{NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
-use oauth::{AuthChoice, ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenRequest, Userinfo};
+use oauth::{AuthChoice, ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenBinding, TokenRequest, Userinfo};
 use url::Url;
 
 use super::{answer, client, discovery, habits};
@@ -101,6 +101,12 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
         ..Settings::of_client(client_id?.value, broker::Urls::new(public_url?).callback())
     };
     let settings = habits(settings);
+    let binding = if table.boolean(&DPOP) { TokenBinding::Dpop } else { TokenBinding::Bearer };
+    if let Some(place) = table.written(&answer::TOKEN_TYPES).filter(|_| binding == TokenBinding::Dpop) {
+        place
+            .problem("is DPoP and nothing else where dpop is true: any other token is not bound to the key; remove it");
+    }
+    let settings = Settings { binding, ..settings };
     settings.token_place()?;
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
@@ -232,6 +238,7 @@ pub(super) const KEYS: &[Key] = &[
     answer::REFRESH_ANSWER,
     answer::TOKEN_TYPES,
     answer::SCOPE_ANSWER,
+    DPOP,
     answer::ERROR,
     ISSUER,
     discovery::DISCOVERY,
@@ -336,10 +343,24 @@ const DEFAULT_LIFETIME: Key = Key::optional(
     Form::Text,
     "How long an access token lives where the provider does not say; never by default: until the provider refuses it.",
 );
+const DPOP: Key = Key::optional(
+    "dpop",
+    Form::Boolean,
+    "Whether tokens are bound to a key of the gateway's, another one for each connection, so that a token that is found is of no use (RFC \
+     9449); false by default, and true refuses any other token.",
+);
 
 /// What the gateway puts into the authorization URL.
-const OWN_PARAMETERS: &[&str] =
-    &["response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "resource"];
+const OWN_PARAMETERS: &[&str] = &[
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+    "dpop_jkt",
+];
 const TIMEOUT: Key = Key::default(
     "timeout",
     Form::Text,

@@ -94,3 +94,27 @@ fn headers_may_be_fixed() {
         assert!(problem.contains(expected), "{line}: {problem}");
     }
 }
+
+#[test]
+fn tokens_may_be_bound_to_a_key() {
+    // OAUTH ends within the table of that name.
+    let with = |head: &str, tail: &str| {
+        let text = "[gateway]\npublic_url = \"https://gateway.example.com\"\n[[provider]]\nid = \"hub\"\n\
+                    api_base = \"https://hub.example/api\"\n";
+        let parsed = Config::parse("gateway.toml", &format!("{text}{head}{OAUTH}{tail}"), &SystemEnvironment);
+        parsed.map(|(mut config, _)| config.providers.remove(0)).map_err(|problems| problems.to_string())
+    };
+    let config = with("", "dpop = true\n").expect("a configuration");
+    assert_eq!((config.oauth.binding, config.placement), (::oauth::TokenBinding::Dpop, Placement::dpop()));
+    assert_eq!(with("", "dpop = false\n").expect("a configuration").placement, Placement::bearer());
+    for (head, tail, expected) in [
+        ("credential = { scheme = \"Token\" }\n", "dpop = true\n", "provider.credential: is where RFC 9449 has it"),
+        ("", "dpop = true\ntoken_types = [\"bearer\"]\n", "token_types: is DPoP and nothing else"),
+        ("", "dpop = \"yes\"\n", "is a string"),
+        ("", "authorize_parameters = { dpop_jkt = \"x\" }\n", "is set by the gateway itself"),
+        ("", "token_headers = { DPoP = \"x\" }\n", "is no header that may be set here"),
+    ] {
+        let problem = with(head, tail).expect_err(tail);
+        assert!(problem.contains(expected), "{tail}: {problem}");
+    }
+}
