@@ -91,7 +91,7 @@ pub(super) const RECORDS: &[Record] = &[
             lifetime: Some(1800),
             refresh: Refresh::KEPT,
             revoke: Some(Revoke::at("/oauth_revoke_token.do")),
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/api/now",
             ..P
         },
@@ -110,7 +110,7 @@ pub(super) const RECORDS: &[Record] = &[
             token_parameters: &[("expiring", "1")],
             answer: r#"{"access_token":"$access","scope":"$scope","expires_in":$in,"refresh_token":"$refresh","refresh_token_expires_in":7776000}"#,
             refresh: Refresh::JSON,
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/admin/api",
             credential: Credential::Header("x-shopify-access-token", ""),
             expired: (401, "", r#"{"errors":"[API] Invalid API key or access token (unrecognized login or wrong password)"}"#),
@@ -219,7 +219,7 @@ pub(super) const RECORDS: &[Record] = &[
             pkce: Pkce::Refused,
             scopes: &["read_only", "read_write"],
             answer: r#"{"access_token":"$access","livemode":false,"token_type":"bearer","stripe_publishable_key":"pk_test","stripe_user_id":"acct_$id","scope":"$scope"}"#,
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/v1",
             ..ENDLESS
         },
@@ -234,7 +234,7 @@ pub(super) const RECORDS: &[Record] = &[
             scope_parameter: "",
             answer: r#"{"access_token":"$access","refresh_token":"$refresh","expires_in":$in,"token_type":"Bearer"}"#,
             lifetime: Some(86400),
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/v1",
             ..P
         },

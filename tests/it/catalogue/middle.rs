@@ -48,7 +48,7 @@ pub(super) const RECORDS: &[Record] = &[
             name: "gmail",
             scopes: &[
                 "openid",
-                "email",
+                "https://www.googleapis.com/auth/userinfo.email",
                 "https://www.googleapis.com/auth/gmail.readonly",
                 "https://www.googleapis.com/auth/gmail.compose",
                 "https://www.googleapis.com/auth/gmail.send",
@@ -63,7 +63,7 @@ pub(super) const RECORDS: &[Record] = &[
             name: "google",
             scopes: &[
                 "openid",
-                "email",
+                "https://www.googleapis.com/auth/userinfo.email",
                 "https://www.googleapis.com/auth/calendar.readonly",
                 "https://www.googleapis.com/auth/calendar.events",
                 "https://www.googleapis.com/auth/drive.readonly",
@@ -89,7 +89,7 @@ pub(super) const RECORDS: &[Record] = &[
             lifetime: Some(1800),
             refresh: Refresh::KEPT,
             revoke: Some(Revoke { takes: Takes::Refresh, ..Revoke::at("/oauth/2026-03/token/revoke") }),
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/crm/v3",
             ..P
         },
@@ -137,7 +137,7 @@ pub(super) const RECORDS: &[Record] = &[
             asks: &[("prompt", "consent")],
             lifetime: Some(86400),
             revoke: Some(Revoke::at("/oauth/revoke")),
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/graphql",
             ..P
         },
@@ -169,7 +169,7 @@ pub(super) const RECORDS: &[Record] = &[
             pkce: Pkce::Refused,
             scope_parameter: "",
             answer: r#"{"access_token":"$access","expires_in":0,"scope":null}"#,
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/3.0",
             ..ENDLESS
         },
@@ -224,7 +224,7 @@ pub(super) const RECORDS: &[Record] = &[
             pkce: Pkce::Refused,
             scopes: &["boards:read", "boards:write"],
             asks: &[("force_install_if_needed", "true")],
-            who: Who::Answer,
+            who: Who::Nobody,
             api_path: "/v2",
             ..ENDLESS
         },
@@ -319,7 +319,7 @@ pub(super) const RECORDS: &[Record] = &[
             answer: r#"{"access_token":"$access","token_type":"bearer","refresh_token":"$refresh","scope":"$scope","expires_in":$in,"api_domain":"$origin"}"#,
             refresh: Refresh::KEPT,
             revoke: Some(Revoke::at("/oauth/revoke")),
-            who: Who::Answer,
+            who: Who::Nobody,
             api: Place::Named,
             api_path: "/api/v1",
             ..P
@@ -353,9 +353,9 @@ const GITHUB: Wants = Wants {
 
 const GOOGLE: Wants = Wants {
     authorize: "/o/oauth2/v2/auth",
-    must: &["openid", "email"],
+    must: &["openid", "https://www.googleapis.com/auth/userinfo.email"],
     asks: &[("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")],
-    answer: r#"{"access_token":"$access","expires_in":$in,"refresh_token":"$refresh","scope":"https://www.googleapis.com/auth/userinfo.email $scope","token_type":"Bearer","id_token":"$idtoken"}"#,
+    answer: r#"{"access_token":"$access","expires_in":$in,"refresh_token":"$refresh","scope":"$scope","token_type":"Bearer","id_token":"$idtoken"}"#,
     issuer: Some(""),
     refresh: Refresh::SILENT,
     revoke: Some(Revoke { proof: Proof::Nobody, ..Revoke::at("/revoke") }),

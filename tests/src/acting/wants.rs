@@ -190,8 +190,10 @@ pub enum Takes {
 pub enum Who {
     /// This path of its own origin, with this body; the token stands where the API wants it.
     Userinfo(&'static str, &'static str),
-    /// The answer to the code, or nobody at all.
+    /// The answer to the code.
     Answer,
+    /// Nobody: each consent is an account of its own.
+    Nobody,
 }
 
 /// Where the API is.
