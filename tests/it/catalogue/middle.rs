@@ -48,7 +48,7 @@ pub(super) const RECORDS: &[Record] = &[
             name: "gmail",
             scopes: &[
                 "openid",
-                "https://www.googleapis.com/auth/userinfo.email",
+                "email",
                 "https://www.googleapis.com/auth/gmail.readonly",
                 "https://www.googleapis.com/auth/gmail.compose",
                 "https://www.googleapis.com/auth/gmail.send",
@@ -63,7 +63,7 @@ pub(super) const RECORDS: &[Record] = &[
             name: "google",
             scopes: &[
                 "openid",
-                "https://www.googleapis.com/auth/userinfo.email",
+                "email",
                 "https://www.googleapis.com/auth/calendar.readonly",
                 "https://www.googleapis.com/auth/calendar.events",
                 "https://www.googleapis.com/auth/drive.readonly",
@@ -353,9 +353,9 @@ const GITHUB: Wants = Wants {
 
 const GOOGLE: Wants = Wants {
     authorize: "/o/oauth2/v2/auth",
-    must: &["openid", "https://www.googleapis.com/auth/userinfo.email"],
+    must: &["openid", "email"],
     asks: &[("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")],
-    answer: r#"{"access_token":"$access","expires_in":$in,"refresh_token":"$refresh","scope":"$scope","token_type":"Bearer","id_token":"$idtoken"}"#,
+    answer: r#"{"access_token":"$access","expires_in":$in,"refresh_token":"$refresh","scope":"https://www.googleapis.com/auth/userinfo.email $scope","token_type":"Bearer","id_token":"$idtoken"}"#,
     issuer: Some(""),
     refresh: Refresh::SILENT,
     revoke: Some(Revoke { proof: Proof::Nobody, ..Revoke::at("/revoke") }),
