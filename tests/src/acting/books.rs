@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::CANARY;
+use crate::{CANARY, Reply};
 
 /// What an acting provider has issued, and what it saw.
 pub(crate) struct Books {
@@ -9,6 +9,11 @@ pub(crate) struct Books {
     pub(crate) later: u64,
     pub(crate) secret: Option<&'static str>,
     pub(crate) person: (String, String),
+    pub(crate) odd: Option<&'static str>,
+    pub(crate) cookies: Vec<String>,
+    pub(crate) spoils_next_challenge: bool,
+    /// What stands in the place of an answer, by path.
+    pub(crate) instead: BTreeMap<String, Reply>,
     pub(crate) pending: BTreeMap<String, Asked>,
     pub(crate) codes: BTreeMap<String, Code>,
     grants: Vec<Grant>,
@@ -27,6 +32,13 @@ pub(crate) struct Asked {
     pub(crate) challenge: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) scopes: Vec<String>,
+}
+
+impl Asked {
+    /// As if the challenge had been lost on the way.
+    pub(crate) fn with_another_challenge(self) -> Self {
+        Self { challenge: Some("another".to_owned()), ..self }
+    }
 }
 
 pub(crate) struct Code {
@@ -89,6 +101,10 @@ impl Books {
             later: 0,
             secret: None,
             person: ("4711".to_owned(), "alice@acme.test".to_owned()),
+            odd: None,
+            cookies: Vec::new(),
+            spoils_next_challenge: false,
+            instead: BTreeMap::new(),
             pending: BTreeMap::new(),
             codes: BTreeMap::new(),
             grants: Vec::new(),

@@ -132,6 +132,31 @@ impl Acting {
         self.shared.books().later = seconds;
     }
 
+    /// The next code is for another challenge than the gateway sent.
+    pub fn spoil_next_challenge(&self) {
+        self.shared.books().spoils_next_challenge = true;
+    }
+
+    /// Answers this at a path, until told otherwise.
+    pub fn answer_instead(&self, path: &str, reply: Option<Reply>) {
+        let mut books = self.shared.books();
+        match reply {
+            Some(reply) => books.instead.insert(path.to_owned(), reply),
+            None => books.instead.remove(path),
+        };
+    }
+
+    /// The next tokens come with these members alone besides themselves, and with a cookie.
+    pub fn answer_next_with(&self, members: &'static str) {
+        self.shared.books().odd = Some(members);
+    }
+
+    /// The cookies that it was sent, ever.
+    #[must_use]
+    pub fn cookies(&self) -> Vec<String> {
+        self.shared.books().cookies.clone()
+    }
+
     /// It knows the client by another secret from now on.
     pub fn change_secret(&self, secret: &'static str) {
         self.shared.books().secret = Some(secret);
@@ -165,6 +190,12 @@ impl Shared {
     fn answer(&self, received: &Received) -> Reply {
         let wants = &self.wants;
         let path = received.path();
+        if let Some(cookie) = received.header("cookie").filter(|_| path != person::PATH && path != wants.authorize) {
+            self.books().cookies.push(cookie.to_owned());
+        }
+        if let Some(reply) = self.books().instead.get(path) {
+            return reply.clone();
+        }
         let refresh = if wants.refresh.path.is_empty() { wants.token } else { wants.refresh.path };
         if path == wants.authorize && received.method == "GET" {
             return self.authorize(received);

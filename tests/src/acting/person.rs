@@ -72,7 +72,9 @@ impl Shared {
         let ticket = form_urlencoded::parse(&received.body).find(|(name, _)| name == "ticket");
         let ticket = ticket.map(|(_, ticket)| ticket.into_owned()).unwrap_or_default();
         let mut books = self.books();
-        let Some(asked) = books.pending.remove(&ticket) else {
+        let spoilt = std::mem::take(&mut books.spoils_next_challenge);
+        let asked = books.pending.remove(&ticket);
+        let Some(asked) = asked.map(|asked| if spoilt { asked.with_another_challenge() } else { asked }) else {
             drop(books);
             return Reply::of("400 Bad Request", "text/plain", self.refused("nobody asked for that").as_bytes());
         };

@@ -297,21 +297,38 @@ impl Street {
 
     /// The person's consent for an agent; its token.
     pub fn consents(&mut self, number: usize, agent: usize) -> String {
-        let house = &mut self.houses[number];
-        let (agent, name) = (&self.agents[agent], house.acting.wants().name);
-        let mut wish = agent.authorization(&self.gateway, &house.scopes);
-        wish["provider_id"] = json!(name);
-        let begun = agent.post(&self.gateway, "/ath/authorize", &wish);
-        assert_eq!(begun.status, 200, "{name}: {}", begun.body_text());
-        let page = house.browser.open(&begun.text("/authorization_url"));
-        let page = allows(&mut house.browser, page);
+        let (session, page) = self.begins(number, agent);
+        let name = self.houses[number].acting.wants().name;
         let end = page.parameters();
         let code = end.get("code").unwrap_or_else(|| {
-            panic!("{name}: no code at {}: {} {:?}", page.url, page.answer.body_text(), house.acting.refusals())
+            let refusals = self.houses[number].acting.refusals();
+            panic!("{name}: no code at {}: {} {refusals:?}", page.url, page.answer.body_text())
         });
-        let token = agent.exchange(&self.gateway, &begun.text("/ath_session_id"), code);
+        let token = self.agents[agent].exchange(&self.gateway, &session, code);
         assert_eq!(token.status, 200, "{name}: {}", token.body_text());
         token.text("/access_token")
+    }
+
+    /// The same as far as the browser comes.
+    pub fn tries(&mut self, number: usize, agent: usize) -> Page {
+        self.begins(number, agent).1
+    }
+
+    /// What comes of an agent's wish for a consent.
+    pub fn wishes(&self, number: usize, agent: usize) -> Answer {
+        let house = &self.houses[number];
+        let agent = &self.agents[agent];
+        let mut wish = agent.authorization(&self.gateway, &house.scopes);
+        wish["provider_id"] = json!(house.acting.wants().name);
+        agent.post(&self.gateway, "/ath/authorize", &wish)
+    }
+
+    fn begins(&mut self, number: usize, agent: usize) -> (String, Page) {
+        let begun = self.wishes(number, agent);
+        let house = &mut self.houses[number];
+        assert_eq!(begun.status, 200, "{}: {}", house.acting.wants().name, begun.body_text());
+        let page = house.browser.open(&begun.text("/authorization_url"));
+        (begun.text("/ath_session_id"), allows(&mut house.browser, page))
     }
 
     /// The person follows a link, and connects again.

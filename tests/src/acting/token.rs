@@ -24,7 +24,16 @@ impl From<String> for Refusal {
 
 impl Shared {
     pub(crate) fn token(&self, received: &Received) -> Reply {
+        let odd = self.books().odd.is_some();
         match self.issued(received) {
+            Ok(body) if odd => Reply::Bytes(
+                format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nset-cookie: evil=1; Path=/\r\ncontent-length: {}\r\n\
+                     connection: close\r\n\r\n{body}",
+                    body.len()
+                )
+                .into_bytes(),
+            ),
             Ok(body) => Reply::of("200 OK", self.wants.answer_type, body.as_bytes()),
             Err(Refusal { says: (status, code), why }) => {
                 self.refused(&format!("token: {why}"));
@@ -70,13 +79,18 @@ impl Shared {
         }
         let challenge = verifier.map(|text| BASE64URL_NOPAD.encode(digest(&SHA256, text.as_bytes()).as_ref()));
         if challenge != found.asked.challenge {
-            return Err(refused("the verifier is not that of the challenge"));
+            return Err(Refusal { says: wants.bad_verifier, why: "the verifier is not that of the challenge".to_owned() });
         }
         let asked = found.asked.clone();
         let grant = books.grant(&asked.scopes);
         books.codes.get_mut(&code).expect("there it was").used = Some(grant);
         let holder = books.holds(grant).expect("alive");
+        let odd = books.odd.take();
         drop(books);
+        if let Some(members) = odd {
+            let template = format!(r#"{{"access_token":"$access","refresh_token":"$refresh",{members}}}"#);
+            return Ok(self.answered(&template, &holder, None, None));
+        }
         Ok(self.answered(wants.answer, &holder, None, asked.nonce.as_deref()))
     }
 

@@ -45,6 +45,8 @@ pub struct Wants {
     pub refusal: &'static str,
     /// For a code that is void.
     pub bad_code: (u16, &'static str),
+    /// For a verifier that is not the challenge's.
+    pub bad_verifier: (u16, &'static str),
     /// For a refresh token that is void.
     pub void: (u16, &'static str),
     /// For a client that is not known.
@@ -245,6 +247,7 @@ impl Wants {
         answer_type: "application/json",
         refusal: r#"{"error":"$code"}"#,
         bad_code: (400, "invalid_grant"),
+        bad_verifier: (400, "invalid_grant"),
         void: (400, "invalid_grant"),
         bad_client: (401, "invalid_client"),
         lifetime: Some(3600),
