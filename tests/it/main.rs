@@ -4,6 +4,7 @@
 
 mod attacks;
 mod bases;
+mod catalogue;
 mod client_credentials;
 mod clients;
 mod clocks;
@@ -11,10 +12,14 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod developer_hub;
 mod device;
+mod doctor;
 mod dpop;
 mod embedded;
+mod evil_answers;
 mod expiry;
+mod habits;
 mod handshake;
 mod house;
 mod keeping_alive;

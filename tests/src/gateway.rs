@@ -164,7 +164,13 @@ impl Gateway {
     }
 
     fn await_listening(&self) {
-        crate::eventually("the gateway listens", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        for _ in 0..400 {
+            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        panic!("the gateway does not listen: {}", self.log());
     }
 
     /// What agents and browsers call: the address of this very replica.
@@ -218,7 +224,9 @@ impl Gateway {
         let mut command = Command::new(binary());
         command.args(arguments).arg("--config").arg(self.folder.path().join("gateway.toml"));
         let ended = command.current_dir(self.folder.path()).env("SEALING_KEY", SEALING_KEY);
-        let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET).output().expect("it runs");
+        let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        let ended = ended.envs(environment).output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Operated { status: ended.status.code().unwrap_or(-1), said: text(ended.stdout), complained: text(ended.stderr) }
     }

@@ -9,6 +9,7 @@
     reason = "what fails here fails the test"
 )]
 
+pub mod acting;
 mod agent;
 mod browser;
 mod clock;

@@ -80,6 +80,12 @@ impl Received {
         self.target.split('?').next().unwrap_or_default()
     }
 
+    /// A header's first value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     /// A parameter of the query.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {

@@ -103,9 +103,11 @@ impl Provider {
         if self.realm.is_empty() { origin } else { format!("{origin}\n{}", self.realm) }
     }
 
-    /// The provider's words for `scopes`.
+    /// The provider's words for `scopes`. What its answers named besides, and nobody configured, is not asked for: it may be a word that
+    /// the provider itself would not take.
     pub(crate) fn asks<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
-        self.scope_names.words(scopes)
+        let known = self.operations.scopes();
+        self.scope_names.words_of(scopes.iter().filter(|scope| known.contains(scope)))
     }
 
     /// Whether the scopes in its answers are what was granted.

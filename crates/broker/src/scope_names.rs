@@ -33,8 +33,12 @@ impl ScopeNames {
     /// The provider's words for `scopes`, each once.
     #[must_use]
     pub fn words<'a>(&'a self, scopes: &'a ScopeSet) -> Vec<&'a str> {
+        self.words_of(scopes.iter())
+    }
+
+    pub(crate) fn words_of<'a>(&'a self, scopes: impl Iterator<Item = &'a Scope>) -> Vec<&'a str> {
         let mut words = Vec::new();
-        for scope in scopes.iter() {
+        for scope in scopes {
             match self.of(scope) {
                 Some(name) => words.extend(name.asks.iter().map(String::as_str)),
                 None => words.push(scope.as_str()),
