@@ -68,6 +68,14 @@ impl Broker {
             return Err(BrokerError::StateMismatch);
         };
         let provider = self.provider(&held.body.provider)?;
+        // Whether its answers have to name it, its metadata says.
+        if let Ok(client) = provider.client() {
+            client.prepare(&self.outside(provider)).await.map_err(|error| BrokerError::Provider {
+                reason: error.reason(),
+                retry_after: None,
+                source: Some(error),
+            })?;
+        }
         if !self.may_be_from(provider, at, &answer.callback) {
             tracing::warn!(provider_id = %provider.id, "the answer came to another callback, or names another issuer, than the configuration has");
             return Err(BrokerError::IssuerMismatch);
@@ -289,7 +297,8 @@ impl Broker {
         };
         let works = mark == provider.fingerprint() && older.body.works();
         let counts = works || renews(session, &user, &arrived.account);
-        if words.is_some() || counts && matches!(provider.way, Way::Key(_)) {
+        let spoken = words.is_some() && provider.scopes_are_answered() && mark == provider.fingerprint();
+        if spoken || counts && matches!(provider.way, Way::Key(_)) {
             // By the answer's words; and a key can what it can: asking for it once more would change nothing.
             arrived.granted = provider.granted(words.as_deref(), &asked.union(&older.body.scopes));
         }
