@@ -10,6 +10,9 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
+// Whoever waits for READY reads no further.
+process.stdout.on('error', () => {});
+
 const [port, redirectUri] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 const issued = new Set();
@@ -20,7 +23,7 @@ const requests = { authorization_code: 0, refresh_token: 0, failed: 0 };
 const provider = new Provider(issuer, {
   clients: [{
     client_id: 'ath-gateway', client_secret: 'the-client-secret-of-the-gateway', redirect_uris: [redirectUri],
-    grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
     dpop_bound_access_tokens: dpop,
   }],
   scopes: ['openid', 'email', 'offline_access', 'api:read', 'api:write'],
@@ -30,7 +33,7 @@ const provider = new Provider(issuer, {
   rotateRefreshToken: true,
   issueRefreshToken: () => true,
   ttl: { AccessToken: Number(process.env.ACCESS_TTL ?? 3600), RefreshToken: 86400, Interaction: 600, Session: 600, Grant: 86400, AuthorizationCode: 60, IdToken: 3600 },
-  features: { devInteractions: { enabled: false }, revocation: { enabled: true },
+  features: { devInteractions: { enabled: false }, deviceFlow: { enabled: true }, revocation: { enabled: true },
     dPoP: dpop ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true, allowReplay: false } : { enabled: false },
   },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },

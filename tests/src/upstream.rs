@@ -115,6 +115,30 @@ pkce = "none"
     }
 }
 
+impl Upstream {
+    /// The upstream as a provider that gives out what calls are made with in another way: `above` are further keys of `[[provider]]`, `way`
+    /// is the table that says how. `{base}` stands for its address.
+    #[must_use]
+    pub fn provider_by(&self, above: &str, way: &str) -> String {
+        let base = format!("http://localhost:{}", self.port);
+        let text = format!(
+            r#"[[provider]]
+id = "helpdesk"
+display_name = "Acme Helpdesk"
+api_base = "{{base}}"
+{above}
+
+{way}
+
+[provider.scopes]
+"read:tickets" = {{ says = "See your tickets", allow = ["GET /tickets", "GET /tickets/*", "GET /echo"] }}
+"write:tickets" = {{ says = "Open and change tickets", allow = ["POST /tickets"] }}
+"#
+        );
+        text.replace("{base}", &base)
+    }
+}
+
 /// The time since the Unix epoch, by which the acting provider lives.
 pub(crate) fn clock() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "this is where the clock of the acting provider enters")]

@@ -214,6 +214,12 @@ pub fn refusal(error: &BrokerError) -> Refusal {
                 }
             },
         ),
+        BrokerError::NotForYou => Refusal::new(
+            C::UserDenied,
+            "not_for_this_person",
+            "The operator's account is not for this person.",
+            "Ask the gateway's operator who may have it.",
+        ),
         BrokerError::ProviderNotApproved => Refusal::new(
             C::ProviderNotApproved,
             "provider_not_approved",

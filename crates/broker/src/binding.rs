@@ -9,7 +9,7 @@ use crate::{Broker, BrokerError, Caller, Lent, Provider};
 impl Provider {
     /// Whether its tokens are bound to a key.
     pub(crate) fn binds(&self) -> bool {
-        self.oauth.settings().binding == TokenBinding::Dpop
+        self.client().is_ok_and(|client| client.settings().binding == TokenBinding::Dpop)
     }
 
     /// Whether these tokens are as its configuration now has them: bound, or not.
@@ -20,8 +20,13 @@ impl Provider {
 
 impl Broker {
     /// The way to a provider's OAuth server, by which tokens are bound to `key`.
-    pub(crate) fn prover<'a>(&'a self, provider: &'a Provider, key: Option<&'a DpopKey>) -> Prover<'a> {
-        provider.oauth.prover(provider.http.as_ref(), key, self.now().as_secs(), self.entropy.as_ref())
+    pub(crate) fn prover<'a>(
+        &'a self,
+        provider: &'a Provider,
+        client: &'a oauth::Provider,
+        key: Option<&'a DpopKey>,
+    ) -> Prover<'a> {
+        client.prover(provider.http.as_ref(), key, self.now().as_secs(), self.entropy.as_ref())
     }
 
     /// What goes along with the credential, for one request by this method to this place; `None` where the credential is enough.
@@ -34,7 +39,7 @@ impl Broker {
     ) -> Result<Option<HeaderValue>, BrokerError> {
         let Some(key) = lent.key() else { return Ok(None) };
         let provider = self.provider(caller.provider_id())?;
-        let proof = provider.oauth.proof(&self.outside(provider), key, lent.token(), method, uri);
+        let proof = provider.client()?.proof(&self.outside(provider), key, lent.token(), method, uri);
         proof.map(Some).map_err(|error| BrokerError::Provider {
             reason: error.reason(),
             retry_after: None,
@@ -52,11 +57,11 @@ impl Broker {
         status: u16,
         headers: &HeaderMap,
     ) -> bool {
-        let Ok(provider) = self.provider(caller.provider_id()) else { return false };
+        let Ok(client) = self.provider(caller.provider_id()).and_then(Provider::client) else { return false };
         if lent.key().is_none() {
             return false;
         }
-        provider.oauth.note_nonce(uri, headers);
+        client.note_nonce(uri, headers);
         oauth::wants_nonce(status, headers)
     }
 }

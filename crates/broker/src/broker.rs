@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::device::Polls;
 use crate::documents::Documents;
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
@@ -122,6 +123,7 @@ pub struct Inner {
     pub(crate) urls: Urls,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
+    pub(crate) polls: Polls,
     pub(crate) refreshes: Refreshes,
     pub(crate) healths: Healths,
     pub(crate) kept: Kept,
@@ -165,6 +167,7 @@ impl Broker {
             urls: parts.urls,
             lifetimes: parts.lifetimes,
             development: parts.development,
+            polls: Polls::default(),
             refreshes: Refreshes::default(),
             standings,
             revocations: Notify::new(),

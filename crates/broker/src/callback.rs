@@ -3,13 +3,18 @@ use protocol::{AccountId, ProviderId, ScopeSet, SessionId, UserId};
 use secret::{AuthorizationCode, CodeVerifier, Opaque};
 use store::{Life, Write, Written};
 
+use crate::bases::BaseRefused;
 use crate::binding::key_of;
 use crate::consent::{Ending, Next, about};
-use crate::records::{Arrived, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Work};
+use crate::people::Greeting;
+use crate::records::{
+    Arrived, Brought, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Whose, Work,
+};
+use crate::set_out::Onward;
 use crate::text::named;
 use crate::urls::Outcome;
 use crate::vault::Held;
-use crate::{Broker, BrokerError, NamesItself, Provider, ReturnPath};
+use crate::{Broker, BrokerError, NamesItself, Provider, ReturnPath, Way};
 
 /// A provider's answer, as the browser brought it to the callback.
 #[derive(Debug)]
@@ -90,10 +95,12 @@ impl Broker {
             ReturnPath::Own => at == Some(&provider.id),
             ReturnPath::Shared => at.is_none(),
         };
-        let alone = provider.returns == ReturnPath::Own || self.providers().nth(1).is_none();
-        let always = provider.oauth.names_itself() == oauth::NamesItself::Always;
+        let alone =
+            provider.returns == ReturnPath::Own || self.providers().filter(|it| it.uses_callback()).nth(1).is_none();
+        let Ok(client) = provider.client() else { return false };
+        let always = client.names_itself() == oauth::NamesItself::Always;
         let names_itself = if always { NamesItself::Always } else { provider.names_itself };
-        let issuer = match (provider.oauth.issuer(), names_itself) {
+        let issuer = match (client.issuer(), names_itself) {
             (Some(issuer), NamesItself::Always) => callback.check_issuer(Some(issuer)).is_ok(),
             (Some(issuer), NamesItself::Perhaps) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
             (None, _) => callback.issuer().is_none() || alone,
@@ -117,68 +124,103 @@ impl Broker {
         let held = Held { body: self.advance(&session, held, stage).await?, version };
         let provider = self.provider(&held.body.provider)?;
 
-        let tokens = match self.exchange_code(provider, &held.body, &code).await {
+        let consent = UnderWay { session, held, binding, bound, asked, browser };
+        let tokens = match self.exchange_code(provider, &consent.held.body, &code).await {
             Ok(tokens) => tokens,
-            Err(error) => {
-                tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the code was not exchanged");
-                self.heed_refusal(provider, &error);
-                return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
-            }
+            Err(error) => return self.not_given(consent, provider, &error).await.map(|onward| onward.next),
         };
-        let unused = Unused {
-            session: held.body.clone(),
-            tokens: Tokens::new(&tokens).bound_to(held.body.dpop.as_ref()),
-            subject: None,
-        };
-        let key = key_of(held.body.dpop.as_ref());
-        let prover = self.prover(provider, key.as_ref());
-        let identity = match provider.oauth.identify(&self.outside_by(&prover), &tokens).await {
+        let kept = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
+        let client = provider.client()?;
+        let key = key_of(consent.held.body.dpop.as_ref());
+        let prover = self.prover(provider, client, key.as_ref());
+        let identity = match client.identify(&self.outside_by(&prover), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
-                tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "the account was not named");
-                self.heed_refusal(provider, &error);
-                self.give_back_unused(provider, unused, browser.as_deref()).await;
-                return self.fail(&session, held, bound, error.reason()).await.map(Next::Ending);
+                let browser = consent.browser.as_deref();
+                self.give_back_brought(provider, &consent.held.body, kept, None, browser).await;
+                return self.not_given(consent, provider, &error).await.map(|onward| onward.next);
             }
         };
-        let unused = Unused { subject: identity.as_ref().map(|identity| identity.subject.clone()), ..unused };
+        let whose = match &identity {
+            None => Whose::Nobody { label: None },
+            Some(it) => Whose::Person { subject: it.subject.clone(), label: it.label.clone() },
+        };
         let tokens = match provider.based(tokens, identity.as_ref()) {
             Ok(tokens) => tokens,
             Err(refused) => {
-                tracing::error!(provider_id = %provider.id, reason = %refused, "the place of the API is refused: see api_base_from.hosts");
-                self.give_back_unused(provider, unused, browser.as_deref()).await;
-                return self.fail(&session, held, bound, "api_base_refused").await.map(Next::Ending);
+                let (subject, browser) = (whose.subject().map(str::to_owned), consent.browser.as_deref());
+                self.give_back_brought(provider, &consent.held.body, kept, subject, browser).await;
+                return self.no_place(consent, provider, &refused).await.map(|onward| onward.next);
             }
         };
-        let brought = Brought { tokens, identity, era };
-        let judged = self.judged(provider, &held.body, &asked, brought, browser.as_deref()).await;
-        let (arrived, course) = match judged {
+        let bound = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
+        let brought = Brought { tokens: bound, words: tokens.scope, whose, era };
+        Box::pin(self.go_on_with(consent, brought)).await.map(|onward| onward.next)
+    }
+
+    /// The answer names a place of the API that the configuration does not know.
+    pub(crate) async fn no_place(
+        &self,
+        consent: UnderWay,
+        provider: &Provider,
+        refused: &BaseRefused,
+    ) -> Result<Onward, BrokerError> {
+        tracing::error!(provider_id = %provider.id, reason = %refused, "the place of the API is refused: see api_base_from.hosts");
+        let ending = self.fail(&consent.session, consent.held, consent.bound, "api_base_refused").await?;
+        Ok(Onward::to(Next::Ending(ending)))
+    }
+
+    /// What the provider gave out becomes somebody's, or waits until they have seen which account it is.
+    pub(crate) async fn go_on_with(&self, consent: UnderWay, brought: Brought) -> Result<Onward, BrokerError> {
+        let UnderWay { session, held, binding, bound, asked, browser } = consent;
+        let browser = browser.as_deref();
+        let provider = self.provider(&held.body.provider)?;
+        let (tokens, subject) = (brought.tokens.clone(), brought.whose.subject().map(str::to_owned));
+        let (arrived, course) = match self.judged(provider, &held.body, &asked, brought, browser).await {
             Ok(judged) => judged,
             Err(error) => {
-                self.give_back_unused(provider, unused, browser.as_deref()).await;
+                self.give_back_brought(provider, &held.body, tokens, subject, browser).await;
                 // The code is spent: this consent cannot go on, and says so to whoever asks.
                 self.fail(&session, held, bound, "interrupted").await?;
                 return Err(error);
             }
         };
         match course {
-            Course::AskForAll(missing) => {
-                // The older connection can do more, and nothing shrinks silently: ask the provider once more, for all of it.
-                let url = self.send_to_provider(&session, held, bound, asked.union(&missing)).await?;
-                Ok(Next::Provider(url))
-            }
+            // The older connection can do more, and nothing shrinks silently: ask the provider once more, for all of it.
+            Course::AskForAll(missing) => self.set_out(&session, held, &binding, asked.union(&missing), browser).await,
             Course::NameTheAccount => {
                 self.advance(&session, held, Stage::Confirming { binding: bound, arrived }).await?;
-                Ok(Next::Confirm(session))
+                Ok(Onward::to(Next::Confirm(session)))
             }
             Course::GoOn => {
+                // Who proved to be somebody whom this browser is signed in as, is that.
+                let greeting = if provider.proves_who_it_is() {
+                    Greeting::None
+                } else {
+                    self.greeting(&held.body.provider, browser).await?
+                };
                 let work = Work::Connect { arrived: Box::new(arrived) };
                 let stage = Stage::Completing { binding: bound, work: work.clone() };
                 let version = held.version.next();
                 let held = Held { body: self.advance(&session, held, stage).await?, version };
-                self.complete(&session, held, &binding, work).await.map(|done| Next::Ending(done.ending))
+                let done = self.complete(&session, held, &binding, work).await?;
+                let signed_in = self.greet(greeting, &done, browser).await?;
+                Ok(Onward { next: Next::Ending(done.ending), signed_in })
             }
         }
+    }
+
+    /// [`Unused`], put together and given back.
+    pub(crate) async fn give_back_brought(
+        &self,
+        provider: &Provider,
+        session: &Session,
+        tokens: Tokens,
+        subject: Option<String>,
+        browser: Option<&str>,
+    ) {
+        let unused = Unused { session: session.clone(), tokens, subject };
+        self.give_back_unused(provider, unused, browser).await;
     }
 
     /// Queues what no connection is made of, so that it does not live on unknown to anybody. Not where one of the people whom it may be of
@@ -218,42 +260,46 @@ impl Broker {
         brought: Brought,
         browser: Option<&str>,
     ) -> Result<(Arrived, Course), BrokerError> {
-        let Brought { tokens, identity, era } = brought;
+        let Brought { tokens, words, whose, era } = brought;
         let live = self.live_browser(browser).await?;
-        let (subject, label) = identity.map_or((None, None), |identity| (Some(identity.subject), identity.label));
-        let user = self.owner(provider, subject.as_deref(), live.as_ref()).await?;
-        let renewed = renewed(session, live.as_ref()).filter(|_| subject.is_none());
-        let account =
-            renewed.unwrap_or_else(|| self.account_of(provider, subject.as_deref(), session.resource.as_deref()));
-        let granted = provider.granted(&tokens, asked);
-        let label = label.as_deref().and_then(|label| named(label, 120));
-        let mark = provider.fingerprint();
-        let mut arrived = Arrived {
-            tokens: Tokens::new(&tokens).bound_to(session.dpop.as_ref()),
-            granted,
-            subject,
-            label,
-            account,
-            user,
-            era,
-            mark,
+        let proven = whose.subject().filter(|_| provider.proves_who_it_is());
+        let user = self.owner(provider, proven, live.as_ref()).await?;
+        let subject = proven.map(str::to_owned);
+        let resource = session.resource.as_deref();
+        let account = match &whose {
+            Whose::Person { subject: name, .. } | Whose::Service { name, .. } => {
+                self.account_of(provider, Some(name), resource)
+            }
+            Whose::Nobody { .. } => {
+                renewed(session, live.as_ref()).unwrap_or_else(|| self.account_of(provider, None, resource))
+            }
         };
-
-        let Some(user) = &arrived.user else { return Ok((arrived, Course::NameTheAccount)) };
-        let key = Connection::key(user, &provider.id, &arrived.account);
+        // Nobody's account but the gateway's own is named, and the person has said yes to that already.
+        let at_once = matches!(whose, Whose::Service { .. });
+        let otherwise = if at_once { Course::GoOn } else { Course::NameTheAccount };
+        let granted = provider.granted(words.as_deref(), asked);
+        let label = whose.into_label().and_then(|label| named(&label, 120));
+        let mark = provider.fingerprint();
+        let mut arrived = Arrived { tokens, granted, subject, label, account, user, era, mark };
+        let Some(user) = arrived.user.clone() else { return Ok((arrived, otherwise)) };
+        let key = Connection::key(&user, &provider.id, &arrived.account);
         let older = self.vault.get_marked::<Connection>(&key).await?;
         let Some((older, mark)) = older.filter(|(older, _)| older.body.era >= era) else {
-            return Ok((arrived, Course::NameTheAccount));
+            return Ok((arrived, otherwise));
         };
         let works = mark == provider.fingerprint() && older.body.works();
-        arrived.granted = provider.granted(&tokens, &asked.union(&older.body.scopes));
+        let counts = works || renews(session, &user, &arrived.account);
+        if words.is_some() || counts && matches!(provider.way, Way::Key(_)) {
+            // By the answer's words; and a key can what it can: asking for it once more would change nothing.
+            arrived.granted = provider.granted(words.as_deref(), &asked.union(&older.body.scopes));
+        }
         let missing = older.body.scopes.difference(&arrived.granted);
         // Asked once, and not for what was asked for already.
-        if (works || renews(session, user, &arrived.account)) && *asked == session.scopes && !missing.is_subset(asked) {
+        if counts && *asked == session.scopes && !missing.is_subset(asked) {
             return Ok((arrived, Course::AskForAll(missing)));
         }
-        let known = live.is_some_and(|browser| browser.user == *user && browser.may_use(&provider.id));
-        let course = if known { Course::GoOn } else { Course::NameTheAccount };
+        let known = live.is_some_and(|browser| browser.user == user && browser.may_use(&provider.id));
+        let course = if known && provider.proves_who_it_is() { Course::GoOn } else { otherwise };
         Ok((arrived, course))
     }
 
@@ -265,9 +311,10 @@ impl Broker {
     ) -> Result<TokenSet, oauth::OAuthError> {
         let verifier = CodeVerifier::new(session.verifier.expose());
         let resource = session.resource.as_deref();
+        let Ok(client) = provider.client() else { return Err(oauth::OAuthError::Nonsense("no_client")) };
         let key = key_of(session.dpop.as_ref());
-        let prover = self.prover(provider, key.as_ref());
-        let tokens = provider.oauth.exchange(&self.outside_by(&prover), code, Some(&verifier), resource).await?;
+        let prover = self.prover(provider, client, key.as_ref());
+        let tokens = client.exchange(&self.outside_by(&prover), code, Some(&verifier), resource).await?;
         self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)
@@ -345,7 +392,7 @@ impl Broker {
         Opaque::generate("", self.entropy.as_ref()).expose().to_owned()
     }
 
-    async fn fail(
+    pub(crate) async fn fail(
         &self,
         session: &SessionId,
         held: Held<Session>,
@@ -355,18 +402,25 @@ impl Broker {
         let event = about(self.event("access_denied"), &held.body).by("provider").denied(&held.body.scopes, reason);
         let stage = Stage::Failed { binding, reason: reason.to_owned() };
         self.decide(event, self.advance(session, held, stage)).await?;
-        Ok(Ending::Page(self.urls.done(session, Outcome::Refused)))
+        Ok(self.over(session))
+    }
+
+    /// The page at the end of a consent that came to nothing.
+    pub(crate) fn over(&self, session: &SessionId) -> Ending {
+        Ending::Page(self.urls.done(session, Outcome::Refused))
     }
 }
 
-/// A consent between the provider's answer and its end.
-struct UnderWay {
-    session: SessionId,
-    held: Held<Session>,
-    binding: String,
-    bound: KeptHash,
-    asked: ScopeSet,
-    browser: Option<String>,
+/// A consent between Allow and its end.
+pub(crate) struct UnderWay {
+    pub(crate) session: SessionId,
+    pub(crate) held: Held<Session>,
+    /// What the browser proves itself by, and its hash.
+    pub(crate) binding: String,
+    pub(crate) bound: KeptHash,
+    pub(crate) asked: ScopeSet,
+    /// The browser's own cookie.
+    pub(crate) browser: Option<String>,
 }
 
 /// What a code was exchanged for, and nothing came of.
@@ -377,19 +431,11 @@ struct Unused {
     subject: Option<String>,
 }
 
-/// What a code was exchanged for.
-struct Brought {
-    tokens: TokenSet,
-    identity: Option<oauth::Identity>,
-    /// The provider's era before it was asked.
-    era: u64,
-}
-
 /// How a consent goes on after the provider's answer.
 enum Course {
     /// The page that names the account comes next.
     NameTheAccount,
-    /// The person has gone on with this account in this browser before.
+    /// The person has gone on with this account in this browser before, or there is nothing to be named.
     GoOn,
     /// An older connection, one that works or is being renewed, holds these scopes, which the answer lacks.
     AskForAll(ScopeSet),

@@ -310,7 +310,7 @@ impl Broker {
 
 /// `others` are what earlier commands have left to be told, which `told` counts with the rest.
 fn view(provider: &Provider, since: Timestamp, survey: Survey, told: Told, others: Survey) -> ClearanceView {
-    let revocable = provider.oauth.can_revoke();
+    let revocable = provider.can_revoke();
     let untold = (told.waiting + told.failing + told.refused).saturating_sub(others.connections);
     let alive = if revocable { untold.max(survey.connections.saturating_sub(told.done)) } else { survey.connections };
     let until = (alive > 0).then_some(survey.access_until).flatten().max(others.access_until);

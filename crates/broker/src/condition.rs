@@ -99,7 +99,12 @@ fn in_words(reason: &str) -> &'static str {
             "The gateway was cut off while it renewed the access, and this service lets nobody try that twice."
         }
         "provider_moved" => {
-            "The service has another address in this gateway's configuration, where what it issued before is not sent."
+            "The service has another address, or another way to connect, in this gateway's configuration, where what it issued before is \
+             not sent."
+        }
+        "key_refused" => "The service no longer takes the key: it was deleted there, or it has run out.",
+        "sign_in_over" => {
+            "The access has run out. It comes with your sign-in at this gateway, and is there again with the next one."
         }
         "api_base_refused" => {
             "The service's data is at an address that this gateway's configuration does not know, or no longer knows."

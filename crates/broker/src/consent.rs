@@ -7,10 +7,11 @@ use store::{Key, Life, Written};
 use crate::authorize::TOMBSTONE;
 use crate::binding::key_of;
 use crate::records::{Agent, Arrived, Browser, Connection, Kept, KeptHash, Session, Stage, User, Work};
+use crate::set_out::Onward;
 use crate::text::{named, shown};
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
-use crate::{Broker, BrokerError, Provider};
+use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Way};
 
 /// What a person has to know before they answer.
 #[derive(Debug)]
@@ -27,14 +28,29 @@ pub struct ConsentView {
     pub purpose: Option<String>,
     /// The service it wants to use.
     pub provider_name: String,
-    /// Where the person will sign in.
-    pub provider_host: String,
+    /// What follows on Allow, unless they choose an account.
+    pub follows: Follows,
     /// What it may do, scope and sentence.
     pub scopes: Vec<(Scope, String)>,
     /// The host that the browser is sent to at the end; `None` for the gateway's own page.
     pub returns_to: Option<String>,
     /// Accounts of this browser's user that cover the scopes already.
     pub accounts: Vec<AccountView>,
+}
+
+/// What follows on Allow.
+#[derive(Debug)]
+pub enum Follows {
+    /// A sign-in at this host.
+    SignIn(String),
+    /// A code that is typed in at the service, which lives at this host.
+    Code(String),
+    /// A page that asks for a key, by the service's name for it.
+    Key(String),
+    /// Nothing: the gateway has, or gets by itself, what is used for everybody.
+    Nothing,
+    /// Nothing: the person's sign-in at the gateway is enough.
+    SignedIn,
 }
 
 /// An account that is connected already.
@@ -51,6 +67,12 @@ pub struct AccountView {
 pub enum Next {
     /// To the provider, to sign in there.
     Provider(String),
+    /// To the page that asks for a key.
+    Key(SessionId),
+    /// To the page with a code to type in at the provider.
+    Device(SessionId),
+    /// To sign in at the gateway once more.
+    SignIn(String),
     /// To the page that names the account.
     Confirm(SessionId),
     /// The consent is over.
@@ -71,6 +93,8 @@ pub enum Ending {
 pub struct Allowed {
     /// For the session's own cookie: only the browser that holds it may go on.
     pub binding: Opaque,
+    /// For the browser's own cookie, where the consent is over and signed somebody in.
+    pub signed_in: Option<Opaque>,
     /// Where to.
     pub next: Next,
 }
@@ -161,7 +185,7 @@ impl Broker {
             developer: shown(&agent.developer, 80),
             purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
             provider_name: provider.display_name.clone(),
-            provider_host: provider.oauth.authorize_host(),
+            follows: follows(provider),
             scopes: in_words(provider, &record.scopes),
             returns_to: record.redirect_uri.as_deref().and_then(host),
             accounts,
@@ -180,6 +204,7 @@ impl Broker {
         unanswered(&held.body.stage)?;
         self.asking_agent(&held.body).await?;
         self.insist_on_sign_in(browser).await?;
+        self.check_people(&held.body.provider, browser).await?;
         let binding = Opaque::generate("", self.entropy.as_ref());
         if let (Some(account), Some(browser)) = (account, self.live_browser(browser).await?) {
             let accounts = self.covering_accounts(&browser, &held.body).await?;
@@ -187,7 +212,7 @@ impl Broker {
             let work = Work::Grant { user: browser.user, account: known.id, label: Some(known.label) };
             let held = self.claim(session, held, KeptHash::of(binding.hash()), work.clone()).await?;
             let done = self.complete(session, held, binding.expose(), work).await?;
-            return Ok(Allowed { binding, next: Next::Ending(done.ending) });
+            return Ok(Allowed { binding, signed_in: None, next: Next::Ending(done.ending) });
         }
         let asked = match &held.body.renews {
             // What other agents may do with the connection does not shrink because one of them had its owner called. Whoever else holds
@@ -197,8 +222,19 @@ impl Broker {
             }
             _ => held.body.scopes.clone(),
         };
-        let url = self.send_to_provider(session, held, KeptHash::of(binding.hash()), asked).await?;
-        Ok(Allowed { binding, next: Next::Provider(url) })
+        let Onward { next, signed_in } = self.set_out(session, held, binding.expose(), asked, browser).await?;
+        Ok(Allowed { binding, signed_in, next })
+    }
+
+    /// What is the operator's is not for everybody who comes along.
+    async fn check_people(&self, provider: &ProviderId, browser: Option<&str>) -> Result<(), BrokerError> {
+        let provider = self.provider(provider)?;
+        if !provider.is_operators() {
+            return Ok(());
+        }
+        let live = self.live_browser(browser).await?;
+        let by = live.as_ref().and_then(|browser| browser.by.as_ref());
+        if provider.people.include(by) { Ok(()) } else { Err(BrokerError::NotForYou) }
     }
 
     async fn is_owners(
@@ -271,13 +307,9 @@ impl Broker {
             // A second click, or a reloaded page: the same code, which is still good once.
             _ => return Ok(Confirmed { signed_in: None, ending: self.ending(session, &held.body, binding) }),
         };
+        let greeting = self.greeting(&held.body.provider, browser).await?;
         let done = self.complete(session, held, binding, work).await?;
-        let signed_in = if self.sign_in.is_at_gateway() {
-            None
-        } else {
-            Some(self.sign_in(&done.user, &done.provider, browser).await?)
-        };
-        Ok(Confirmed { signed_in, ending: done.ending })
+        Ok(Confirmed { signed_in: self.greet(greeting, &done, browser).await?, ending: done.ending })
     }
 
     /// The person takes it back after seeing the account: nothing was connected yet, and what the provider issued is given back to it.
@@ -364,14 +396,11 @@ impl Broker {
         asked: protocol::ScopeSet,
     ) -> Result<String, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
-        let era = match held.body.era {
-            Some(era) => era,
-            None => self.era(&provider.id).await?,
-        };
+        let held = self.in_era(held).await?;
         let drawn = || DpopKey::draw(self.entropy.as_ref()).map(|key| Kept::new(&key.to_text()));
         let dpop = if provider.binds() { held.body.dpop.or_else(drawn) } else { None };
         let key = key_of(dpop.as_ref());
-        let held = Held { body: Session { era: Some(era), dpop, ..held.body }, version: held.version };
+        let held = Held { body: Session { dpop, ..held.body }, version: held.version };
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));
@@ -383,7 +412,7 @@ impl Broker {
             resource: held.body.resource.as_deref(),
             dpop_jkt: key.as_ref().map(DpopKey::thumbprint),
         };
-        let url = provider.oauth.authorization_url(&self.outside(provider), &request).await.map_err(|error| {
+        let url = provider.client()?.authorization_url(&self.outside(provider), &request).await.map_err(|error| {
             tracing::warn!(provider_id = %provider.id, error = %error, reason = error.reason(), "nobody can be sent to the provider");
             BrokerError::Provider { reason: error.reason(), retry_after: None, source: Some(error) }
         })?;
@@ -414,7 +443,7 @@ impl Broker {
     }
 
     /// The agent that asks, as it is now: one that was suspended meanwhile asks for nothing.
-    async fn asking_agent(&self, session: &Session) -> Result<Agent, BrokerError> {
+    pub(crate) async fn asking_agent(&self, session: &Session) -> Result<Agent, BrokerError> {
         let agent = self.agent(&session.client_id).await?.ok_or(BrokerError::AgentNotRegistered)?.body;
         self.check_approval(&agent)?;
         self.check_switch(&session.provider).await?;
@@ -503,6 +532,18 @@ fn unanswered(stage: &Stage) -> Result<(), BrokerError> {
         Stage::Consumed { .. } | Stage::Completed { .. } => Err(BrokerError::SessionUsed),
         Stage::Denied { .. } => Err(BrokerError::UserDenied),
         _ => Err(BrokerError::SessionClaimed),
+    }
+}
+
+fn follows(provider: &Provider) -> Follows {
+    match &provider.way {
+        Way::OAuth { client, grant: Grant::AuthorizationCode } => Follows::SignIn(client.authorize_host()),
+        Way::OAuth { grant: Grant::DeviceCode, .. } => {
+            Follows::Code(provider.token_place.host_str().unwrap_or_default().to_owned())
+        }
+        Way::OAuth { grant: Grant::ClientCredentials, .. } | Way::Key(StaticKey::Operators(_)) => Follows::Nothing,
+        Way::OAuth { grant: Grant::TokenExchange(_), .. } => Follows::SignedIn,
+        Way::Key(StaticKey::Persons(key)) => Follows::Key(key.label.clone()),
     }
 }
 

@@ -13,6 +13,9 @@ pub enum BrokerError {
     /// The request's JSON lacks a field, or one is of the wrong type; names the field.
     #[error("the field `{0}` is missing or of the wrong type")]
     Field(&'static str),
+    /// What the operator has is not for this person.
+    #[error("the operator's account is not for this person")]
+    NotForYou,
     /// `grant_type` is another than `authorization_code`.
     #[error("the grant type is not supported")]
     GrantType,

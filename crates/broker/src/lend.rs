@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use protocol::Timestamp;
-use secret::SecretHash;
+use secret::{AccessToken, SecretHash};
 
 use crate::caller::{Caller, Lent};
-use crate::records::{Connection, ConnectionState};
-use crate::refresh::{Need, Patience, RefreshFailure};
+use crate::records::{Connection, ConnectionState, Tokens};
+use crate::refresh::{KEY_REFUSED, Need, Patience, RefreshFailure};
 use crate::vault::Held;
-use crate::{Broker, BrokerError, Provider};
+use crate::{Broker, BrokerError, OperatorsKey, Provider, StaticKey, Way};
 
 impl Broker {
     /// Opens the upstream access token for one request, after renewing it where it has expired or is about to.
@@ -16,7 +16,11 @@ impl Broker {
             && !caller.known().is_over()
             && due.is_none_or(|due| self.now() < due)
         {
-            return Ok(lent.clone());
+            let provider = self.provider(caller.provider_id())?;
+            return match provider.operators_key() {
+                Some(key) => lendable(&key.current(), provider),
+                None => Ok(lent.clone()),
+            };
         }
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
@@ -51,6 +55,9 @@ impl Broker {
         let provider = self.provider(caller.provider_id())?;
         let connection = self.working_connection(caller, provider).await?;
         let refused = SecretHash::of(refused.token().expose());
+        if provider.operators_key().is_some() {
+            return self.operators_key_again(provider, refused).await.map(Some);
+        }
         if !connection.body.tokens.has_access(&refused) {
             return lent(&connection.body, provider).map(Some);
         }
@@ -58,7 +65,8 @@ impl Broker {
         // One that was renewed by a clock ahead of this one was not renewed just now.
         let just = |renewed| renewed <= now && now.since(renewed) < RENEW_PAUSE;
         let just_renewed = connection.body.renewed.is_some_and(just);
-        if just_renewed || connection.body.tokens.refresh().is_none() {
+        let personal = matches!(provider.way, Way::Key(StaticKey::Persons(_)));
+        if !personal && (just_renewed || !connection.body.tokens.can_be_renewed()) {
             return Ok(None);
         }
         if let Some(wait) = connection.body.pause(now) {
@@ -74,6 +82,23 @@ impl Broker {
                 Err(BrokerError::Provider { reason: failure.reason(), retry_after, source: None })
             }
         }
+    }
+
+    /// The operator's key, read once more: the service does not take the one that was lent.
+    async fn operators_key_again(&self, provider: &Provider, refused: SecretHash) -> Result<Lent, BrokerError> {
+        let (broker, id) = (self.clone(), provider.id.clone());
+        let read = move || broker.provider(&id).ok().and_then(Provider::operators_key).map(OperatorsKey::read_again);
+        let key = match provider.operators_key().map(OperatorsKey::current) {
+            // Another call has read it since.
+            Some(current) if !refused.matches(current.expose()) => Some(current),
+            _ => self.blocking(read).await?,
+        };
+        if let Some(key) = key.filter(|key| !refused.matches(key.expose())) {
+            self.provider_answered(provider);
+            return lendable(&key, provider);
+        }
+        self.heed_refused_key(provider);
+        Err(BrokerError::Provider { reason: KEY_REFUSED, retry_after: Some(RENEW_PAUSE), source: None })
     }
 
     /// The same for a request that gains nothing from it: begun, and not waited for. Fails where only the owner can bring another token.
@@ -115,10 +140,8 @@ impl Connection {
         if !self.works() || self.is_due(now, provider) {
             return None;
         }
-        let due = match self.tokens.refresh() {
-            Some(_) => self.tokens.expires.map(|expires| expires.minus(provider.refresh_before)),
-            None => self.tokens.expires,
-        };
+        let before = if self.tokens.can_be_renewed() { provider.refresh_before } else { Duration::ZERO };
+        let due = self.tokens.expires.map(|expires| expires.minus(before));
         // Paused after a failure, it is lent until it expires, and asked about anew each time.
         if due.is_some_and(|due| due <= now) {
             return None;
@@ -129,9 +152,8 @@ impl Connection {
     /// Whether the access token has to be renewed before it is used: expired, or about to, and not tried in vain just now.
     pub(crate) fn is_due(&self, now: Timestamp, provider: &Provider) -> bool {
         let Some(expires) = self.tokens.expires else { return false };
-        let soon = expires <= now.plus(provider.refresh_before)
-            && self.tokens.refresh().is_some()
-            && self.pause(now).is_none();
+        let soon =
+            expires <= now.plus(provider.refresh_before) && self.tokens.can_be_renewed() && self.pause(now).is_none();
         expires <= now || soon
     }
 
@@ -141,8 +163,18 @@ impl Connection {
 }
 
 fn lent(connection: &Connection, provider: &Provider) -> Result<Lent, BrokerError> {
-    let refused = BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None };
-    Lent::new(&connection.tokens, provider).ok_or(refused)
+    match provider.operators_key() {
+        Some(key) => lendable(&key.current(), provider),
+        None => Lent::new(&connection.tokens, provider).ok_or_else(unusable),
+    }
+}
+
+fn lendable(key: &AccessToken, provider: &Provider) -> Result<Lent, BrokerError> {
+    Lent::new(&Tokens::of_key(Some(key.expose())), provider).ok_or_else(unusable)
+}
+
+fn unusable() -> BrokerError {
+    BrokerError::Provider { reason: "token_unusable", retry_after: None, source: None }
 }
 
 /// At most one renewal for an upstream's refusal in this time: more would not help, and the provider is not to be stormed.

@@ -19,12 +19,14 @@ mod complete;
 mod condition;
 mod connections;
 mod consent;
+mod device;
 mod documents;
 mod error;
 mod keep_alive;
 mod keys;
 mod lend;
 mod limits;
+mod paste;
 mod people;
 mod provider;
 mod reconnect;
@@ -33,6 +35,7 @@ mod refresh;
 mod register;
 mod revocations;
 mod scope_names;
+mod set_out;
 mod sign_in;
 mod standing;
 #[cfg(test)]
@@ -41,6 +44,7 @@ mod text;
 mod token;
 mod urls;
 mod vault;
+mod way;
 
 pub use agents::{AgentView, Selection};
 pub use backup::BackupView;
@@ -51,7 +55,8 @@ pub use caller::{Caller, Lent};
 pub use clearance::{ClearanceView, LivesOn, Told};
 pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
-pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Joins, Next};
+pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Follows, Joins, Next};
+pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use keep_alive::RefreshTokenLife;
@@ -60,6 +65,7 @@ pub use keys::{
 };
 pub use limits::Limits;
 pub use oauth::{Carrier, Credential};
+pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
 pub use provider::{NamesItself, Provider, ReturnPath, TokenRotation};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
@@ -72,3 +78,6 @@ pub use sign_in::{
 };
 pub use store::{CopyError, Durability};
 pub use urls::{Outcome, Urls};
+pub use way::{
+    Grant, KeyForm, KeyPlace, OperatorsKey, People, PersonsKey, StaticKey, SubjectToken, TokenExchange, Way,
+};

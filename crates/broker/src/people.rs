@@ -2,6 +2,7 @@ use protocol::{AccountId, ProviderId, UserId};
 use secret::Opaque;
 use store::{Life, Written};
 
+use crate::complete::Done;
 use crate::records::{Arrived, Browser, Identity, SignIn, User};
 use crate::sign_in::SignInError;
 use crate::{Broker, BrokerError, Provider};
@@ -50,6 +51,34 @@ impl Broker {
             self.vault.delete(&Browser::key(earlier)).await?;
         }
         Ok(cookie)
+    }
+
+    /// Whether the browser is signed in when the consent is over: to be asked before anything is connected.
+    ///
+    /// A provider that proves who somebody is does so. The word of another makes nobody anybody: whoever is not signed in becomes
+    /// somebody new, and whoever is sees at that provider what they connect there first, and nothing of what was there before.
+    pub(crate) async fn greeting(&self, provider: &ProviderId, browser: Option<&str>) -> Result<Greeting, BrokerError> {
+        if self.sign_in.is_at_gateway() {
+            return Ok(Greeting::None);
+        }
+        if self.provider(provider)?.proves_who_it_is() {
+            return Ok(Greeting::SignIn);
+        }
+        let Some(live) = self.live_browser(browser).await? else { return Ok(Greeting::SignIn) };
+        let first = self.connections_at(provider, &live.user).await?.is_empty();
+        Ok(if first { Greeting::SignIn } else { Greeting::None })
+    }
+
+    pub(crate) async fn greet(
+        &self,
+        greeting: Greeting,
+        done: &Done,
+        browser: Option<&str>,
+    ) -> Result<Option<Opaque>, BrokerError> {
+        match greeting {
+            Greeting::None => Ok(None),
+            Greeting::SignIn => self.sign_in(&done.user, &done.provider, browser).await.map(Some),
+        }
     }
 
     /// Whose an account is that a browser came back with: that of the person whose live session it holds; else of whoever is linked to
@@ -144,6 +173,13 @@ impl Broker {
     pub(crate) async fn is_gone(&self, user: &UserId) -> Result<bool, BrokerError> {
         Ok(self.vault.get::<User>(&User::key(user)).await?.is_none())
     }
+}
+
+/// Whether a consent signs the browser in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    SignIn,
+    None,
 }
 
 const RETRIES: usize = 8;

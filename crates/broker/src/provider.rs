@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth::{HttpClient, Placement, TokenSet};
+use oauth::{HttpClient, Placement};
 use policy::Operations;
 use protocol::{ProviderId, Scope, ScopeSet};
 use secret::SecretHash;
 use url::Url;
 
 use crate::scope_names::ScopeNames;
-use crate::{Bases, RefreshTokenLife};
+use crate::{Bases, People, RefreshTokenLife, Way};
 
 /// A provider, as the broker knows it: who it is, what may be asked of it, and how its OAuth works.
 pub struct Provider {
@@ -30,7 +30,7 @@ pub struct Provider {
     pub bases: Option<Bases>,
     /// Where the credential goes there.
     pub placement: Placement,
-    /// Where its tokens come from: the token endpoint, or the issuer that says where that is.
+    /// Where its tokens come from: the token endpoint, or the issuer that says where that is; the base of its API, where there is neither.
     pub token_place: Url,
     /// Which scope allows what.
     pub operations: Operations,
@@ -38,9 +38,11 @@ pub struct Provider {
     pub scope_names: ScopeNames,
     /// What tells its tenants apart, where hosts do not: realm, tenant, region; empty for most.
     pub realm: String,
-    /// The OAuth client towards it.
-    pub oauth: oauth::Provider,
-    /// What the OAuth client speaks through.
+    /// How it gives out what calls are made with.
+    pub way: Way,
+    /// Who may have it, where it is the operator's.
+    pub people: People,
+    /// What it is asked through.
     pub http: Arc<dyn HttpClient>,
     /// How long that waits for an answer at most.
     pub timeout: Duration,
@@ -85,10 +87,11 @@ pub enum NamesItself {
 }
 
 impl Provider {
-    /// Changes when tokens would go to another host than the one they were issued for.
+    /// Changes when tokens would go to another host than the one they were issued for, or are got in a way that is another altogether.
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
-        let places = format!("provider\n{}\n{}", self.place(), self.api_base.origin().ascii_serialization());
-        let others: Vec<String> = self.oauth.settings().other_places();
+        let manner = self.manner();
+        let places = format!("provider\n{}\n{}{manner}", self.place(), self.api_base.origin().ascii_serialization());
+        let others: Vec<String> = self.settings().map(oauth::Settings::other_places).unwrap_or_default();
         // As it was in earlier versions wherever nothing more is to be told apart.
         let places = if others.is_empty() { places } else { format!("{places}\n{}", others.join("\n")) };
         SecretHash::of(&places).to_hex().into_bytes()
@@ -107,13 +110,13 @@ impl Provider {
         self.scope_names.words_of(scopes.iter().filter(|scope| known.contains(scope)))
     }
 
-    /// What was granted of `asked`, by the provider's answer.
-    pub(crate) fn granted(&self, tokens: &TokenSet, asked: &ScopeSet) -> ScopeSet {
-        let settings = self.oauth.settings();
+    /// What was granted of `asked`, by the scopes in the provider's answer.
+    pub(crate) fn granted(&self, answer: Option<&[String]>, asked: &ScopeSet) -> ScopeSet {
+        let Some(settings) = self.settings() else { return asked.clone() };
         // They are the gateway's own affair, and nobody misses them.
         let further = settings.further_scopes.iter().filter_map(|further| Scope::parse(further).ok());
         let further: ScopeSet = further.filter(|further| !asked.contains(further)).collect();
-        self.scope_names.granted(tokens, settings.scope_answer, asked).difference(&further)
+        self.scope_names.granted(answer, settings.scope_answer, asked).difference(&further)
     }
 
     /// Whether it is the one that a record was made for. Records of earlier versions that bear no mark are taken as its own.

@@ -10,9 +10,10 @@ use store::{Index, Key, Kind};
 use zeroize::Zeroizing;
 
 use crate::clearance::{Clearance, Run};
+use crate::sign_in::KeptTokens;
 use crate::vault::Fingerprint;
 pub(crate) use attempt::{Attempt, Rank, Rotation};
-pub(crate) use session::{Arrived, Consented, Exchanged, Renews, Session, Stage, Work};
+pub(crate) use session::{Arrived, Brought, Consented, Device, Exchanged, Renews, Session, Stage, Whose, Work};
 
 /// A record's body: says which kind of key it lies under.
 pub(crate) trait Body: Serialize + serde::de::DeserializeOwned {
@@ -25,6 +26,7 @@ macro_rules! bodies {
 
 bodies! {
     User => User, Identity => Identity, Connection => Connection, Agent => Agent, Client => Client,
+    KeptTokens => Browser,
     Grant => Grant, Token => Token, ProviderSwitch => Provider, Revocation => Revocation, Session => Session, Jti => Jti, Browser => Browser,
 }
 
@@ -250,9 +252,52 @@ pub(crate) struct Tokens {
     /// The key of the refresh token, where it is of an older consent.
     #[serde(default)]
     refresh_dpop: Option<Kept>,
+    #[serde(default)]
+    renewal: Renewal,
+}
+
+/// How tokens are renewed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Renewal {
+    /// By their refresh token, if they have one.
+    #[default]
+    ByRefreshToken,
+    /// The provider is asked once more, as it was the first time: nobody's word is needed.
+    ByAskingAgain,
 }
 
 impl Tokens {
+    /// A key that somebody made at the provider; nothing where the operator has it, who may change it.
+    pub(crate) fn of_key(key: Option<&str>) -> Self {
+        let access = Kept::new(key.unwrap_or_default());
+        Self {
+            access,
+            refresh: None,
+            expires: None,
+            refresh_expires: None,
+            base: None,
+            dpop: None,
+            refresh_dpop: None,
+            renewal: Renewal::default(),
+        }
+    }
+
+    /// These, which the gateway's own client gets whenever it asks.
+    pub(crate) fn asked_for_again(self) -> Self {
+        Self { renewal: Renewal::ByAskingAgain, ..self }
+    }
+
+    /// Whether the provider is asked once more, as it was the first time.
+    pub(crate) fn are_asked_for_again(&self) -> bool {
+        self.renewal == Renewal::ByAskingAgain
+    }
+
+    /// Whether there is anything to renew them with.
+    pub(crate) fn can_be_renewed(&self) -> bool {
+        self.refresh.is_some() || self.are_asked_for_again()
+    }
+
     pub(crate) fn new(set: &oauth::TokenSet) -> Self {
         Self {
             access: Kept::new(set.access.expose()),
@@ -262,6 +307,7 @@ impl Tokens {
             base: set.api_base.clone(),
             dpop: None,
             refresh_dpop: None,
+            renewal: Renewal::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! `attempt.rs` is the way of one refresh, `settle.rs` puts what came into the record, `resume.rs` goes on with what a crash or a
 //! failover left behind.
 
+mod again;
 mod attempt;
 mod health;
 mod journal;
@@ -35,6 +36,7 @@ pub(crate) use health::Healths;
 #[cfg(test)]
 pub(crate) use journal::Issued;
 pub(crate) use journal::Kept;
+pub(crate) use outcome::KEY_REFUSED;
 pub(crate) use outcome::Strangers;
 #[cfg(test)]
 pub(crate) use settle::Settled;

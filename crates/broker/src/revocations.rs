@@ -12,7 +12,7 @@ use crate::binding::key_of;
 use crate::clearance::Run;
 use crate::records::{Revocation, Tokens};
 use crate::vault::Fingerprint;
-use crate::{Broker, BrokerError, Provider};
+use crate::{Broker, BrokerError, Provider, Way};
 
 impl Broker {
     /// Tells providers about tokens that ended here (RFC 7009), until they have taken notice. Runs as long as the gateway does, on every
@@ -47,7 +47,7 @@ impl Broker {
         tokens: &Tokens,
         run: Option<&Run>,
     ) -> Result<Vec<Write>, BrokerError> {
-        if !self.provider(provider).is_ok_and(|provider| provider.oauth.can_revoke()) {
+        if !self.provider(provider).is_ok_and(Provider::can_revoke) {
             return Ok(Vec::new());
         }
         // Queued once, however often somebody finds that they are not needed.
@@ -181,18 +181,20 @@ impl Failing {
 
 /// The refresh token first: with it goes, at most providers, all that came from it.
 async fn revoke(broker: &Broker, provider: &Provider, tokens: &Tokens) -> Result<(), OAuthError> {
-    let wanted = provider.oauth.revoked_token();
+    // A key is its owner's to end, where they made it.
+    let Way::OAuth { client, .. } = &provider.way else { return Ok(()) };
+    let wanted = client.revoked_token();
     if let Some(refresh) = tokens.refresh().filter(|_| wanted != RevokedToken::Access) {
         let key = key_of(tokens.refresh_key());
-        let prover = broker.prover(provider, key.as_ref());
-        provider.oauth.revoke(&broker.outside_by(&prover), &refresh).await?;
+        let prover = broker.prover(provider, client, key.as_ref());
+        client.revoke(&broker.outside_by(&prover), &refresh).await?;
         if wanted == RevokedToken::Refresh {
             return Ok(());
         }
     }
     let key = key_of(tokens.key());
-    let prover = broker.prover(provider, key.as_ref());
-    provider.oauth.revoke(&broker.outside_by(&prover), &tokens.access()).await
+    let prover = broker.prover(provider, client, key.as_ref());
+    client.revoke(&broker.outside_by(&prover), &tokens.access()).await
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);

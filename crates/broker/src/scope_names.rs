@@ -1,4 +1,4 @@
-use oauth::{ScopeAnswer, TokenSet};
+use oauth::ScopeAnswer;
 use protocol::{Scope, ScopeSet};
 
 /// What a provider calls the gateway's scopes, where it calls them otherwise.
@@ -52,8 +52,8 @@ impl ScopeNames {
     /// What was granted of `asked`, by the provider's answer; and what it says of scopes that have no other names.
     ///
     /// Nothing that has another name is granted because its words came: they may be the words of several.
-    pub(crate) fn granted(&self, tokens: &TokenSet, how: ScopeAnswer, asked: &ScopeSet) -> ScopeSet {
-        let Some(answer) = tokens.scope.as_ref().filter(|_| how == ScopeAnswer::Read) else { return asked.clone() };
+    pub(crate) fn granted(&self, answer: Option<&[String]>, how: ScopeAnswer, asked: &ScopeSet) -> ScopeSet {
+        let Some(answer) = answer.filter(|_| how == ScopeAnswer::Read) else { return asked.clone() };
         let has = |word: &String| answer.contains(word);
         let plain = answer.iter().filter(|word| !self.is_name(word)).filter_map(|word| Scope::parse(word).ok());
         let own = plain.filter(|scope| self.of(scope).is_none());
@@ -80,17 +80,8 @@ mod tests {
     }
 
     fn granted(answer: Option<&str>, how: ScopeAnswer, asked: &str) -> String {
-        let tokens = TokenSet {
-            access: secret::AccessToken::new("at"),
-            refresh: None,
-            expires_at: None,
-            refresh_expires_at: None,
-            scope: answer.map(|answer| answer.split_whitespace().map(str::to_owned).collect()),
-            api_base: None,
-            identity: None,
-            id_token: None,
-        };
-        names().granted(&tokens, how, &ScopeSet::from_list(asked)).to_string()
+        let answer: Option<Vec<String>> = answer.map(|answer| answer.split_whitespace().map(str::to_owned).collect());
+        names().granted(answer.as_deref(), how, &ScopeSet::from_list(asked)).to_string()
     }
 
     #[test]

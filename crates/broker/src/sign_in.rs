@@ -7,6 +7,7 @@
 mod accounts;
 mod attempts;
 mod openid;
+mod subject;
 mod trusted_header;
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use crate::{Broker, BrokerError};
 
 pub use accounts::{Account, Accounts};
 pub use openid::{Arrived, Departure, GivenEndpoints, OpenidAnswer, OpenidClient, OpenidEndpoints, OpenidSettings};
+pub(crate) use subject::{KeptTokens, SubjectTokens};
 pub use trusted_header::{ProxyProblem, ProxyProof, SharedSecret, TrustedHeader, Vouched};
 
 /// How the gateway learns who the user is.
@@ -155,10 +157,10 @@ impl Broker {
     pub async fn sign_out(&self, browser: Option<&str>) -> Result<(), BrokerError> {
         let Some(cookie) = browser else { return Ok(()) };
         let Some(ended) = self.live_browser(Some(cookie)).await? else {
-            return self.vault.delete(&Browser::key(cookie)).await;
+            return self.forget_browser(cookie).await;
         };
         let event = self.event("signed_out").user(&ended.user);
-        self.decide(event, self.vault.delete(&Browser::key(cookie))).await
+        self.decide(event, self.forget_browser(cookie)).await
     }
 
     /// Where people sign in at the gateway itself, nobody goes on without.
@@ -173,7 +175,7 @@ impl Broker {
     async fn welcome(&self, by: SignedInBy, browser: Option<&str>) -> Result<Opaque, BrokerError> {
         let user = self.user_behind(&by).await?;
         if let Some(earlier) = browser {
-            self.vault.delete(&Browser::key(earlier)).await?;
+            self.forget_browser(earlier).await?;
         }
         let cookie = Opaque::generate("", self.entropy.as_ref());
         let lifetime = self.lifetimes.browser;

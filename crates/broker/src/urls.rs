@@ -123,6 +123,18 @@ impl Urls {
         format!("{}/ath/consent/account?session_id={session}", self.public_url)
     }
 
+    /// The page that asks for a person's key.
+    #[must_use]
+    pub fn key(&self, session: &SessionId) -> String {
+        format!("{}/ath/consent/key?session_id={session}", self.public_url)
+    }
+
+    /// The page with the code that a person types in at the provider.
+    #[must_use]
+    pub fn device(&self, session: &SessionId) -> String {
+        format!("{}/ath/consent/device?session_id={session}", self.public_url)
+    }
+
     /// The gateway's own page at the end of a consent, successful or not.
     #[must_use]
     pub fn done(&self, session: &SessionId, outcome: Outcome) -> String {

@@ -54,7 +54,8 @@ pub(crate) async fn decide(
             let account = AccountId::parse(&form.account).ok();
             let allowed = broker.allow(&session, cookies.browser().as_deref(), account.as_ref()).await?;
             let binding = cookies.set_binding(&session, allowed.binding.expose());
-            Ok(with_cookies(go(&broker, &allowed.next), [binding]))
+            let signed_in = allowed.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
+            Ok(with_cookies(go(&broker, &allowed.next), [binding, signed_in]))
         }
         "deny" => Ok(go(&broker, &Next::Ending(broker.deny(&session).await?))),
         _ => Err(PageError::Malformed),
@@ -120,7 +121,9 @@ pub(crate) async fn done(
 pub(crate) fn go(broker: &Broker, next: &Next) -> Response {
     match next {
         Next::Confirm(session) => Redirect::to(&broker.urls().confirm(session)).into_response(),
-        Next::Provider(url) | Next::Ending(Ending::Redirect(url) | Ending::Page(url)) => {
+        Next::Key(session) => Redirect::to(&broker.urls().key(session)).into_response(),
+        Next::Device(session) => Redirect::to(&broker.urls().device(session)).into_response(),
+        Next::Provider(url) | Next::SignIn(url) | Next::Ending(Ending::Redirect(url) | Ending::Page(url)) => {
             Redirect::to(url).into_response()
         }
     }
@@ -162,7 +165,7 @@ pub(crate) fn form_page(page: Response, cookie: Option<HeaderValue>) -> Response
 }
 
 /// `session_id` of a query that has it once.
-fn session_in(query: Option<&str>) -> Result<SessionId, PageError> {
+pub(crate) fn session_in(query: Option<&str>) -> Result<SessionId, PageError> {
     let mut values =
         url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter(|(name, _)| name == "session_id");
     let (Some((_, value)), None) = (values.next(), values.next()) else { return Err(PageError::Malformed) };

@@ -73,6 +73,7 @@ fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
             (ErrorCode::InternalError, "store_unavailable")
         }
         BrokerError::Overtaken => (ErrorCode::UserDenied, "connections_revoked"),
+        BrokerError::NotForYou => (ErrorCode::UserDenied, "not_for_this_person"),
         BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),
         BrokerError::Sealed(OpenError::UnknownKey(_)) => (ErrorCode::InternalError, "sealing_key_missing"),
         BrokerError::Sealed(_) | BrokerError::Seal(_) | BrokerError::RecordForm(_) => {
@@ -155,6 +156,13 @@ fn broker_words(error: &BrokerError) -> (StatusCode, &'static str, &'static str,
             "The agent may not ask for this",
             "Its registration at this gateway is gone, or does not cover what it asks for.",
             "Nothing was connected. You can close this page.",
+        ),
+        BrokerError::NotForYou => (
+            StatusCode::FORBIDDEN,
+            "This account is not for you",
+            "It belongs to whoever runs this gateway, who has said which people may let agents use it. You are not one of them, or are not \
+             signed in as one.",
+            "Nothing was connected. Ask whoever runs this gateway.",
         ),
         BrokerError::ProviderSuspended => (
             StatusCode::SERVICE_UNAVAILABLE,

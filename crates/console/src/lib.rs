@@ -10,9 +10,11 @@ mod accounts;
 mod callback;
 mod consent;
 mod cookies;
+mod device;
 mod error;
 mod forgery;
 mod headers;
+mod key;
 mod pages;
 mod reconnect;
 mod sign_in;
@@ -30,6 +32,8 @@ pub fn router(broker: Broker) -> Router {
     let personal = Router::new()
         .route("/ath/consent", get(consent::show).post(consent::decide))
         .route("/ath/consent/account", get(consent::show_account).post(consent::decide_account))
+        .route("/ath/consent/key", get(key::show).post(key::take))
+        .route("/ath/consent/device", get(device::show).head(not_by_head))
         .route("/ath/consent/done", get(consent::done))
         .route("/ath/callback", get(callback::callback).head(not_by_head))
         .route("/ath/callback/{provider_id}", get(callback::own_callback).head(not_by_head))

@@ -1,6 +1,9 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use broker::{AccountPage, AccountsPage, ConsentView, DonePage, Joins, ReconnectPage};
+use broker::{
+    AccountPage, AccountsPage, ConsentView, DevicePage, DonePage, Follows, Joins, KeyForm, KeyPage, Names,
+    ReconnectPage,
+};
 use http::{HeaderValue, StatusCode, header};
 
 /// The page that asks.
@@ -36,6 +39,25 @@ pub(crate) enum SignInForm<'a> {
     Openid { display_name: &'a str },
     Accounts,
     Header { name: &'a str },
+}
+
+/// The page that asks for a key.
+#[derive(Template)]
+#[template(path = "key.html")]
+pub(crate) struct PasteKey<'a> {
+    pub(crate) view: &'a KeyPage,
+    pub(crate) session: &'a str,
+    pub(crate) token: &'a str,
+    /// Why the last one was of no use.
+    pub(crate) problem: Option<&'static str>,
+}
+
+/// The page with a code to type in.
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct Device<'a> {
+    pub(crate) view: &'a DevicePage,
+    pub(crate) session: &'a str,
 }
 
 /// The page that names the account.

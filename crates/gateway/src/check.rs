@@ -2,10 +2,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use broker::Urls;
+use broker::{Grant, People, StaticKey, Urls};
 use store::{EmbeddedStore, RedisTopology};
 
-use crate::config::{Config, Environment, JournalConfig, SignInConfig, StoreKind};
+use crate::config::{Config, Environment, JournalConfig, ProviderConfig, SignInConfig, StoreKind, WayConfig};
 use crate::output::out;
 
 /// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
@@ -58,13 +58,31 @@ fn summary(config: &Config) -> String {
         for scope in provider.operations.scopes().iter() {
             let _ = writeln!(text, "  {scope}: {}", provider.operations.says(scope).unwrap_or_default());
         }
-        let _ = writeln!(
-            text,
-            "  redirect URI, to be registered there exactly as it stands:\n    {}",
-            provider.oauth.redirect_uri
-        );
+        text.push_str(&way(provider));
     }
     text
+}
+
+/// What the operator has to do there, or what follows from it.
+fn way(provider: &ProviderConfig) -> String {
+    let people = match &provider.people {
+        People::Everybody => "whoever says Allow".to_owned(),
+        People::Named(names) => names.join(", "),
+    };
+    match &provider.way {
+        WayConfig::OAuth { settings, grant: Grant::AuthorizationCode } => {
+            format!("  redirect URI, to be registered there exactly as it stands:\n    {}\n", settings.redirect_uri)
+        }
+        WayConfig::OAuth { grant: Grant::DeviceCode, .. } => "  people type a code in at the provider\n".to_owned(),
+        WayConfig::OAuth { grant: Grant::TokenExchange(_), .. } => {
+            "  the token of each person's sign-in is exchanged\n".to_owned()
+        }
+        WayConfig::OAuth { grant: Grant::ClientCredentials, .. } => {
+            format!("  the gateway's own client; its account is for {people}\n")
+        }
+        WayConfig::Key(StaticKey::Operators(_)) => format!("  a key of the operator's, which is for {people}\n"),
+        WayConfig::Key(StaticKey::Persons(_)) => "  each person's own key, which they are asked for\n".to_owned(),
+    }
 }
 
 fn embedded(folder: &Path) -> String {

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use broker::Grant;
 use oauth::{HttpClient, Outside};
 use protocol::Clock;
 use secret::Opaque;
 
-use crate::config::{Config, Environment, ProviderConfig};
+use crate::config::{Config, Environment, ProviderConfig, WayConfig};
 use crate::doctor::report::{Finding, Report};
 use crate::egress::ProviderClient;
 use crate::operate::OutputForm;
@@ -80,11 +81,22 @@ async fn examine(provider: &ProviderConfig) -> Report {
     let outside = Outside { http: http.as_ref(), now: SystemClock.now().as_secs(), entropy: &SystemEntropy };
     let unheard_of = Opaque::generate("", &SystemEntropy);
     probe::api(&mut report, provider, &outside).await;
-    let client = oauth::Provider::new(provider.oauth.clone());
+    let WayConfig::OAuth { settings, grant } = &provider.way else {
+        report.add(Finding::note("key", "whether the service takes it shows at the first call"));
+        return report;
+    };
+    let client = oauth::Provider::new(settings.as_ref().clone());
     metadata::compare(&mut report, provider, &client, &outside).await;
-    probe::authorize(&mut report, provider, &client, &outside).await;
-    probe::token(&mut report, provider, &client, &outside, unheard_of.expose()).await;
-    probe::userinfo(&mut report, provider, &outside, unheard_of.expose()).await;
-    probe::revoke(&mut report, &client, &outside, unheard_of.expose()).await;
+    if *grant == Grant::AuthorizationCode {
+        probe::authorize(&mut report, provider, &client, &outside).await;
+        probe::token(&mut report, &client, &outside, unheard_of.expose()).await;
+    } else {
+        let scopes = provider.scope_names.words(provider.operations.scopes());
+        probe::other_grant(&mut report, grant, &scopes, &client, &outside).await;
+    }
+    probe::userinfo(&mut report, &client, &outside, unheard_of.expose()).await;
+    if *grant != Grant::ClientCredentials {
+        probe::revoke(&mut report, &client, &outside, unheard_of.expose()).await;
+    }
     report
 }

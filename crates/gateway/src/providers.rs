@@ -63,7 +63,7 @@ impl Shown {
         if let Some(settings) = Config::effective(path, name, environment).ok().flatten() {
             let named = settings.iter().find(|setting| setting.key == "preset");
             let preset = named.and_then(|setting| catalogue::find(setting.value.trim_matches('"')).ok());
-            let own = provider.map(|provider| provider.oauth.redirect_uri.clone());
+            let own = provider.and_then(|provider| provider.redirect_uri().map(str::to_owned));
             return Ok(Self { name: name.to_owned(), preset, settings, configured: true, redirect_uri: own });
         }
         let preset = catalogue::find(name).map_err(|error| match error {

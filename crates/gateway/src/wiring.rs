@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls,
+    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
 use protocol::AgentId;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{
     AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig,
-    StoreKind, SystemEnvironment,
+    StoreKind, SystemEnvironment, WayConfig,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::server::{Control, Parts};
@@ -66,7 +66,8 @@ pub(crate) async fn parts(
     let mut providers = Vec::new();
     let mut upstreams = Vec::new();
     for provider in config.providers {
-        for secret in [&provider.oauth.client_secret, &provider.oauth.other_client_secret].into_iter().flatten() {
+        let secrets = provider.oauth().map(|oauth| [&oauth.client_secret, &oauth.other_client_secret]);
+        for secret in secrets.into_iter().flatten().flatten() {
             unspoken.note(secret.expose());
         }
         let (provider, upstream) = wire_provider(provider)?;
@@ -190,7 +191,7 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
 
 /// The issuer where endpoints come from its metadata, and what the preset was told.
 fn realm(config: &ProviderConfig) -> String {
-    let issuer = config.oauth.discovery.as_ref().map(|discovery| discovery.issuer.written());
+    let issuer = config.oauth().and_then(|oauth| oauth.discovery.as_ref()).map(|discovery| discovery.issuer.written());
     let parts = issuer.into_iter().chain(Some(config.values.as_str())).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("\n")
 }
@@ -198,6 +199,11 @@ fn realm(config: &ProviderConfig) -> String {
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = tls::client(&config.extra_roots)?;
     let realm = realm(&config);
+    let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
+    let way = match config.way {
+        WayConfig::OAuth { settings, grant } => Way::OAuth { client: Box::new(oauth::Provider::new(*settings)), grant },
+        WayConfig::Key(key) => Way::Key(key),
+    };
     let provider = broker::Provider {
         id: config.id.clone(),
         display_name: config.display_name,
@@ -208,11 +214,12 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         api_base: config.api_base.clone(),
         bases: config.bases,
         placement: config.placement,
-        token_place: config.oauth.token_place().unwrap_or(&config.api_base).clone(),
+        token_place: place,
         realm,
         operations: config.operations.clone(),
         scope_names: config.scope_names,
-        oauth: oauth::Provider::new(config.oauth),
+        way,
+        people: config.people,
         http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,

@@ -1,6 +1,9 @@
 //! Access tokens at the API (RFC 6750).
 
+use std::collections::BTreeMap;
+
 use axum::extract::FromRequestParts;
+use data_encoding::BASE64;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 
 use crate::{error::Error, scope::Scope, seed::User, state::Helpdesk};
@@ -18,9 +21,13 @@ pub(crate) fn authorize(
     scope: Option<Scope>,
 ) -> Result<&'static User, Error> {
     let value = the_only_authorization(headers)?;
-    let token = value.to_str().ok().and_then(bearer).ok_or(Error::InvalidToken)?;
+    let value = value.to_str().map_err(|_| Error::InvalidToken)?;
     let now = helpdesk.now();
     let state = helpdesk.state();
+    if let Some(user) = by_key(&state.settings.api_keys, value) {
+        return Ok(user);
+    }
+    let token = bearer(value).ok_or(Error::InvalidToken)?;
     let grant = state.ledger.authenticate(token, now)?;
     match scope {
         Some(scope) if !grant.scopes.contains(scope) => Err(Error::InsufficientScope(scope)),
@@ -52,6 +59,17 @@ fn the_only_authorization(headers: &HeaderMap) -> Result<&HeaderValue, Error> {
         None => Ok(value),
         Some(_) => Err(Error::InvalidRequest("The request has more than one Authorization header.")),
     }
+}
+
+/// Whose key it is: by itself, or the password of Basic beside the address of its owner.
+fn by_key(keys: &BTreeMap<String, String>, value: &str) -> Option<&'static User> {
+    if let Some(key) = bearer(value) {
+        return User::by_email(keys.get(key)?);
+    }
+    let (scheme, pair) = value.split_once(' ')?;
+    let pair = String::from_utf8(BASE64.decode(pair.as_bytes()).ok()?).ok()?;
+    let (user, key) = pair.split_once(':').filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
+    User::by_email(keys.get(key).filter(|owner| *owner == user)?)
 }
 
 fn bearer(value: &str) -> Option<&str> {

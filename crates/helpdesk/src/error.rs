@@ -30,6 +30,15 @@ pub(crate) enum Error {
     /// RFC 6749 §4.1.2.1
     #[error("This server knows response_type=code.")]
     UnsupportedResponseType,
+    /// RFC 8628 §3.5
+    #[error("The user has not answered yet.")]
+    AuthorizationPending,
+    /// RFC 8628 §3.5
+    #[error("The user has not answered yet, and the client asks too often.")]
+    SlowDown,
+    /// RFC 8628 §3.5
+    #[error("The device code has expired.")]
+    ExpiredToken,
     /// RFC 6749 §4.1.2.1
     #[error("The user said no.")]
     AccessDenied,
@@ -63,6 +72,9 @@ impl Error {
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::AuthorizationPending => (StatusCode::BAD_REQUEST, "authorization_pending"),
+            Self::SlowDown => (StatusCode::BAD_REQUEST, "slow_down"),
+            Self::ExpiredToken => (StatusCode::BAD_REQUEST, "expired_token"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::UnsupportedResponseType => (StatusCode::BAD_REQUEST, "unsupported_response_type"),
             Self::AccessDenied => (StatusCode::FORBIDDEN, "access_denied"),

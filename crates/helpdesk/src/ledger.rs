@@ -157,6 +157,12 @@ impl Ledger {
         self.refresh_tokens.get(token).is_some_and(|token| matches!(token.life, Life::Live))
     }
 
+    /// What is allowed without a code.
+    pub(crate) fn grant(&mut self, user: &'static User, scopes: Scopes) -> Grant {
+        self.consents += 1;
+        Grant { user, scopes, family: self.consents }
+    }
+
     pub(crate) fn issue_access_token(&mut self, token: String, grant: Grant, expires_at: u64) {
         self.issued.push(token.clone());
         self.access_tokens.insert(token, AccessToken { grant, expires_at });

@@ -14,6 +14,7 @@ mod bearer;
 mod body;
 mod client;
 mod control;
+mod device;
 mod echo;
 mod error;
 mod events;

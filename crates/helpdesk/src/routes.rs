@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    attachments, authorize, control, echo,
+    attachments, authorize, control, device, echo,
     error::Error,
     events, recorder, revoke,
     state::Helpdesk,
@@ -63,6 +63,7 @@ impl Helpdesk {
             .route("/consent", post(authorize::consent))
             .route("/token", post(token::post))
             .route("/revoke", post(revoke::post))
+            .route("/device", post(device::post))
             .route("/userinfo", get(userinfo::get));
         let attachment = get(attachments::get).put(attachments::put).post(attachments::put);
         let api = Router::new()

@@ -1,6 +1,6 @@
 //! The switches: what kind of legacy service the helpdesk plays.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,16 @@ pub struct Settings {
     pub code_prefix: String,
     /// Whether `/userinfo` exists.
     pub userinfo: bool,
+    /// Keys that the API takes besides tokens, and whose they are, by address: as a Bearer token, or as the password of Basic with the
+    /// address as user name. None by default.
+    pub api_keys: BTreeMap<String, String>,
+    /// The address of the user as whom the client may act by itself (RFC 6749 §4.4); by default it may not.
+    pub service_account: Option<String>,
+    /// How often `/token` may be asked with a device code (RFC 8628); by default there are none. Whole seconds count.
+    #[serde(with = "perhaps_seconds")]
+    pub device_interval: Option<Duration>,
+    /// Whether ID tokens are exchanged (RFC 8693), of whoever issued them: `sub` is the part of an address before the @.
+    pub token_exchange: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +67,10 @@ impl Default for Settings {
             refresh_token_prefix: "hd_rt_".to_owned(),
             code_prefix: "hd_code_".to_owned(),
             userinfo: true,
+            api_keys: BTreeMap::new(),
+            service_account: None,
+            device_interval: None,
+            token_exchange: false,
         }
     }
 }
@@ -182,6 +196,21 @@ mod seconds {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_secs)
+    }
+}
+
+mod perhaps_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde hands it over so")]
+    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        duration.map(|duration| duration.as_secs()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Option::<u64>::deserialize(deserializer).map(|seconds| seconds.map(Duration::from_secs))
     }
 }
 

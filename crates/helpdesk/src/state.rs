@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     attachments::Attachments,
+    device::Devices,
     ledger::Ledger,
     presentation::{Outcome, Presentation},
     recorder::{Recorded, RecordedRequest},
@@ -67,6 +68,7 @@ impl Helpdesk {
         let state = State {
             settings,
             sign_ins: SignIns::default(),
+            devices: Devices::default(),
             ledger: Ledger::default(),
             tickets: seed::tickets(),
             attachments: Attachments::default(),
@@ -102,6 +104,18 @@ impl Helpdesk {
     /// Makes every refresh token issued so far useless: the token endpoint answers `invalid_grant`.
     pub fn revoke_all_refresh_tokens(&self) {
         self.state().ledger.revoke_all_refresh_tokens();
+    }
+
+    /// What a user says who types a device's code in: allowed by whoever has this address, or denied. `false` where there is no such code.
+    #[must_use]
+    pub fn answer_device(&self, user_code: &str, email: Option<&str>) -> bool {
+        let user = email.and_then(seed::User::by_email);
+        self.state().devices.answer(user_code, user)
+    }
+
+    /// Makes every device code given out so far expired.
+    pub fn expire_devices(&self) {
+        self.state().devices.expire();
     }
 
     /// How often the helpdesk was asked for what.
@@ -168,6 +182,7 @@ struct Shared {
 pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) sign_ins: SignIns,
+    pub(crate) devices: Devices,
     pub(crate) ledger: Ledger,
     pub(crate) tickets: Vec<Ticket>,
     pub(crate) attachments: Attachments,

@@ -8,6 +8,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -19,6 +20,7 @@ use crate::{
     ledger::Grant,
     parameters::Parameters,
     presentation::{Outcome, Presentation},
+    seed::User,
     settings::{Effect, Pkce, TokenBehaviour},
     state::{Helpdesk, State as DeskState},
     wire::Wire,
@@ -93,6 +95,8 @@ struct TokenResponse {
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     scope: String,
 }
 
@@ -158,6 +162,9 @@ fn decide(
             exchange(state, parameters, random, now.as_secs()).map(|answer| (answer, Outcome::Renewed))
         }
         "refresh_token" => refresh(state, parameters, random, now),
+        "client_credentials" => for_itself(state, parameters, random, now.as_secs()),
+        DEVICE_CODE => for_device(state, parameters, random, now),
+        TOKEN_EXCHANGE => for_subject(state, parameters, random, now.as_secs()),
         _ => Err(Error::UnsupportedGrantType),
     }
 }
@@ -170,6 +177,67 @@ fn exchange(state: &mut DeskState, parameters: &Parameters, random: &Random, now
     let refresh_token = new_refresh_token(state, grant.clone(), &random.refresh_token);
     let answer = new_access_token(state, grant, &random.access_token, now);
     Ok(TokenResponse { refresh_token: Some(refresh_token), ..answer })
+}
+
+/// RFC 6749 §4.4
+fn for_itself(
+    state: &mut DeskState,
+    parameters: &Parameters,
+    random: &Random,
+    now: u64,
+) -> Result<(TokenResponse, Outcome), Error> {
+    let account = state.settings.service_account.clone().ok_or(Error::UnsupportedGrantType)?;
+    let user = User::by_email(&account).ok_or(Error::InvalidClient)?;
+    let scopes = parameters.require("scope", "The parameter scope is missing.")?.parse()?;
+    let grant = state.ledger.grant(user, scopes);
+    Ok((new_access_token(state, grant, &random.access_token, now), Outcome::Renewed))
+}
+
+/// RFC 8628 §3.4
+fn for_device(
+    state: &mut DeskState,
+    parameters: &Parameters,
+    random: &Random,
+    now: Duration,
+) -> Result<(TokenResponse, Outcome), Error> {
+    let code = parameters.require("device_code", "The parameter device_code is missing.")?;
+    let (user, scopes) = state.devices.redeem(code, now)?;
+    let grant = state.ledger.grant(user, scopes);
+    let refresh_token = new_refresh_token(state, grant.clone(), &random.refresh_token);
+    let answer = new_access_token(state, grant, &random.access_token, now.as_secs());
+    Ok((TokenResponse { refresh_token: Some(refresh_token), ..answer }, Outcome::Renewed))
+}
+
+/// RFC 8693 §2; the ID token's signature is nobody's concern here.
+fn for_subject(
+    state: &mut DeskState,
+    parameters: &Parameters,
+    random: &Random,
+    now: u64,
+) -> Result<(TokenResponse, Outcome), Error> {
+    if !state.settings.token_exchange {
+        return Err(Error::UnsupportedGrantType);
+    }
+    let token = parameters.require("subject_token", "The parameter subject_token is missing.")?;
+    if parameters.get("subject_token_type") != Some("urn:ietf:params:oauth:token-type:id_token") {
+        return Err(Error::InvalidRequest("Only ID tokens are exchanged."));
+    }
+    if parameters.get("audience") != Some("helpdesk") {
+        return Err(Error::InvalidRequest("The token is for another service."));
+    }
+    let user = subject(token).and_then(|subject| User::by_email(&format!("{subject}@acme.test")));
+    let user = user.ok_or(Error::InvalidRequest("The subject is unknown."))?;
+    let scopes = parameters.require("scope", "The parameter scope is missing.")?.parse()?;
+    let grant = state.ledger.grant(user, scopes);
+    let issued = "urn:ietf:params:oauth:token-type:access_token";
+    let answer = new_access_token(state, grant, &random.access_token, now);
+    Ok((TokenResponse { issued_token_type: Some(issued), ..answer }, Outcome::Renewed))
+}
+
+fn subject(token: &str) -> Option<String> {
+    let payload = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    claims.get("sub")?.as_str().map(str::to_owned)
 }
 
 /// RFC 6749 §6
@@ -196,6 +264,7 @@ fn nobodys() -> TokenResponse {
         token_type: "Bearer",
         expires_in: 3600,
         refresh_token: None,
+        issued_token_type: None,
         scope: String::new(),
     }
 }
@@ -211,7 +280,14 @@ fn new_access_token(state: &mut DeskState, grant: Grant, random: &str, now: u64)
     let expires_in = state.settings.access_token_lifetime.as_secs();
     let scope = grant.scopes.to_string();
     state.ledger.issue_access_token(access_token.clone(), grant, now.saturating_add(expires_in));
-    TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token: None, scope }
+    TokenResponse {
+        access_token,
+        token_type: "Bearer",
+        expires_in,
+        refresh_token: None,
+        issued_token_type: None,
+        scope,
+    }
 }
 
 fn new_refresh_token(state: &mut DeskState, grant: Grant, random: &str) -> String {
@@ -232,6 +308,9 @@ fn half(answer: &TokenResponse) -> Response {
 }
 
 const NOT_STORED: [(header::HeaderName, &str); 2] = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// Every parameter that RFC 6749 defines for the two grant types.
 const KNOWN: [&str; 7] = ["grant_type", "code", "redirect_uri", "client_id", "client_secret", "refresh_token", "scope"];

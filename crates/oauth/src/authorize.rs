@@ -27,9 +27,7 @@ pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> Re
         ("client_id", settings.client_id.as_str()),
         ("redirect_uri", settings.redirect_uri.as_str()),
     ];
-    if !scope.is_empty() {
-        own.push((&settings.scope_parameter, &scope));
-    }
+    own.extend(settings.scope_pair(&scope));
     own.push(("state", request.state));
     if let (Pkce::S256, Some(challenge)) = (settings.pkce, request.challenge) {
         own.extend([("code_challenge", challenge), ("code_challenge_method", "S256")]);

@@ -83,6 +83,12 @@ impl Claims {
     }
 }
 
+/// When an ID token ends by its own word, in Unix seconds.
+#[must_use]
+pub fn expiry_of(token: &IdToken) -> Option<u64> {
+    Claims::read(token).ok().and_then(|claims| seconds(&claims.exp))
+}
+
 const MALFORMED: OAuthError = OAuthError::Nonsense("id_token");
 
 /// In seconds.

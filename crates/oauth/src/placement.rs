@@ -85,6 +85,12 @@ impl Placement {
         Ok(Self(Place::Header { name: header_name(name)?, scheme: scheme.to_owned() }))
     }
 
+    /// Whether the credential has to be a pair already: `user:password`.
+    #[must_use]
+    pub fn takes_a_pair(&self) -> bool {
+        matches!(&self.0, Place::Basic { pair: Pair::Both, .. })
+    }
+
     /// `Basic` with a pair (RFC 7617).
     pub fn basic(name: &str, pair: Pair) -> Result<Self, PlacementError> {
         let fits = match &pair {

@@ -304,6 +304,12 @@ impl Provider {
         &self.settings
     }
 
+    /// The gateway's client there.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.settings.client_id
+    }
+
     /// The redirect URI, as it must stand in the provider's form.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
@@ -322,7 +328,7 @@ impl Provider {
 
     /// The settings with all endpoints: as they are set, or as the metadata said within the day. Where that cannot be read again, or names
     /// other hosts than before, what it said before goes on being used.
-    async fn known(&self, outside: &Outside<'_>) -> Result<Arc<Settings>, OAuthError> {
+    pub(crate) async fn known(&self, outside: &Outside<'_>) -> Result<Arc<Settings>, OAuthError> {
         let Some(discovery) = &self.settings.discovery else { return Ok(self.settings.clone()) };
         let before = self.found();
         if let Some(found) = before.as_ref().filter(|found| outside.now < found.until) {
@@ -356,6 +362,11 @@ impl Provider {
         outside: &Outside<'_>,
     ) -> Result<TokenSet, OAuthError> {
         let body = self.as_client(settings, asked, outside, |response| Body::read(response, settings, form)).await?;
+        Self::taken(body, settings, outside)
+    }
+
+    /// The tokens of an answer, with what they are renewed by.
+    pub(crate) fn taken(body: Body, settings: &Settings, outside: &Outside<'_>) -> Result<TokenSet, OAuthError> {
         let mut tokens = body.into_token_set(outside.now, settings)?;
         if settings.refresh_with == RefreshWith::AccessToken {
             tokens.refresh = Some(RefreshToken::new(tokens.access.expose()));
@@ -365,7 +376,7 @@ impl Provider {
 
     /// Asks with the secret that was taken last, and where the provider does not know the client by it, with the other one: RFC 6749
     /// §5.2 has a client authenticated before anything of its request is used up.
-    async fn as_client<T>(
+    pub(crate) async fn as_client<T>(
         &self,
         settings: &Settings,
         asked: Asked<'_>,

@@ -16,6 +16,8 @@ pub struct Settings {
     pub authorize_endpoint: Option<Endpoint>,
     /// Where codes and refresh tokens are exchanged; `None` where the metadata says it.
     pub token_endpoint: Option<Endpoint>,
+    /// Where codes for people to type in are asked for (RFC 8628).
+    pub device_endpoint: Option<Endpoint>,
     /// Whether the provider's metadata fills in what is not set here.
     pub discovery: Option<Discovery>,
     /// Where the provider says who somebody is, when it issues no ID token.
@@ -112,6 +114,7 @@ impl Settings {
         Self {
             authorize_endpoint: None,
             token_endpoint: None,
+            device_endpoint: None,
             discovery: None,
             userinfo: None,
             placement: Placement::bearer(),
@@ -181,6 +184,11 @@ impl Settings {
             endpoints.map(|endpoint| endpoint.as_ref().map(|endpoint| endpoint.url().origin()))
         };
         places(self) != places(before)
+    }
+
+    /// The parameter with the scopes; none where there are none.
+    pub(crate) fn scope_pair<'a>(&'a self, scope: &'a str) -> Option<(&'a str, &'a str)> {
+        (!scope.is_empty()).then_some((self.scope_parameter.as_str(), scope))
     }
 
     pub(crate) fn token_endpoint(&self) -> Result<&Endpoint, OAuthError> {

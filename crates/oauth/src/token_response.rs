@@ -43,6 +43,7 @@ pub(crate) struct Body {
     refresh_token: Value,
     id_token: Value,
     token_type: Value,
+    issued_token_type: Value,
     expires_in: Value,
     expires_at: Value,
     refresh_token_expires_in: Value,
@@ -80,6 +81,15 @@ impl Body {
                 let body = Self::parse(&head, &bytes, form)?;
                 body.failure(&head).map_or(Ok(body), Err)
             }
+        }
+    }
+
+    /// Whether what came is of one of these kinds (RFC 8693 §2.2.1), as far as the answer says.
+    pub(crate) fn check_issued_token_type(&self, wanted: &[&str]) -> Result<(), OAuthError> {
+        match &self.issued_token_type {
+            Value::Null => Ok(()),
+            Value::String(kind) if wanted.contains(&kind.as_str()) => Ok(()),
+            _ => Err(OAuthError::Nonsense("issued_token_type")),
         }
     }
 
@@ -270,7 +280,7 @@ fn whole(number: &Number) -> Option<u64> {
 }
 
 /// An answer with a 4xx status: its code where it has one. Nothing but the code `invalid_grant` itself ends a grant.
-fn refusal(head: &Parts, bytes: &[u8], form: &AnswerForm) -> OAuthError {
+pub(crate) fn refusal(head: &Parts, bytes: &[u8], form: &AnswerForm) -> OAuthError {
     Body::parse(head, bytes, form)
         .ok()
         .and_then(|body| body.failure(head))

@@ -16,5 +16,5 @@ pub use entropy::{Entropy, SeededEntropy};
 pub use hash::{Opaque, SecretHash};
 pub use password::{Password, PasswordError, PasswordHash, PasswordHashError};
 pub use seal::{AssociatedData, KeyError, KeyId, KeyRing, OpenError, SealError, SealingKey};
-pub use types::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, IdToken, RefreshToken};
+pub use types::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DeviceCode, IdToken, RefreshToken};
 pub use unspoken::Unspoken;

@@ -49,6 +49,10 @@ secret!(
     CodeVerifier
 );
 secret!(
+    /// What a gateway asks with while a person types in the code that belongs to it (RFC 8628 §3.2).
+    DeviceCode
+);
+secret!(
     /// An ID token (OpenID Connect Core §2); it names a person, so it is treated as a secret.
     IdToken
 );

@@ -62,7 +62,18 @@ pub(crate) enum Stage {
         /// What the provider is asked for; more than the agent's scopes where an older connection had more.
         asked: ScopeSet,
     },
-    /// The provider's code is being exchanged.
+    /// One browser has allowed it, and is asked for the person's key.
+    Pasting {
+        binding: KeptHash,
+        asked: ScopeSet,
+        /// How many keys were wrong.
+        wrong: u8,
+    },
+    /// One browser has allowed it, and shows the code that the person types in at the provider.
+    AtDevice { binding: KeptHash, asked: ScopeSet, device: Device },
+    /// The provider has given out what it was asked for, behind the browser's back: it waits for that.
+    Brought { binding: KeptHash, asked: ScopeSet, brought: Brought },
+    /// The provider's code is being exchanged, or it is asked without one.
     Exchanging { binding: KeptHash, asked: ScopeSet },
     /// The account is known and waits for its owner's word.
     Confirming { binding: KeptHash, arrived: Arrived },
@@ -98,6 +109,64 @@ pub(crate) enum Work {
     Grant { user: UserId, account: AccountId, label: Option<String> },
     /// The same, with the connection first.
     Connect { arrived: Box<Arrived> },
+}
+
+/// A code that a person types in at the provider (RFC 8628).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Device {
+    /// What the provider is asked with.
+    pub(crate) code: Kept,
+    pub(crate) user_code: String,
+    pub(crate) verification_uri: String,
+    /// The same with the code in it.
+    pub(crate) complete: Option<String>,
+    pub(crate) expires: Timestamp,
+    /// In seconds: how often the provider is asked at most.
+    pub(crate) interval: u64,
+    /// Nobody asks before: not the provider's pause alone, but also the time that whoever asks now may take.
+    pub(crate) next: Timestamp,
+}
+
+/// What a provider gave out, and whose it is by its word.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Brought {
+    pub(crate) tokens: Tokens,
+    /// The scopes, as the provider calls them; `None` where it does not say.
+    #[serde(default)]
+    pub(crate) words: Option<Vec<String>>,
+    pub(crate) whose: Whose,
+    /// The provider's era before it was asked.
+    pub(crate) era: u64,
+}
+
+/// Whose something is that a provider gave out, by its word.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum Whose {
+    /// It names nobody; perhaps the person has given it a name of their own.
+    Nobody { label: Option<String> },
+    /// Somebody, by the provider's lasting name for them.
+    Person { subject: String, label: Option<String> },
+    /// No person's: whoever asked gets it, under the same name each time. It says nothing of who they are.
+    Service { name: String, label: String },
+}
+
+impl Whose {
+    /// The provider's name for a person.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Person { subject, .. } => Some(subject),
+            Self::Nobody { .. } | Self::Service { .. } => None,
+        }
+    }
+
+    /// What people read.
+    pub(crate) fn into_label(self) -> Option<String> {
+        match self {
+            Self::Nobody { label } | Self::Person { label, .. } => label,
+            Self::Service { label, .. } => Some(label),
+        }
+    }
 }
 
 /// What a provider's answer brought. Nothing of it is anybody's before the person has said so.

@@ -8,6 +8,7 @@ use store::{Invalidation, Key, Lease, Life, Write, Written};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 
+use super::again::Answered;
 use super::journal::{Issued, Note};
 use super::settle::Settled;
 use super::{Need, RefreshFailure, SHORTLY, Step, ended, unavailable};
@@ -137,7 +138,7 @@ impl Broker {
                 return Ok(());
             }
             let Some(token) = held.body.tokens.refresh() else {
-                return self.lost(refreshing, held, "no_refresh_token").await;
+                return self.without_refresh_token(refreshing, held).await;
             };
             let presentation = match self.presentation(&held.body).await? {
                 Some(presentation) if presentation <= PRESENTATIONS || held.body.rotation == Rotation::Kept => {
@@ -161,8 +162,9 @@ impl Broker {
 
     /// Learns where the provider is asked, before anything is written that says that it was.
     async fn prepare(&self, provider: &Provider) -> Result<(), RefreshFailure> {
-        let prepared = provider.oauth.prepare(&self.outside(provider)).await;
-        if provider.oauth.has_moved() {
+        let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
+        let prepared = client.prepare(&self.outside(provider)).await;
+        if client.has_moved() {
             tracing::error!(provider_id = %provider.id, "the metadata names another host for tokens than before, which is not heeded; see `check --online`");
         }
         prepared.map_err(|error| {
@@ -272,25 +274,44 @@ impl Broker {
             return Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY });
         }
         let provider = refreshing.provider;
-        let prover = self.prover(provider, key.as_ref());
+        let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
+        let prover = self.prover(provider, client, key.as_ref());
         let outside = self.outside_by(&prover);
-        let asking = provider.oauth.refresh(&outside, token);
+        let asking = client.refresh(&outside, token);
         self.steps.reached(Step::Sent);
+        let answer = self.awaited(refreshing, asking).await;
+        self.steps.reached(Step::Answered);
+        Ok(answer)
+    }
+
+    /// The provider's answer, where this process still holds the lease; it is extended while the provider takes its time.
+    pub(super) async fn under_lease(
+        &self,
+        refreshing: &mut Refreshing<'_>,
+        asking: impl Future<Output = Answered>,
+    ) -> Result<Answered, RefreshFailure> {
+        if refreshing.leased.elapsed() > SLACK && !self.extended(refreshing).await {
+            return Err(RefreshFailure::Unavailable { reason: "refresh_superseded", retry_after: SHORTLY });
+        }
+        Ok(self.awaited(refreshing, asking).await)
+    }
+
+    async fn awaited(&self, refreshing: &mut Refreshing<'_>, asking: impl Future<Output = Answered>) -> Answered {
         let mut asking = std::pin::pin!(asking);
-        let answer = loop {
-            match tokio::time::timeout(lease_time(provider) / 3, &mut asking).await {
-                Ok(answer) => break answer,
+        loop {
+            match tokio::time::timeout(lease_time(refreshing.provider) / 3, &mut asking).await {
+                Ok(answer) => {
+                    if let Ok(tokens) = &answer {
+                        self.hush(tokens);
+                    }
+                    return answer;
+                }
                 Err(_) => {
                     // Whatever comes of it, the answer is waited for: the token has been presented.
                     let _ = self.extended(refreshing).await;
                 }
             }
-        };
-        self.steps.reached(Step::Answered);
-        if let Ok(tokens) = &answer {
-            self.hush(tokens);
         }
-        Ok(answer)
     }
 
     /// Sorts what came. `None`: the record has moved on, and is to be looked at again.
@@ -308,7 +329,7 @@ impl Broker {
                 self.provider_answered(refreshing.provider);
                 self.refused(refreshing, &held, &attempt, error.reason()).await.transpose()
             }
-            Err(error) => Some(self.failed(refreshing, held, &attempt, &error).await),
+            Err(error) => Some(self.failed(refreshing, held, &error).await),
         }
     }
 
@@ -440,7 +461,10 @@ fn issued(provider: &Provider, before: &Connection, attempt: Attempt, tokens: &T
     let renewed = provider.rebased(tokens, &before.tokens).bound_to(before.tokens.refresh_key());
     let rotation = before.tokens.rotation(&renewed);
     // A refresh never widens what was granted (RFC 6749 §6), and says nothing where it is silent.
-    let scopes = tokens.scope.as_ref().map(|_| provider.granted(tokens, &before.scopes).intersection(&before.scopes));
+    let scopes = tokens
+        .scope
+        .as_ref()
+        .map(|_| provider.granted(tokens.scope.as_deref(), &before.scopes).intersection(&before.scopes));
     Issued {
         attempt: attempt.id,
         connection: before.id.clone(),

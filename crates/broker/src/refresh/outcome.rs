@@ -73,7 +73,6 @@ impl Broker {
         &self,
         refreshing: &mut Refreshing<'_>,
         held: Held<Connection>,
-        attempt: &Attempt,
         error: &OAuthError,
     ) -> Result<(), RefreshFailure> {
         let (provider, now) = (refreshing.provider, self.now());
@@ -86,7 +85,6 @@ impl Broker {
         tracing::warn!(provider_id = %provider.id, error = %error, reason, pause_s = pause.as_secs(), "a token was not renewed");
         self.provider_failed(refreshing, error, pause);
         let state = ConnectionState::Degraded { since, retry_at: now.plus(pause), reason: reason.to_owned(), tries };
-        tracing::debug!(attempt = attempt.presentation, "the connection is degraded");
         let degraded = Connection { state, attempt: None, ..held.body };
         self.write_leased(refreshing, held.version, degraded, Listing::Unlist).await?;
         Err(RefreshFailure::Unavailable { reason, retry_after: pause })
@@ -121,6 +119,16 @@ impl Broker {
             let remedy = "look at client_id and client_secret in its configuration; no grant is touched";
             tracing::error!(provider_id = %provider.id, reason = code, remedy, "the provider refuses the gateway's client");
             let event = self.event("provider_refuses_client").by("provider").provider(&provider.id).reason(code);
+            self.note(&event);
+        }
+    }
+
+    /// The service does not take the operator's key: likewise.
+    pub(crate) fn heed_refused_key(&self, provider: &Provider) {
+        if self.healths.of(&provider.id).is_some_and(|health| health.alarmed(self.now(), KEY_REFUSED)) {
+            let remedy = "put a key that works where [provider.key] says; no grant is touched";
+            tracing::error!(provider_id = %provider.id, reason = KEY_REFUSED, remedy, "the service refuses the operator's key");
+            let event = self.event("provider_refuses_client").by("provider").provider(&provider.id).reason(KEY_REFUSED);
             self.note(&event);
         }
     }
@@ -175,6 +183,7 @@ impl Connection {
     }
 }
 
+pub(crate) const KEY_REFUSED: &str = "operators_key_refused";
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);

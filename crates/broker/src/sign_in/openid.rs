@@ -278,7 +278,9 @@ impl Broker {
             subject: identity.subject,
             label: identity.label,
         };
-        Ok(Arrived { cookie: self.welcome(by, browser).await?, session: answer.session })
+        let cookie = self.welcome(by, browser).await?;
+        self.keep_subject_tokens(cookie.expose(), &tokens).await?;
+        Ok(Arrived { cookie, session: answer.session })
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) use gateway::{GatewayConfig, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
-pub(crate) use provider::ProviderConfig;
+pub(crate) use provider::{ProviderConfig, WayConfig};
 pub(crate) use report::{Problems, Warning};
 pub(crate) use schema::schema;
 pub(crate) use sign_in::SignInConfig;
@@ -155,8 +155,11 @@ fn read(root: &Table<'_>) -> Option<Config> {
         },
     );
     let agents = agents::read(&root.tables(&AGENT), development.value.loopback);
-    let surroundings =
-        provider::Surroundings { public_url: gateway.public_url.clone(), loopback: development.value.loopback };
+    let surroundings = provider::Surroundings {
+        public_url: gateway.public_url.clone(),
+        loopback: development.value.loopback,
+        sign_in: sign_in::at(sign_in.as_ref()),
+    };
     let providers = providers::read(root, &root.tables(&PROVIDER), &surroundings);
     Some(Config {
         gateway: gateway.complete()?,

@@ -6,15 +6,20 @@ mod discovery;
 mod entrance;
 mod expired;
 mod fixed_headers;
+mod grant;
 mod habits;
 mod oauth;
 mod preset;
 mod scopes;
+mod static_key;
+mod way;
+
+pub(crate) use way::WayConfig;
 
 use std::time::Duration;
 
 use ::oauth::{Placement, TokenBinding};
-use broker::{Bases, NamesItself, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
+use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, ScopeNames, TokenRotation};
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
@@ -62,8 +67,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) headers: HeaderMap,
     /// Headers that go there where the agent sends none of that name.
     pub(crate) default_headers: HeaderMap,
-    /// How its OAuth works.
-    pub(crate) oauth: ::oauth::Settings,
+    /// How it gives out what calls are made with.
+    pub(crate) way: WayConfig,
+    /// Who may have it, where it is the operator's.
+    pub(crate) people: People,
     /// Where its answers come back to.
     pub(crate) returns: ReturnPath,
     /// Whether its answers always name their issuer.
@@ -89,6 +96,37 @@ pub(super) struct Surroundings {
     /// `None` where it could not be read.
     pub(super) public_url: Option<Url>,
     pub(super) loopback: Loopback,
+    pub(super) sign_in: SignedInAt,
+}
+
+/// Where people sign in, as far as providers have to do with it.
+pub(super) enum SignedInAt {
+    /// At providers alone.
+    Provider,
+    /// At the gateway, by this issuer.
+    Openid(Url),
+    /// At the gateway, in another way.
+    Gateway,
+    /// What stands there is wrong, and said to be.
+    Unread,
+}
+
+impl ProviderConfig {
+    /// What `[provider.oauth]` says, where there is one.
+    pub(crate) fn oauth(&self) -> Option<&::oauth::Settings> {
+        match &self.way {
+            WayConfig::OAuth { settings, .. } => Some(settings),
+            WayConfig::Key(_) => None,
+        }
+    }
+
+    /// The redirect URI that stands in the provider's form, where a browser comes back from there.
+    pub(crate) fn redirect_uri(&self) -> Option<&str> {
+        match &self.way {
+            WayConfig::OAuth { settings, grant: Grant::AuthorizationCode } => Some(&settings.redirect_uri),
+            WayConfig::OAuth { .. } | WayConfig::Key(_) => None,
+        }
+    }
 }
 
 /// A provider as far as it can be read: what must be unique is compared even where something else is wrong.
@@ -114,7 +152,7 @@ pub(super) struct Rest {
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
-    oauth: oauth::Read,
+    way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
 }
@@ -122,27 +160,27 @@ pub(super) struct Rest {
 impl Partial<'_> {
     pub(super) fn complete(self) -> Option<ProviderConfig> {
         let (id, rest) = (self.id?.value, self.rest?);
-        let mut settings = rest.oauth.settings;
-        if rest.oauth.returns == ReturnPath::Own {
+        let mut way = rest.way.way;
+        if let (WayConfig::OAuth { settings, .. }, ReturnPath::Own) = (&mut way, rest.way.returns) {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
         }
-        let bases = rest.bases.map(|read| {
-            match read.place {
-                api_base_from::Place::Userinfo(pointer) => settings.userinfo_api_base = Some(pointer),
-                api_base_from::Place::Token(pointer) => {
-                    if let Some(refresh) = &mut settings.refresh_answer {
-                        refresh.api_base = Some(pointer.clone());
-                    }
-                    settings.answer.api_base = Some(pointer);
+        let mut api_headers = rest.default_headers.clone();
+        api_headers.extend(rest.headers.clone());
+        let mut placement = rest.placement;
+        let bases = match &mut way {
+            WayConfig::OAuth { settings, .. } => {
+                if settings.binding == TokenBinding::Dpop {
+                    placement = Placement::dpop();
                 }
+                settings.placement = placement.clone();
+                settings.api_headers = api_headers;
+                rest.bases.map(|read| read.into_settings(settings))
             }
-            read.bases
-        });
-        let bound = settings.binding == TokenBinding::Dpop;
-        let placement = if bound { Placement::dpop() } else { rest.placement };
-        settings.placement = placement.clone();
-        settings.api_headers.clone_from(&rest.default_headers);
-        settings.api_headers.extend(rest.headers.clone());
+            WayConfig::Key(key) => {
+                static_key::place(key, &placement, &api_headers);
+                None
+            }
+        };
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
@@ -160,17 +198,31 @@ impl Partial<'_> {
             placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
-            oauth: settings,
-            returns: rest.oauth.returns,
-            names_itself: rest.oauth.names_itself,
-            oauth_timeout: rest.oauth.timeout,
-            concurrent_refreshes: rest.oauth.concurrent_refreshes,
-            refresh_tokens: rest.oauth.refresh_tokens,
-            refresh_before: rest.oauth.refresh_before,
-            rotation: rest.oauth.rotation,
+            way,
+            people: rest.way.people,
+            returns: rest.way.returns,
+            names_itself: rest.way.names_itself,
+            oauth_timeout: rest.way.timeout,
+            concurrent_refreshes: rest.way.concurrent_refreshes,
+            refresh_tokens: rest.way.refresh_tokens,
+            refresh_before: rest.way.refresh_before,
+            rotation: rest.way.rotation,
             operations: rest.operations,
             scope_names: rest.scope_names,
         })
+    }
+}
+
+/// Tokens that are bound to a key have their own place, and come for a code.
+fn bound_in_its_place(table: &Table<'_>, settings: &::oauth::Settings, grant: &Grant) {
+    if settings.binding != TokenBinding::Dpop {
+        return;
+    }
+    if let Some(place) = table.written(&CREDENTIAL) {
+        place.problem("is where RFC 9449 has it, `Authorization: DPoP`, with dpop = true; remove one of them");
+    }
+    if *grant != Grant::AuthorizationCode {
+        table.place().problem("has dpop, which is for grant = \"authorization_code\" alone so far; remove one of them");
     }
 }
 
@@ -185,7 +237,8 @@ pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partia
 
 /// For one of several providers, which share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
 pub(super) fn warn_of_issuer(table: &Table<'_>) {
-    let Some(oauth) = table.nested(&OAUTH).filter(|oauth| !oauth::has_own_callback(oauth)) else { return };
+    let shares = |oauth: &Table<'_>| grant::sends_the_browser(oauth) && !oauth::has_own_callback(oauth);
+    let Some(oauth) = table.nested(&way::OAUTH).filter(shares) else { return };
     let own = "or add `callback = \"own\"` and register the other redirect URI";
     if !oauth::has_issuer(&oauth) {
         let remedy = "if the provider sends `iss` to the callback, its answers are refused until you add `issuer = \"https://...\"`";
@@ -220,16 +273,26 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
-    let oauth = oauth::read(table, &OAUTH, http, surroundings.public_url.as_ref());
-    let asked =
-        oauth.as_ref().is_none_or(|oauth| oauth.settings.userinfo.is_some() || oauth.settings.discovery.is_some());
-    let bound = oauth.as_ref().is_some_and(|oauth| oauth.settings.binding == TokenBinding::Dpop);
-    if let Some(place) = table.written(&CREDENTIAL).filter(|_| bound) {
-        place.problem("is where RFC 9449 has it, `Authorization: DPoP`, with dpop = true; remove one of them");
-    }
+    let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
+    let asked = match way.as_ref().map(|read| &read.way) {
+        Some(WayConfig::OAuth { settings, grant, .. }) => {
+            bound_in_its_place(table, settings, grant);
+            settings.userinfo.is_some() || settings.discovery.is_some()
+        }
+        Some(WayConfig::Key(_)) => {
+            if let Some(place) = table.written(&API_BASE_FROM) {
+                place.problem("is about answers of an OAuth server, and there is [provider.key]; remove it");
+            }
+            true
+        }
+        None => true,
+    };
     let asks = bases.as_ref().is_some_and(|read| matches!(read.place, api_base_from::Place::Userinfo(_)));
     if let Some(place) = table.written(&API_BASE_FROM).filter(|_| asks && !asked) {
         place.problem("is about an answer that is not asked for; add userinfo_endpoint in [provider.oauth]");
+    }
+    if let (Some(WayConfig::Key(key)), Some(placement)) = (way.as_ref().map(|read| &read.way), &placement) {
+        static_key::check_form(table, key, placement);
     }
     let (operations, scope_names) = scopes::read(table, &SCOPES);
     Some(Rest {
@@ -246,7 +309,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         placement: placement?,
         headers,
         default_headers,
-        oauth: oauth?,
+        way: way?,
         operations,
         scope_names,
     })
@@ -273,7 +336,9 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
-    OAUTH,
+    way::OAUTH,
+    way::KEY,
+    way::PEOPLE,
     SCOPES,
 ];
 
@@ -349,12 +414,6 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
-);
-const OAUTH: Key = Key::required(
-    "oauth",
-    Form::Table(oauth::KEYS),
-    "[provider.oauth]",
-    "How the provider's OAuth server is spoken to.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",

@@ -108,7 +108,7 @@ fn from_variable(variable: &Found<'_, &str>) -> Option<Zeroizing<String>> {
     }
 }
 
-const KEYS: &[Key] = &[FILE, ENV];
+pub(super) const KEYS: &[Key] = &[FILE, ENV];
 const FILE_KEYS: &[Key] = &[FILE];
-const FILE: Key = Key::optional("file", Form::Text, "The file that holds it.");
-const ENV: Key = Key::optional("env", Form::Text, "The environment variable that holds it.");
+pub(super) const FILE: Key = Key::optional("file", Form::Text, "The file that holds it.");
+pub(super) const ENV: Key = Key::optional("env", Form::Text, "The environment variable that holds it.");

@@ -6,6 +6,7 @@ use broker::{Account, OpenidSettings};
 use protocol::Loopback;
 
 use super::key::{Form, Key};
+use super::provider::SignedInAt;
 use super::reader::{Place, Table};
 
 use self::header::HeaderConfig;
@@ -44,6 +45,16 @@ pub(super) fn read(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Option
         "accounts" => accounts::read(table).map(SignInConfig::Accounts),
         "header" => header::read(table, surroundings.client_authority.as_ref()).map(SignInConfig::Header),
         _ => Some(SignInConfig::Provider),
+    }
+}
+
+/// What providers have to know of it; `None` where it could not be read.
+pub(super) fn at(config: Option<&SignInConfig>) -> SignedInAt {
+    match config {
+        None => SignedInAt::Unread,
+        Some(SignInConfig::Provider) => SignedInAt::Provider,
+        Some(SignInConfig::Openid(settings)) => SignedInAt::Openid(settings.issuer.url().clone()),
+        Some(SignInConfig::Accounts(_) | SignInConfig::Header(_)) => SignedInAt::Gateway,
     }
 }
 

@@ -20,6 +20,7 @@ mod redis;
 mod schema;
 mod sign_in;
 mod tls;
+mod ways;
 
 /// Files and variables that exist in the test alone.
 #[derive(Default)]
@@ -103,7 +104,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(provider.connect_timeout, Duration::from_secs(5));
     assert_eq!(provider.response_timeout, Duration::from_secs(60));
     assert_eq!((&provider.path_prefix, &provider.host), (&None, &None));
-    let oauth = &provider.oauth;
+    let oauth = provider.oauth().expect("OAuth");
     assert_eq!(oauth.redirect_uri, "https://gateway.example.com/ath/callback");
     assert_eq!(oauth.client_auth, ::oauth::ClientAuth::Post);
     assert_eq!(oauth.token_request, ::oauth::TokenRequest::Form);
@@ -177,7 +178,7 @@ fn what_is_written_holds() {
     assert_eq!(provider.path_prefix.as_deref(), Some("/crm/v2"));
     assert_eq!(provider.host.as_deref(), Some("crm.gateway.example.com"));
     assert_eq!(provider.categories, ["sales"]);
-    let oauth = &provider.oauth;
+    let oauth = provider.oauth().expect("OAuth");
     assert_eq!(oauth.redirect_uri, "http://127.0.0.1:4180/ath/callback");
     assert_eq!(
         oauth.authorize_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).as_deref(),

@@ -1,7 +1,8 @@
 //! Requests that a provider answers in one way if the configuration is right, and in another if it is not.
 
+use broker::Grant;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use oauth::{AuthorizationRequest, ErrorCode, OAuthError, Outside, Provider, TransportErrorKind};
+use oauth::{AuthorizationRequest, ErrorCode, OAuthError, Outside, Plaintext, Provider, TransportErrorKind};
 use secret::{AccessToken, AuthorizationCode, CodeVerifier};
 use url::Url;
 
@@ -64,13 +65,7 @@ pub(super) async fn authorize(
 }
 
 /// Whether the provider knows the gateway's client: by a code that nobody issued.
-pub(super) async fn token(
-    report: &mut Report,
-    provider: &ProviderConfig,
-    client: &Provider,
-    outside: &Outside<'_>,
-    unheard_of: &str,
-) {
+pub(super) async fn token(report: &mut Report, client: &Provider, outside: &Outside<'_>, unheard_of: &str) {
     let Some(place) = client.settings().token_place() else { return };
     let about = format!("token endpoint at {}", place.host_str().unwrap_or_default());
     let verifier: CodeVerifier = oauth::pkce::verifier(outside.entropy);
@@ -79,7 +74,7 @@ pub(super) async fn token(
         let says = "issued tokens for a code that nobody issued; this is no OAuth server to trust";
         return report.add(Finding::wrong(about, says));
     };
-    let secret = if provider.oauth.client_secret.is_some() { "client_id or client_secret" } else { "client_id" };
+    let secret = if client.settings().client_secret.is_some() { "client_id or client_secret" } else { "client_id" };
     let finding = match &error {
         OAuthError::Refused { code: ErrorCode::InvalidGrant } => {
             Finding::well(about, "knows the gateway's client, and refuses a code that nobody issued")
@@ -116,9 +111,47 @@ pub(super) async fn token(
     report.add(finding);
 }
 
+/// Where no code comes back from a browser: what the grant can be tried with, without a person.
+pub(super) async fn other_grant(
+    report: &mut Report,
+    grant: &Grant,
+    scopes: &[&str],
+    client: &Provider,
+    outside: &Outside<'_>,
+) {
+    let (about, outcome) = match grant {
+        Grant::ClientCredentials => (
+            "client credentials",
+            client.client_credentials(outside, scopes, None).await.map(|_| "the gateway's client gets a token"),
+        ),
+        Grant::DeviceCode => {
+            let codes = client.authorize_device(outside, scopes, Plaintext::Allowed).await;
+            ("device authorization", codes.map(|_| "the endpoint gives out codes to type in"))
+        }
+        Grant::TokenExchange(_) => {
+            let says = "cannot be tried without somebody's sign-in; it shows at the first consent";
+            return report.add(Finding::note("token exchange", says));
+        }
+        Grant::AuthorizationCode => return,
+    };
+    report.add(match outcome {
+        Ok(says) => Finding::well(about, says),
+        Err(error @ OAuthError::Refused { .. }) => Finding::wrong(
+            about,
+            format!("is refused ({}); look at client_id, client_secret, client_auth and the scopes", error.reason()),
+        ),
+        Err(OAuthError::Nonsense(word)) => Finding::wrong(
+            about,
+            format!("is answered otherwise than the standard has it ({word}); look at the endpoints"),
+        ),
+        Err(OAuthError::Retry { .. }) => Finding::note(about, "cannot be answered now; try again later"),
+        Err(error) => Finding::wrong(about, format!("{}; {}", cause(&error), mend(&error))),
+    });
+}
+
 /// Who signed in is asked there: a token that nobody issued has to be refused.
-pub(super) async fn userinfo(report: &mut Report, provider: &ProviderConfig, outside: &Outside<'_>, unheard_of: &str) {
-    let Some(userinfo) = &provider.oauth.userinfo else { return };
+pub(super) async fn userinfo(report: &mut Report, client: &Provider, outside: &Outside<'_>, unheard_of: &str) {
+    let Some(userinfo) = &client.settings().userinfo else { return };
     let about = format!("userinfo endpoint {}", userinfo.endpoint.as_str());
     let finding = match get(outside, userinfo.endpoint.as_str(), Some(&AccessToken::new(unheard_of))).await {
         Ok(answer) => match answer.status() {

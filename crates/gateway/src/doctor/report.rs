@@ -11,7 +11,7 @@ pub(super) struct Report {
     provider: String,
     display_name: String,
     api_base: String,
-    redirect_uri: String,
+    redirect_uri: Option<String>,
     findings: Vec<Finding>,
 }
 
@@ -61,7 +61,7 @@ impl Report {
             provider: provider.id.to_string(),
             display_name: provider.display_name.clone(),
             api_base: provider.api_base.to_string(),
-            redirect_uri: provider.oauth.redirect_uri.clone(),
+            redirect_uri: provider.redirect_uri().map(str::to_owned),
             findings: Vec::new(),
         }
     }
@@ -75,10 +75,11 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "provider {} ({}), {}\n  redirect URI, to be registered there exactly as it stands:\n    {}\n",
-            self.provider, self.display_name, self.api_base, self.redirect_uri
-        );
+        let mut text = format!("provider {} ({}), {}\n", self.provider, self.display_name, self.api_base);
+        if let Some(uri) = &self.redirect_uri {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  redirect URI, to be registered there exactly as it stands:\n    {uri}");
+        }
         for finding in &self.findings {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  {:<5} {}: {}", finding.verdict.word(), finding.about, finding.says);

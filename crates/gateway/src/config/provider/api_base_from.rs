@@ -20,6 +20,22 @@ pub(super) enum Place {
     Userinfo(Pointer),
 }
 
+impl Read {
+    /// Puts the place into the settings of the OAuth client; what is left is for the broker.
+    pub(super) fn into_settings(self, settings: &mut ::oauth::Settings) -> Bases {
+        match self.place {
+            Place::Userinfo(pointer) => settings.userinfo_api_base = Some(pointer),
+            Place::Token(pointer) => {
+                if let Some(refresh) = &mut settings.refresh_answer {
+                    refresh.api_base = Some(pointer.clone());
+                }
+                settings.answer.api_base = Some(pointer);
+            }
+        }
+        self.bases
+    }
+}
+
 /// `None` where nothing is said about it; what is said wrongly is reported.
 pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp) -> Option<Read> {
     let table = provider.optional_table(key)?;

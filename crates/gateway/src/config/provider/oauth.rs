@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use broker::{NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
+use broker::{Grant, NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
 use oauth::{AuthChoice, ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenBinding, TokenRequest, Userinfo};
 use url::Url;
 
-use super::{answer, client, discovery, habits};
+use super::{SignedInAt, answer, client, discovery, grant, habits};
 use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 use crate::config::urls::{self, PlainHttp};
@@ -12,6 +12,7 @@ use crate::config::urls::{self, PlainHttp};
 /// What the table says: how the provider is spoken to, and how it answers.
 pub(super) struct Read {
     pub(super) settings: Settings,
+    pub(super) grant: Grant,
     pub(super) returns: ReturnPath,
     pub(super) names_itself: NamesItself,
     pub(super) timeout: Duration,
@@ -21,12 +22,13 @@ pub(super) struct Read {
     pub(super) rotation: TokenRotation,
 }
 
-pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url: Option<&Url>) -> Option<Read> {
-    if provider.written(key).is_none() {
-        // Says once that the table is missing, instead of that every key in it is.
-        provider.table(key);
-        return None;
-    }
+pub(super) fn read(
+    provider: &Table<'_>,
+    key: &Key,
+    http: PlainHttp,
+    public_url: Option<&Url>,
+    at: &SignedInAt,
+) -> Option<Read> {
     let table = provider.optional_table(key)?;
     let endpoint = |key: &Key| table.parsed(key, |text| urls::endpoint(text, http)).map(|found| found.value);
     let (authorize, token) = (endpoint(&AUTHORIZE_ENDPOINT), endpoint(&TOKEN_ENDPOINT));
@@ -42,9 +44,11 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let client_auth = client.auth;
     let follows = if client.auth_is_set { AuthChoice::Set } else { AuthChoice::Announced };
     let discovery = discovery::read(&table, issuer.as_ref(), http, follows);
+    let grant = grant::read(&table, http, token.as_ref(), at);
+    let browser = grant::sends_the_browser(&table);
     if !table.boolean(&discovery::DISCOVERY) {
         for (key, line) in [(&AUTHORIZE_ENDPOINT, AUTHORIZE_LINE), (&TOKEN_ENDPOINT, TOKEN_LINE)] {
-            if table.written(key).is_none() {
+            if table.written(key).is_none() && (browser || key.name == TOKEN_ENDPOINT.name) {
                 table.place().problem(format!(
                     "lacks {}; add `{line}`, or `issuer` and `discovery = true` where the provider publishes its metadata",
                     key.name
@@ -77,11 +81,13 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let scope_parameter = scope_parameter?.value;
     let authorize_parameters = authorize_parameters(&table, &scope_parameter);
     let pkce = if pkce?.value == "none" { Pkce::None } else { Pkce::S256 };
-    if pkce == Pkce::None && client_auth == ClientAuth::None {
+    if browser && pkce == Pkce::None && client_auth == ClientAuth::None {
         let message = "has neither a client secret nor PKCE: whoever sees a code can use it; add client_secret, or pkce = \"s256\"";
         table.place().warning(message);
     }
+    let grant = grant?;
     let settings = Settings {
+        device_endpoint: grant.device_endpoint,
         authorize_endpoint: authorize,
         token_endpoint: token,
         discovery,
@@ -112,6 +118,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key, http: PlainHttp, public_url:
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
     Some(Read {
         settings,
+        grant: grant.grant,
         returns,
         names_itself,
         timeout: timeout?,
@@ -134,7 +141,7 @@ pub(super) fn has_issuer(table: &Table<'_>) -> bool {
     table.written(&ISSUER).is_some()
 }
 
-fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
+pub(super) fn userinfo(table: &Table<'_>, endpoint: Option<Endpoint>) -> Option<Userinfo> {
     let subject = table.parsed(&USERINFO_SUBJECT, pointer);
     let names = table.texts(&USERINFO_NAME).into_iter().filter_map(|found| found.parsed(pointer));
     let names: Vec<Pointer> = names.map(|name| name.value).collect();
@@ -199,7 +206,17 @@ fn authorize_parameters(table: &Table<'_>, scope_parameter: &str) -> Vec<(String
         .collect()
 }
 
+/// What only a browser that is sent to the provider has a use for.
+pub(super) const OF_THE_BROWSER: &[Key] = &[AUTHORIZE_ENDPOINT, PKCE, AUTHORIZE_PARAMETERS, CALLBACK, SENDS_ISS];
+
 pub(super) const KEYS: &[Key] = &[
+    grant::GRANT,
+    grant::DEVICE_ENDPOINT,
+    grant::SUBJECT_TOKEN,
+    grant::SUBJECT_HOSTS,
+    grant::AUDIENCE,
+    grant::RESOURCE,
+    grant::REQUESTED_TOKEN_TYPE,
     AUTHORIZE_ENDPOINT,
     TOKEN_ENDPOINT,
     USERINFO_ENDPOINT,
@@ -263,17 +280,17 @@ const TOKEN_ENDPOINT: Key = Key::optional(
     "Where codes and refresh tokens are exchanged; needed without discovery.",
 );
 const TOKEN_LINE: &str = "token_endpoint = \"https://id.example.com/token\"";
-const USERINFO_ENDPOINT: Key = Key::optional(
+pub(super) const USERINFO_ENDPOINT: Key = Key::optional(
     "userinfo_endpoint",
     Form::Text,
     "Where the provider says who signed in, if it issues no ID token; without either, a person is known by the browser alone.",
 );
-const USERINFO_SUBJECT: Key = Key::optional(
+pub(super) const USERINFO_SUBJECT: Key = Key::optional(
     "userinfo_subject",
     Form::Text,
     "A JSON pointer to the account's lasting id in that answer; /sub by default, as OpenID Connect has it.",
 );
-const USERINFO_NAME: Key = Key::optional(
+pub(super) const USERINFO_NAME: Key = Key::optional(
     "userinfo_name",
     Form::Texts,
     "JSON pointers to what people know the account by, best first; /email, /name and /preferred_username by default, as OpenID Connect \

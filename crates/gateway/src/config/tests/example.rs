@@ -57,6 +57,14 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "provider.client_id",
             "provider.client_secret",
             "provider.ca_file",
+            "provider.people",
+            "provider.key",
+            "provider.oauth.device_authorization_endpoint",
+            "provider.oauth.subject_token",
+            "provider.oauth.subject_hosts",
+            "provider.oauth.audience",
+            "provider.oauth.resource",
+            "provider.oauth.requested_token_type",
             "provider.oauth.other_client_secret.env",
             "provider.oauth.client_auth",
             "provider.oauth.client_key.file",
@@ -84,7 +92,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 197);
+    assert_eq!(keys, 214);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {

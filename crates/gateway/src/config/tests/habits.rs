@@ -20,7 +20,7 @@ client_id = "ath-gateway"
 fn with(habits: &str) -> Result<::oauth::Settings, String> {
     let parsed = Config::parse("gateway.toml", &format!("{HEAD}{habits}"), &SystemEnvironment);
     let (mut config, _) = parsed.map_err(|problems| problems.to_string())?;
-    Ok(config.providers.remove(0).oauth)
+    Ok(config.providers.remove(0).oauth().cloned().expect("OAuth"))
 }
 
 #[test]

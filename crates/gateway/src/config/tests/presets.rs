@@ -19,14 +19,12 @@ fn good(provider: &str) -> crate::config::ProviderConfig {
 fn a_preset_and_a_client_are_a_provider() {
     let provider = good(&format!("preset = \"github\"\n{CLIENT}"));
     assert_eq!((provider.display_name.as_str(), provider.api_base.as_str()), ("GitHub", "https://api.github.com/"));
-    assert_eq!(provider.oauth.client_id, "ath-gateway");
-    assert_eq!(
-        provider.oauth.token_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).as_deref(),
-        Some("https://github.com/login/oauth/access_token")
-    );
-    let revoke = provider.oauth.revoke_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned());
+    assert_eq!(provider.oauth().expect("OAuth").client_id, "ath-gateway");
+    let token = provider.oauth().and_then(|oauth| oauth.token_place());
+    assert_eq!(token.map(url::Url::as_str), Some("https://github.com/login/oauth/access_token"));
+    let revoke = provider.oauth().expect("OAuth").revoke_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned());
     assert_eq!(revoke.as_deref(), Some("https://api.github.com/applications/ath-gateway/grant"));
-    assert!(provider.oauth.client_secret.is_some());
+    assert!(provider.oauth().expect("OAuth").client_secret.is_some());
 }
 
 #[test]
@@ -44,10 +42,10 @@ error = []
 "#
     ));
     assert_eq!(provider.display_name, "Ours");
-    let headers = &provider.oauth.token_headers;
+    let headers = &provider.oauth().expect("OAuth").token_headers;
     assert_eq!((&headers["accept"], &headers["x-ours"]), (&"application/json".parse().unwrap(), &"1".parse().unwrap()));
-    assert_eq!(provider.oauth.userinfo.as_ref().map(|userinfo| userinfo.name.len()), Some(1));
-    assert_eq!(provider.oauth.errors, [], "a list is one thing");
+    assert_eq!(provider.oauth().expect("OAuth").userinfo.as_ref().map(|userinfo| userinfo.name.len()), Some(1));
+    assert_eq!(provider.oauth().expect("OAuth").errors, [], "a list is one thing");
     assert_eq!(
         provider.operations.scopes().to_string(),
         "read:user",
@@ -69,7 +67,10 @@ fn parts_of_a_preset_can_be_left_out() {
          \"oauth.token_headers.Accept\"]"
     ));
     assert_eq!(provider.operations.scopes().to_string(), "read:org read:user");
-    assert!(provider.oauth.revoke_endpoint.is_none() && provider.oauth.token_headers.is_empty());
+    assert!(
+        provider.oauth().expect("OAuth").revoke_endpoint.is_none()
+            && provider.oauth().expect("OAuth").token_headers.is_empty()
+    );
 }
 
 /// Two tenants of one host are two places; what tells nothing apart makes none.
@@ -131,7 +132,7 @@ fn every_preset_is_a_provider() {
         assert!(provider.operations.scopes().iter().next().is_some(), "{name} lets agents do something");
         assert!(provider.api_base.scheme() == "https", "{name}");
         assert!(
-            provider.oauth.redirect_uri.ends_with("/ath/callback/git"),
+            provider.oauth().expect("OAuth").redirect_uri.ends_with("/ath/callback/git"),
             "{name}: no other provider's answer passes for its"
         );
     }
