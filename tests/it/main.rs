@@ -27,6 +27,7 @@ mod keys;
 mod keys_of_people;
 mod kill_switch;
 mod limits;
+mod oidc;
 mod operating;
 mod placement;
 mod presets;
