@@ -96,9 +96,10 @@ impl Preset {
             .map(|value| (text(&value["name"]), text(&value["example"])))
             .collect();
         let filled = |written: &str| {
-            let values = values.iter().chain([]).fold(written.to_owned(), |written, (name, value)| {
-                written.replace(&format!("{{{name}}}"), value)
-            });
+            let values = values
+                .iter()
+                .chain([])
+                .fold(written.to_owned(), |written, (name, value)| written.replace(&format!("{{{name}}}"), value));
             values.replace("{client_id}", "ath-gateway")
         };
         let settings = shown["settings"].as_array().expect("a list").iter();
@@ -153,10 +154,7 @@ impl Preset {
         if let Some(pointer) = self.settings.get("api_base_from.pointer") {
             assert_eq!(record.wants.api, Place::Named, "{}", self.name);
             let from = self.settings.get("api_base_from.from").map_or("\"token\"", String::as_str);
-            let _ = writeln!(
-                text,
-                "api_base_from = {{ pointer = {pointer}, from = {from}, hosts = [\"$named\"] }}"
-            );
+            let _ = writeln!(text, "api_base_from = {{ pointer = {pointer}, from = {from}, hosts = [\"$named\"] }}");
         }
         text.push_str("\n[provider.oauth]\n");
         for key in &PLACES[1..] {
@@ -180,5 +178,7 @@ fn operators(wants: &Wants) -> String {
     let parameters =
         if asks.is_empty() { String::new() } else { format!("authorize_parameters = {{ {} }}\n", asks.join(", ")) };
     let scope = wants.scopes.iter().find(|scope| scope.ends_with("read")).expect("a scope of the API");
-    format!("{parameters}\n[provider.scopes]\nread = {{ says = \"Look\", asks = [{scope:?}], allow = [\"GET /things\"] }}\n")
+    format!(
+        "{parameters}\n[provider.scopes]\nread = {{ says = \"Look\", asks = [{scope:?}], allow = [\"GET /things\"] }}\n"
+    )
 }

@@ -55,8 +55,11 @@ fn wrong(examined: &Examined, texts: &[&str]) {
 #[test]
 fn what_is_right_is_well() {
     let acting = provider(Wants { issuer: Some(""), ..WANTS });
-    for oauth in [ENDPOINTS.to_owned(), format!("{ENDPOINTS}issuer = \"$base\""), "issuer = \"$base\"\ndiscovery = true".to_owned()]
-    {
+    for oauth in [
+        ENDPOINTS.to_owned(),
+        format!("{ENDPOINTS}issuer = \"$base\""),
+        "issuer = \"$base\"\ndiscovery = true".to_owned(),
+    ] {
         let examined = examine(&acting, &oauth, SECRET, &[]);
         assert_eq!(examined.status, 0, "{oauth}: {} {:?}", examined.said, acting.refusals());
         assert!(examined.said.contains(REDIRECT), "{}", examined.said);
@@ -76,7 +79,9 @@ fn what_is_right_is_well() {
 fn in_ways_of_their_own_too() {
     let json = Wants { client: Client::Basic, exchange: Body::Json, pkce: Pkce::Refused, ..WANTS };
     let acting = provider(json);
-    let oauth = format!("{ENDPOINTS}client_auth = \"basic\"\ntoken_request = \"json\"\nrevoke_request = \"form\"\npkce = \"none\"");
+    let oauth = format!(
+        "{ENDPOINTS}client_auth = \"basic\"\ntoken_request = \"json\"\nrevoke_request = \"form\"\npkce = \"none\""
+    );
     let examined = examine(&acting, &oauth, SECRET, &[]);
     assert_eq!(examined.status, 0, "{} {:?}", examined.said, acting.refusals());
 }
@@ -142,7 +147,10 @@ fn metadata_that_says_otherwise() {
         acting.answer_instead(PATH, Some(Reply::json(&document)));
     };
     document(&|document| document["issuer"] = json!(format!("{base}/")));
-    wrong(&examine(&acting, found, SECRET, &[]), &["metadata", "another issuer", "write the issuer as its metadata has it"]);
+    wrong(
+        &examine(&acting, found, SECRET, &[]),
+        &["metadata", "another issuer", "write the issuer as its metadata has it"],
+    );
 
     document(&|document| document["token_endpoint"] = json!("https://tokens.acme.test/token"));
     let remedy = "endpoint_hosts = [\"tokens.acme.test\"]";

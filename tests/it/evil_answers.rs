@@ -10,7 +10,8 @@ use tests::{Agent, Browser, CANARY, Gateway, Page, Reply, Store, Upstream, free_
 /// Stands somewhere in every evil answer.
 const MARK: &str = "EVILMARK";
 
-const VICTIM: Wants = Wants { name: "victim", scopes: &["read"], revoke: Some(Revoke::at("/revoke")), ..Wants::STANDARD };
+const VICTIM: Wants =
+    Wants { name: "victim", scopes: &["read"], revoke: Some(Revoke::at("/revoke")), ..Wants::STANDARD };
 const FOUND: Wants = Wants { name: "found", scopes: &["read"], issuer: Some(""), ..Wants::STANDARD };
 const SCOPES: &str = "[provider.scopes]\nread = { says = \"Look\", allow = [\"GET /things\"] }\n";
 const CLIENT: &str = "callback = \"own\"\nclient_id = \"ath-gateway\"\nclient_secret = $secret\ntimeout = \"1s\"\n";
@@ -54,7 +55,8 @@ fn good() -> String {
 
 fn id_token(change: impl FnOnce(&mut Value)) -> Value {
     let now = tests::now();
-    let mut claims = json!({"iss": "https://id.example", "aud": "ath-gateway", "sub": MARK, "iat": now, "exp": now + 300});
+    let mut claims =
+        json!({"iss": "https://id.example", "aud": "ath-gateway", "sub": MARK, "iat": now, "exp": now + 300});
     change(&mut claims);
     json!(format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.to_string().as_bytes())))
 }
@@ -64,7 +66,14 @@ fn broken(good: &str) -> Vec<(&'static str, Reply)> {
     let page = format!("<!doctype html><title>{MARK}</title><script>alert('{MARK}')</script>");
     let length = good.len();
     let ok = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-    let redirect = |status: &str| raw(&format!("HTTP/1.1 {status}\r\nlocation: http://127.0.0.2:9/{MARK}\r\ncontent-length: 0\r\nconnection: close"), b"");
+    let redirect = |status: &str| {
+        raw(
+            &format!(
+                "HTTP/1.1 {status}\r\nlocation: http://127.0.0.2:9/{MARK}\r\ncontent-length: 0\r\nconnection: close"
+            ),
+            b"",
+        )
+    };
     let huge = format!("{}{}", " ".repeat(20 << 20), good);
     let deep = |open: &str, close: &str| format!(r#"{{"deep":{}{}}}"#, open.repeat(200_000), close.repeat(200_000));
     vec![
@@ -78,7 +87,14 @@ fn broken(good: &str) -> Vec<(&'static str, Reply)> {
         ("half", json_of("200 OK", &good[..length / 2])),
         ("and something more", json_of("200 OK", &format!("{good}{MARK}"))),
         ("twice", json_of("200 OK", &format!("{good}{good}"))),
-        ("UTF-16", Reply::of("200 OK", "application/json", &good.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>())),
+        (
+            "UTF-16",
+            Reply::of(
+                "200 OK",
+                "application/json",
+                &good.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>(),
+            ),
+        ),
         ("no UTF-8", Reply::of("200 OK", "application/json", &[good.as_bytes(), b"\xff\xfe"].concat())),
         ("NULs", Reply::of("200 OK", "application/json", &[b"\0\0", good.as_bytes()].concat())),
         ("huge", json_of("200 OK", &huge)),
@@ -98,15 +114,24 @@ fn broken(good: &str) -> Vec<(&'static str, Reply)> {
         ("a good body that failed", json_of("500 Internal Server Error", good)),
         ("a good body unavailable", json_of("503 Service Unavailable", good)),
         ("a status of its own", json_of("299 Odd", good)),
-        ("switching", raw("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade", good.as_bytes())),
+        (
+            "switching",
+            raw("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade", good.as_bytes()),
+        ),
         ("hints and no end", Reply::Endless(b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(3))),
         ("too short", raw(&format!("{ok}\r\ncontent-length: {}", length + 10), good.as_bytes())),
         ("a length below nothing", raw(&format!("{ok}\r\ncontent-length: -1"), good.as_bytes())),
         ("two lengths", raw(&format!("{ok}\r\ncontent-length: {length}\r\ncontent-length: 3"), good.as_bytes())),
-        ("chunks without an end", raw(&format!("{ok}\r\ntransfer-encoding: chunked"), format!("{length:x}\r\n{good}").as_bytes())),
+        (
+            "chunks without an end",
+            raw(&format!("{ok}\r\ntransfer-encoding: chunked"), format!("{length:x}\r\n{good}").as_bytes()),
+        ),
         ("a chunk of all there is", raw(&format!("{ok}\r\ntransfer-encoding: chunked"), b"fffffffffffffffff\r\n{")),
         ("no HTTP", Reply::Bytes(format!("{MARK} {good}").into_bytes())),
-        ("a huge header", raw(&format!("{ok}\r\nx-long: {}\r\ncontent-length: {length}", MARK.repeat(200_000)), good.as_bytes())),
+        (
+            "a huge header",
+            raw(&format!("{ok}\r\nx-long: {}\r\ncontent-length: {length}", MARK.repeat(200_000)), good.as_bytes()),
+        ),
         ("drop by drop", Reply::Endless(format!("{ok}\r\ncontent-length: 100000\r\n\r\n").into_bytes())),
         ("nothing at all", Reply::Bytes(Vec::new())),
     ]
@@ -247,7 +272,10 @@ fn whatever_a_provider_says_of_itself() {
         ("a file", endpoint("file:///etc/passwd")),
         ("a user in the URL", endpoint("http://user:secret@localhost/token")),
         ("half a URL", endpoint("/token")),
-        ("another place to sign in", said(&|document| document["authorization_endpoint"] = json!("https://evil.example/a"))),
+        (
+            "another place to sign in",
+            said(&|document| document["authorization_endpoint"] = json!("https://evil.example/a")),
+        ),
         ("twice the issuer", json_of("200 OK", &format!("{{\"issuer\":\"{MARK}\",{}", &document(&|_| {})[1..]))),
     ];
     // There only is no other place to look where nothing is found.

@@ -2,7 +2,9 @@
 //! of a connection, in each: consent, call, expiry by the provider's word and by the clock, a second agent, the end of the grant and a new
 //! one, revocation.
 
-use tests::acting::{Body, Client, Credential, Ground, Pkce, Place, Proof, Refresh, Revoke, Rotation, Street, Takes, Wants, Who};
+use tests::acting::{
+    Body, Client, Credential, Ground, Pkce, Place, Proof, Refresh, Revoke, Rotation, Street, Takes, Wants, Who,
+};
 use tests::{RedisServer, Store};
 
 const PLAIN: Wants = Wants::STANDARD;
@@ -118,16 +120,30 @@ fn what_answers_look_like() {
         token_headers: &[("accept", "application/json")],
         ..PLAIN
     };
-    let error = |code: &str| {
-        format!("[[provider.oauth.error]]\ncode = \"{code}\"\nmeans = \"reconnect\"\n\n{READ}")
-    };
+    let error = |code: &str| format!("[[provider.oauth.error]]\ncode = \"{code}\"\nmeans = \"reconnect\"\n\n{READ}");
     street(vec![
         (nested, nested_toml),
         (envelope, envelope_toml),
         (epoch, table("", &format!("{WHO}scope_separator = \"comma\""))),
         (date, table("", WHO)),
-        (form, table_with("", WHO, &format!("[[provider.oauth.error]]\nstatus = 403\ncode = \"invalid_grant\"\nmeans = \"reconnect\"\n\n{READ}"))),
-        (wrong, table_with("", &format!("{WHO}pkce = \"none\"\ntoken_headers = {{ Accept = \"application/json\" }}"), &error("bad_refresh_token"))),
+        (
+            form,
+            table_with(
+                "",
+                WHO,
+                &format!(
+                    "[[provider.oauth.error]]\nstatus = 403\ncode = \"invalid_grant\"\nmeans = \"reconnect\"\n\n{READ}"
+                ),
+            ),
+        ),
+        (
+            wrong,
+            table_with(
+                "",
+                &format!("{WHO}pkce = \"none\"\ntoken_headers = {{ Accept = \"application/json\" }}"),
+                &error("bad_refresh_token"),
+            ),
+        ),
     ])
     .walk();
 }
@@ -159,7 +175,14 @@ fn what_requests_look_like() {
         client_id: "ath gateway:no, but so",
         scopes: &["read", "offline_access"],
         token_parameters: &[("expiring", "1")],
-        revoke: Some(Revoke { method: "DELETE", body: Body::Json, parameter: "access_token", takes: Takes::Access, proof: Proof::Basic, ..Revoke::at("/applications/ath-gateway/grant") }),
+        revoke: Some(Revoke {
+            method: "DELETE",
+            body: Body::Json,
+            parameter: "access_token",
+            takes: Takes::Access,
+            proof: Proof::Basic,
+            ..Revoke::at("/applications/ath-gateway/grant")
+        }),
         ..PLAIN
     };
     let plain = Wants { client_id: "ath-gateway", ..plain };
@@ -177,7 +200,12 @@ fn what_requests_look_like() {
         name: "public",
         client: Client::Public,
         scopes: &["read"],
-        revoke: Some(Revoke { proof: Proof::Nobody, parameter: "access_token", takes: Takes::Access, ..Revoke::at("/revoke") }),
+        revoke: Some(Revoke {
+            proof: Proof::Nobody,
+            parameter: "access_token",
+            takes: Takes::Access,
+            ..Revoke::at("/revoke")
+        }),
         ..PLAIN
     };
     let own_refresh = Wants {
@@ -216,18 +244,16 @@ fn how_long_things_last() {
     let kept = Wants {
         name: "kept",
         scopes: &["read"],
-        refresh: Refresh { answer: r#"{"access_token":"$access","expires_in":$in,"token_type":"Bearer"}"#, ..Refresh::KEPT },
+        refresh: Refresh {
+            answer: r#"{"access_token":"$access","expires_in":$in,"token_type":"Bearer"}"#,
+            ..Refresh::KEPT
+        },
         revoke: Some(Revoke::at("/revoke")),
         ..PLAIN
     };
     let same = Wants { name: "same", scopes: &["read"], refresh: Refresh::KEPT, ..PLAIN };
-    let once = Wants {
-        name: "once",
-        scopes: &["read"],
-        lifetime: Some(7200),
-        revoke: Some(Revoke::at("/revoke")),
-        ..PLAIN
-    };
+    let once =
+        Wants { name: "once", scopes: &["read"], lifetime: Some(7200), revoke: Some(Revoke::at("/revoke")), ..PLAIN };
     let endless = Wants {
         name: "endless",
         scopes: &["read"],
@@ -295,7 +321,10 @@ fn what_the_api_wants() {
         scopes: &["read", "refresh_token"],
         answer: r#"{"access_token":"$access","refresh_token":"$refresh","instance_url":"$origin","token_type":"Bearer","scope":"$scope"}"#,
         lifetime: Some(7200),
-        refresh: Refresh { answer: r#"{"access_token":"$access","instance_url":"$origin","token_type":"Bearer"}"#, ..Refresh::KEPT },
+        refresh: Refresh {
+            answer: r#"{"access_token":"$access","instance_url":"$origin","token_type":"Bearer"}"#,
+            ..Refresh::KEPT
+        },
         api: Place::Named,
         expired: (401, "", r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#),
         ..PLAIN

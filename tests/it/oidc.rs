@@ -88,7 +88,8 @@ fn the_issuer_says_everything_else() {
 }
 
 fn openssl(arguments: &[&str]) {
-    let ended = Command::new("openssl").args(arguments).output().expect("openssl must be installed: ./tests/run does it");
+    let ended =
+        Command::new("openssl").args(arguments).output().expect("openssl must be installed: ./tests/run does it");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 

@@ -9,7 +9,7 @@ use crate::{Broker, BrokerError, Caller, Lent, Provider};
 impl Provider {
     /// Whether its tokens are bound to a key.
     pub(crate) fn binds(&self) -> bool {
-        self.client().is_ok_and(|client| client.settings().binding == TokenBinding::Dpop)
+        self.settings().is_some_and(|settings| settings.binding == TokenBinding::Dpop)
     }
 
     /// Whether these tokens are as its configuration now has them: bound, or not.
@@ -57,11 +57,13 @@ impl Broker {
         status: u16,
         headers: &HeaderMap,
     ) -> bool {
-        let Ok(client) = self.provider(caller.provider_id()).and_then(Provider::client) else { return false };
+        let Ok(provider) = self.provider(caller.provider_id()) else { return false };
         if lent.key().is_none() {
             return false;
         }
-        client.note_nonce(uri, headers);
+        if let Ok(client) = provider.client() {
+            client.note_nonce(uri, headers);
+        }
         oauth::wants_nonce(status, headers)
     }
 }

@@ -272,6 +272,16 @@ impl Broker {
         Outside { http, now: self.now().as_secs(), entropy: self.entropy.as_ref() }
     }
 
+    /// From now on the gateway's client at a provider proves itself by these secrets. Does nothing where there is no such client.
+    pub fn take_client_secrets(&self, provider: &ProviderId, secrets: oauth::Secrets) {
+        for secret in [&secrets.first, &secrets.other].into_iter().flatten() {
+            self.unspoken.note_for_good(secret.expose());
+        }
+        if let Ok(client) = self.provider(provider).and_then(Provider::client) {
+            client.take_secrets(secrets);
+        }
+    }
+
     /// The log does not write them, whatever happens.
     pub(crate) fn hush(&self, tokens: &TokenSet) {
         self.unspoken.note(tokens.access.expose());

@@ -68,6 +68,14 @@ impl Broker {
             return Err(BrokerError::StateMismatch);
         };
         let provider = self.provider(&held.body.provider)?;
+        // Whether its answers have to name it, its metadata says.
+        if let Ok(client) = provider.client() {
+            client.prepare(&self.outside(provider)).await.map_err(|error| BrokerError::Provider {
+                reason: error.reason(),
+                retry_after: None,
+                source: Some(error),
+            })?;
+        }
         if !self.may_be_from(provider, at, &answer.callback) {
             tracing::warn!(provider_id = %provider.id, "the answer came to another callback, or names another issuer, than the configuration has");
             return Err(BrokerError::IssuerMismatch);
@@ -130,8 +138,8 @@ impl Broker {
             Err(error) => return self.not_given(consent, provider, &error).await.map(|onward| onward.next),
         };
         let kept = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
-        let client = provider.client()?;
         let key = key_of(consent.held.body.dpop.as_ref());
+        let client = provider.client()?;
         let prover = self.prover(provider, client, key.as_ref());
         let identity = match client.identify(&self.outside_by(&prover), &tokens).await {
             Ok(identity) => identity,
@@ -153,8 +161,7 @@ impl Broker {
                 return self.no_place(consent, provider, &refused).await.map(|onward| onward.next);
             }
         };
-        let bound = Tokens::new(&tokens).bound_to(consent.held.body.dpop.as_ref());
-        let brought = Brought { tokens: bound, words: tokens.scope, whose, era };
+        let brought = Brought { tokens: Tokens::new(&tokens), words: tokens.scope, whose, era };
         Box::pin(self.go_on_with(consent, brought)).await.map(|onward| onward.next)
     }
 
@@ -280,6 +287,7 @@ impl Broker {
         let granted = provider.granted(words.as_deref(), asked);
         let label = whose.into_label().and_then(|label| named(&label, 120));
         let mark = provider.fingerprint();
+        let tokens = tokens.bound_to(session.dpop.as_ref());
         let mut arrived = Arrived { tokens, granted, subject, label, account, user, era, mark };
         let Some(user) = arrived.user.clone() else { return Ok((arrived, otherwise)) };
         let key = Connection::key(&user, &provider.id, &arrived.account);
@@ -289,7 +297,8 @@ impl Broker {
         };
         let works = mark == provider.fingerprint() && older.body.works();
         let counts = works || renews(session, &user, &arrived.account);
-        if words.is_some() || counts && matches!(provider.way, Way::Key(_)) {
+        let spoken = words.is_some() && provider.scopes_are_answered() && mark == provider.fingerprint();
+        if spoken || counts && matches!(provider.way, Way::Key(_)) {
             // By the answer's words; and a key can what it can: asking for it once more would change nothing.
             arrived.granted = provider.granted(words.as_deref(), &asked.union(&older.body.scopes));
         }

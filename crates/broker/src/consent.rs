@@ -6,7 +6,7 @@ use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
 use crate::binding::key_of;
-use crate::records::{Agent, Arrived, Browser, Connection, Kept, KeptHash, Session, Stage, User, Work};
+use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
 use crate::set_out::Onward;
 use crate::text::{named, shown};
 use crate::urls::{Outcome, Urls};
@@ -397,10 +397,7 @@ impl Broker {
     ) -> Result<String, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
         let held = self.in_era(held).await?;
-        let drawn = || DpopKey::draw(self.entropy.as_ref()).map(|key| Kept::new(&key.to_text()));
-        let dpop = if provider.binds() { held.body.dpop.or_else(drawn) } else { None };
-        let key = key_of(dpop.as_ref());
-        let held = Held { body: Session { dpop, ..held.body }, version: held.version };
+        let key = key_of(held.body.dpop.as_ref());
         let secret = Opaque::generate("", self.entropy.as_ref());
         let state = format!("{session}.{}", secret.expose());
         let challenge = oauth::pkce::challenge(&secret::CodeVerifier::new(held.body.verifier.expose()));

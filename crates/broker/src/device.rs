@@ -13,6 +13,7 @@ use secret::DeviceCode;
 use store::{Life, Written};
 
 use crate::authorize::TOMBSTONE;
+use crate::binding::key_of;
 use crate::callback::UnderWay;
 use crate::consent::Next;
 use crate::records::{Brought, Device, Kept, KeptHash, Session, Stage, Tokens, Whose};
@@ -246,7 +247,9 @@ impl Broker {
         let Turn { session, held, binding, asked, device } = turn;
         let provider = self.provider(&held.body.provider)?;
         let code = DeviceCode::new(device.code.expose());
-        let answer = provider.client()?.device_token(&self.outside(provider), &code).await;
+        let (client, key) = (provider.client()?, key_of(held.body.dpop.as_ref()));
+        let prover = self.prover(provider, client, key.as_ref());
+        let answer = client.device_token(&self.outside_by(&prover), &code).await;
         let (interval, at_least) = match answer {
             Ok(DeviceAnswer::Issued(tokens)) => {
                 self.provider_answered(provider);
@@ -287,8 +290,10 @@ impl Broker {
     ) -> Result<Look, BrokerError> {
         let provider = self.provider(&held.body.provider)?;
         self.hush(&tokens);
-        let kept = Tokens::new(&tokens);
-        let identity = match provider.client()?.identify(&self.outside(provider), &tokens).await {
+        let kept = Tokens::new(&tokens).bound_to(held.body.dpop.as_ref());
+        let (client, key) = (provider.client()?, key_of(held.body.dpop.as_ref()));
+        let prover = self.prover(provider, client, key.as_ref());
+        let identity = match client.identify(&self.outside_by(&prover), &tokens).await {
             Ok(identity) => identity,
             Err(error) => {
                 let reason = error.reason();

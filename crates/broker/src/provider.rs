@@ -110,6 +110,11 @@ impl Provider {
         self.scope_names.words_of(scopes.iter().filter(|scope| known.contains(scope)))
     }
 
+    /// Whether the scopes in its answers are what was granted.
+    pub(crate) fn scopes_are_answered(&self) -> bool {
+        self.client().is_ok_and(|client| client.settings().scope_answer == oauth::ScopeAnswer::Read)
+    }
+
     /// What was granted of `asked`, by the scopes in the provider's answer.
     pub(crate) fn granted(&self, answer: Option<&[String]>, asked: &ScopeSet) -> ScopeSet {
         let Some(settings) = self.settings() else { return asked.clone() };

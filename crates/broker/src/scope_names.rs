@@ -55,7 +55,8 @@ impl ScopeNames {
     pub(crate) fn granted(&self, answer: Option<&[String]>, how: ScopeAnswer, asked: &ScopeSet) -> ScopeSet {
         let Some(answer) = answer.filter(|_| how == ScopeAnswer::Read) else { return asked.clone() };
         let has = |word: &String| answer.contains(word);
-        let plain = answer.iter().filter(|word| !self.is_name(word)).filter_map(|word| Scope::parse(word).ok());
+        let plain = answer.iter().filter_map(|word| Some((word, Scope::parse(word).ok()?)));
+        let plain = plain.filter(|(word, scope)| asked.contains(scope) || !self.is_name(word)).map(|(_, scope)| scope);
         let own = plain.filter(|scope| self.of(scope).is_none());
         let named = asked.iter().filter(|scope| self.of(scope).is_some_and(|name| name.answers.iter().all(has)));
         own.chain(named.cloned()).collect()
@@ -98,6 +99,7 @@ mod tests {
             "issues.read",
             "and not issues.write, which has the same word"
         );
+        assert_eq!(granted(Some("repo"), read, "repo"), "repo", "a scope may be called what others are made of");
         assert_eq!(granted(Some("repo plain"), read, "issues.read issues.write"), "issues.read issues.write plain");
         assert_eq!(granted(Some("https://id.example/email"), read, "email"), "email");
         assert_eq!(granted(Some("email"), read, "email"), "");

@@ -1,13 +1,14 @@
 //! How a consent goes on after Allow: over the browser to the provider, over a page of the gateway's, or straight on.
 
 use futures_util::future::BoxFuture;
-use oauth::{OAuthError, TokenSet};
+use oauth::{DpopKey, OAuthError, TokenSet};
 use protocol::{ScopeSet, SessionId};
 use secret::{AccessToken, IdToken, Opaque, SecretHash};
 
+use crate::binding::key_of;
 use crate::callback::UnderWay;
 use crate::consent::Next;
-use crate::records::{Brought, Connection, KeptHash, Session, Stage, Tokens, Whose};
+use crate::records::{Brought, Connection, Kept, KeptHash, Session, Stage, Tokens, Whose};
 use crate::sign_in::SubjectTokens;
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Grant, Provider, StaticKey, SubjectToken, TokenExchange, Way};
@@ -94,7 +95,11 @@ impl Broker {
             Some(era) => era,
             None => self.era(&held.body.provider).await?,
         };
-        Ok(Held { body: Session { era: Some(era), ..held.body }, version: held.version })
+        // What the tokens will be bound to, where they are.
+        let binds = self.provider(&held.body.provider)?.binds();
+        let drawn = || DpopKey::draw(self.entropy.as_ref()).map(|key| Kept::new(&key.to_text()));
+        let dpop = if binds { held.body.dpop.or_else(drawn) } else { None };
+        Ok(Held { body: Session { era: Some(era), dpop, ..held.body }, version: held.version })
     }
 
     /// What this person's connection has already, where its name is known before anybody is asked: nothing shrinks silently.
@@ -117,13 +122,11 @@ impl Broker {
 
     async fn ask_at_once(&self, consent: UnderWay, at_once: AtOnce) -> Result<Onward, BrokerError> {
         let provider = self.provider(&consent.held.body.provider)?;
-        let resource = consent.held.body.resource.as_deref();
+        let (resource, dpop) = (consent.held.body.resource.as_deref(), consent.held.body.dpop.as_ref());
         let answer = match &at_once {
             AtOnce::OperatorsKey => None,
-            AtOnce::ClientCredentials => Some(self.client_credentials(provider, &consent.asked, resource).await),
-            AtOnce::Exchange(exchange, subject) => {
-                Some(self.exchanged(provider, exchange, subject, &consent.asked).await)
-            }
+            AtOnce::ClientCredentials => Some(self.client_credentials(provider, &consent.asked, resource, dpop).await),
+            AtOnce::Exchange(exchange, subject) => Some(self.exchanged(provider, exchange, subject, &consent).await),
         };
         let (tokens, words) = match answer.transpose() {
             Ok(None) => (Tokens::of_key(None), None),
@@ -162,9 +165,12 @@ impl Broker {
         provider: &Provider,
         scopes: &ScopeSet,
         resource: Option<&str>,
+        dpop: Option<&Kept>,
     ) -> Result<TokenSet, OAuthError> {
         let Ok(client) = provider.client() else { return Err(OAuthError::Nonsense("no_client")) };
-        let (outside, scopes) = (self.outside(provider), provider.asks(scopes));
+        let key = key_of(dpop);
+        let prover = self.prover(provider, client, key.as_ref());
+        let (outside, scopes) = (self.outside_by(&prover), provider.asks(scopes));
         let tokens = client.client_credentials(&outside, &scopes, resource).await?;
         self.hush(&tokens);
         self.provider_answered(provider);
@@ -176,10 +182,12 @@ impl Broker {
         provider: &Provider,
         exchange: &TokenExchange,
         subject: &SubjectTokens,
-        scopes: &ScopeSet,
+        consent: &UnderWay,
     ) -> Result<TokenSet, OAuthError> {
         let Ok(client) = provider.client() else { return Err(OAuthError::Nonsense("no_client")) };
-        let (outside, scopes) = (self.outside(provider), provider.asks(scopes));
+        let key = key_of(consent.held.body.dpop.as_ref());
+        let prover = self.prover(provider, client, key.as_ref());
+        let (outside, scopes) = (self.outside_by(&prover), provider.asks(&consent.asked));
         let (id_token, access_token) = (IdToken::new(subject.token.expose()), AccessToken::new(subject.token.expose()));
         let presented = match exchange.subject {
             SubjectToken::IdToken => oauth::Subject::IdToken(&id_token),

@@ -30,7 +30,7 @@ pub struct About {
 pub enum Sources {
     /// The provider's own documentation.
     Documentation,
-    /// What several other programs have of it.
+    /// General knowledge, compared with what other programs have.
     CrossChecked,
     /// General knowledge.
     Unverified,

@@ -143,14 +143,14 @@ const DEFAULTS: &[(&str, &str)] = &[
 const HEAD: &str = "# Providers
 
 What the gateway knows of providers, one preset for each. `preset = \"github\"` in `[[provider]]`, with `client_id` and `client_secret`, is a working provider;
-`ath-gateway providers show github` prints the lines to write, and everything that the preset sets. What you write yourself counts, key by key, table by table:
-a list is replaced as a whole, and so are `credential` and `api_base_from`. `preset_scopes = [\"read:user\"]` offers those of the preset's scopes alone.
+`ath-gateway providers show github` prints the lines to write, and everything that the preset sets. What you write yourself counts, key by key: a list is
+replaced as a whole, and so are `[provider.scopes]`, `credential`, `api_base_from` and `[provider.key]`; `without = [\"oauth.revoke_endpoint\"]` takes a key out.
 
 The presets are files in [crates/catalogue/presets](../crates/catalogue/presets). This page is made from them: `cargo run -q -p catalogue --example page >
 docs/providers.md` writes it anew, and a test compares.
 
-Sources: *documentation* means that the provider's own pages were read for it in that month; *cross-checked*, that several other programs agree; what is named as
-not verified is what nobody found said. No account at a provider was used: try a preset with one before you rely on it.
+Sources: *documentation* means that pages of the provider's own were read for it, of that month or before; *cross-checked*, that it was compared with what other
+programs have; what is named as not verified is what was found in neither. No account at a provider was used: try a preset with one before you rely on it.
 
 | preset | provider | unlike the standards | values | sets, besides endpoints and scopes | sources | not verified |
 |---|---|---|---|---|---|---|

@@ -75,7 +75,8 @@ impl<'a> Cookies<'a> {
     }
 
     pub(crate) fn set_binding(&self, session: &SessionId, value: &str) -> Option<HeaderValue> {
-        self.set(&binding_name(session), value, Some(Duration::minutes(15)))
+        // Longer than a consent may take, codes that are typed in elsewhere included.
+        self.set(&binding_name(session), value, Some(Duration::minutes(45)))
     }
 
     pub(crate) fn set_form(&self, value: &str) -> Option<HeaderValue> {

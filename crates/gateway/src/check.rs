@@ -70,7 +70,7 @@ fn way(provider: &ProviderConfig) -> String {
         People::Named(names) => names.join(", "),
     };
     match &provider.way {
-        WayConfig::OAuth { settings, grant: Grant::AuthorizationCode } => {
+        WayConfig::OAuth { settings, grant: Grant::AuthorizationCode, .. } => {
             format!("  redirect URI, to be registered there exactly as it stands:\n    {}\n", settings.redirect_uri)
         }
         WayConfig::OAuth { grant: Grant::DeviceCode, .. } => "  people type a code in at the provider\n".to_owned(),

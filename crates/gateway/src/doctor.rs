@@ -81,7 +81,7 @@ async fn examine(provider: &ProviderConfig) -> Report {
     let outside = Outside { http: http.as_ref(), now: SystemClock.now().as_secs(), entropy: &SystemEntropy };
     let unheard_of = Opaque::generate("", &SystemEntropy);
     probe::api(&mut report, provider, &outside).await;
-    let WayConfig::OAuth { settings, grant } = &provider.way else {
+    let WayConfig::OAuth { settings, grant, .. } = &provider.way else {
         report.add(Finding::note("key", "whether the service takes it shows at the first call"));
         return report;
     };

@@ -18,6 +18,7 @@ mod operate;
 mod output;
 mod private_file;
 mod providers;
+mod secret_files;
 mod serve;
 mod server;
 mod system;

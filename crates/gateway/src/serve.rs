@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, SystemEnvironment};
 use crate::server::Server;
-use crate::{admin, telemetry, wiring};
+use crate::{admin, secret_files, telemetry, wiring};
 
 /// Runs the gateway until it is told to stop. A configuration with a problem in it exits 2 before anything is opened.
 pub(crate) fn run(path: &Path) -> ExitCode {
@@ -40,6 +40,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
     let public_url = config.gateway.public_url.clone();
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
+    let secret_files = secret_files::of(&config);
     let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, shutdown.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
     runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
@@ -49,6 +50,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
         runtime.spawn(parts.broker.clone().keep_alive()),
         runtime.spawn(parts.broker.clone().clear_providers()),
         runtime.spawn(parts.broker.clone().keep_keys()),
+        runtime.spawn(secret_files::watch(parts.broker.clone(), secret_files)),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     runtime.block_on(stop_signal())?;

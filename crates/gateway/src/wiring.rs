@@ -68,7 +68,7 @@ pub(crate) async fn parts(
     for provider in config.providers {
         let secrets = provider.oauth().map(|oauth| [&oauth.client_secret, &oauth.other_client_secret]);
         for secret in secrets.into_iter().flatten().flatten() {
-            unspoken.note(secret.expose());
+            unspoken.note_for_good(secret.expose());
         }
         let (provider, upstream) = wire_provider(provider)?;
         providers.push(provider);
@@ -189,9 +189,9 @@ fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'s
     })
 }
 
-/// The issuer where endpoints come from its metadata, and what the preset was told.
+/// The issuer, where it is known, and what the preset was told.
 fn realm(config: &ProviderConfig) -> String {
-    let issuer = config.oauth().and_then(|oauth| oauth.discovery.as_ref()).map(|discovery| discovery.issuer.written());
+    let issuer = config.oauth().and_then(|oauth| oauth.issuer.as_deref());
     let parts = issuer.into_iter().chain(Some(config.values.as_str())).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("\n")
 }
@@ -201,7 +201,9 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
     let way = match config.way {
-        WayConfig::OAuth { settings, grant } => Way::OAuth { client: Box::new(oauth::Provider::new(*settings)), grant },
+        WayConfig::OAuth { settings, grant, .. } => {
+            Way::OAuth { client: Box::new(oauth::Provider::new(*settings)), grant }
+        }
         WayConfig::Key(key) => Way::Key(key),
     };
     let provider = broker::Provider {

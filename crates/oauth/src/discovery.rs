@@ -375,13 +375,15 @@ mod tests {
         assert!(first.is_temporary() && matches!(first, OAuthError::Undiscovered(_)), "{first}");
         assert!(provider.can_revoke(), "nobody knows yet that it cannot");
         let day = 24 * 60 * 60;
-        assert!(url(NOW).expect("read"));
-        assert!(url(NOW + day - 1).expect("known"));
+        assert_eq!(url(NOW + 4).expect_err("not again so soon").reason(), "discovery_paused");
+        let begun = NOW + 5;
+        assert!(url(begun).expect("read"));
+        assert!(url(begun + day - 1).expect("known"));
         assert!(!provider.can_revoke());
-        assert!(url(NOW + day).expect("what was known before"), "the second failure changes nothing");
-        assert!(url(NOW + day + 59).expect("known") && !provider.has_moved());
-        assert!(url(NOW + day + 60).expect("what was known before") && provider.has_moved());
-        assert!(url(NOW + 3 * day).expect("read") && !provider.has_moved());
+        assert!(url(begun + day).expect("what was known before"), "the second failure changes nothing");
+        assert!(url(begun + day + 59).expect("known") && !provider.has_moved());
+        assert!(url(begun + day + 60).expect("what was known before") && provider.has_moved());
+        assert!(url(begun + 3 * day).expect("read") && !provider.has_moved());
         assert!(http.0.lock().expect("no panic").is_empty());
     }
 

@@ -17,8 +17,8 @@ pub struct HostPattern {
 pub struct HostPatternError;
 
 impl HostPattern {
-    /// Reads a name in lower case, perhaps after `*.`, perhaps with a port. Whatever is below a name of a single label is refused: that
-    /// would be half of the world.
+    /// Reads a name in lower case, perhaps after `*.`, perhaps with a port. Whatever is below a name under which everybody may have one,
+    /// such as `com`, `co.uk` and `github.io`, is refused: that would be half of the world.
     pub fn parse(text: &str) -> Result<Self, HostPatternError> {
         let (name, port) = match text.rsplit_once(':') {
             Some((name, port)) if !name.ends_with(':') && !port.ends_with(']') => {
@@ -30,7 +30,8 @@ impl HostPattern {
         let plain =
             host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']'));
         let canonical = plain && Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host);
-        if !canonical || below && (!host.contains('.') || !matches!(Host::parse(host), Ok(Host::Domain(_)))) {
+        let somebodys = || matches!(Host::parse(host), Ok(Host::Domain(_))) && psl::domain_str(host).is_some();
+        if !canonical || below && !somebodys() {
             return Err(HostPatternError);
         }
         Ok(Self { host: host.to_owned(), below, port })
@@ -124,6 +125,8 @@ mod tests {
             "a/b",
             "a:b",
             "*.127.0.0.1",
+            "*.co.uk",
+            "*.github.io",
         ] {
             assert_eq!(HostPattern::parse(text), Err(HostPatternError), "{text}");
         }

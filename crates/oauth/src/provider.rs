@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
@@ -25,6 +25,8 @@ pub struct Provider {
     secrets: RwLock<Secrets>,
     /// Whether the provider took the second secret last.
     other_secret: AtomicBool,
+    /// Until when metadata that could not be read is not asked for again, in Unix seconds.
+    paused_until: AtomicU64,
     nonces: Nonces,
 }
 
@@ -67,6 +69,7 @@ impl Provider {
             found: RwLock::default(),
             secrets: RwLock::new(secrets),
             other_secret: AtomicBool::new(false),
+            paused_until: AtomicU64::new(0),
             nonces: Nonces::default(),
         }
     }
@@ -338,6 +341,9 @@ impl Provider {
         if let Some(found) = before.as_ref().filter(|found| outside.now < found.until) {
             return Ok(found.settings.clone());
         }
+        if before.is_none() && outside.now < self.paused_until.load(Ordering::Relaxed) {
+            return Err(OAuthError::Undiscovered(Box::new(OAuthError::Nonsense("discovery_paused"))));
+        }
         let read = discover(outside.http, &discovery.issuer, discovery.plaintext).await;
         let since = before.as_ref().map_or(&self.settings, |before| &before.settings);
         let read = read
@@ -351,7 +357,10 @@ impl Provider {
                 Found { settings: Arc::new(settings), names_itself, until: later(DAY), moved: false }
             }
             (Err(_), Some(before)) => Found { until: later(SOON), ..before },
-            (Err(error), None) => return Err(OAuthError::Undiscovered(Box::new(error))),
+            (Err(error), None) => {
+                self.paused_until.store(later(PAUSE), Ordering::Relaxed);
+                return Err(OAuthError::Undiscovered(Box::new(error)));
+            }
         };
         let settings = found.settings.clone();
         *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
@@ -456,6 +465,8 @@ async fn send(outside: &Outside<'_>, request: Request<Vec<u8>>) -> Result<Respon
 const DAY: u64 = 24 * 60 * 60;
 /// In seconds: when it is asked for again where it could not be read.
 const SOON: u64 = 60;
+/// In seconds: how long nobody asks after metadata that could not be read the first time.
+const PAUSE: u64 = 5;
 #[cfg(test)]
 #[path = "provider_tests.rs"]
 mod tests;

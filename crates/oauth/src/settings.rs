@@ -179,11 +179,10 @@ impl Settings {
 
     /// Whether tokens would go to another place than by `before`.
     pub(crate) fn token_place_moved(&self, before: &Self) -> bool {
-        let places = |settings: &Self| {
-            let endpoints = [&settings.token_endpoint, &settings.revoke_endpoint];
-            endpoints.map(|endpoint| endpoint.as_ref().map(|endpoint| endpoint.url().origin()))
+        let moved = |now: &Option<Endpoint>, then: &Option<Endpoint>| {
+            now.as_ref().zip(then.as_ref()).is_some_and(|(now, then)| now.url().origin() != then.url().origin())
         };
-        places(self) != places(before)
+        moved(&self.token_endpoint, &before.token_endpoint) || moved(&self.revoke_endpoint, &before.revoke_endpoint)
     }
 
     /// The parameter with the scopes; none where there are none.

@@ -268,6 +268,12 @@ fn broker_row(error: &BrokerError) -> Row {
             "The person has to sign in at the provider again.",
             "Do not repeat the call. Hand details.reconnect_url to the person; once they have signed in there, this token works again.",
         ),
+        BrokerError::Provider { reason: reason @ "operators_key_refused", .. } => new(
+            ErrorCode::OAuthError,
+            reason,
+            "The service refuses the key that the gateway's operator has for it.",
+            "Tell the gateway's operator; it works again when the key was changed.",
+        ),
         BrokerError::Provider { reason, .. } => new(
             ErrorCode::OAuthError,
             reason,

@@ -17,4 +17,4 @@ pub use hash::{Opaque, SecretHash};
 pub use password::{Password, PasswordError, PasswordHash, PasswordHashError};
 pub use seal::{AssociatedData, KeyError, KeyId, KeyRing, OpenError, SealError, SealingKey};
 pub use types::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DeviceCode, IdToken, RefreshToken};
-pub use unspoken::Unspoken;
+pub use unspoken::{Unspoken, is_of_a_word};

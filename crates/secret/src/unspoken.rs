@@ -13,6 +13,8 @@ pub struct Unspoken {
 /// The newest, and those before: what has not been used for long is forgotten, so that the set never grows beyond bounds.
 #[derive(Debug, Default)]
 struct Generations {
+    /// The configuration's own.
+    lasting: HashSet<u64>,
     newest: HashSet<u64>,
     before: HashSet<u64>,
 }
@@ -34,6 +36,13 @@ impl Unspoken {
         known.newest.insert(hash);
     }
 
+    /// The same for as long as the process runs; and for each part of it that is written as one word.
+    pub fn note_for_good(&self, secret: &str) {
+        let parts = secret.split(|char: char| !is_of_a_word(char)).chain([secret]);
+        let parts: Vec<u64> = parts.filter(|part| part.len() >= SHORTEST).map(|part| self.key.hash_one(part)).collect();
+        self.known.write().unwrap_or_else(PoisonError::into_inner).lasting.extend(parts);
+    }
+
     /// Whether the word is one of them.
     #[must_use]
     pub fn has(&self, word: &str) -> bool {
@@ -42,8 +51,14 @@ impl Unspoken {
         }
         let hash = self.key.hash_one(word);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.newest.contains(&hash) || known.before.contains(&hash)
+        known.lasting.contains(&hash) || known.newest.contains(&hash) || known.before.contains(&hash)
     }
+}
+
+/// What tokens are made of (RFC 6750 §2.1), but for `=`: whatever else stands in a line separates words.
+#[must_use]
+pub fn is_of_a_word(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-._~+/".contains(char)
 }
 
 const SHORTEST: usize = 8;
@@ -62,6 +77,16 @@ mod tests {
         assert!(unspoken.has("gho_16C7e42F292c6912E7710c838347Ae178B4a"));
         assert!(!unspoken.has("gho_16C7e42F292c6912E7710c838347Ae178B4b") && !unspoken.has("short"));
         assert!(!format!("{unspoken:?}").contains("gho_"));
+    }
+
+    #[test]
+    fn what_lasts_is_known_by_its_words_too() {
+        let unspoken = Unspoken::default();
+        unspoken.note_for_good("first-half|second=half!");
+        for known in ["first-half|second=half!", "first-half"] {
+            assert!(unspoken.has(known), "{known}");
+        }
+        assert!(!unspoken.has("second") && !unspoken.has("half"), "too short to be told from words");
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! From A to F.
 
-use tests::acting::{
-    Body, Client, Credential, Pkce, Place, Proof, Refresh, Revoke, Rotation, Takes, Wants, Who,
-};
+use tests::acting::{Body, Client, Credential, Pkce, Place, Proof, Refresh, Revoke, Rotation, Takes, Wants, Who};
 
-use super::{ENDLESS, Record, P, WITH_ID_TOKEN};
+use super::{ENDLESS, P, Record, WITH_ID_TOKEN};
 
 pub(super) const RECORDS: &[Record] = &[
     Record {

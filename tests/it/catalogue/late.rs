@@ -59,7 +59,10 @@ pub(super) const RECORDS: &[Record] = &[
                 ..Refresh::KEPT
             },
             revoke: Some(Revoke::at("/services/oauth2/revoke")),
-            who: Who::Userinfo("/services/oauth2/userinfo", r#"{"sub":"https://login.salesforce.com/id/00D/$id","user_id":"$id","preferred_username":"$name"}"#),
+            who: Who::Userinfo(
+                "/services/oauth2/userinfo",
+                r#"{"sub":"https://login.salesforce.com/id/00D/$id","user_id":"$id","preferred_username":"$name"}"#,
+            ),
             api: Place::Named,
             api_path: "/services/data",
             expired: (401, "", r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#),
@@ -113,7 +116,11 @@ pub(super) const RECORDS: &[Record] = &[
             who: Who::Nobody,
             api_path: "/admin/api",
             credential: Credential::Header("x-shopify-access-token", ""),
-            expired: (401, "", r#"{"errors":"[API] Invalid API key or access token (unrecognized login or wrong password)"}"#),
+            expired: (
+                401,
+                "",
+                r#"{"errors":"[API] Invalid API key or access token (unrecognized login or wrong password)"}"#,
+            ),
             ..P
         },
     },

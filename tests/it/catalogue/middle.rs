@@ -193,10 +193,7 @@ pub(super) const RECORDS: &[Record] = &[
             answer: r#"{"token_type":"Bearer","scope":"profile openid email https://graph.microsoft.com/Mail.Read https://graph.microsoft.com/User.Read","expires_in":$in,"ext_expires_in":$in,"access_token":"$access","refresh_token":"$refresh"}"#,
             lifetime: Some(4000),
             refresh: Refresh::ROLLING,
-            who: Who::Userinfo(
-                "/v1.0/me",
-                r#"{"id":"$id","userPrincipalName":"$name","displayName":"Alice"}"#,
-            ),
+            who: Who::Userinfo("/v1.0/me", r#"{"id":"$id","userPrincipalName":"$name","displayName":"Alice"}"#),
             api_path: "/v1.0",
             ..P
         },
@@ -251,7 +248,11 @@ pub(super) const RECORDS: &[Record] = &[
             who: Who::Answer,
             api_path: "/v1",
             api_headers: &[("notion-version", "")],
-            expired: (401, "", r#"{"object":"error","status":401,"code":"unauthorized","message":"API token is invalid."}"#),
+            expired: (
+                401,
+                "",
+                r#"{"object":"error","status":401,"code":"unauthorized","message":"API token is invalid."}"#,
+            ),
             ..P
         },
     },

@@ -24,7 +24,9 @@ impl Shared {
                 Reply::of("200 OK", "text/html", page.as_bytes())
             }
             // Never back to the client: as with an unknown client or redirect URI, it is for people to read.
-            Err(why) => Reply::of("400 Bad Request", "text/plain", self.refused(&format!("authorize: {why}")).as_bytes()),
+            Err(why) => {
+                Reply::of("400 Bad Request", "text/plain", self.refused(&format!("authorize: {why}")).as_bytes())
+            }
         }
     }
 

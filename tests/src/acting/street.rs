@@ -51,13 +51,7 @@ impl Ground {
     /// Adds a provider. In `toml`, its `[[provider]]` table without `id`, `$base` is its origin, `$api` that of its API, `$named` the latter's host and port, and `$secret` says
     /// where the secret is.
     #[must_use]
-    pub fn with(
-        self,
-        wants: Wants,
-        toml: &str,
-        scopes: &[&'static str],
-        call: (&'static str, &'static str),
-    ) -> Self {
+    pub fn with(self, wants: Wants, toml: &str, scopes: &[&'static str], call: (&'static str, &'static str)) -> Self {
         self.with_told(wants, |_| toml.to_owned(), scopes, call)
     }
 
@@ -315,6 +309,7 @@ impl Street {
     }
 
     /// What comes of an agent's wish for a consent.
+    #[must_use]
     pub fn wishes(&self, number: usize, agent: usize) -> Answer {
         let house = &self.houses[number];
         let agent = &self.agents[agent];
@@ -355,6 +350,7 @@ impl Street {
     }
 
     /// An agent's call; the second agent's goes to the second replica, if there is one.
+    #[must_use]
     pub fn calls(&self, number: usize, agent: usize) -> Answer {
         let house = &self.houses[number];
         let gateway = if agent == 0 { &self.gateway } else { self.replica.as_ref().unwrap_or(&self.gateway) };

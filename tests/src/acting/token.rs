@@ -79,7 +79,10 @@ impl Shared {
         }
         let challenge = verifier.map(|text| BASE64URL_NOPAD.encode(digest(&SHA256, text.as_bytes()).as_ref()));
         if challenge != found.asked.challenge {
-            return Err(Refusal { says: wants.bad_verifier, why: "the verifier is not that of the challenge".to_owned() });
+            return Err(Refusal {
+                says: wants.bad_verifier,
+                why: "the verifier is not that of the challenge".to_owned(),
+            });
         }
         let asked = found.asked.clone();
         let grant = books.grant(&asked.scopes);
@@ -123,7 +126,9 @@ impl Shared {
         let mut books = self.books();
         let access = books.issue_access(holder.grant, wants.lifetime);
         let refresh = match wants.refresh.rotation {
-            Rotation::SingleUse | Rotation::Rolling | Rotation::Kept => kept.unwrap_or_else(|| books.issue_refresh(holder.grant)),
+            Rotation::SingleUse | Rotation::Rolling | Rotation::Kept => {
+                kept.unwrap_or_else(|| books.issue_refresh(holder.grant))
+            }
             _ => String::new(),
         };
         let now = books.now();
@@ -156,7 +161,11 @@ impl Shared {
             Ok(()) => Reply::of("200 OK", "application/json", br#"{"ok":true}"#),
             Err(why) => {
                 let why = self.refused(&format!("revoke: {why}"));
-                Reply::of("400 Bad Request", "application/json", json!({ "error": "invalid_request", "why": why }).to_string().as_bytes())
+                Reply::of(
+                    "400 Bad Request",
+                    "application/json",
+                    json!({ "error": "invalid_request", "why": why }).to_string().as_bytes(),
+                )
             }
         }
     }

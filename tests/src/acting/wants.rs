@@ -292,13 +292,6 @@ impl Revoke {
     /// RFC 7009 at this path.
     #[must_use]
     pub const fn at(path: &'static str) -> Self {
-        Self {
-            path,
-            method: "POST",
-            body: Body::Form,
-            proof: Proof::Client,
-            parameter: "token",
-            takes: Takes::Either,
-        }
+        Self { path, method: "POST", body: Body::Form, proof: Proof::Client, parameter: "token", takes: Takes::Either }
     }
 }

@@ -35,7 +35,8 @@ impl Broker {
         let health = self.healths.of(&provider.id).ok_or(RefreshFailure::ReconnectRequired)?;
         let admission = health.admit()?;
         let (scopes, resource) = (held.body.scopes.clone(), held.body.resource.clone());
-        let asking = self.client_credentials(provider, &scopes, resource.as_deref());
+        let dpop = held.body.tokens.key().cloned();
+        let asking = self.client_credentials(provider, &scopes, resource.as_deref(), dpop.as_ref());
         let answer = self.under_lease(refreshing, asking).await.inspect_err(|_| health.not_asked(admission))?;
         match answer {
             Ok(tokens) => self.store_again(refreshing, held, &tokens).await,
@@ -53,7 +54,11 @@ impl Broker {
         let scopes = scopes.intersection(&held.body.scopes);
         let renewed = Connection {
             state: ConnectionState::Connected,
-            tokens: refreshing.provider.rebased(tokens, &held.body.tokens).asked_for_again(),
+            tokens: refreshing
+                .provider
+                .rebased(tokens, &held.body.tokens)
+                .bound_to(held.body.tokens.key())
+                .asked_for_again(),
             attempt: None,
             rank: held.body.rank.refreshed(),
             renewed: Some(self.now()),

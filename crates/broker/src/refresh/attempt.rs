@@ -140,7 +140,7 @@ impl Broker {
             let Some(token) = held.body.tokens.refresh() else {
                 return self.without_refresh_token(refreshing, held).await;
             };
-            let presentation = match self.presentation(&held.body).await? {
+            let presentation = match self.presentation(&held.body, refreshing.provider).await? {
                 Some(presentation) if presentation <= PRESENTATIONS || held.body.rotation == Rotation::Kept => {
                     presentation
                 }
@@ -174,7 +174,7 @@ impl Broker {
     }
 
     /// The how-manieth presentation of its refresh token the next one is; `None` where the record has to be looked at again.
-    async fn presentation(&self, connection: &Connection) -> Result<Option<u32>, RefreshFailure> {
+    async fn presentation(&self, connection: &Connection, provider: &Provider) -> Result<Option<u32>, RefreshFailure> {
         let Some(attempt) = &connection.attempt else { return Ok(Some(1)) };
         // This process knows what became of its own: nothing that would count.
         if attempt.holder == self.instance || self.kept.was_not_made(attempt, &self.boot) {
@@ -189,8 +189,10 @@ impl Broker {
                 // Nobody needs it before: what is at hand works.
                 return Err(RefreshFailure::Unavailable { reason: "refresh_interrupted", retry_after: SHORTLY });
             }
-            if seen < COMES_BACK {
-                tokio::time::sleep(COMES_BACK.saturating_sub(seen)).await;
+            // Where a second presentation is a theft, whoever may have the answer is waited for longer.
+            let wait = if provider.rotation == crate::TokenRotation::SingleUse { COMES_BACK_LATER } else { COMES_BACK };
+            if seen < wait {
+                tokio::time::sleep(wait.saturating_sub(seen)).await;
                 return Ok(None);
             }
         }

@@ -123,7 +123,7 @@ impl ProviderConfig {
     /// The redirect URI that stands in the provider's form, where a browser comes back from there.
     pub(crate) fn redirect_uri(&self) -> Option<&str> {
         match &self.way {
-            WayConfig::OAuth { settings, grant: Grant::AuthorizationCode } => Some(&settings.redirect_uri),
+            WayConfig::OAuth { settings, grant: Grant::AuthorizationCode, .. } => Some(&settings.redirect_uri),
             WayConfig::OAuth { .. } | WayConfig::Key(_) => None,
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn verified(preset: &Preset) -> String {
     let about = preset.about();
     let source = match about.sources {
         Sources::Documentation => "from its documentation",
-        Sources::CrossChecked => "from what several programs have of it",
+        Sources::CrossChecked => "compared with what other programs have of it",
         Sources::Unverified => "from general knowledge",
     };
     match about.unverified.as_slice() {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use secret::Unspoken;
+use secret::{Unspoken, is_of_a_word};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Standard error, without the words that are secrets, or look like some.
@@ -58,7 +58,7 @@ fn redacted<'l>(line: &'l str, unspoken: &Unspoken) -> Cow<'l, str> {
 
 /// Runs of characters that tokens are made of (RFC 6750 §2.1), with where they begin; each long enough to be one.
 fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
-    let apart = |char: char| !(char.is_ascii_alphanumeric() || "-._~+/".contains(char));
+    let apart = |char: char| !is_of_a_word(char);
     let mut end = 0;
     let runs = line.split_inclusive(apart).map(move |run| {
         let start = end;
@@ -70,8 +70,8 @@ fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn is_secret(word: &str, unspoken: &Unspoken) -> bool {
     // In a path or behind a dot a token is a part of its run.
-    let parts = || word.split(['/', '+', '~']).chain([word]);
-    parts().any(|part| unspoken.has(part) || looks_like_one(part))
+    let parts = word.split(['/', '+', '~']).chain([word]).map(|part| part.trim_end_matches('.'));
+    parts.into_iter().any(|part| unspoken.has(part) || looks_like_one(part))
 }
 
 /// By the prefixes that services give their tokens so that they are found, and by the form of a JWT (RFC 7519 §3).
@@ -138,6 +138,7 @@ mod tests {
             line("the body was client_secret=s3cr3t-of-the-client&x=1\n"),
             "the body was client_secret=[redacted]&x=1\n"
         );
+        assert_eq!(line("It is s3cr3t-of-the-client."), "It is [redacted]");
         assert_eq!(line("GET /keys/s3cr3t-of-the-client/x"), "GET [redacted]");
         assert_eq!(line("s3cr3t-of-the-client2"), "s3cr3t-of-the-client2", "another word");
     }

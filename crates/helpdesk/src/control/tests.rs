@@ -31,6 +31,10 @@ async fn the_state_tells_everything() {
             "refresh_token_prefix": "hd_rt_",
             "code_prefix": "hd_code_",
             "userinfo": true,
+            "api_keys": {},
+            "service_account": null,
+            "device_interval": null,
+            "token_exchange": false,
         })
     );
     assert_eq!(

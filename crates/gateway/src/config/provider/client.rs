@@ -1,5 +1,6 @@
 //! How the gateway's client proves who it is.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use oauth::{ClientAuth, ClientKey, SigningKey};
@@ -14,6 +15,8 @@ pub(super) struct Client {
     pub(super) secret: Option<ClientSecret>,
     pub(super) other_secret: Option<ClientSecret>,
     pub(super) key: Option<ClientKey>,
+    /// Where the secrets lie, in this order; `None` where they do not lie in files.
+    pub(super) files: [Option<PathBuf>; 2],
     pub(super) auth: ClientAuth,
     /// Whether the file says how, or nobody did.
     pub(super) auth_is_set: bool,
@@ -26,9 +29,14 @@ pub(super) fn read(table: &Table<'_>, issuer: Option<&str>) -> Client {
         secret: secrets::one(table, &CLIENT_SECRET).map(|kept| ClientSecret::new(kept.value.as_str())),
         other_secret: other_secret(table),
         key: client_key(table, auth, issuer),
+        files: [&CLIENT_SECRET, &OTHER_CLIENT_SECRET].map(|key| file(table, key)),
         auth,
         auth_is_set: table.written(&CLIENT_AUTH).is_some(),
     }
+}
+
+fn file(table: &Table<'_>, key: &Key) -> Option<PathBuf> {
+    table.nested(key)?.text(&secrets::FILE).map(|found| PathBuf::from(found.value))
 }
 
 fn other_secret(table: &Table<'_>) -> Option<ClientSecret> {

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use broker::{Grant, NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
@@ -13,6 +14,7 @@ use crate::config::urls::{self, PlainHttp};
 pub(super) struct Read {
     pub(super) settings: Settings,
     pub(super) grant: Grant,
+    pub(super) secret_files: [Option<PathBuf>; 2],
     pub(super) returns: ReturnPath,
     pub(super) names_itself: NamesItself,
     pub(super) timeout: Duration,
@@ -107,16 +109,13 @@ pub(super) fn read(
         ..Settings::of_client(client_id?.value, broker::Urls::new(public_url?).callback())
     };
     let settings = habits(settings);
-    let binding = if table.boolean(&DPOP) { TokenBinding::Dpop } else { TokenBinding::Bearer };
-    if let Some(place) = table.written(&answer::TOKEN_TYPES).filter(|_| binding == TokenBinding::Dpop) {
-        place
-            .problem("is DPoP and nothing else where dpop is true: any other token is not bound to the key; remove it");
-    }
+    let binding = binding(&table);
     let settings = Settings { binding, ..settings };
     settings.token_place()?;
     let returns = if returns?.value == "own" { ReturnPath::Own } else { ReturnPath::Shared };
     let names_itself = if sends_iss { NamesItself::Always } else { NamesItself::Perhaps };
     Some(Read {
+        secret_files: client.files,
         settings,
         grant: grant.grant,
         returns,
@@ -127,6 +126,20 @@ pub(super) fn read(
         refresh_before: refresh_before?,
         rotation,
     })
+}
+
+fn binding(table: &Table<'_>) -> TokenBinding {
+    if !table.boolean(&DPOP) {
+        return TokenBinding::Bearer;
+    }
+    if let Some(place) = table.written(&answer::TOKEN_TYPES) {
+        place
+            .problem("is DPoP and nothing else where dpop is true: any other token is not bound to the key; remove it");
+    }
+    if let Some(place) = table.written(&DPOP).filter(|_| !grant::sends_the_browser(table)) {
+        place.problem("goes with grant = \"authorization_code\" alone: the key is drawn for a consent in a browser; remove one of them");
+    }
+    TokenBinding::Dpop
 }
 
 pub(super) fn has_own_callback(table: &Table<'_>) -> bool {

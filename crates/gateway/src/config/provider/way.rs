@@ -1,5 +1,6 @@
 //! How a provider gives out what calls are made with: `[provider.oauth]` or `[provider.key]`, and never both.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use broker::{Grant, NamesItself, People, RefreshTokenLife, ReturnPath, StaticKey, TokenRotation};
@@ -14,7 +15,12 @@ use crate::config::urls::PlainHttp;
 #[derive(Debug)]
 pub(crate) enum WayConfig {
     /// Tokens, by OAuth 2.0.
-    OAuth { settings: Box<::oauth::Settings>, grant: Grant },
+    OAuth {
+        settings: Box<::oauth::Settings>,
+        grant: Grant,
+        /// Where the client's secrets lie, the first and the other.
+        secret_files: [Option<PathBuf>; 2],
+    },
     /// A key.
     Key(StaticKey),
 }
@@ -54,7 +60,7 @@ pub(super) fn read(provider: &Table<'_>, http: PlainHttp, public_url: Option<&Ur
 fn by_oauth(provider: &Table<'_>, http: PlainHttp, public_url: Option<&Url>, at: &SignedInAt) -> Option<Read> {
     let read = oauth::read(provider, &OAUTH, http, public_url, at)?;
     Some(Read {
-        way: WayConfig::OAuth { settings: Box::new(read.settings), grant: read.grant },
+        way: WayConfig::OAuth { settings: Box::new(read.settings), grant: read.grant, secret_files: read.secret_files },
         people: People::default(),
         returns: read.returns,
         names_itself: read.names_itself,

@@ -111,6 +111,7 @@ fn tokens_may_be_bound_to_a_key() {
     for (head, tail, expected) in [
         ("credential = { scheme = \"Token\" }\n", "dpop = true\n", "provider.credential: is where RFC 9449 has it"),
         ("", "dpop = true\ntoken_types = [\"bearer\"]\n", "token_types: is DPoP and nothing else"),
+        ("", "dpop = true\ngrant = \"client_credentials\"\n", "oauth.dpop: goes with grant"),
         ("", "dpop = \"yes\"\n", "is a string"),
         ("", "authorize_parameters = { dpop_jkt = \"x\" }\n", "is set by the gateway itself"),
         ("", "token_headers = { DPoP = \"x\" }\n", "is no header that may be set here"),

@@ -205,3 +205,35 @@ fn what_a_preset_says_is_reported_where_it_is_named() {
                     preset github has it so; `without` takes it out)";
     assert!(found.iter().any(|line| line == expected), "{found:#?}");
 }
+
+/// Nobody signs in at the provider then, and nothing of how that would be is in the way.
+#[test]
+fn a_key_takes_the_place_of_a_preset_s_oauth() {
+    for name in catalogue::names() {
+        let preset = catalogue::find(name).expect("a preset");
+        if !preset.template().contains_key("api_base") {
+            continue;
+        }
+        let values: Vec<String> =
+            preset.values().iter().map(|value| format!("{} = \"{}\"", value.name(), value.example())).collect();
+        let values = if values.is_empty() { String::new() } else { format!("values = {{ {} }}\n", values.join(", ")) };
+        let found = found(&format!("preset = \"{name}\"\n{values}[provider.key]\nfrom = \"person\"\n"));
+        match name {
+            "twitch" => assert!(found.iter().any(|line| line.contains("puts a client id into `headers`")), "{found:?}"),
+            // Their hosts come from an answer of the OAuth server's.
+            "salesforce" | "docusign" | "pipedrive" => assert!(!found.is_empty(), "{name}"),
+            _ => assert_eq!(found, Vec::<String>::new(), "{name}"),
+        }
+    }
+    let both = found(&format!("preset = \"github\"\n{CLIENT}[provider.key]\nfrom = \"person\"\n"));
+    assert!(both.iter().any(|line| line.contains("is for [provider.oauth], and there is [provider.key]")), "{both:?}");
+}
+
+#[test]
+fn another_grant_needs_nothing_of_what_is_about_a_browser() {
+    let text = format!(
+        "preset = \"github\"\n{CLIENT}[provider.oauth]\ngrant = \"device_code\"\n\
+         device_authorization_endpoint = \"https://github.com/login/device/code\"\n"
+    );
+    assert_eq!(found(&text), Vec::<String>::new());
+}

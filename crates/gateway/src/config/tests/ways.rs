@@ -66,7 +66,7 @@ fn every_grant_has_keys_of_its_own() {
     assert_eq!(named.people, People::Named(vec!["ada".to_owned(), "bob".to_owned()]));
     let device =
         good(&oauth("grant = \"device_code\"\ndevice_authorization_endpoint = \"https://id.hub.example/device\""), "");
-    let WayConfig::OAuth { settings, grant: Grant::DeviceCode } = &device.way else { panic!("{:?}", device.way) };
+    let WayConfig::OAuth { settings, grant: Grant::DeviceCode, .. } = &device.way else { panic!("{:?}", device.way) };
     assert_eq!(settings.device_endpoint.as_ref().map(::oauth::Endpoint::as_str), Some("https://id.hub.example/device"));
     assert!(device.redirect_uri().is_none());
     let exchange = good(
