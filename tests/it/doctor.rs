@@ -40,8 +40,8 @@ fn examine_by(by: &[&str], acting: &Acting, oauth: &str, secret: &str, arguments
     Examined { status: ended.status.code().unwrap_or(-1), said }
 }
 
-fn provider(wants: Wants) -> Acting {
-    Acting::start(wants, REDIRECT)
+fn provider(wants: &Wants) -> Acting {
+    Acting::start(*wants, REDIRECT)
 }
 
 /// It ends with 1, and says all of this in one line that is marked as wrong.
@@ -54,7 +54,7 @@ fn wrong(examined: &Examined, texts: &[&str]) {
 
 #[test]
 fn what_is_right_is_well() {
-    let acting = provider(Wants { issuer: Some(""), ..WANTS });
+    let acting = provider(&Wants { issuer: Some(""), ..WANTS });
     for oauth in [
         ENDPOINTS.to_owned(),
         format!("{ENDPOINTS}issuer = \"$base\""),
@@ -78,7 +78,7 @@ fn what_is_right_is_well() {
 #[test]
 fn in_ways_of_their_own_too() {
     let json = Wants { client: Client::Basic, exchange: Body::Json, pkce: Pkce::Refused, ..WANTS };
-    let acting = provider(json);
+    let acting = provider(&json);
     let oauth = format!(
         "{ENDPOINTS}client_auth = \"basic\"\ntoken_request = \"json\"\nrevoke_request = \"form\"\npkce = \"none\""
     );
@@ -88,7 +88,7 @@ fn in_ways_of_their_own_too() {
 
 #[test]
 fn a_client_that_is_not_known() {
-    let acting = provider(WANTS);
+    let acting = provider(&WANTS);
     let examined = examine(&acting, ENDPOINTS, "another-secret-than-that-one", &[]);
     wrong(&examined, &["token endpoint", "client_id or client_secret"]);
     // Sent in another way than the provider wants it, the same.
@@ -108,7 +108,7 @@ fn a_redirect_uri_that_is_not_registered() {
 
 #[test]
 fn endpoints_that_are_elsewhere() {
-    let acting = provider(WANTS);
+    let acting = provider(&WANTS);
     let moved = |from: &str, to: &str| ENDPOINTS.replace(from, to);
     wrong(&examine(&acting, &moved("/token", "/nothing"), SECRET, &[]), &["token endpoint", "token_endpoint"]);
     wrong(&examine(&acting, &moved("/authorize\"", "/nothing\""), SECRET, &[]), &["authorize_endpoint", "404"]);
@@ -124,7 +124,7 @@ fn endpoints_that_are_elsewhere() {
 
 #[test]
 fn a_host_that_cannot_be_reached() {
-    let acting = provider(WANTS);
+    let acting = provider(&WANTS);
     let nowhere = format!("http://localhost:{}", free_port());
     let oauth = ENDPOINTS.replace("$base/token", &format!("{nowhere}/token"));
     wrong(&examine(&acting, &oauth, SECRET, &[]), &["token endpoint", "whether this machine may reach it"]);
@@ -135,7 +135,7 @@ fn a_host_that_cannot_be_reached() {
 #[test]
 fn metadata_that_says_otherwise() {
     const PATH: &str = "/.well-known/openid-configuration";
-    let acting = provider(Wants { issuer: Some(""), ..WANTS });
+    let acting = provider(&Wants { issuer: Some(""), ..WANTS });
     let base = acting.url().to_owned();
     let found = "issuer = \"$base\"\ndiscovery = true";
     let document = |change: &dyn Fn(&mut Value)| {
@@ -170,7 +170,7 @@ fn metadata_that_says_otherwise() {
 
 #[test]
 fn a_provider_by_name() {
-    let acting = provider(Wants { who: Who::Nobody, ..WANTS });
+    let acting = provider(&Wants { who: Who::Nobody, ..WANTS });
     let oauth = ENDPOINTS.replace("userinfo_endpoint = \"$base/userinfo\"\n", "");
     let examined = examine_by(&["doctor"], &acting, &oauth, SECRET, &["acme"]);
     assert_eq!(examined.status, 0, "{}", examined.said);
