@@ -2,11 +2,13 @@
 //
 //     oidc_provider.mjs PORT REDIRECT_URI
 //
+// With $CLIENT_KEY, the path of a public key in PEM, and $CLIENT_ALG the client proves itself by private_key_jwt and has no secret.
 // With $DPOP=required every token is bound to a key (RFC 9449), and every proof needs a nonce; /me is the API then, which verifies proofs.
 // PKCE is required, refresh tokens rotate and their reuse is detected. Access tokens live for $ACCESS_TTL seconds. GET /_control/state tells what was issued
 // and how often the token endpoint was asked. GET /_control/spoil?nonce=x makes every later ID token carry that nonce, likewise iss and aud;
 // callback_iss and callback_state change what the browser brings back; without parameters all is well again. Prints READY when it listens.
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -20,12 +22,19 @@ let spoilt = {};
 const dpop = process.env.DPOP === 'required';
 const requests = { authorization_code: 0, refresh_token: 0, failed: 0 };
 
+const key = process.env.CLIENT_KEY && createPublicKey(readFileSync(process.env.CLIENT_KEY)).export({ format: 'jwk' });
+const proof = key
+  ? { token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: process.env.CLIENT_ALG, jwks: { keys: [{ ...key, kid: 'k-1', use: 'sig' }] } }
+  : { token_endpoint_auth_method: 'client_secret_basic', client_secret: 'the-client-secret-of-the-gateway' };
+let revoked = 0;
+
 const provider = new Provider(issuer, {
   clients: [{
-    client_id: 'ath-gateway', client_secret: 'the-client-secret-of-the-gateway', redirect_uris: [redirectUri],
-    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
+    client_id: 'ath-gateway', ...proof, redirect_uris: [redirectUri],
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], response_types: ['code'],
     dpop_bound_access_tokens: dpop,
   }],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'ES256', 'EdDSA'] },
   scopes: ['openid', 'email', 'offline_access', 'api:read', 'api:write'],
   claims: { openid: ['sub'], email: ['email'] },
   conformIdTokenClaims: false,
@@ -43,6 +52,7 @@ const provider = new Provider(issuer, {
 for (const name of ['access_token', 'refresh_token', 'authorization_code']) {
   provider.on(`${name}.saved`, (token) => issued.add(token.jti));
 }
+provider.on('grant.revoked', () => { revoked += 1; });
 provider.on('grant.success', (ctx) => { requests[ctx.oidc.params.grant_type] += 1; });
 provider.on('grant.error', (ctx, error) => { requests.failed += 1; console.error('grant.error', error.message, error.error_description ?? ''); });
 
@@ -112,7 +122,7 @@ const handle = provider.callback();
 createServer((request, response) => {
   const path = request.url.split('?')[0];
   const failed = (error) => { console.error(error); response.writeHead(500); response.end(); };
-  if (path === '/_control/state') return json(response, 200, { issued: [...issued], requests });
+  if (path === '/_control/state') return json(response, 200, { issued: [...issued], requests, revoked });
   if (path === '/_control/spoil') {
     spoilt = Object.fromEntries(new URL(request.url, issuer).searchParams);
     return json(response, 200, spoilt);

@@ -16,14 +16,14 @@ const FOUND: Wants = Wants { name: "found", scopes: &["read"], issuer: Some(""),
 const SCOPES: &str = "[provider.scopes]\nread = { says = \"Look\", allow = [\"GET /things\"] }\n";
 const CLIENT: &str = "callback = \"own\"\nclient_id = \"ath-gateway\"\nclient_secret = $secret\ntimeout = \"1s\"\n";
 
-fn street(wants: Wants, oauth: &str) -> Street {
+fn street(wants: &Wants, oauth: &str) -> Street {
     let toml = format!("api_base = \"$base/api\"\n\n[provider.oauth]\n{CLIENT}{oauth}\n\n{SCOPES}");
-    Ground::new().with(wants, &toml, &["read"], ("GET", "/things")).open(Store::Embedded)
+    Ground::new().with(*wants, &toml, &["read"], ("GET", "/things")).open(Store::Embedded)
 }
 
 fn victim() -> Street {
     street(
-        VICTIM,
+        &VICTIM,
         "authorize_endpoint = \"$base/authorize\"\ntoken_endpoint = \"$base/token\"\nuserinfo_endpoint = \"$base/userinfo\"\n",
     )
 }
@@ -246,7 +246,7 @@ fn whatever_is_said_of_a_person() {
 #[test]
 fn whatever_a_provider_says_of_itself() {
     const PATH: &str = "/.well-known/openid-configuration";
-    let mut street = street(FOUND, "issuer = \"$base\"\ndiscovery = true\n");
+    let mut street = street(&FOUND, "issuer = \"$base\"\ndiscovery = true\n");
     let base = street.houses[0].acting.url().to_owned();
     let document = |change: &dyn Fn(&mut Value)| {
         let mut document = json!({
@@ -352,9 +352,9 @@ fn every_fault_of_a_token_endpoint_done_to_a_code() {
         upstream.helpdesk.set_token_behaviour(TokenBehaviour::Normal);
         if page.url.path() == "/ath/consent/account" {
             let end = browser.submit(&page, &[("decision", "continue")]).parameters();
-            let token = agent.exchange(&gateway, &session, &end["code"]);
-            assert_eq!(token.status, 200, "{fault:?}: {}", token.body_text());
-            assert_eq!(works(&token.text("/access_token")), 200, "{fault:?}");
+            let issued = agent.exchange(&gateway, &session, &end["code"]);
+            assert_eq!(issued.status, 200, "{fault:?}: {}", issued.body_text());
+            assert_eq!(works(&issued.text("/access_token")), 200, "{fault:?}");
             assert!(fault.issues(), "{fault:?}: what is no answer was taken for one");
             taken += 1;
         } else {

@@ -86,6 +86,12 @@ fn what_answers_look_like() {
         "answer = { access_token = \"/data/access_token\", refresh_token = \"/data/refresh_token\", expires_in = \"/data/ttl\", scope = \"/data/granted\", error = \"/problem/code\", subject = \"/data/account/number\", name = \"/data/account/title\" }",
         "[[provider.oauth.error]]\nstatus = 422\ncode = \"E_VOID\"\nmeans = \"reconnect\"\n\n[provider.scopes]\nread = { says = \"Look\", allow = [\"GET /things\"] }\n",
     );
+    street(vec![(nested, nested_toml), (envelope, envelope_toml)]).walk();
+}
+
+/// Lifetimes as moments, answers that are no JSON, and refusals that are called success.
+#[test]
+fn what_else_answers_look_like() {
     let epoch = Wants {
         name: "epoch",
         scopes: &["read"],
@@ -122,8 +128,6 @@ fn what_answers_look_like() {
     };
     let error = |code: &str| format!("[[provider.oauth.error]]\ncode = \"{code}\"\nmeans = \"reconnect\"\n\n{READ}");
     street(vec![
-        (nested, nested_toml),
-        (envelope, envelope_toml),
         (epoch, table("", &format!("{WHO}scope_separator = \"comma\""))),
         (date, table("", WHO)),
         (

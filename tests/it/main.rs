@@ -28,6 +28,7 @@ mod keys_of_people;
 mod kill_switch;
 mod limits;
 mod narrowing;
+mod oidc;
 mod operating;
 mod placement;
 mod presets;

@@ -10,7 +10,9 @@ fn provider() -> Served {
             let back = received.query("redirect_uri").expect("a redirect URI");
             Reply::redirect(&format!("{back}?code=code-1&state={}", received.query("state").expect("a state")))
         }
-        "/token" if String::from_utf8_lossy(&received.body).contains("grant_type=authorization_code") => tokens("read write"),
+        "/token" if String::from_utf8_lossy(&received.body).contains("grant_type=authorization_code") => {
+            tokens("read write")
+        }
         "/token" => tokens("read"),
         _ => Reply::json(&json!({"done": true})),
     })
@@ -48,6 +50,7 @@ fn a_renewal_that_brings_less_takes_it_from_live_tokens_at_once() {
     assert_eq!(write(&agent).refusal(), refused, "the renewal on its way takes it");
     assert_eq!(write(&agent).refusal(), refused, "and it stays so");
     assert_eq!(agent.send(&agent.call(&gateway, &token, "GET", "/things")).status, 200, "the rest goes on");
-    let posted = served.received().into_iter().filter(|one| one.method == "POST" && one.path() == "/api/things").count();
+    let posted =
+        served.received().into_iter().filter(|one| one.method == "POST" && one.path() == "/api/things").count();
     assert_eq!(posted, 0, "nothing was sent with it");
 }

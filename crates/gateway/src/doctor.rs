@@ -88,7 +88,7 @@ async fn examine(provider: &ProviderConfig) -> Report {
     let client = oauth::Provider::new(settings.as_ref().clone());
     metadata::compare(&mut report, provider, &client, &outside).await;
     if *grant == Grant::AuthorizationCode {
-        probe::authorize(&mut report, provider, &client, &outside).await;
+        probe::authorize(&mut report, provider, &client, &outside, unheard_of.expose()).await;
         probe::token(&mut report, &client, &outside, unheard_of.expose()).await;
     } else {
         let scopes = provider.scope_names.words(provider.operations.scopes());

@@ -121,7 +121,11 @@ impl Provider {
         outside: &Outside<'_>,
         request: &AuthorizationRequest<'_>,
     ) -> Result<String, OAuthError> {
-        authorize::url(self.known(outside).await?.as_ref(), request)
+        let settings = self.known(outside).await?;
+        if settings.authorize_endpoint.is_none() {
+            self.look_again();
+        }
+        authorize::url(&settings, request)
     }
 
     /// Turns the code that came with the callback into tokens (RFC 6749 §4.1.3). Whatever comes of it, the code is used up.
@@ -361,6 +365,13 @@ impl Provider {
         let settings = found.settings.clone();
         *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
         Ok(settings)
+    }
+
+    /// Metadata without what somebody needs is not taken for the day's.
+    fn look_again(&self) {
+        if let Some(found) = self.found.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            found.until = 0;
+        }
     }
 
     async fn obtain(

@@ -51,22 +51,19 @@ impl Shared {
             }
         };
         let holder = self.books().holder(&token);
-        match holder {
-            Some(holder) => answer(holder),
-            None => {
-                let (status, challenge, body) = self.wants.expired;
-                let challenge =
-                    if challenge.is_empty() { String::new() } else { format!("www-authenticate: {challenge}\r\n") };
-                let length = body.len();
-                Reply::Bytes(
-                    format!(
-                        "HTTP/1.1 {status} Expired\r\n{challenge}content-type: application/json\r\ncontent-length: {length}\r\n\
-                         connection: close\r\n\r\n{body}"
-                    )
-                    .into_bytes(),
-                )
-            }
+        if let Some(holder) = holder {
+            return answer(holder);
         }
+        let (status, challenge, body) = self.wants.expired;
+        let challenge = if challenge.is_empty() { String::new() } else { format!("www-authenticate: {challenge}\r\n") };
+        let length = body.len();
+        Reply::Bytes(
+            format!(
+                "HTTP/1.1 {status} Expired\r\n{challenge}content-type: application/json\r\ncontent-length: {length}\r\n\
+                         connection: close\r\n\r\n{body}"
+            )
+            .into_bytes(),
+        )
     }
 
     /// The token, from the one place where it may stand, with everything else that is wanted beside it.

@@ -84,6 +84,7 @@ impl Acting {
     }
 
     /// The same, and forgets them.
+    #[must_use]
     pub fn take_refusals(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.books().refusals)
     }

@@ -309,6 +309,7 @@ impl Street {
     }
 
     /// What comes of an agent's wish for a consent.
+    #[must_use]
     pub fn wishes(&self, number: usize, agent: usize) -> Answer {
         let house = &self.houses[number];
         let agent = &self.agents[agent];
@@ -349,6 +350,7 @@ impl Street {
     }
 
     /// An agent's call; the second agent's goes to the second replica, if there is one.
+    #[must_use]
     pub fn calls(&self, number: usize, agent: usize) -> Answer {
         let house = &self.houses[number];
         let gateway = if agent == 0 { &self.gateway } else { self.replica.as_ref().unwrap_or(&self.gateway) };

@@ -2,7 +2,7 @@
 
 use broker::Grant;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use oauth::{AuthorizationRequest, ErrorCode, OAuthError, Outside, Plaintext, Provider, TransportErrorKind};
+use oauth::{AuthorizationRequest, Endpoint, ErrorCode, OAuthError, Outside, Plaintext, Provider, TransportErrorKind};
 use secret::{AccessToken, AuthorizationCode, CodeVerifier};
 use url::Url;
 
@@ -24,12 +24,14 @@ pub(super) async fn authorize(
     provider: &ProviderConfig,
     client: &Provider,
     outside: &Outside<'_>,
+    state: &str,
 ) {
     let verifier = oauth::pkce::verifier(outside.entropy);
     let scopes = provider.scope_names.words(provider.operations.scopes());
     let request = AuthorizationRequest {
         scopes: &scopes,
-        state: "check",
+        // As long as a real one: there are servers that refuse short ones.
+        state,
         challenge: Some(&oauth::pkce::challenge(&verifier)),
         nonce: None,
         resource: None,
@@ -75,6 +77,7 @@ pub(super) async fn token(report: &mut Report, client: &Provider, outside: &Outs
         return report.add(Finding::wrong(about, says));
     };
     let secret = if client.settings().client_secret.is_some() { "client_id or client_secret" } else { "client_id" };
+    let gone = missing(outside, client.settings().token_endpoint.as_ref()).await;
     let finding = match &error {
         OAuthError::Refused { code: ErrorCode::InvalidGrant } => {
             Finding::well(about, "knows the gateway's client, and refuses a code that nobody issued")
@@ -92,6 +95,10 @@ pub(super) async fn token(report: &mut Report, client: &Provider, outside: &Outs
             about,
             format!("refuses in a way that [[provider.oauth.error]] blames on the client; look at {secret}"),
         ),
+        OAuthError::Refused { .. } if gone.is_some() => {
+            let status = gone.unwrap_or_default();
+            Finding::wrong(about, format!("is not there ({status}); look at token_endpoint"))
+        }
         OAuthError::Refused { .. } => Finding::note(
             about,
             format!(
@@ -175,10 +182,15 @@ pub(super) async fn revoke(report: &mut Report, client: &Provider, outside: &Out
         let says = "there is none: what people end here ends at the gateway, and the provider's tokens live on until they expire";
         return report.add(Finding::note("revocation", says));
     }
+    let gone = missing(outside, client.settings().revoke_endpoint.as_ref()).await;
     let finding = match client.revoke(outside, &AccessToken::new(unheard_of)).await {
         Ok(()) => Finding::well("revocation", "the endpoint takes tokens back"),
         Err(OAuthError::Refused { code: ErrorCode::InvalidClient }) => {
             Finding::wrong("revocation", "the endpoint does not know the gateway's client; look at revoke_auth")
+        }
+        Err(OAuthError::Refused { .. }) if gone.is_some() => {
+            let status = gone.unwrap_or_default();
+            Finding::wrong("revocation", format!("the endpoint is not there ({status}); look at revoke_endpoint"))
         }
         Err(error @ OAuthError::Refused { .. }) => Finding::well(
             "revocation",
@@ -187,6 +199,16 @@ pub(super) async fn revoke(report: &mut Report, client: &Provider, outside: &Out
         Err(error) => Finding::wrong("revocation", format!("{}; look at revoke_endpoint", cause(&error))),
     };
     report.add(finding);
+}
+
+/// The status of an endpoint where there is none: to a request without anything in it, which an endpoint refuses in another way.
+async fn missing(outside: &Outside<'_>, endpoint: Option<&Endpoint>) -> Option<u16> {
+    let mut request = Request::new(Vec::new());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint?.as_str().parse().ok()?;
+    let answer = outside.http.send(request).await.ok()?;
+    let gone = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::GONE];
+    Some(answer.status()).filter(|status| gone.contains(status)).map(|status| status.as_u16())
 }
 
 /// What went wrong, with everything that the system said about it.
