@@ -183,7 +183,10 @@ impl Broker {
             return Ok(caller.clone());
         }
         let known = self.look_up(known.hash).await?;
-        if known.scopes.contains(scope) { Ok(Caller::new(known)) } else { Err(BrokerError::TokenRevoked) }
+        if known.scopes.contains(scope) {
+            return Ok(Caller::new(known));
+        }
+        Err(BrokerError::ScopesNotApproved { denied: std::iter::once(scope.clone()).collect() })
     }
 
     /// Returns when `caller` may no longer use `scope`: what a stream that is open has to watch.

@@ -48,7 +48,7 @@ pub enum ProxyError {
     },
     /// The broker refused, or could not decide.
     #[error("the broker refused")]
-    Broker(#[from] BrokerError),
+    Broker(#[source] BrokerError),
     /// The call cannot be recorded.
     #[error("the audit log failed")]
     Audit(#[from] audit::AuditError),
@@ -70,6 +70,15 @@ pub enum ProxyError {
     /// The answer is compressed although that was not asked for: the guard could not look into it.
     #[error("the upstream compressed an answer that it was asked not to")]
     Encoded,
+}
+
+impl From<BrokerError> for ProxyError {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::ScopesNotApproved { denied } => Self::Denied { wanted: denied },
+            error => Self::Broker(error),
+        }
+    }
 }
 
 /// One row of the table.
