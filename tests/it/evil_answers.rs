@@ -281,15 +281,20 @@ fn whatever_a_provider_says_of_itself() {
     // There only is no other place to look where nothing is found.
     let other = "/.well-known/oauth-authorization-server";
     let evil: Vec<_> = broken(&document(&|_| {})).into_iter().chain(wrong).collect();
+    let mut later = 0;
     street.houses[0].acting.answer_instead(other, Some(json_of("404 Not Found", "{}")));
     for (what, reply) in &evil {
         street.houses[0].acting.answer_instead(PATH, Some(reply.clone()));
+        // Metadata that could not be read is left alone for a few seconds.
+        later += 6;
+        street.forward(later);
         let page = street.tries(0, 0);
         assert!(page.answer.status >= 500, "{what}: {} {}", page.url, page.answer.body_text());
         assert!(page.says("<h1>"), "{what}: {}", page.answer.body_text());
         assert!(!page.says(MARK) && !page.says("evil.example"), "{what}: {}", page.answer.body_text());
     }
     street.houses[0].acting.answer_instead(PATH, None);
+    street.forward(later + 6);
     assert!(!street.gateway.log().contains(MARK), "the log holds something of an answer");
     street.opens(0);
     assert!(evil.len() >= 50);

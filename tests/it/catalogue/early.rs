@@ -102,10 +102,10 @@ pub(super) const RECORDS: &[Record] = &[
             authorize: "/oauth/authorize",
             token: "/oauth/token",
             client: Client::Basic,
-            scope_parameter: "",
+            scopes: &["event_types:read", "scheduled_events:read", "scheduled_events:write"],
             answer: r#"{"token_type":"Bearer","access_token":"$access","refresh_token":"$refresh","scope":"default","created_at":1548689183,"expires_in":$in,"owner":"https://api.calendly.com/users/$id","organization":"https://api.calendly.com/organizations/1"}"#,
             lifetime: Some(7200),
-            revoke: Some(Revoke::at("/oauth/revoke")),
+            revoke: Some(Revoke { proof: Proof::Post, ..Revoke::at("/oauth/revoke") }),
             who: Who::Answer,
             api_path: "/",
             ..P
