@@ -29,6 +29,26 @@ impl Form {
         if fits { Ok(()) } else { Err(FormError { wanted: self.wanted() }) }
     }
 
+    /// What the slip is that keeps the text from the form, and the text without it; `None` where that cannot be told.
+    #[must_use]
+    pub fn mended(&self, text: &str) -> Option<(&'static str, String)> {
+        let lower = text.trim().to_ascii_lowercase();
+        let bare = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
+        let host = bare.split(['/', '?', '#', ':']).next().unwrap_or_default();
+        let (slip, mended) = match self {
+            Self::Label if host.contains('.') => ("is a whole host name", host.split('.').next()?.to_owned()),
+            Self::Label | Self::Host if host.len() < bare.len() || bare.len() < lower.len() => {
+                ("is a URL, or has a port", host.to_owned())
+            }
+            Self::Label | Self::Host | Self::OneOf(_) => ("has upper case letters or spaces", lower),
+            Self::Base if text.starts_with("http://") => ("is http", text.replacen("http://", "https://", 1)),
+            Self::Base if text.ends_with('/') => ("ends with a slash", text.trim_end_matches('/').to_owned()),
+            Self::Base if !text.contains("://") => ("has no https:// before it", format!("https://{text}")),
+            Self::Base | Self::Segment => return None,
+        };
+        self.check(&mended).is_ok().then_some((slip, mended))
+    }
+
     /// What is expected, for people.
     #[must_use]
     pub fn wanted(&self) -> String {
@@ -120,6 +140,23 @@ mod tests {
             (&words, "com.au"),
         ] {
             assert_eq!(form.check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_mended() {
+        for (form, text, mended) in [
+            (Form::Host, "https://acme.okta.com/", Some("acme.okta.com")),
+            (Form::Host, "Acme.okta.com", Some("acme.okta.com")),
+            (Form::Label, "acme.zendesk.com", Some("acme")),
+            (Form::Label, "Acme", Some("acme")),
+            (Form::Base, "http://git.example", Some("https://git.example")),
+            (Form::Base, "https://git.example/", Some("https://git.example")),
+            (Form::Base, "git.example", Some("https://git.example")),
+            (Form::Base, "https://u@git.example", None),
+            (Form::Segment, "a/b", None),
+        ] {
+            assert_eq!(form.mended(text).map(|(_, text)| text).as_deref(), mended, "{text}");
         }
     }
 

@@ -17,6 +17,21 @@ pub(super) fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<
     if let (Some(written), Some(offset)) = (written, offset) {
         unknown(written, preset, &at.beside("values", offset));
     }
+    let is_missing =
+        |value: &&Value| value.default().is_none() && written.is_none_or(|table| !table.contains_key(value.name()));
+    let missing: Vec<&Value> = preset.values().iter().filter(is_missing).collect();
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|value| format!("`{}`", value.name())).collect();
+        let says: Vec<&str> = missing.iter().map(|value| value.says()).collect();
+        let entries: Vec<String> = missing.iter().map(|value| entry(value)).collect();
+        let (noun, entries) = (if missing.len() == 1 { "value" } else { "values" }, entries.join(", "));
+        let line = if written.is_some() {
+            format!("Add to values: `{entries}`")
+        } else {
+            format!("Write them as in `values = {{ {entries} }}`")
+        };
+        at.missing(format!("needs the {noun} {}. {} {line}", names.join(" and "), says.join(" ")));
+    }
     let mut values: BTreeMap<&str, &str> = preset
         .values()
         .iter()
@@ -25,7 +40,7 @@ pub(super) fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<
             let place = found
                 .zip(offset)
                 .map(|(found, offset)| at.beside("values", offset).below(value.name(), found.span().start));
-            (value.name(), chosen(value, found.and_then(|found| found.get_ref().as_str()), place, at))
+            (value.name(), chosen(value, found.and_then(|found| found.get_ref().as_str()), place))
         })
         .collect();
     if preset.wants_client_id() && !super::goes_by_key(table) {
@@ -34,21 +49,28 @@ pub(super) fn filled<'v>(table: &'v DeTable<'_>, preset: &'v Preset, at: &Place<
     values
 }
 
-fn chosen<'v>(value: &'v Value, written: Option<&'v str>, place: Option<Place<'_>>, preset: &Place<'_>) -> &'v str {
-    let hint = || format!("{} Write it as in `values = {{ {} = {:?} }}`", value.says(), value.name(), value.example());
+fn chosen<'v>(value: &'v Value, written: Option<&'v str>, place: Option<Place<'_>>) -> &'v str {
     match (written, place) {
         (Some(text), Some(place)) => match value.form().check(text) {
             Ok(()) => return text,
-            Err(error) => place.problem(format!("{error}. {}", hint())),
+            Err(error) => {
+                let hint = match value.form().mended(text) {
+                    Some((slip, mended)) => format!("It {slip}; write `{} = {mended:?}`", value.name()),
+                    None => format!("{} Write it as in `values = {{ {} }}`", value.says(), entry(value)),
+                };
+                place.problem(format!("{error}. {hint}"));
+            }
         },
         // Something else than a string: that is reported where the table is read.
         (None, Some(_)) => {}
-        _ => match value.default() {
-            Some(default) => return default,
-            None => preset.problem(format!("needs the value `{}`. {}", value.name(), hint())),
-        },
+        // Where there is no default either, that was reported for all values at once.
+        _ => return value.default().unwrap_or(value.example()),
     }
     value.example()
+}
+
+fn entry(value: &Value) -> String {
+    format!("{} = {:?}", value.name(), value.example())
 }
 
 fn unknown(written: &DeTable<'_>, preset: &Preset, place: &Place<'_>) {

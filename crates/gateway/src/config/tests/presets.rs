@@ -89,12 +89,14 @@ fn half_a_preset_cannot_be_moved() {
     for (rest, expected) in [
         (
             "api_base = \"https://git.corp.example/api/v4\"",
-            "gateway.toml:8:12: provider.api_base: leads to another host, and the preset leaves these on gitlab.com: oauth.authorize_endpoint, \
-             oauth.revoke_endpoint, oauth.token_endpoint, oauth.userinfo_endpoint; write those here too,",
+            "gateway.toml:8:12: provider.api_base: leads to another host than those of the preset gitlab (https://gitlab.com), and tokens of the one \
+             would go to the other; write these for the new host, too: oauth.authorize_endpoint, oauth.revoke_endpoint, oauth.token_endpoint, \
+             oauth.userinfo_endpoint; or leave",
         ),
         (
             "[provider.oauth]\ntoken_endpoint = \"https://git.corp.example/oauth/token\"",
-            "provider.oauth.token_endpoint: leads to another host, and the preset leaves these on gitlab.com: api_base, ",
+            "provider.oauth.token_endpoint: leads to another host than those of the preset gitlab (https://gitlab.com), and tokens of the one would go \
+             to the other; write these for the new host, too: api_base, ",
         ),
         ("api_base = \"https://gitlab.com:8443/api/v4\"", "provider.api_base: leads to another host"),
     ] {
@@ -105,6 +107,19 @@ fn half_a_preset_cannot_be_moved() {
                authorize_endpoint = \"https://g.example/a\"\ntoken_endpoint = \"https://g.example/t\"";
     assert_eq!(gitlab(all), Vec::<String>::new());
     assert_eq!(gitlab("api_base = \"https://gitlab.com/api/v5\""), Vec::<String>::new());
+    let half = |text: &str| found(text).iter().any(|line| line.contains("leads to another host"));
+    let moved = "api_base = \"https://ghe.acme.example/api/v3\"\nwithout = [\"oauth.revoke_endpoint\"]\n[provider.oauth]\n\
+                 userinfo_endpoint = \"https://ghe.acme.example/api/v3/user\"";
+    assert!(half(&format!("preset = \"github\"\n{CLIENT}{moved}")), "what asks for tokens stays on github.com");
+    for (preset, values, base, refused) in [
+        ("google", "", "https://sheets.googleapis.com", false),
+        ("google", "", "https://other.example.net", true),
+        ("google", "", "https://sheets.googleapis.com.example.net", true),
+        ("zendesk", "values = { subdomain = \"acme\" }\n", "https://evil.zendesk.com/api", true),
+        ("okta", "values = { domain = \"acme.okta.com\" }\n", "https://crm.internal", false),
+    ] {
+        assert_eq!(half(&format!("preset = \"{preset}\"\n{CLIENT}{values}api_base = \"{base}\"")), refused, "{base}");
+    }
 }
 
 /// With a client, the example values, and what a preset for one's own API leaves to its operator, each is a provider without a word.
@@ -146,7 +161,7 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
     for (text, expected) in [
         (
             format!("preset = \"githup\"\n{CLIENT}"),
-            "gateway.toml:5:1: provider.preset: is no preset; did you mean `github`?",
+            "gateway.toml:5:10: provider.preset: is no preset; did you mean `github`?",
         ),
         (
             format!("preset = 7\n{CLIENT}"),
@@ -158,9 +173,12 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
         ),
         (
             gitlab("values = { base = \"http://git.example\" }"),
-            "gateway.toml:8:19: provider.values.base: is no https URL without query and without slash at the end. Where the GitLab instance is. \
-             Write it as in `values = { base = \"https://gitlab.example.com\" }`",
+            "gateway.toml:8:19: provider.values.base: is no https URL without query and without slash at the end. It is http; write `base = \
+             \"https://git.example\"`",
         ),
+        (format!("preset = \"keycloak\"\n{CLIENT}"), "provider.preset: needs the values `base` and `realm`. "),
+        (format!("preset = \"outlook\"\n{CLIENT}"), "is no preset; did you mean `microsoft-graph`?"),
+        (format!("preset = \"google-drive\"\n{CLIENT}"), "is no preset; did you mean `google`?"),
         (gitlab("values = { base = 1 }"), "gateway.toml:8:19: provider.values.base: must be a string in quotes"),
         (
             github("values = { base = \"x\" }"),
