@@ -27,6 +27,14 @@ pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// The same, with the mended text where the unit alone is missing.
+pub(super) fn read(text: &str) -> Result<Duration, String> {
+    parse(text).map_err(|error| match parse(&format!("{text}s")) {
+        Ok(_) => format!("has no unit; write \"{text}s\", or another of m, h and d"),
+        Err(_) => error.to_string(),
+    })
+}
+
 const DAY: u64 = 24 * 60 * 60;
 
 #[cfg(test)]

@@ -85,10 +85,14 @@ fn written(value: &DeValue<'_>) -> String {
 fn may_be_secret(above: &str, name: &str, value: &DeValue<'_>) -> bool {
     let names_one = |word: &&str| name.contains(*word);
     let in_url = |text: &str| text.split_once("//").is_some_and(|(_, rest)| rest.contains('@'));
-    TABLES.iter().any(|table| above.ends_with(table))
+    above.ends_with("_parameters")
+        || above == "oauth.token_headers"
+        || above == "credential" && name == "other"
+        || above.ends_with("headers") && SOUNDS_SECRET.iter().any(|word| name.to_ascii_lowercase().contains(word))
         || SECRETS.iter().any(names_one) && !value.as_table().is_some_and(is_reference)
         || value.as_str().is_some_and(in_url)
 }
 
-const TABLES: &[&str] = &["headers", "_parameters", "credential"];
+/// In the name of a header.
+const SOUNDS_SECRET: &[&str] = &["auth", "token", "key", "secret", "pass", "cookie", "session", "sign", "pin"];
 const SECRETS: &[&str] = &["secret", "key", "password"];

@@ -80,7 +80,7 @@ impl Form {
     }
 
     /// What is expected, for people.
-    pub(super) fn wanted(self, name: &str) -> String {
+    pub(super) fn wanted(self) -> String {
         match self {
             Self::Text => "a string in quotes".to_owned(),
             Self::OneOf(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
@@ -88,7 +88,7 @@ impl Form {
             Self::Boolean => "true or false".to_owned(),
             Self::Integer => "a whole number".to_owned(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) => "a table".to_owned(),
-            Self::Tables(_) => format!("a list of tables, each beginning with [[{name}]]"),
+            Self::Tables(_) => "a list of tables".to_owned(),
             Self::Secret => format!("{SECRET}; the secret itself does not stand in this file"),
             Self::Secrets => format!("a list of {SECRET}; the secrets themselves do not stand in this file"),
             Self::TextOrSecret => format!("a string, or {SECRET}"),

@@ -27,12 +27,14 @@ mod provider;
 mod providers;
 mod reader;
 mod redis;
+mod remedy;
 mod report;
 mod schema;
 mod secrets;
 mod sign_in;
 mod store;
 mod suggest;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod urls;
@@ -52,6 +54,7 @@ pub(crate) use gateway::{GatewayConfig, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use presets::meant;
 pub(crate) use provider::{ProviderConfig, WayConfig};
 pub(crate) use report::{Problems, Warning};
 pub(crate) use schema::schema;
@@ -121,7 +124,8 @@ impl Config {
         let context = Context::new(text, environment);
         for error in &errors {
             // The message alone: the error's own `Display` shows the line.
-            context.place(error.span().map_or(0, |span| span.start)).problem(error.message());
+            let offset = error.span().map_or(0, |span| span.start);
+            context.place(offset).problem(syntax::told(text, offset, error.message()));
         }
         presets::lay_beneath(tree.get_mut(), &context);
         // Where the syntax is broken, keys that seem to be missing may stand in the broken part.

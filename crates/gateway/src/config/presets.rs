@@ -6,8 +6,9 @@ mod values;
 mod without;
 
 use catalogue::Preset;
+use protocol::ProviderId;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::reader::{Context, Place};
 use super::suggest;
@@ -15,17 +16,44 @@ use super::suggest;
 /// In every `[[provider]]` of the file: lays its preset beneath it, and puts the client's id and secret where they are read.
 pub(super) fn lay_beneath(root: &mut DeTable<'_>, context: &Context<'_>) {
     let Some(DeValue::Array(providers)) = root.get_mut("provider").map(Spanned::get_mut) else { return };
-    for provider in providers.iter_mut() {
+    if providers.len() > 1 {
+        context
+            .name_providers(providers.iter().filter_map(|one| Some((one.span().start, id(one.get_ref())?))).collect());
+    }
+    let mut kept = DeArray::new();
+    for mut provider in std::mem::replace(providers, DeArray::new()) {
         let place = context.place(provider.span().start).below("provider", provider.span().start);
-        if let DeValue::Table(table) = provider.get_mut() {
-            one(table, &place);
+        let readable = match provider.get_mut() {
+            DeValue::Table(table) => one(table, &place),
+            _ => Readable::Yes,
+        };
+        if readable == Readable::Yes {
+            kept.push(provider);
         }
     }
+    *providers = kept;
 }
 
-fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
-    if let Some((at, preset)) = preset(table, place) {
-        let mut beneath = preset.provider(&values::filled(table, &preset, &at));
+fn id(provider: &DeValue<'_>) -> Option<ProviderId> {
+    ProviderId::parse(provider.as_table()?.get("id")?.get_ref().as_str()?).ok()
+}
+
+/// Whether there is a point in reading a provider any further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readable {
+    Yes,
+    /// Its preset is none, so that most of it would seem to be missing.
+    No,
+}
+
+fn one(table: &mut DeTable<'_>, place: &Place<'_>) -> Readable {
+    let found = match preset(table, place) {
+        Ok(found) => found,
+        Err(NoPreset) => return Readable::No,
+    };
+    if let Some((at, preset)) = found {
+        let values = values::filled(table, &preset, &at);
+        let mut beneath = preset.provider(&values);
         without::take_out(table, &mut beneath, place);
         if goes_by_key(table) {
             beneath.remove("oauth");
@@ -43,7 +71,7 @@ fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
         if table.contains_key("api_base") && !table.contains_key("api_base_from") {
             beneath.remove("api_base_from");
         }
-        hosts::check(table, &beneath, place);
+        hosts::check(table, &beneath, &hosts::Known { preset: &preset, values: &values }, place);
         let client = client(table, place);
         merge(table, spanned(beneath, at.beneath(preset.name())));
         put(table, client, place);
@@ -51,7 +79,11 @@ fn one(table: &mut DeTable<'_>, place: &Place<'_>) {
         let client = client(table, place);
         put(table, client, place);
     }
+    Readable::Yes
 }
+
+/// A preset is named that there is not, and that was reported.
+struct NoPreset;
 
 /// Whether a key stands in the place of OAuth, which is then nothing that the preset says anything of.
 fn goes_by_key(table: &DeTable<'_>) -> bool {
@@ -65,18 +97,37 @@ fn has_no_browser(table: &DeTable<'_>) -> bool {
 }
 
 /// The preset that the table names, if there is one of that name.
-fn preset<'c>(table: &DeTable<'_>, place: &Place<'c>) -> Option<(Place<'c>, Preset)> {
-    let (key, value) = table.get_key_value("preset")?;
-    let place = place.below("preset", key.span().start);
-    let name = value.get_ref().as_str()?;
-    match catalogue::find(name) {
-        Ok(preset) => Some((place, preset)),
-        Err(_) => place.refused(match suggest::nearest(name, catalogue::names()) {
-            Some(meant) => format!("is no preset; did you mean `{meant}`?"),
-            None => "is no preset; `ath-gateway providers list` has them, and without one all keys are written here"
-                .to_owned(),
-        }),
+fn preset<'c>(table: &DeTable<'_>, place: &Place<'c>) -> Result<Option<(Place<'c>, Preset)>, NoPreset> {
+    let Some((key, value)) = table.get_key_value("preset") else { return Ok(None) };
+    let Some(name) = value.get_ref().as_str() else { return Ok(None) };
+    if let Ok(preset) = catalogue::find(name) {
+        return Ok(Some((place.below("preset", key.span().start), preset)));
     }
+    place.below("preset", value.span().start).problem(match meant(name) {
+        Some(meant) => format!("is no preset; did you mean {meant}?"),
+        None => {
+            "is no preset; `ath-gateway providers list` has them, and without one all keys are written here".to_owned()
+        }
+    });
+    Err(NoPreset)
+}
+
+/// The presets that somebody who wrote `name` may have had in mind: by its letters, by a part of it, or by what people call the service.
+pub(crate) fn meant(name: &str) -> Option<String> {
+    if let Some(nearest) = suggest::nearest(name, catalogue::names()) {
+        return Some(format!("`{nearest}`"));
+    }
+    let name = name.to_ascii_lowercase();
+    let parts = || name.split(['-', '_', ' ', '.']).filter(|part| part.len() > 2);
+    let named = catalogue::names().filter(|known| known.split('-').any(|word| parts().any(|part| part == word)));
+    let mut found: Vec<&str> = named.collect();
+    if found.is_empty() {
+        let title = |known: &str| catalogue::find(known).map(|preset| preset.about().title.to_ascii_lowercase());
+        let titled = |known: &&str| title(known).is_ok_and(|title| parts().any(|part| title.contains(part)));
+        found.extend(catalogue::names().filter(titled));
+    }
+    found.truncate(3);
+    (!found.is_empty()).then(|| format!("`{}`", found.join("` or `")))
 }
 
 type Entry<'t> = (Spanned<toml::de::DeString<'t>>, Spanned<DeValue<'t>>);

@@ -235,10 +235,15 @@ pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partia
     }
 }
 
-/// For one of several providers, which share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
-pub(super) fn warn_of_issuer(table: &Table<'_>) {
+/// Whether a browser comes back from there to the callback that is nobody's own.
+pub(super) fn shares_the_callback(table: &Table<'_>) -> bool {
     let shares = |oauth: &Table<'_>| grant::sends_the_browser(oauth) && !oauth::has_own_callback(oauth);
-    let Some(oauth) = table.nested(&way::OAUTH).filter(shares) else { return };
+    table.nested(&way::OAUTH).is_some_and(|oauth| shares(&oauth))
+}
+
+/// For one of several providers that share the callback: without an issuer, an answer of one could pass for another's (RFC 9207 §1).
+pub(super) fn warn_of_issuer(table: &Table<'_>) {
+    let Some(oauth) = table.nested(&way::OAUTH) else { return };
     let own = "or add `callback = \"own\"` and register the other redirect URI";
     if !oauth::has_issuer(&oauth) {
         let remedy = "if the provider sends `iss` to the callback, its answers are refused until you add `issuer = \"https://...\"`";
@@ -266,6 +271,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     if let Some(api_base) = api_base.as_ref().filter(exposed) {
         api_base.place.warning("is http on another machine: whoever is on the way reads the tokens; use https");
     }
+    let base = api_base.as_ref().map(|found| found.value.to_string());
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
@@ -294,7 +300,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     if let (Some(WayConfig::Key(key)), Some(placement)) = (way.as_ref().map(|read| &read.way), &placement) {
         static_key::check_form(table, key, placement);
     }
-    let (operations, scope_names) = scopes::read(table, &SCOPES);
+    let (operations, scope_names) = scopes::read(table, &SCOPES, base.as_deref());
     Some(Rest {
         preset,
         values,

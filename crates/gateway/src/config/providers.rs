@@ -1,15 +1,20 @@
-use super::provider::{self, ProviderConfig, Surroundings};
+use super::provider::{self, ProviderConfig, SignedInAt, Surroundings};
 use super::reader::{Found, Table};
 
 /// Every provider, and what can only be said of all of them.
 pub(super) fn read(root: &Table<'_>, tables: &[Table<'_>], surroundings: &Surroundings) -> Vec<ProviderConfig> {
-    if tables.is_empty() {
+    if tables.is_empty() && root.written(&super::PROVIDER).is_none() {
         root.place().warning("no provider is configured, so there is nothing to forward to; add [[provider]]");
     }
-    if tables.len() > 1 {
-        for table in tables {
-            provider::warn_of_issuer(table);
-        }
+    let sharing: Vec<_> = tables.iter().filter(|table| provider::shares_the_callback(table)).collect();
+    if sharing.len() > 1 {
+        sharing.into_iter().for_each(provider::warn_of_issuer);
+    }
+    if tables.len() > 1
+        && matches!(surroundings.sign_in, SignedInAt::Provider)
+        && root.written(&super::SIGN_IN).is_none()
+    {
+        root.place().warning(ONLY_BROWSERS);
     }
     let providers: Vec<_> = tables.iter().map(|table| provider::read(table, surroundings)).collect();
     unique(providers.iter().filter_map(|provider| provider.id.as_ref()), |one, other| one == other);
@@ -35,3 +40,6 @@ fn unique<'f, 'c: 'f, T: 'f>(found: impl Iterator<Item = &'f Found<'c, T>>, clas
 fn within(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
+
+const ONLY_BROWSERS: &str = "there are several providers and no [sign_in]: people are known by what one provider says of them, and by their browser; add \
+                             [sign_in] so that people sign in at the gateway, or write `kind = \"provider\"` there if that is wanted";

@@ -3,20 +3,23 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use protocol::ProviderId;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::duration;
 use super::environment::Environment;
 use super::key::{Form, Key, Presence};
+use super::remedy;
 use super::report::{Finding, Position, Severity};
-use super::suggest;
 
 /// What every part of the reader shares: the text, the way to files and variables, and what was found wrong so far.
 pub(super) struct Context<'c> {
     text: &'c str,
     environment: &'c dyn Environment,
     findings: RefCell<Vec<Finding>>,
+    /// Where providers begin, in order, and their ids; empty where one provider needs no telling apart.
+    providers: RefCell<Vec<(usize, ProviderId)>>,
     /// The presets in use, each with the place that names it. What they say stands behind the end of the text, at the offset of `text.len() + 1`
     /// and the preset's index.
     presets: RefCell<Vec<(&'static str, usize)>>,
@@ -45,7 +48,13 @@ pub(super) struct Table<'c> {
 
 impl<'c> Context<'c> {
     pub(super) fn new(text: &'c str, environment: &'c dyn Environment) -> Self {
-        Self { text, environment, findings: RefCell::default(), presets: RefCell::default() }
+        Self {
+            text,
+            environment,
+            findings: RefCell::default(),
+            providers: RefCell::default(),
+            presets: RefCell::default(),
+        }
     }
 
     pub(super) fn root(&'c self, tree: &'c DeTable<'c>, keys: &'static [Key]) -> Table<'c> {
@@ -60,6 +69,17 @@ impl<'c> Context<'c> {
     fn preset(&self, offset: usize) -> Option<(&'static str, usize)> {
         let index = offset.checked_sub(self.text.len() + 1)?;
         self.presets.borrow().get(index).copied()
+    }
+
+    /// From here on what is reported of a provider says of which.
+    pub(super) fn name_providers(&self, providers: Vec<(usize, ProviderId)>) {
+        self.providers.replace(providers);
+    }
+
+    /// The provider in whose part of the file that is.
+    fn provider_at(&self, offset: usize) -> Option<String> {
+        let providers = self.providers.borrow();
+        providers.iter().rev().find(|(start, _)| *start <= offset).map(|(_, id)| id.to_string())
     }
 
     pub(super) fn into_findings(self) -> Vec<Finding> {
@@ -116,7 +136,7 @@ impl<'c> Place<'c> {
     }
 
     /// Reports that something is not there.
-    fn missing(&self, message: String) {
+    pub(super) fn missing(&self, message: String) {
         self.found(Severity::Problem, message);
     }
 
@@ -129,7 +149,10 @@ impl<'c> Place<'c> {
     }
 
     fn found(&self, severity: Severity, message: String) {
-        let finding = Finding { severity, position: Some(self.position()), key: self.key.clone(), message };
+        let offset = self.context.preset(self.offset).map_or(self.offset, |(_, named)| named);
+        let provider = self.context.provider_at(offset).filter(|_| self.key.starts_with("provider"));
+        let key = provider.map_or_else(|| self.key.clone(), |id| format!("{} of {id}", self.key));
+        let finding = Finding { severity, position: Some(self.position()), key, message };
         self.context.findings.borrow_mut().push(finding);
     }
 
@@ -154,10 +177,7 @@ impl<'c> Table<'c> {
             if keys.iter().any(|key| key.name == written) {
                 continue;
             }
-            let remedy = match suggest::nearest(written, keys.iter().map(|key| key.name)) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known are {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
-            };
+            let remedy = remedy::unknown_key(&table.place.key, written, keys);
             table.place.below(written, name.span().start).problem(format!("is not known; {remedy}"));
         }
         table
@@ -197,7 +217,13 @@ impl<'c> Table<'c> {
     }
 
     pub(super) fn duration(&self, key: &Key) -> Option<Duration> {
-        self.parsed(key, duration::parse).map(|found| found.value)
+        let value = self.tree.and_then(|tree| tree.get(key.name));
+        if let Some((number, place)) = value.and_then(|value| Some((value.get_ref().as_integer()?, self.written(key)?)))
+        {
+            let place = Place { offset: value.map_or(place.offset, |value| value.span().start), ..place };
+            return place.refused(format!("is an integer; write it with its unit, as in \"{}s\"", number.as_str()));
+        }
+        self.parsed(key, duration::read).map(|found| found.value)
     }
 
     /// Absent is false.
@@ -263,7 +289,7 @@ impl<'c> Table<'c> {
         entries
             .filter_map(|(name, Found { value, place })| match value.as_str() {
                 Some(text) => Some((name, place.with(text))),
-                None => place.refused(format!("must be {}", Form::Text.wanted(""))),
+                None => place.refused(format!("must be {}", Form::Text.wanted())),
             })
             .collect()
     }
@@ -272,11 +298,16 @@ impl<'c> Table<'c> {
         let Form::TableMap(keys) = key.form else {
             return Vec::new();
         };
+        let is_key = |name: &str| keys.iter().any(|key| key.name == name);
         let needed = keys.iter().filter(|key| matches!(key.presence, Presence::Required(_)));
         let names: Vec<&str> = needed.map(|key| key.name).collect();
         let entries = self.entries(key).into_iter();
         entries
             .filter_map(|(name, Found { value, place })| match value.as_table() {
+                Some(tree) if is_split(tree) && !tree.keys().any(|key| is_key(key.get_ref())) => {
+                    let second = tree.keys().next().map_or("", |key| key.get_ref());
+                    place.refused(format!("is cut at the dot; put the name in quotes: \"{}.{second}\"", name.value))
+                }
                 Some(tree) => Some((name, Self::open(Some(tree), place, keys))),
                 None => place.refused(format!("must be a table with {}", names.join(" and "))),
             })
@@ -314,11 +345,7 @@ impl<'c> Table<'c> {
         };
         let place = self.place.below(key.name, value.span().start);
         if !key.form.accepts(value.get_ref()) {
-            let wanted = key.form.wanted(key.name);
-            place.problem(match key.form {
-                Form::OneOf(_) if value.get_ref().is_str() => format!("is none of its values; write {wanted}"),
-                _ => format!("is {}; write {wanted}", kind(value.get_ref())),
-            });
+            place.problem(remedy::wrong_form(&place.key, key, value.get_ref()));
             return None;
         }
         Some(place.with(value.get_ref()))
@@ -366,14 +393,7 @@ impl<'c> Found<'c, &str> {
     }
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
+/// Whether a name with a dot in it, written without quotes, has become tables in a table.
+fn is_split(tree: &DeTable<'_>) -> bool {
+    !tree.is_empty() && tree.values().all(|value| value.get_ref().is_table())
 }

@@ -78,6 +78,9 @@ fn fetch<'c>(table: &Table<'c>, keys: &[Key]) -> Option<Kept<'c>> {
     if trimmed.is_empty() {
         return place.refused("is empty there; put the value into it");
     }
+    if trimmed.starts_with([' ', '\t']) || trimmed.ends_with([' ', '\t']) {
+        place.warning("begins or ends with white space there, which is sent like the rest; remove it if it is a slip");
+    }
     Some(place.with(Zeroizing::new(trimmed.to_owned())))
 }
 

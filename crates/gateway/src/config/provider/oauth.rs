@@ -36,7 +36,10 @@ pub(super) fn read(
     let (authorize, token) = (endpoint(&AUTHORIZE_ENDPOINT), endpoint(&TOKEN_ENDPOINT));
     let revoke_endpoint = endpoint(&REVOKE_ENDPOINT);
     let userinfo = userinfo(&table, endpoint(&USERINFO_ENDPOINT));
-    let client_id = table.words(&CLIENT_ID);
+    let client_id = table.words(&CLIENT_ID).and_then(|found| match found.value.as_str() {
+        "..." => found.place.refused("is a placeholder; write the id that the provider gave out with the client"),
+        _ => Some(found),
+    });
     let token_request = table.text(&TOKEN_REQUEST);
     let pkce = table.text(&PKCE);
     let separator = table.text(&SCOPE_SEPARATOR);

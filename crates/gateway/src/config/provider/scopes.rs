@@ -5,7 +5,7 @@ use protocol::Scope;
 use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 
-pub(super) fn read(table: &Table<'_>, scopes: &Key) -> (Operations, ScopeNames) {
+pub(super) fn read(table: &Table<'_>, scopes: &Key, base: Option<&str>) -> (Operations, ScopeNames) {
     let mut allowed = 0;
     let mut rules = Vec::new();
     let mut names = Vec::new();
@@ -14,7 +14,8 @@ pub(super) fn read(table: &Table<'_>, scopes: &Key) -> (Operations, ScopeNames) 
         let says = scope.words(&SAYS);
         let allow = scope.texts(&ALLOW);
         allowed += allow.len();
-        let allow = allow.into_iter().filter_map(|rule| rule.parsed(Rule::parse)).map(|rule| rule.value).collect();
+        let allow = allow.into_iter().filter_map(|found| found.parsed(|text| rule(text, base)));
+        let allow = allow.map(|rule| rule.value).collect();
         let own = scope_name(&scope);
         if let (Some(name), Some(says)) = (name, says) {
             names.extend(own.map(|own| (name.value.clone(), own)));
@@ -25,6 +26,21 @@ pub(super) fn read(table: &Table<'_>, scopes: &Key) -> (Operations, ScopeNames) 
         table.nested(scopes).as_ref().unwrap_or(table).place().warning(NOTHING);
     }
     (Operations::new(rules), ScopeNames::new(names))
+}
+
+/// A rule, or what is wrong with it; `base` is that of the API.
+fn rule(text: &str, base: Option<&str>) -> Result<Rule, String> {
+    Rule::parse(text).map_err(|error| {
+        let (method, url) = text.split_once(' ').unwrap_or(("GET", text));
+        let Some((_, behind)) = url.split_once("://") else { return error.to_string() };
+        let path = behind.find('/').and_then(|at| behind.get(at..)).unwrap_or("/");
+        let below = base.and_then(|base| url.strip_prefix(base.trim_end_matches('/')));
+        let path = below.filter(|below| below.starts_with('/')).unwrap_or(path);
+        match Rule::parse(&format!("{method} {path}")) {
+            Ok(_) => format!("is a whole URL; write the path below api_base: \"{method} {path}\""),
+            Err(_) => format!("is a whole URL; write a method and the path below api_base: {error}"),
+        }
+    })
 }
 
 /// `None` where the provider calls the scope what the gateway calls it.
@@ -69,4 +85,4 @@ const ANSWERS: Key = Key::optional(
 );
 
 const NOTHING: &str = "allows no call, so nothing is forwarded; add to [provider.scopes] a line such as \
-                       `\"read\" = { says = \"Read your data\", allow = [\"GET /**\"] }`";
+                       `\"read\" = { says = \"See your things\", allow = [\"GET /things\", \"GET /things/*\"] }`";

@@ -48,7 +48,7 @@ token = "forever"
             "gateway.toml:9:6: provider.id: a provider id is 1 to 64 of a-z, 0-9 and -, not beginning or ending with -",
             "gateway.toml:10:12: provider.api_base: the scheme is not https; use https",
             "gateway.toml:11:1: warning: provider.scopes: allows no call, so nothing is forwarded; add to [provider.scopes] a line such as \
-             `\"read\" = { says = \"Read your data\", allow = [\"GET /**\"] }`",
+             `\"read\" = { says = \"See your things\", allow = [\"GET /things\", \"GET /things/*\"] }`",
             "gateway.toml:12:10: provider.scopes.read.allow: is missing; add `allow = [\"GET /tickets\", \"GET /tickets/*\"]`. The calls it \
              allows: a method, or * for any, and a path below api_base, where * is one segment and ** the rest.",
             "gateway.toml:12:27: provider.scopes.read.alow: is not known; did you mean `allow`?",
@@ -69,6 +69,78 @@ fn broken_syntax_has_a_position_too() {
     }
     let both = lines("a = hunter2\nb = 'x' y\n", &Fake::new());
     assert_eq!(both.len(), 2, "{both:?}");
+}
+
+/// What newcomers write, and what they are told.
+#[test]
+fn slips_have_the_right_word() {
+    for (line, expected) in [
+        ("pkce = \"s256\"", "6:1: provider.pkce: is not known; belongs to [provider.oauth]; write it there"),
+        ("base_url = \"x\"", "6:1: provider.base_url: is not known; did you mean `api_base`?"),
+        (
+            "token_url = \"x\"",
+            "6:1: provider.token_url: is not known; did you mean `token_endpoint`? It belongs to [provider.oauth]; write it there",
+        ),
+        (
+            "connect_timeout = 30",
+            "6:19: provider.connect_timeout: is an integer; write it with its unit, as in \"30s\"",
+        ),
+        (
+            "connect_timeout = \"30\"",
+            "6:19: provider.connect_timeout: has no unit; write \"30s\", or another of m, h and d",
+        ),
+        (
+            "credential = \"X-Api-Key\"",
+            "6:14: provider.credential: is a string; write a table, as in credential = { header = \"...\" }",
+        ),
+        (
+            "expired = [\"token_expired\"]",
+            "6:11: provider.expired: has items that are no tables; write tables, as in expired = [{ status = 401, pointer = \"/error\", value = \
+             [\"token_expired\"] }], or each below [[provider.expired]]",
+        ),
+    ] {
+        assert_eq!(in_provider(line), [format!("gateway.toml:{expected}")]);
+    }
+    for (line, expected) in [
+        (
+            "people = [\"*\"]",
+            "7:1: provider.oauth.people: is not known; belongs to [[provider]]; write it above [provider.oauth]",
+        ),
+        ("pkce = \"S256\"", "7:8: provider.oauth.pkce: is none of its values; did you mean \"s256\"?"),
+        (
+            "client_auth = \"client_secret_basic\"",
+            "7:15: provider.oauth.client_auth: is none of its values; did you mean \"basic\"?",
+        ),
+        (
+            "scope_separator = \",\"",
+            "7:19: provider.oauth.scope_separator: is none of its values; did you mean \"comma\"?",
+        ),
+        (
+            "revocation_endpoint = \"x\"",
+            "7:1: provider.oauth.revocation_endpoint: is not known; did you mean `revoke_endpoint`?",
+        ),
+        (
+            "redirect_uri = \"x\"",
+            "7:1: provider.oauth.redirect_uri: is not known; the gateway makes it by itself, and `ath-gateway check` prints it; remove it",
+        ),
+    ] {
+        assert_eq!(in_oauth(line), [format!("gateway.toml:{expected}")]);
+    }
+    let placeholder = PROVIDER.replace("client_id = \"ath-gateway\"", "client_id = \"...\"");
+    assert!(placeholder != PROVIDER);
+    let told = lines(&format!("{GATEWAY}{placeholder}"), &Fake::new());
+    assert!(told.iter().any(|line| line.contains("client_id: is a placeholder; write the id")), "{told:?}");
+    let told = lines(&format!("{GATEWAY}{PROVIDER}"), &Fake::new().variable("SECRET", " abc \n"));
+    assert!(told.len() == 1 && told[0].contains("warning: ") && told[0].contains("white space"), "{told:?}");
+    let whole = PROVIDER.replace("GET /tickets", "GET https://helpdesk.internal/tickets");
+    let told = lines(&format!("{GATEWAY}{whole}"), &Fake::new());
+    assert!(told.iter().any(|line| line.ends_with("write the path below api_base: \"GET /tickets\"")), "{told:?}");
+    let cut = PROVIDER.replace("\"read:tickets\" =", "tickets.read =");
+    let told = lines(&format!("{GATEWAY}{cut}"), &Fake::new());
+    assert!(
+        told.iter().any(|line| line.ends_with("is cut at the dot; put the name in quotes: \"tickets.read\"")),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -110,7 +182,7 @@ fn values_of_the_gateway() {
         ("workers = -1", "3:11: gateway.workers: is out of range; write a number from 1 to 1024"),
         ("[log]\nformat = \"xml\"", "4:10: log.format: is none of its values; write \"text\" or \"json\""),
         ("[log]\nfilter = \"a=b\"", "4:10: log.filter: is no filter; write a level, or as in \"info,proxy=debug\""),
-        ("[lifetimes]\ntoken = 3600", "4:9: lifetimes.token: is an integer; write a string in quotes"),
+        ("[lifetimes]\ntoken = 3600", "4:9: lifetimes.token: is an integer; write it with its unit, as in \"3600s\""),
         (
             "[development]\nplaceholder_codes = true",
             "4:1: development.placeholder_codes: is refused unless gateway.public_url is on loopback; remove it",
@@ -184,11 +256,7 @@ fn values_of_a_provider() {
             "6:11: provider.ca_file: /key holds no certificates in PEM; it begins with -----BEGIN CERTIFICATE-----",
         ),
         ("display_name = \" \"", "6:16: provider.display_name: is empty"),
-        (
-            "colour = \"x\"",
-            "6:1: provider.colour: is not known; known are id, preset, values, without, client_id, client_secret, display_name, categories, api_base, api_base_from, path_prefix, host, \
-          allow_plaintext, ca_file, connect_timeout, response_timeout, expired, credential, headers, default_headers, oauth, key, people, scopes",
-        ),
+        ("colour = \"x\"", "6:1: provider.colour: is not known; gateway.toml.example has all keys"),
     ] {
         assert_eq!(in_provider(line), [format!("gateway.toml:{expected}")]);
     }
@@ -285,9 +353,10 @@ fn providers_do_not_clash() {
     assert_eq!(
         lines(&format!("{GATEWAY}{one}{two}{three}"), &Fake::new()),
         [
-            "gateway.toml:17:6: provider.id: clashes with the one of line 4; choose another",
-            "gateway.toml:18:15: provider.path_prefix: clashes with the one of line 5; choose another",
-            "gateway.toml:19:8: provider.host: clashes with the one of line 6; choose another",
+            ONLY_BROWSERS,
+            "gateway.toml:17:6: provider.id of a: clashes with the one of line 4; choose another",
+            "gateway.toml:18:15: provider.path_prefix of a: clashes with the one of line 5; choose another",
+            "gateway.toml:19:8: provider.host of a: clashes with the one of line 6; choose another",
         ]
     );
 }
@@ -322,10 +391,6 @@ fn warnings_do_not_keep_it_from_starting() {
     let plain = PROVIDER.replace("https://helpdesk.internal\"", "http://helpdesk.internal\"\nallow_plaintext = true");
     let bare = PROVIDER.replace("client_secret = { env = \"SECRET\" }", "pkce = \"none\"");
     let unmapped = PROVIDER.replace("allow = [\"GET /tickets\"]", "allow = []");
-    let second =
-        PROVIDER.replace("\"helpdesk\"", "\"crm\"").replace("client_id", "issuer = \"https://i.example\"\nclient_id");
-    let own = PROVIDER.replace("client_id", "callback = \"own\"\nclient_id");
-    let named = second.replace("issuer = ", "sends_iss = true\nissuer = ");
     for (provider, expected) in [
         (
             file,
@@ -343,23 +408,43 @@ fn warnings_do_not_keep_it_from_starting() {
         (
             unmapped,
             "11:1: warning: provider.scopes: allows no call, so nothing is forwarded; add to [provider.scopes] a line such as `\"read\" = { \
-             says = \"Read your data\", allow = [\"GET /**\"] }`",
-        ),
-        (
-            format!("{PROVIDER}{named}"),
-            "6:1: warning: provider.oauth: has no issuer, and several providers share the callback; if the provider sends `iss` to the \
-             callback, its answers are refused until you add `issuer = \"https://...\"`, or add `callback = \"own\"` and register the \
-             other redirect URI",
-        ),
-        (
-            format!("{own}{second}"),
-            "17:1: warning: provider.oauth: shares the callback with others, and an answer without `iss` could be another's; add \
-             `sends_iss = true` if its answers always carry `iss`, or add `callback = \"own\"` and register the other redirect URI",
+             says = \"See your things\", allow = [\"GET /things\", \"GET /things/*\"] }`",
         ),
     ] {
         assert_eq!(lines(&format!("{GATEWAY}{provider}"), &open), [format!("gateway.toml:{expected}")]);
     }
 }
+
+/// Only those are warned of that an answer could be mixed up with.
+#[test]
+fn a_callback_that_several_share_wants_issuers() {
+    let second =
+        PROVIDER.replace("\"helpdesk\"", "\"crm\"").replace("client_id", "issuer = \"https://i.example\"\nclient_id");
+    let own = PROVIDER.replace("client_id", "callback = \"own\"\nclient_id");
+    let named = second.replace("issuer = ", "sends_iss = true\nissuer = ");
+    let machine = "[[provider]]\nid = \"crm\"\npeople = [\"*\"]\napi_base = \"https://crm.internal\"\n[provider.oauth]\n\
+                   grant = \"client_credentials\"\ntoken_endpoint = \"https://crm.internal/token\"\nclient_id = \"x\"\n\
+                   client_secret = { env = \"SECRET\" }\n[provider.scopes]\nread = { says = \"x\", allow = \"GET /x\" }\n";
+    let no_issuer = "gateway.toml:6:1: warning: provider.oauth of helpdesk: has no issuer, and several providers share the callback; if the provider \
+                     sends `iss` to the callback, its answers are refused until you add `issuer = \"https://...\"`, or add \
+                     `callback = \"own\"` and register the other redirect URI";
+    let unnamed = "gateway.toml:16:1: warning: provider.oauth of crm: shares the callback with others, and an answer without `iss` could be \
+                   another's; add `sends_iss = true` if its answers always carry `iss`, or add `callback = \"own\"` and register the \
+                   other redirect URI";
+    for (providers, expected) in [
+        (format!("{PROVIDER}{named}"), vec![ONLY_BROWSERS, no_issuer]),
+        (format!("{PROVIDER}{second}"), vec![ONLY_BROWSERS, no_issuer, unnamed]),
+        (format!("{own}{second}"), vec![ONLY_BROWSERS]),
+        (format!("{PROVIDER}{machine}"), vec![ONLY_BROWSERS]),
+        (format!("{PROVIDER}{machine}[sign_in]\nkind = \"provider\"\n"), vec![]),
+    ] {
+        assert_eq!(lines(&format!("{GATEWAY}{providers}"), &Fake::new()), expected);
+    }
+}
+
+const ONLY_BROWSERS: &str = "gateway.toml:1:1: warning: there are several providers and no [sign_in]: people are known by what one provider says of \
+                             them, and by their browser; add [sign_in] so that people sign in at the gateway, or write `kind = \"provider\"` there \
+                             if that is wanted";
 
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5qdQbYkNLZmBUC8RQbK0QG5tnQifXd1Bhx0GZy/RA536t2R47pqtdR36376BqzlYkdQ/vR+6pEwIvwsDgfdIzg==\n-----END PUBLIC KEY-----\n";
 
