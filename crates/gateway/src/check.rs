@@ -3,6 +3,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use broker::{Grant, People, StaticKey, Urls};
+use oauth::Pkce;
 use store::{EmbeddedStore, RedisTopology};
 
 use crate::config::{Config, Environment, JournalConfig, ProviderConfig, SignInConfig, StoreKind, WayConfig};
@@ -59,8 +60,66 @@ fn summary(config: &Config) -> String {
             let _ = writeln!(text, "  {scope}: {}", provider.operations.says(scope).unwrap_or_default());
         }
         text.push_str(&way(provider));
+        text.push_str(&there(provider));
+        text.push_str(&notes(provider, &config.sign_in));
     }
     text
+}
+
+/// What else stands in the provider's form.
+fn there(provider: &ProviderConfig) -> String {
+    let WayConfig::OAuth { settings, grant, .. } = &provider.way else { return String::new() };
+    let scopes = provider.operations.scopes();
+    let mut words = provider.scope_names.words(&scopes);
+    words.extend(settings.further_scopes.iter().map(String::as_str));
+    let scopes = match words.as_slice() {
+        [] => String::new(),
+        words => format!("  scopes to be allowed there: {}\n", words.join(" ")),
+    };
+    let pkce = match (grant, settings.pkce) {
+        (Grant::AuthorizationCode, Pkce::S256) => "  PKCE: on, s256\n",
+        (Grant::AuthorizationCode, Pkce::None) => "  PKCE: off\n",
+        _ => "",
+    };
+    format!("{scopes}{pkce}")
+}
+
+/// What an operator may not have meant.
+fn notes(provider: &ProviderConfig, sign_in: &SignInConfig) -> String {
+    let mut text = String::new();
+    let scopes = provider.operations.scopes();
+    let left: Vec<String> =
+        preset_scopes(provider).into_iter().filter(|name| !scopes.iter().any(|scope| scope.as_str() == name)).collect();
+    if !left.is_empty() {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  scopes of the preset that do not hold: {}", left.join(", "));
+    }
+    if matches!(sign_in, SignInConfig::Provider) && !says_who(provider) {
+        text.push_str("  nothing says who signed in: people are known by their browser alone\n");
+    }
+    text
+}
+
+fn preset_scopes(provider: &ProviderConfig) -> Vec<String> {
+    let preset = provider.preset.as_deref().and_then(|name| catalogue::find(name).ok());
+    let scopes = preset.as_ref().and_then(|preset| preset.template().get("scopes")?.get_ref().as_table());
+    scopes.into_iter().flat_map(|scopes| scopes.keys().map(|name| name.get_ref().to_string())).collect()
+}
+
+/// Whether people are known by what the provider says of them, or nobody has to be.
+fn says_who(provider: &ProviderConfig) -> bool {
+    match &provider.way {
+        WayConfig::OAuth { settings, grant: Grant::AuthorizationCode, .. } => {
+            let scopes = provider.operations.scopes();
+            settings.userinfo.is_some()
+                || settings.discovery.is_some()
+                || !settings.answer.subject.is_empty()
+                || settings.further_scopes.iter().any(|scope| scope == "openid")
+                || provider.scope_names.words(&scopes).contains(&"openid")
+        }
+        WayConfig::OAuth { grant: Grant::DeviceCode, .. } | WayConfig::Key(StaticKey::Persons(_)) => false,
+        WayConfig::OAuth { .. } | WayConfig::Key(StaticKey::Operators(_)) => true,
+    }
 }
 
 /// What the operator has to do there, or what follows from it.
@@ -161,6 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn scopes_of_a_preset_that_do_not_hold_are_named() {
+        let text = r#"
+            [gateway]
+            public_url = "https://gateway.example.com/"
+            [[provider]]
+            id = "github"
+            preset = "github"
+            client_id = "x"
+            client_secret = { file = "Cargo.toml" }
+            [provider.scopes]
+            gist = { says = "Write gists", allow = ["POST /gists"] }
+        "#;
+        let (config, _) = Config::parse("gateway.toml", text, &SystemEnvironment).expect("a configuration");
+        let summary = summary(&config);
+        let expected = "  scopes to be allowed there: gist\n  PKCE: on, s256\n  scopes of the preset that do not hold: read:org, read:user, \
+                        repo:issues, repo:read\n";
+        assert!(summary.ends_with(expected), "{summary}");
+    }
+
+    #[test]
     fn the_summary_has_what_the_providers_form_wants() {
         let text = r#"
             [gateway]
@@ -183,7 +262,10 @@ mod tests {
              provider helpdesk (helpdesk), https://helpdesk.internal/api\n  \
                read:tickets: See your tickets\n  \
                redirect URI, to be registered there exactly as it stands:\n    \
-                 https://gateway.example.com/ath/callback\n"
+                 https://gateway.example.com/ath/callback\n  \
+               scopes to be allowed there: read:tickets\n  \
+               PKCE: on, s256\n  \
+               nothing says who signed in: people are known by their browser alone\n"
         );
     }
 }

@@ -51,12 +51,15 @@ struct Shown {
     /// Of the configured provider; of the preset where there is none.
     settings: Vec<Setting>,
     configured: bool,
+    /// Where it is configured.
+    file: String,
     /// Where the configuration can be read.
     redirect_uri: Option<String>,
 }
 
 impl Shown {
     fn find(path: &Path, name: &str, environment: &dyn Environment) -> Result<Self, String> {
+        let file = path.display().to_string();
         let config = Config::load(path, environment).ok().map(|(config, _)| config);
         let shared = config.as_ref().map(|config| broker::Urls::new(&config.gateway.public_url).callback());
         let provider = config.as_ref().and_then(|config| config.providers.iter().find(|one| one.id.as_str() == name));
@@ -64,19 +67,23 @@ impl Shown {
             let named = settings.iter().find(|setting| setting.key == "preset");
             let preset = named.and_then(|setting| catalogue::find(setting.value.trim_matches('"')).ok());
             let own = provider.and_then(|provider| provider.redirect_uri().map(str::to_owned));
-            return Ok(Self { name: name.to_owned(), preset, settings, configured: true, redirect_uri: own });
+            return Ok(Self { name: name.to_owned(), preset, settings, configured: true, file, redirect_uri: own });
         }
         let preset = catalogue::find(name).map_err(|error| match error {
-            CatalogueError::Unknown => format!(
-                "neither a preset nor a provider of {}; `ath-gateway providers list` has the presets",
-                path.display()
-            ),
+            CatalogueError::Unknown => neither(path, name, environment),
             broken @ CatalogueError::Broken { .. } => broken.to_string(),
         })?;
         let settings = config::of_preset(&preset);
         let own = settings.iter().any(|setting| setting.key == "oauth.callback" && setting.value == "\"own\"");
         let shared = shared.map(|shared| if own { format!("{shared}/{name}") } else { shared });
-        Ok(Self { name: name.to_owned(), preset: Some(preset), settings, configured: false, redirect_uri: shared })
+        Ok(Self {
+            name: name.to_owned(),
+            preset: Some(preset),
+            settings,
+            configured: false,
+            file,
+            redirect_uri: shared,
+        })
     }
 
     fn json(&self) -> Value {
@@ -93,6 +100,26 @@ impl Shown {
             "lines": self.preset.as_ref().filter(|_| !self.configured).map(text::lines),
         })
     }
+}
+
+/// Why nothing of that name was found, in the configuration too.
+fn neither(path: &Path, name: &str, environment: &dyn Environment) -> String {
+    let file = path.display();
+    let why = match Config::load(path, environment) {
+        Ok(_) => String::new(),
+        Err(_) if environment.read(path).is_err() => {
+            ", which does not exist or cannot be read (--config names another)".to_owned()
+        }
+        Err(problems) => {
+            let first = problems.to_string().lines().next().unwrap_or_default().to_owned();
+            format!(", which has a problem ({first})")
+        }
+    };
+    let remedy = match config::meant(name) {
+        Some(meant) => format!("did you mean the preset {meant}?"),
+        None => "`ath-gateway providers list` has the presets".to_owned(),
+    };
+    format!("neither a preset nor a provider of {file}{why}; {remedy}")
 }
 
 fn failed(problem: &str) -> ExitCode {

@@ -89,6 +89,10 @@ pub(super) fn lines(preset: &Preset) -> String {
 /// One preset or provider, for people.
 pub(super) fn shown(shown: &Shown) -> String {
     let mut text = String::new();
+    if shown.configured {
+        let by = shown.preset.as_ref().map(|preset| format!(", by the preset {}", preset.name())).unwrap_or_default();
+        let _ = writeln!(text, "{}: the provider of {}{by}\n", shown.name, shown.file);
+    }
     if let Some(preset) = &shown.preset {
         about(preset, &mut text);
     }
