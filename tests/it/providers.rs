@@ -129,5 +129,5 @@ fn the_recipes_hold() {
         assert!(out.contains(shown), "{}: {out}", path.display());
         recipes += 1;
     }
-    assert_eq!(recipes, 8);
+    assert_eq!(recipes, 10);
 }

@@ -70,7 +70,7 @@ fn summary(config: &Config) -> String {
 fn there(provider: &ProviderConfig) -> String {
     let WayConfig::OAuth { settings, grant, .. } = &provider.way else { return String::new() };
     let scopes = provider.operations.scopes();
-    let mut words = provider.scope_names.words(&scopes);
+    let mut words = provider.scope_names.words(scopes);
     words.extend(settings.further_scopes.iter().map(String::as_str));
     let scopes = match words.as_slice() {
         [] => String::new(),
@@ -115,7 +115,7 @@ fn says_who(provider: &ProviderConfig) -> bool {
                 || settings.discovery.is_some()
                 || !settings.answer.subject.is_empty()
                 || settings.further_scopes.iter().any(|scope| scope == "openid")
-                || provider.scope_names.words(&scopes).contains(&"openid")
+                || provider.scope_names.words(scopes).contains(&"openid")
         }
         WayConfig::OAuth { grant: Grant::DeviceCode, .. } | WayConfig::Key(StaticKey::Persons(_)) => false,
         WayConfig::OAuth { .. } | WayConfig::Key(StaticKey::Operators(_)) => true,

@@ -17,14 +17,14 @@ pub(super) fn unknown_key(path: &str, written: &str, keys: &[Key]) -> String {
         return format!("did you mean `{meant}`?");
     }
     if let Some(table) = home(path, meant) {
-        let named = if meant == written { String::new() } else { format!("did you mean `{meant}`? It ") };
+        let renamed = if meant == written { String::new() } else { format!("did you mean `{meant}`? It ") };
         let where_to = if path.starts_with(&table) && table.len() < path.len() {
             format!("write it above [{path}]")
         } else {
             "write it there".to_owned()
         };
         let table = if table == "provider" { "[[provider]]".to_owned() } else { format!("[{table}]") };
-        return format!("{named}belongs to {table}; {where_to}");
+        return format!("{renamed}belongs to {table}; {where_to}");
     }
     match suggest::nearest(written, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -80,9 +80,9 @@ pub(super) fn wrong_form(path: &str, key: &Key, value: &DeValue<'_>) -> String {
 /// The one of `words` that other standards, or another spelling, call `text`.
 fn meant_word<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     let find = |text: &str| words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied();
-    let synonyms = WORDS.iter().filter(|(word, _)| word.eq_ignore_ascii_case(text));
+    let mut synonyms = WORDS.iter().filter(|(word, _)| word.eq_ignore_ascii_case(text));
     find(text)
-        .or_else(|| synonyms.filter_map(|(_, meant)| find(meant)).next())
+        .or_else(|| synonyms.find_map(|(_, meant)| find(meant)))
         .or_else(|| suggest::nearest(text, words.iter().copied()))
 }
 
