@@ -466,7 +466,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// In seconds: when it is asked for again where it could not be read.
 const SOON: u64 = 60;
 /// In seconds: how long nobody asks after metadata that could not be read the first time.
-const PAUSE: u64 = 5;
+const PAUSE: u64 = 1;
 #[cfg(test)]
 #[path = "provider_tests.rs"]
 mod tests;
