@@ -85,9 +85,12 @@ async fn examine(provider: &ProviderConfig) -> Report {
     let outside = Outside { http: &heard, now: SystemClock.now().as_secs(), entropy: &SystemEntropy };
     let unheard_of = Opaque::generate("", &SystemEntropy);
     probe::api(&mut report, provider, &outside).await;
-    let WayConfig::OAuth { settings, grant, .. } = &provider.way else {
-        report.add(Finding::note("key", "whether the service takes it shows at the first call"));
-        return report;
+    let (settings, grant) = match &provider.way {
+        WayConfig::OAuth { settings, grant, .. } => (settings, grant),
+        WayConfig::Key(key) => {
+            probe::key(&mut report, key, &heard, unheard_of.expose()).await;
+            return report;
+        }
     };
     let client = oauth::Provider::new(settings.as_ref().clone());
     metadata::compare(&mut report, provider, &client, &outside).await;

@@ -1,12 +1,12 @@
 //! Requests that a provider answers in one way if the configuration is right, and in another if it is not.
 
-use broker::Grant;
+use broker::{Grant, StaticKey};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use oauth::{AuthorizationRequest, ErrorCode, OAuthError, Outside, Plaintext, Provider, RevokedToken};
 use secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
 use url::{Position, Url};
 
-use super::heard::Heard;
+use super::heard::{Heard, Said};
 use super::report::{Finding, Report};
 use super::verdict::{Asked, cause, mend};
 use crate::config::ProviderConfig;
@@ -138,6 +138,28 @@ fn refused<T>(asked: Asked<'_>, outcome: Result<T, OAuthError>, heard: &Heard<'_
 /// A URL as people should read it: without what follows the path.
 fn bare(url: &Url) -> &str {
     &url[..Position::AfterPath]
+}
+
+/// Where a person's key is looked at before it is connected: one that nobody ever made has to be refused.
+pub(super) async fn key(report: &mut Report, key: &StaticKey, heard: &Heard<'_>, unheard_of: &str) {
+    let check = match key {
+        StaticKey::Persons(key) => key.check.as_ref(),
+        StaticKey::Operators(_) => None,
+    };
+    let Some(check) = check else {
+        return report.add(Finding::note("key", "whether the service takes it shows at the first call"));
+    };
+    let about = format!("check of keys at {}", check.host());
+    let outcome = check.whose(heard, &AccessToken::new(unheard_of)).await;
+    let said = heard.last().filter(Said::is_missing);
+    report.add(match (outcome, said) {
+        (_, Some(said)) => {
+            Finding::wrong(about, format!("is not there ({}); look at userinfo_endpoint", said.status.as_u16()))
+        }
+        (Ok(_), None) => Finding::wrong(about, "takes a key that nobody ever made; it says of nobody who they are"),
+        (Err(OAuthError::Refused { .. }), None) => Finding::well(about, "refuses a key that nobody ever made"),
+        (Err(error), None) => Finding::wrong(about, format!("{}; {}", cause(&error), mend(&error))),
+    });
 }
 
 /// Where no code comes back from a browser: what the grant can be tried with, without a person.
