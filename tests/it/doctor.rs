@@ -90,7 +90,7 @@ fn in_ways_of_their_own_too() {
 fn a_client_that_is_not_known() {
     let acting = provider(&WANTS);
     let examined = examine(&acting, ENDPOINTS, "another-secret-than-that-one", &[]);
-    wrong(&examined, &["token endpoint", "client_id or client_secret"]);
+    wrong(&examined, &["token endpoint", "401 invalid_client", "client_id, client_secret and client_auth"]);
     // Sent in another way than the provider wants it, the same.
     let basic = format!("{ENDPOINTS}client_auth = \"basic\"");
     wrong(&examine(&acting, &basic, SECRET, &[]), &["token endpoint", "client_auth"]);
@@ -107,6 +107,39 @@ fn a_redirect_uri_that_is_not_registered() {
 }
 
 #[test]
+fn a_page_or_a_redirect_that_speaks_of_the_redirect_uri() {
+    let acting = provider(&WANTS);
+    let page = "<!doctype html><p>Error 400: redirect_uri_mismatch";
+    acting.answer_instead("/authorize", Some(Reply::of("200 OK", "text/html", page.as_bytes())));
+    wrong(&examine(&acting, ENDPOINTS, SECRET, &[]), &["authorize endpoint", "redirect URI", "register it"]);
+    acting.answer_instead("/authorize", Some(Reply::redirect("/signin/oauth/error?authError=redirect_uri_mismatch")));
+    wrong(&examine(&acting, ENDPOINTS, SECRET, &[]), &["authorize endpoint", "redirect URI", "register it"]);
+    acting.answer_instead("/authorize", Some(Reply::redirect("/login?next=1")));
+    let examined = examine(&acting, ENDPOINTS, SECRET, &[]);
+    assert_eq!(examined.status, 0, "{}", examined.said);
+    assert!(
+        examined.said.contains("/login); whether the redirect URI is registered shows at the first consent"),
+        "{}",
+        examined.said
+    );
+}
+
+#[test]
+fn what_the_probe_causes_itself_is_no_fault() {
+    let acting = provider(&WANTS);
+    let refusal = r#"{"error":"invalid_verifier"}"#;
+    acting.answer_instead("/token", Some(Reply::of("401 Unauthorized", "application/json", refusal.as_bytes())));
+    let rule = "\n[[provider.oauth.error]]\nstatus = 401\ncode = \"invalid_verifier\"\nmeans = \"operator\"\n";
+    let examined = examine(&acting, &format!("{ENDPOINTS}{rule}"), SECRET, &[]);
+    assert_eq!(examined.status, 0, "{}", examined.said);
+    assert!(
+        examined.said.contains("401 invalid_verifier") && examined.said.contains("look at pkce"),
+        "{}",
+        examined.said
+    );
+}
+
+#[test]
 fn endpoints_that_are_elsewhere() {
     let acting = provider(&WANTS);
     let moved = |from: &str, to: &str| ENDPOINTS.replace(from, to);
@@ -116,7 +149,36 @@ fn endpoints_that_are_elsewhere() {
     wrong(&examine(&acting, &moved("/revoke", "/nothing"), SECRET, &[]), &["revocation", "revoke_endpoint"]);
     let page = format!("<!doctype html><title>{CANARY}</title>");
     acting.answer_instead("/token", Some(Reply::of("200 OK", "text/html", page.as_bytes())));
-    wrong(&examine(&acting, ENDPOINTS, SECRET, &[]), &["token endpoint", "look at token_endpoint"]);
+    wrong(
+        &examine(&acting, ENDPOINTS, SECRET, &[]),
+        &["token endpoint", "a web page (200)", "token_endpoint is another URL"],
+    );
+    let said = |status: &str, body: &str| {
+        acting.answer_instead("/token", Some(Reply::of(status, "application/json", body.as_bytes())));
+        examine(&acting, ENDPOINTS, SECRET, &[])
+    };
+    wrong(
+        &said("415 Unsupported Media Type", "{}"),
+        &["token endpoint", "token_request = \"form\"", "write the other one"],
+    );
+    wrong(&said("503 Service Unavailable", "{}"), &["token endpoint", "cannot answer (503)"]);
+    let hidden = said("401 Unauthorized", r#"{"error":{"code":"invalid_client"}}"#);
+    wrong(
+        &hidden,
+        &[
+            "token endpoint",
+            "invalid_client (401), at /error/code",
+            r#"answer = { error = ["/error", "/error/code"] }"#,
+        ],
+    );
+    let secretive = said("400 Bad Request", &format!(r#"{{"error":"{CANARY} and much more than a code"}}"#));
+    assert_eq!(secretive.status, 0, "{}", secretive.said);
+    assert!(secretive.said.contains("400 no code"), "{}", secretive.said);
+    acting.answer_instead("/token", Some(Reply::redirect("https://acme.test/v2/token?secret=1")));
+    wrong(&examine(&acting, ENDPOINTS, SECRET, &[]), &["token endpoint", "302 to https://acme.test/v2/token)"]);
+    acting.answer_instead("/token", None);
+    let refresh = format!("{ENDPOINTS}refresh_endpoint = \"$base/nothing\"");
+    wrong(&examine(&acting, &refresh, SECRET, &[]), &["refresh endpoint", "is not there (404)", "refresh_endpoint"]);
     let tokens = format!(r#"{{"access_token":"{CANARY}at","token_type":"Bearer"}}"#);
     acting.answer_instead("/token", Some(Reply::of("200 OK", "application/json", tokens.as_bytes())));
     wrong(&examine(&acting, ENDPOINTS, SECRET, &[]), &["token endpoint", "a code that nobody issued"]);
@@ -127,7 +189,7 @@ fn a_host_that_cannot_be_reached() {
     let acting = provider(&WANTS);
     let nowhere = format!("http://localhost:{}", free_port());
     let oauth = ENDPOINTS.replace("$base/token", &format!("{nowhere}/token"));
-    wrong(&examine(&acting, &oauth, SECRET, &[]), &["token endpoint", "whether this machine may reach it"]);
+    wrong(&examine(&acting, &oauth, SECRET, &[]), &["token endpoint", "nothing listens there"]);
     acting.answer_instead("/token", Some(Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n{".to_vec())));
     wrong(&examine(&acting, ENDPOINTS, SECRET, &[]), &["token endpoint", "timeout"]);
 }

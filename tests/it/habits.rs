@@ -164,7 +164,7 @@ fn what_requests_look_like() {
         asks: &[("owner", "user")],
         refresh: Refresh::JSON,
         revoke: Some(Revoke { body: Body::Json, proof: Proof::Basic, takes: Takes::Access, ..Revoke::at("/revoke") }),
-        answer: r#"{"access_token":"$access","refresh_token":"$refresh","token_type":"bearer","expires_in":$in,"owner":{"user":{"id":"$id"}}}"#,
+        answer: r#"{"access_token":"$access","refresh_token":"$refresh","token_type":"bearer","expires_in":$in,"scope":"default","owner":{"user":{"id":"$id"}}}"#,
         who: Who::Answer,
         ..PLAIN
     };

@@ -1,9 +1,11 @@
 //! `check --online`: asks every provider what only the provider knows, and says what is wrong and how to mend it. Nobody's tokens are
 //! touched: what is presented is a code and a token that nobody ever issued.
 
+mod heard;
 mod metadata;
 mod probe;
 mod report;
+mod verdict;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use protocol::Clock;
 use secret::Opaque;
 
 use crate::config::{Config, Environment, ProviderConfig, WayConfig};
+use crate::doctor::heard::Heard;
 use crate::doctor::report::{Finding, Report};
 use crate::egress::ProviderClient;
 use crate::operate::OutputForm;
@@ -78,25 +81,29 @@ async fn examine(provider: &ProviderConfig) -> Report {
             return report;
         }
     };
-    let outside = Outside { http: http.as_ref(), now: SystemClock.now().as_secs(), entropy: &SystemEntropy };
+    let heard = Heard::new(http.as_ref());
+    let outside = Outside { http: &heard, now: SystemClock.now().as_secs(), entropy: &SystemEntropy };
     let unheard_of = Opaque::generate("", &SystemEntropy);
     probe::api(&mut report, provider, &outside).await;
-    let WayConfig::OAuth { settings, grant, .. } = &provider.way else {
-        report.add(Finding::note("key", "whether the service takes it shows at the first call"));
-        return report;
+    let (settings, grant) = match &provider.way {
+        WayConfig::OAuth { settings, grant, .. } => (settings, grant),
+        WayConfig::Key(key) => {
+            probe::key(&mut report, key, &heard, unheard_of.expose()).await;
+            return report;
+        }
     };
     let client = oauth::Provider::new(settings.as_ref().clone());
     metadata::compare(&mut report, provider, &client, &outside).await;
     if *grant == Grant::AuthorizationCode {
         probe::authorize(&mut report, provider, &client, &outside, unheard_of.expose()).await;
-        probe::token(&mut report, &client, &outside, unheard_of.expose()).await;
+        probe::token(&mut report, &client, &outside, &heard, unheard_of.expose()).await;
     } else {
         let scopes = provider.scope_names.words(provider.operations.scopes());
-        probe::other_grant(&mut report, grant, &scopes, &client, &outside).await;
+        probe::other_grant(&mut report, grant, &scopes, &client, &outside, &heard).await;
     }
     probe::userinfo(&mut report, &client, &outside, unheard_of.expose()).await;
     if *grant != Grant::ClientCredentials {
-        probe::revoke(&mut report, &client, &outside, unheard_of.expose()).await;
+        probe::revoke(&mut report, &client, &outside, &heard, unheard_of.expose()).await;
     }
     report
 }

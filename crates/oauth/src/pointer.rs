@@ -19,6 +19,12 @@ impl Pointer {
         Ok(Self(text.to_owned()))
     }
 
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A pointer to a member of the outermost object.
     pub(crate) fn member(name: &'static str) -> Self {
         Self(format!("/{name}"))

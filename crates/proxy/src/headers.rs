@@ -91,6 +91,30 @@ fn is_private(name: &str) -> bool {
         || name.starts_with("x-forwarded-")
         || name.starts_with("x-original-")
         || name.contains(['_', '.'])
+        || is_credential(name)
+}
+
+/// Names under which some service takes a credential: beside the injected one, another could decide in whose name the call is made.
+fn is_credential(name: &str) -> bool {
+    matches!(
+        name,
+        "api-key"
+            | "apikey"
+            | "dpop"
+            | "job-token"
+            | "private-token"
+            | "sudo"
+            | "x-access-token"
+            | "x-amz-security-token"
+            | "x-api-key"
+            | "x-api-token"
+            | "x-auth-key"
+            | "x-auth-token"
+            | "x-goog-api-key"
+            | "x-goog-iam-authorization-token"
+            | "x-shopify-access-token"
+            | "x-vault-token"
+    )
 }
 
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -202,6 +226,16 @@ mod tests {
             ]
         );
         assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
+    }
+
+    #[test]
+    fn an_agent_brings_no_credential_of_its_own() {
+        for name in ["private-token", "x-api-key", "sudo", "dpop", "x-ath-agent-id", "x-forwarded-for", "x_api_key"] {
+            assert!(is_private(name), "{name}");
+        }
+        for name in ["accept", "idempotency-key", "x-request-tag", "x-api-version"] {
+            assert!(!is_private(name), "{name}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn plain(char: char) -> char {
     if matches!(char, '.' | ' ') { '_' } else { char.to_ascii_lowercase() }
 }
 
-const REFUSED: [&str; 2] = ["access_token", "_method"];
+const REFUSED: [&str; 5] = ["access_token", "oauth_token", "private_token", "job_token", "_method"];
 
 #[cfg(test)]
 mod tests {

@@ -343,7 +343,7 @@ const GITHUB: Wants = Wants {
         proof: Proof::Basic,
         parameter: "access_token",
         takes: Takes::Access,
-        ..Revoke::at("/applications/ath-gateway/grant")
+        ..Revoke::at("/applications/ath-gateway/token")
     }),
     who: Who::Userinfo("/user", r#"{"login":"alice","id":4711,"name":"Alice"}"#),
     api_path: "/",

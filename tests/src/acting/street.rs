@@ -1,6 +1,7 @@
 //! Acting providers along one gateway, and everything that happens to a connection, in each house: consent, call, expiry, a second agent,
 //! the end of the grant and a new one, revocation.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -32,6 +33,8 @@ pub struct Street {
     pub houses: Vec<House>,
     clock: MovedClock,
     agents: Vec<Agent>,
+    /// In seconds: how far the clock was moved.
+    later: Cell<u64>,
 }
 
 /// Where a street's gateway will be, before it is there.
@@ -115,7 +118,7 @@ impl Ground {
             agent.client = Some((answer.text("/client_id"), answer.text("/client_secret")));
             agent
         });
-        Street { gateway, replica, houses: self.houses, clock, agents: agents.into() }
+        Street { gateway, replica, houses: self.houses, clock, agents: agents.into(), later: Cell::new(0) }
     }
 }
 
@@ -298,7 +301,11 @@ impl Street {
             let refusals = self.houses[number].acting.refusals();
             panic!("{name}: no code at {}: {} {refusals:?}", page.url, page.answer.body_text())
         });
-        let token = self.agents[agent].exchange(&self.gateway, &session, code);
+        let agent = &self.agents[agent];
+        let mut wish = agent.exchange_request(&self.gateway, &session, code);
+        let endpoint = format!("{}/ath/token", self.gateway.public_url());
+        wish["agent_attestation"] = json!(agent.attest_at(&endpoint, self.later.get().cast_signed()));
+        let token = agent.post(&self.gateway, "/ath/token", &wish);
         assert_eq!(token.status, 200, "{name}: {}", token.body_text());
         token.text("/access_token")
     }
@@ -315,6 +322,7 @@ impl Street {
         let agent = &self.agents[agent];
         let mut wish = agent.authorization(&self.gateway, &house.scopes);
         wish["provider_id"] = json!(house.acting.wants().name);
+        wish["agent_attestation"] = json!(agent.attest_at(&self.gateway.public_url(), self.later.get().cast_signed()));
         agent.post(&self.gateway, "/ath/authorize", &wish)
     }
 
@@ -364,6 +372,7 @@ impl Street {
 
     /// It is so many seconds later than it is, for everybody.
     pub fn forward(&self, seconds: u64) {
+        self.later.set(seconds);
         self.clock.forward(seconds);
         for house in &self.houses {
             house.acting.forward(seconds);

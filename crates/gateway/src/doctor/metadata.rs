@@ -2,8 +2,8 @@
 
 use oauth::{ClientAuth, Endpoint, Metadata, NamesItself, OAuthError, Outside, Pkce, Plaintext, Provider, discover};
 
-use super::probe::{cause, mend};
 use super::report::{Finding, Report};
+use super::verdict::{cause, mend};
 use crate::config::ProviderConfig;
 
 pub(super) async fn compare(report: &mut Report, provider: &ProviderConfig, client: &Provider, outside: &Outside<'_>) {

@@ -1,12 +1,14 @@
 //! Requests that a provider answers in one way if the configuration is right, and in another if it is not.
 
-use broker::Grant;
+use broker::{Grant, StaticKey};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use oauth::{AuthorizationRequest, Endpoint, ErrorCode, OAuthError, Outside, Plaintext, Provider, TransportErrorKind};
-use secret::{AccessToken, AuthorizationCode, CodeVerifier};
-use url::Url;
+use oauth::{AuthorizationRequest, ErrorCode, OAuthError, Outside, Plaintext, Provider, RevokedToken};
+use secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
+use url::{Position, Url};
 
+use super::heard::{Heard, Said};
 use super::report::{Finding, Report};
+use super::verdict::{Asked, cause, mend};
 use crate::config::ProviderConfig;
 
 /// The API itself: any answer at all.
@@ -38,7 +40,7 @@ pub(super) async fn authorize(
         dpop_jkt: None,
     };
     let Ok(url) = client.authorization_url(outside, &request).await else { return };
-    let about = format!("authorize endpoint at {}", client.authorize_host());
+    let about = format!("authorize endpoint {}", url.split('?').next().unwrap_or_default());
     let answer = match get(outside, &url, None).await {
         Ok(answer) => answer,
         Err(error) => return report.add(Finding::wrong(about, format!("{}; {}", cause(&error), mend(&error)))),
@@ -47,9 +49,27 @@ pub(super) async fn authorize(
     let sent_back = location(&url, &answer).filter(|to| to.as_str().starts_with(client.redirect_uri()));
     let finding = match (status, sent_back) {
         (_, Some(to)) => Finding::wrong(about, format!("refuses the request ({}); {}", error_in(&to), REQUEST)),
-        (status, None) if status.is_success() || status.is_redirection() => {
-            Finding::well(about, format!("takes the request ({})", status.as_u16()))
+        (status, None) if speaks_of_the_redirect_uri(&url, &answer) => Finding::wrong(
+            about,
+            format!(
+                "speaks of the redirect URI ({}): it is probably not registered exactly as it stands above; register it there",
+                status.as_u16()
+            ),
+        ),
+        (status, None) if status.is_redirection() => {
+            let to = location(&url, &answer).map(|to| bare(&to).to_owned()).unwrap_or_default();
+            Finding::well(
+                about,
+                format!(
+                    "answers ({} to {to}); whether the redirect URI is registered shows at the first consent",
+                    status.as_u16()
+                ),
+            )
         }
+        (status, None) if status.is_success() => Finding::well(
+            about,
+            format!("answers ({}); whether the redirect URI is registered shows at the first consent", status.as_u16()),
+        ),
         (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE, None) => {
             Finding::wrong(about, format!("is not there ({}); look at authorize_endpoint", status.as_u16()))
         }
@@ -61,61 +81,85 @@ pub(super) async fn authorize(
                 status.as_u16()
             ),
         ),
-        (status, None) => Finding::note(about, format!("cannot answer now ({}); try again later", status.as_u16())),
+        (status, None) => Finding::wrong(about, format!("cannot answer ({}); try again later", status.as_u16())),
     };
     report.add(finding);
 }
 
-/// Whether the provider knows the gateway's client: by a code that nobody issued.
-pub(super) async fn token(report: &mut Report, client: &Provider, outside: &Outside<'_>, unheard_of: &str) {
+/// In the page that it shows, or in the URL that it sends to: by a name that nobody uses when all is well.
+fn speaks_of_the_redirect_uri(asked: &str, answer: &Response<Vec<u8>>) -> bool {
+    let speaks = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        [
+            "redirect_uri_mismatch",
+            "redirect_uri did not match",
+            "invalid redirect",
+            "redirect uri mismatch",
+            "invalid_redirect_uri",
+        ]
+        .iter()
+        .any(|words| text.contains(words))
+    };
+    let there = location(asked, answer).is_some_and(|to| speaks(to.as_str()));
+    there || speaks(&String::from_utf8_lossy(answer.body()))
+}
+
+/// Whether the provider knows the gateway's client: by a code that nobody issued, and by such a refresh token where those go elsewhere.
+pub(super) async fn token(
+    report: &mut Report,
+    client: &Provider,
+    outside: &Outside<'_>,
+    heard: &Heard<'_>,
+    unheard_of: &str,
+) {
     let Some(place) = client.settings().token_place() else { return };
-    let about = format!("token endpoint at {}", place.host_str().unwrap_or_default());
     let verifier: CodeVerifier = oauth::pkce::verifier(outside.entropy);
     let code = AuthorizationCode::new(unheard_of);
-    let Err(error) = client.exchange(outside, &code, Some(&verifier), None).await else {
-        let says = "issued tokens for a code that nobody issued; this is no OAuth server to trust";
-        return report.add(Finding::wrong(about, says));
+    let outcome = client.exchange(outside, &code, Some(&verifier), None).await;
+    let asked =
+        Asked { about: format!("token endpoint {}", bare(place)), key: "token_endpoint", presented: "code", client };
+    report.add(refused(asked, outcome, heard));
+    let Some(endpoint) = &client.settings().refresh_endpoint else { return };
+    let outcome = client.refresh(outside, &RefreshToken::new(unheard_of)).await;
+    let about = format!("refresh endpoint {}", bare(endpoint.url()));
+    report.add(refused(Asked { about, key: "refresh_endpoint", presented: "refresh token", client }, outcome, heard));
+}
+
+fn refused<T>(asked: Asked<'_>, outcome: Result<T, OAuthError>, heard: &Heard<'_>) -> Finding {
+    match outcome {
+        Ok(_) => Finding::wrong(
+            asked.about,
+            format!("issued tokens for a {} that nobody issued; this is no OAuth server to trust", asked.presented),
+        ),
+        Err(error) => asked.judged(&error, heard.last().as_ref()),
+    }
+}
+
+/// A URL as people should read it: without what follows the path.
+fn bare(url: &Url) -> &str {
+    &url[..Position::AfterPath]
+}
+
+/// Where a person's key is looked at before it is connected: one that nobody ever made has to be refused.
+pub(super) async fn key(report: &mut Report, key: &StaticKey, heard: &Heard<'_>, unheard_of: &str) {
+    let check = match key {
+        StaticKey::Persons(key) => key.check.as_ref(),
+        StaticKey::Operators(_) => None,
     };
-    let secret = if client.settings().client_secret.is_some() { "client_id or client_secret" } else { "client_id" };
-    let gone = missing(outside, client.settings().token_endpoint.as_ref()).await;
-    let finding = match &error {
-        OAuthError::Refused { code: ErrorCode::InvalidGrant } => {
-            Finding::well(about, "knows the gateway's client, and refuses a code that nobody issued")
-        }
-        OAuthError::Refused { code: ErrorCode::InvalidClient } => {
-            Finding::wrong(about, format!("does not know the gateway's client; look at {secret}, and at client_auth"))
-        }
-        OAuthError::Refused { code: ErrorCode::UnauthorizedClient | ErrorCode::UnsupportedGrantType } => {
-            Finding::wrong(
-                about,
-                format!("does not let this client exchange codes ({}); allow the grant there", error.reason()),
-            )
-        }
-        OAuthError::Refused { code: ErrorCode::Operator } => Finding::wrong(
-            about,
-            format!("refuses in a way that [[provider.oauth.error]] blames on the client; look at {secret}"),
-        ),
-        OAuthError::Refused { .. } if gone.is_some() => {
-            let status = gone.unwrap_or_default();
-            Finding::wrong(about, format!("is not there ({status}); look at token_endpoint"))
-        }
-        OAuthError::Refused { .. } => Finding::note(
-            about,
-            format!(
-                "refuses a code that nobody issued, in words of its own ({}); whether it knows the client shows at the first consent",
-                error.reason()
-            ),
-        ),
-        OAuthError::Nonsense(word) => Finding::wrong(
-            about,
-            format!(
-                "answers, and not as a token endpoint does ({word}); look at token_endpoint, token_request and answer"
-            ),
-        ),
-        OAuthError::Retry { .. } => Finding::note(about, "cannot answer now; try again later"),
-        error => Finding::wrong(about, format!("{}; {}", cause(error), mend(error))),
+    let Some(check) = check else {
+        return report.add(Finding::note("key", "whether the service takes it shows at the first call"));
     };
-    report.add(finding);
+    let about = format!("check of keys at {}", check.host());
+    let outcome = check.whose(heard, &AccessToken::new(unheard_of)).await;
+    let said = heard.last().filter(Said::is_missing);
+    report.add(match (outcome, said) {
+        (_, Some(said)) => {
+            Finding::wrong(about, format!("is not there ({}); look at userinfo_endpoint", said.status.as_u16()))
+        }
+        (Ok(_), None) => Finding::wrong(about, "takes a key that nobody ever made; it says of nobody who they are"),
+        (Err(OAuthError::Refused { .. }), None) => Finding::well(about, "refuses a key that nobody ever made"),
+        (Err(error), None) => Finding::wrong(about, format!("{}; {}", cause(&error), mend(&error))),
+    });
 }
 
 /// Where no code comes back from a browser: what the grant can be tried with, without a person.
@@ -125,6 +169,7 @@ pub(super) async fn other_grant(
     scopes: &[&str],
     client: &Provider,
     outside: &Outside<'_>,
+    heard: &Heard<'_>,
 ) {
     let (about, outcome) = match grant {
         Grant::ClientCredentials => (
@@ -141,18 +186,10 @@ pub(super) async fn other_grant(
         }
         Grant::AuthorizationCode => return,
     };
+    let asked = Asked { about: about.to_owned(), key: "the endpoints", presented: "request", client };
     report.add(match outcome {
         Ok(says) => Finding::well(about, says),
-        Err(error @ OAuthError::Refused { .. }) => Finding::wrong(
-            about,
-            format!("is refused ({}); look at client_id, client_secret, client_auth and the scopes", error.reason()),
-        ),
-        Err(OAuthError::Nonsense(word)) => Finding::wrong(
-            about,
-            format!("is answered otherwise than the standard has it ({word}); look at the endpoints"),
-        ),
-        Err(OAuthError::Retry { .. }) => Finding::note(about, "cannot be answered now; try again later"),
-        Err(error) => Finding::wrong(about, format!("{}; {}", cause(&error), mend(&error))),
+        Err(error) => asked.judged(&error, heard.last().as_ref()),
     });
 }
 
@@ -177,70 +214,39 @@ pub(super) async fn userinfo(report: &mut Report, client: &Provider, outside: &O
 }
 
 /// RFC 7009 §2.2: a token that nobody issued is as good as revoked.
-pub(super) async fn revoke(report: &mut Report, client: &Provider, outside: &Outside<'_>, unheard_of: &str) {
+pub(super) async fn revoke(
+    report: &mut Report,
+    client: &Provider,
+    outside: &Outside<'_>,
+    heard: &Heard<'_>,
+    unheard_of: &str,
+) {
     if !client.can_revoke() {
         let says = "there is none: what people end here ends at the gateway, and the provider's tokens live on until they expire";
         return report.add(Finding::note("revocation", says));
     }
-    let gone = missing(outside, client.settings().revoke_endpoint.as_ref()).await;
-    let finding = match client.revoke(outside, &AccessToken::new(unheard_of)).await {
-        Ok(()) => Finding::well("revocation", "the endpoint takes tokens back"),
-        Err(OAuthError::Refused { code: ErrorCode::InvalidClient }) => {
-            Finding::wrong("revocation", "the endpoint does not know the gateway's client; look at revoke_auth")
-        }
-        Err(OAuthError::Refused { .. }) if gone.is_some() => {
-            let status = gone.unwrap_or_default();
-            Finding::wrong("revocation", format!("the endpoint is not there ({status}); look at revoke_endpoint"))
-        }
-        Err(error @ OAuthError::Refused { .. }) => Finding::well(
-            "revocation",
-            format!("the endpoint answers, and refuses a token that nobody issued ({})", error.reason()),
-        ),
-        Err(error) => Finding::wrong("revocation", format!("{}; look at revoke_endpoint", cause(&error))),
+    let outcome = match client.revoked_token() {
+        RevokedToken::Access => client.revoke(outside, &AccessToken::new(unheard_of)).await,
+        RevokedToken::Both | RevokedToken::Refresh => client.revoke(outside, &RefreshToken::new(unheard_of)).await,
     };
-    report.add(finding);
-}
-
-/// The status of an endpoint where there is none: to a request without anything in it, which an endpoint refuses in another way.
-async fn missing(outside: &Outside<'_>, endpoint: Option<&Endpoint>) -> Option<u16> {
-    let mut request = Request::new(Vec::new());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = endpoint?.as_str().parse().ok()?;
-    let answer = outside.http.send(request).await.ok()?;
-    let gone = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::GONE];
-    Some(answer.status()).filter(|status| gone.contains(status)).map(|status| status.as_u16())
-}
-
-/// What went wrong, with everything that the system said about it.
-pub(super) fn cause(error: &OAuthError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(next) = source {
-        let says = next.to_string();
-        if !text.contains(&says) {
-            text.push_str(": ");
-            text.push_str(&says);
+    let place = client.settings().revoke_endpoint.as_ref().map(|endpoint| bare(endpoint.url()));
+    let about = format!("revocation {}", place.unwrap_or_default());
+    let said = heard.last();
+    let refused = said.as_ref().is_some_and(|said| said.status.is_client_error() && !said.is_missing());
+    report.add(match outcome {
+        Ok(()) => Finding::well(about, "takes tokens back"),
+        Err(OAuthError::Refused { code: ErrorCode::InvalidClient }) => {
+            Finding::wrong(about, "does not know the gateway's client; look at revoke_auth")
         }
-        source = next.source();
-    }
-    text
-}
-
-/// What to do about it.
-pub(super) fn mend(error: &OAuthError) -> &'static str {
-    match error {
-        OAuthError::Undiscovered(inner) => mend(inner),
-        OAuthError::Transport(failure) => match failure.kind() {
-            TransportErrorKind::Connect => {
-                "look at the host's name, whether this machine may reach it, and at ca_file where its certificate is of a private authority"
-            }
-            TransportErrorKind::Timeout => "look whether this machine may reach it, or raise timeout",
-            TransportErrorKind::TooLarge | TransportErrorKind::Other => "look whether something stands between",
-        },
-        OAuthError::Nonsense("discovery_issuer") => "write the issuer as its metadata has it",
-        OAuthError::Retry { .. } => "try again later",
-        _ => "look at issuer",
-    }
+        Err(OAuthError::Refused { .. }) if refused => {
+            let status = said.map(|said| said.status.as_u16()).unwrap_or_default();
+            Finding::well(about, format!("answers, and refuses a token that nobody issued ({status})"))
+        }
+        Err(error) => {
+            let asked = Asked { about, key: "revoke_endpoint", presented: "token", client };
+            asked.judged(&error, said.as_ref())
+        }
+    });
 }
 
 async fn get(outside: &Outside<'_>, url: &str, token: Option<&AccessToken>) -> Result<Response<Vec<u8>>, OAuthError> {

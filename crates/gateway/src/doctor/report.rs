@@ -12,6 +12,8 @@ pub(super) struct Report {
     display_name: String,
     api_base: String,
     redirect_uri: Option<String>,
+    /// What has to be allowed for the client there, in the provider's words.
+    scopes: Vec<String>,
     findings: Vec<Finding>,
 }
 
@@ -62,6 +64,7 @@ impl Report {
             display_name: provider.display_name.clone(),
             api_base: provider.api_base.to_string(),
             redirect_uri: provider.redirect_uri().map(str::to_owned),
+            scopes: scopes(provider),
             findings: Vec::new(),
         }
     }
@@ -80,6 +83,9 @@ impl Report {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  redirect URI, to be registered there exactly as it stands:\n    {uri}");
         }
+        if !self.scopes.is_empty() {
+            let _ = writeln!(text, "  scopes, to be allowed for the client there:\n    {}", self.scopes.join(" "));
+        }
         for finding in &self.findings {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  {:<5} {}: {}", finding.verdict.word(), finding.about, finding.says);
@@ -95,9 +101,15 @@ impl Report {
             .collect();
         json!({
             "provider_id": self.provider, "display_name": self.display_name, "api_base": self.api_base,
-            "redirect_uri": self.redirect_uri, "well": !self.is_wrong(), "findings": findings,
+            "redirect_uri": self.redirect_uri, "scopes": self.scopes, "well": !self.is_wrong(), "findings": findings,
         })
     }
+}
+
+fn scopes(provider: &ProviderConfig) -> Vec<String> {
+    let words = provider.scope_names.words(provider.operations.scopes()).into_iter().map(str::to_owned);
+    let Some(settings) = provider.oauth() else { return Vec::new() };
+    words.chain(settings.further_scopes.iter().cloned()).collect()
 }
 
 pub(super) fn print(reports: &[Report], form: OutputForm) {
