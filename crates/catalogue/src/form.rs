@@ -46,7 +46,11 @@ impl Form {
             Self::Base if !text.contains("://") => ("has no https:// before it", format!("https://{text}")),
             Self::Base | Self::Segment => return None,
         };
-        self.check(&mended).is_ok().then_some((slip, mended))
+        if self.check(&mended).is_ok() {
+            return Some((slip, mended));
+        }
+        // One slip hides another, as in `http://git.example/`; the text gets shorter or better each time, or nothing is proposed.
+        if mended == text { None } else { self.mended(&mended).map(|(_, mended)| (slip, mended)) }
     }
 
     /// What is expected, for people.
@@ -153,6 +157,8 @@ mod tests {
             (Form::Base, "http://git.example", Some("https://git.example")),
             (Form::Base, "https://git.example/", Some("https://git.example")),
             (Form::Base, "git.example", Some("https://git.example")),
+            (Form::Base, "http://git.example/", Some("https://git.example")),
+            (Form::Base, "Git example", None),
             (Form::Base, "https://u@git.example", None),
             (Form::Segment, "a/b", None),
         ] {

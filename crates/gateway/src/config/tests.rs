@@ -19,6 +19,7 @@ mod presets;
 mod redis;
 mod schema;
 mod sign_in;
+mod slips;
 mod tls;
 mod ways;
 
