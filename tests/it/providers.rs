@@ -69,13 +69,18 @@ fn a_configured_provider_is_shown_with_what_holds_and_without_secrets() {
     let text = format!(
         "[gateway]\npublic_url = \"https://gateway.example.com\"\n[[provider]]\nid = \"code\"\npreset = \"gitlab\"\n\
          values = {{ base = \"https://git.example.com\" }}\nclient_id = \"x\"\nclient_secret = {{ env = \"SECRET\" }}\n\
-         without = \"oauth.revoke_endpoint\"\n[provider.oauth]\ntoken_headers = {{ X-Key = \"{CANARY}\" }}\n\
+         without = \"oauth.revoke_endpoint\"\nheaders = {{ X-Team = \"blue\" }}\ncredential = {{ header = \"X-Gate\" }}\n[provider.oauth]\ntoken_headers = {{ X-Key = \"{CANARY}\" }}\n\
          token_parameters = {{ pin = \"{CANARY}\" }}\n"
     );
     std::fs::write(&path, &text).expect("written");
     let shown = said(&["providers", "show", "code", "--config", config]);
     assert!(shown.contains("+ oauth.token_endpoint = \"https://git.example.com/oauth/token\""), "{shown}");
     assert!(shown.contains("  oauth.client_secret = { env = \"SECRET\" }"), "{shown}");
+    assert!(
+        shown.contains("  headers.X-Team = \"blue\"") && shown.contains("  credential.header = \"X-Gate\""),
+        "{shown}"
+    );
+    assert!(shown.starts_with(&format!("code: the provider of {config}, by the preset gitlab\n")), "{shown}");
     assert!(!shown.contains("revoke_endpoint =") && !shown.contains(CANARY), "{shown}");
     let wrong = text.replace("{ env = \"SECRET\" }", &format!("\"{CANARY}\""));
     std::fs::write(&path, wrong).expect("written");
@@ -90,7 +95,10 @@ fn a_configured_provider_is_shown_with_what_holds_and_without_secrets() {
 fn what_is_neither_is_refused() {
     let output = run(&["providers", "show", "acme", "--config", "/nowhere/gateway.toml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("neither a preset nor a provider of"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("neither a preset nor a provider of /nowhere/gateway.toml, which does not exist"), "{said}");
+    let output = run(&["providers", "show", "githb", "--config", "/nowhere/gateway.toml"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean the preset `github`?"));
 }
 
 #[test]
