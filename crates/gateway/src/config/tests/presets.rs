@@ -23,7 +23,7 @@ fn a_preset_and_a_client_are_a_provider() {
     let token = provider.oauth().and_then(|oauth| oauth.token_place());
     assert_eq!(token.map(url::Url::as_str), Some("https://github.com/login/oauth/access_token"));
     let revoke = provider.oauth().expect("OAuth").revoke_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned());
-    assert_eq!(revoke.as_deref(), Some("https://api.github.com/applications/ath-gateway/grant"));
+    assert_eq!(revoke.as_deref(), Some("https://api.github.com/applications/ath-gateway/token"));
     assert!(provider.oauth().expect("OAuth").client_secret.is_some());
 }
 
