@@ -33,6 +33,7 @@ mod id_token;
 mod identity;
 mod jws;
 mod key_check;
+mod known;
 mod outside;
 pub mod pkce;
 mod placement;

@@ -1,18 +1,19 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, Entropy, RefreshToken};
 
 use crate::authorize::{self, AuthorizationRequest};
-use crate::discovery::{NamesItself, discover};
+use crate::discovery::NamesItself;
 use crate::dpop::{DpopKey, Nonces, Proven, Prover, TokenBinding};
 use crate::error::{ErrorCode, OAuthError};
 use crate::habits::{AnswerForm, RevokeAuth, RevokeMethod, RevokedToken};
 use crate::http_client::HttpClient;
 use crate::id_token::Claims;
 use crate::identity::Identity;
+use crate::known::Known;
 use crate::outside::Outside;
 use crate::settings::{ClientAuth, Pkce, RefreshWith, Settings};
 use crate::token_request::{self, Asked, Auth};
@@ -21,24 +22,11 @@ use crate::token_response::{self, Body, TokenSet};
 /// The OAuth client towards one provider.
 pub struct Provider {
     settings: Arc<Settings>,
-    found: RwLock<Option<Found>>,
+    known: Known,
     secrets: RwLock<Secrets>,
     /// Whether the provider took the second secret last.
     other_secret: AtomicBool,
-    /// Until when metadata that could not be read is not asked for again, in Unix seconds.
-    paused_until: AtomicU64,
     nonces: Nonces,
-}
-
-/// What the provider's metadata made of the settings.
-#[derive(Clone)]
-struct Found {
-    settings: Arc<Settings>,
-    names_itself: NamesItself,
-    /// When it is asked again, in Unix seconds.
-    until: u64,
-    /// Whether it has named another place for tokens since.
-    moved: bool,
 }
 
 /// The client's secrets: the one in use, and the one that comes next or was before.
@@ -66,10 +54,9 @@ impl Provider {
         let secrets = Secrets { first: settings.client_secret.clone(), other: settings.other_client_secret.clone() };
         Self {
             settings: Arc::new(settings),
-            found: RwLock::default(),
+            known: Known::default(),
             secrets: RwLock::new(secrets),
             other_secret: AtomicBool::new(false),
-            paused_until: AtomicU64::new(0),
             nonces: Nonces::default(),
         }
     }
@@ -123,7 +110,7 @@ impl Provider {
     ) -> Result<String, OAuthError> {
         let settings = self.known(outside).await?;
         if settings.authorize_endpoint.is_none() {
-            self.look_again();
+            self.known.look_again();
         }
         authorize::url(&settings, request)
     }
@@ -276,7 +263,7 @@ impl Provider {
     /// it may.
     #[must_use]
     pub fn can_revoke(&self) -> bool {
-        let found = || match (&self.settings.discovery, self.found()) {
+        let found = || match (&self.settings.discovery, self.known.found()) {
             (Some(_), Some(found)) => found.settings.revoke_endpoint.is_some(),
             (discovery, _) => discovery.is_some(),
         };
@@ -287,7 +274,7 @@ impl Provider {
     /// metadata was not read yet, the issuer's.
     #[must_use]
     pub fn authorize_host(&self) -> String {
-        let found = self.found().and_then(|found| found.settings.authorize_endpoint.clone());
+        let found = self.known.found().and_then(|found| found.settings.authorize_endpoint.clone());
         let issuer = || self.settings.discovery.as_ref().map(|discovery| discovery.issuer.clone());
         let endpoint = self.settings.authorize_endpoint.clone().or(found).or_else(issuer);
         endpoint.map(|endpoint| endpoint.host()).unwrap_or_default()
@@ -296,13 +283,13 @@ impl Provider {
     /// Whether the provider says that its answers to the callback always name it.
     #[must_use]
     pub fn names_itself(&self) -> NamesItself {
-        self.found().map_or(NamesItself::Perhaps, |found| found.names_itself)
+        self.known.found().map_or(NamesItself::Perhaps, |found| found.names_itself)
     }
 
     /// Whether the metadata has named another host for tokens than when it was first read. It is not heeded: somebody has to look at it.
     #[must_use]
     pub fn has_moved(&self) -> bool {
-        self.found().is_some_and(|found| found.moved)
+        self.known.found().is_some_and(|found| found.moved)
     }
 
     /// What the client was made with.
@@ -329,49 +316,9 @@ impl Provider {
         self.settings.issuer.as_deref()
     }
 
-    fn found(&self) -> Option<Found> {
-        self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The settings with all endpoints: as they are set, or as the metadata said within the day. Where that cannot be read again, or names
-    /// other hosts than before, what it said before goes on being used.
+    /// The settings with all endpoints.
     pub(crate) async fn known(&self, outside: &Outside<'_>) -> Result<Arc<Settings>, OAuthError> {
-        let Some(discovery) = &self.settings.discovery else { return Ok(self.settings.clone()) };
-        let before = self.found();
-        if let Some(found) = before.as_ref().filter(|found| outside.now < found.until) {
-            return Ok(found.settings.clone());
-        }
-        if before.is_none() && outside.now < self.paused_until.load(Ordering::Relaxed) {
-            return Err(OAuthError::Undiscovered(Box::new(OAuthError::Nonsense("discovery_paused"))));
-        }
-        let read = discover(outside.http, &discovery.issuer, discovery.plaintext).await;
-        let since = before.as_ref().map_or(&self.settings, |before| &before.settings);
-        let read = read
-            .and_then(|metadata| Ok((discovery.complete(&self.settings, since, &metadata)?, metadata.names_itself)));
-        let later = |seconds| outside.now.saturating_add(seconds);
-        let found = match (read, before) {
-            (Ok((settings, _)), Some(before)) if settings.token_place_moved(&before.settings) => {
-                Found { until: later(DAY), moved: true, ..before }
-            }
-            (Ok((settings, names_itself)), _) => {
-                Found { settings: Arc::new(settings), names_itself, until: later(DAY), moved: false }
-            }
-            (Err(_), Some(before)) => Found { until: later(SOON), ..before },
-            (Err(error), None) => {
-                self.paused_until.store(later(PAUSE), Ordering::Relaxed);
-                return Err(OAuthError::Undiscovered(Box::new(error)));
-            }
-        };
-        let settings = found.settings.clone();
-        *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        Ok(settings)
-    }
-
-    /// Metadata without what somebody needs is not taken for the day's.
-    fn look_again(&self) {
-        if let Some(found) = self.found.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            found.until = 0;
-        }
+        self.known.settings(&self.settings, outside).await
     }
 
     async fn obtain(
@@ -461,12 +408,6 @@ async fn send(outside: &Outside<'_>, request: Request<Vec<u8>>) -> Result<Respon
     Ok(outside.http.send(request).await?)
 }
 
-/// In seconds: how long metadata is taken for what it is.
-const DAY: u64 = 24 * 60 * 60;
-/// In seconds: when it is asked for again where it could not be read.
-const SOON: u64 = 60;
-/// In seconds: how long nobody asks after metadata that could not be read the first time.
-const PAUSE: u64 = 1;
 #[cfg(test)]
 #[path = "provider_tests.rs"]
 mod tests;
