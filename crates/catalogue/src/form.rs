@@ -84,7 +84,9 @@ impl Form {
             Self::Label => Some("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
             Self::Host => Some("^[a-z0-9-]+(\\.[a-z0-9-]+)+$"),
             Self::Segment => Some("^[A-Za-z0-9._~-]+$"),
-            Self::Base => Some("^https://[a-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*$"),
+            Self::Base => {
+                Some("^(https://[a-z0-9.-]+|http://(localhost|127\\.0\\.0\\.1))(:[0-9]+)?(/[A-Za-z0-9._~-]+)*$")
+            }
             Self::OneOf(_) => None,
         }
     }
@@ -115,12 +117,14 @@ fn is_segment(text: &str) -> bool {
 }
 
 fn is_base(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://") else { return false };
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let mut parts = rest.split('/');
     let authority = parts.next().unwrap_or_default();
     let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
-    is_host(host) && is_port && parts.all(is_segment)
+    // On this machine itself http will do, as far as the configuration's own rules go.
+    let scheme = scheme == "https" || scheme == "http" && matches!(host, "localhost" | "127.0.0.1");
+    scheme && is_host(host) && is_port && parts.all(is_segment)
 }
 
 #[cfg(test)]
@@ -141,6 +145,7 @@ mod tests {
             (&Form::Base, "https://gitlab.example.com"),
             (&Form::Base, "https://id.example.com:8443/auth"),
             (&Form::Base, "https://10.0.0.5"),
+            (&Form::Base, "http://127.0.0.1:8080/realms"),
             (&words, "com.au"),
         ] {
             assert_eq!(form.check(text), Ok(()), "{text}");
