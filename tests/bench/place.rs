@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
-use tests::{Agent, Authority, Browser, Gateway, Launch, RedisServer, Request, Store, Upstream, free_port};
+use tests::{Agent, Authority, Browser, Gateway, Launch, RedisServer, Request, Store, Upstream, eventually, free_port};
 
 use crate::client::Shot;
 
@@ -42,8 +44,11 @@ struct Ports {
 struct Running(Child);
 
 impl Drop for Running {
+    /// Asked to end, so that it ends its own children, too.
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        if let Some(process) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(process, Signal::TERM);
+        }
         let _ = self.0.wait();
     }
 }
@@ -109,7 +114,9 @@ impl Place {
         let ports = Ports { nginx: free_port(), nginx_tls: free_port(), haproxy: free_port() };
         let nginx = nginx(folder.path(), &ports, upstream_port, &bearer, &authority);
         let haproxy = haproxy(folder.path(), &ports, upstream_port, &bearer);
-        std::thread::sleep(Duration::from_millis(500));
+        for (name, port) in [("nginx", ports.nginx), ("nginx with TLS", ports.nginx_tls), ("HAProxy", ports.haproxy)] {
+            eventually(&format!("{name} listens"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        }
         Self {
             _upstream: upstream,
             upstream_port,
@@ -212,7 +219,7 @@ fn nginx(folder: &Path, ports: &Ports, upstream: u16, bearer: &str, authority: &
          http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; client_body_temp_path {folder}/body;\n\
          proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
          upstream api {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}\n\
-         server {{ listen 127.0.0.1:{plain} reuseport; listen 127.0.0.1:{tls} ssl http2 reuseport; http2_max_requests 1000000000;\n\
+         server {{ listen 127.0.0.1:{plain} reuseport; listen 127.0.0.1:{tls} ssl http2 reuseport;\n\
          ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_session_cache shared:s:10m;\n\
          location / {{ proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
          proxy_set_header Authorization \"Bearer {bearer}\"; proxy_buffer_size 64k; proxy_buffers 16 128k; proxy_busy_buffers_size 1m; }} }} }}\n",
@@ -229,7 +236,7 @@ fn nginx(folder: &Path, ports: &Ports, upstream: u16, bearer: &str, authority: &
 
 fn haproxy(folder: &Path, ports: &Ports, upstream: u16, bearer: &str) -> Running {
     let config = format!(
-        "global\n  nbthread 2\n  maxconn 20000\ndefaults\n  mode http\n  timeout client 600s\n  timeout server 600s\n  timeout connect 5s\n\
+        "global\n  nbthread 2\n  maxconn 8000\ndefaults\n  mode http\n  timeout client 600s\n  timeout server 600s\n  timeout connect 5s\n\
          \u{20} option http-keep-alive\n  http-reuse always\nfrontend f\n  bind 127.0.0.1:{}\n\
          \u{20} http-request set-header Authorization \"Bearer {bearer}\"\n  default_backend b\nbackend b\n  server s 127.0.0.1:{upstream}\n",
         ports.haproxy
