@@ -135,20 +135,16 @@ impl Drop for OidcProvider {
     }
 }
 
-#[test]
-fn a_modern_authorization_server_with_pkce_rotation_and_reuse_detection() {
-    let port = free_port();
-    let oidc = OidcProvider::start(port, "30");
-    let gateway = Gateway::start_with(Store::Embedded, port, &oidc.providers());
+/// An agent that alice let in at the provider `modern`, and its token.
+pub(crate) fn with_consent(gateway: &Gateway, scopes: &[&str]) -> (Agent, String) {
     let mut agent = Agent::new("Ticket Helper");
-    let scopes = ["openid", "offline_access", "api:read"];
-    let mut registration = agent.registration(&gateway);
+    let mut registration = agent.registration(gateway);
     registration["requested_providers"] = json!([{"provider_id": "modern", "scopes": scopes}]);
-    let registered = agent.post(&gateway, "/ath/agents/register", &registration);
+    let registered = agent.post(gateway, "/ath/agents/register", &registration);
     agent.client = Some((registered.text("/client_id"), registered.text("/client_secret")));
-    let mut request = agent.authorization(&gateway, &scopes);
+    let mut request = agent.authorization(gateway, scopes);
     request["provider_id"] = json!("modern");
-    let begun = agent.post(&gateway, "/ath/authorize", &request);
+    let begun = agent.post(gateway, "/ath/authorize", &request);
     assert_eq!(begun.status, 200, "{}", begun.body_text());
 
     let mut browser = Browser::new();
@@ -158,9 +154,18 @@ fn a_modern_authorization_server_with_pkce_rotation_and_reuse_detection() {
     let page = browser.submit(&page, &[("go", "on")]);
     assert!(page.says("Is this the right account?"), "{} {}", page.url, page.answer.body_text());
     let end = browser.submit(&page, &[("decision", "continue")]).parameters();
-    let token = agent.exchange(&gateway, &begun.text("/ath_session_id"), &end["code"]);
+    let token = agent.exchange(gateway, &begun.text("/ath_session_id"), &end["code"]);
     assert_eq!(token.status, 200, "{}", token.body_text());
     let token = token.text("/access_token");
+    (agent, token)
+}
+
+#[test]
+fn a_modern_authorization_server_with_pkce_rotation_and_reuse_detection() {
+    let port = free_port();
+    let oidc = OidcProvider::start(port, "30");
+    let gateway = Gateway::start_with(Store::Embedded, port, &oidc.providers());
+    let (agent, token) = with_consent(&gateway, &["openid", "offline_access", "api:read"]);
 
     // Access tokens live for half a minute, less than the gateway's buffer: every call renews, and every refresh token is presented once.
     let call = |path: &str| {

@@ -6,9 +6,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::acting::{Ground, Wants};
-use tests::{Agent, Answer, Browser, CANARY, Gateway, Reply, Request, Served, Store, free_port};
+use tests::{Agent, Answer, CANARY, Gateway, Reply, Request, Served, Store, free_port};
 
-use crate::clients::OidcProvider;
+use crate::clients::{OidcProvider, with_consent};
 
 const SCOPES: &str = "[provider.scopes]\n\"openid\" = { says = \"Know who you are\", allow = [] }\n\
                       \"api:read\" = { says = \"See your things\", allow = [\"GET /things\"] }\n";
@@ -33,26 +33,7 @@ impl Scene {
              client_id = \"ath-gateway\"\n{oauth}\n\n{SCOPES}"
         );
         let gateway = Gateway::start_with(Store::Embedded, port, &text);
-        let mut agent = Agent::new("Ticket Helper");
-        let scopes = ["openid", "api:read"];
-        let mut registration = agent.registration(&gateway);
-        registration["requested_providers"] = json!([{"provider_id": "modern", "scopes": scopes}]);
-        let registered = agent.post(&gateway, "/ath/agents/register", &registration);
-        agent.client = Some((registered.text("/client_id"), registered.text("/client_secret")));
-        let mut request = agent.authorization(&gateway, &scopes);
-        request["provider_id"] = json!("modern");
-        let begun = agent.post(&gateway, "/ath/authorize", &request);
-        assert_eq!(begun.status, 200, "{}", begun.body_text());
-        let mut browser = Browser::new();
-        let page = browser.open(&begun.text("/authorization_url"));
-        let page = browser.submit(&page, &[("decision", "allow")]);
-        let page = browser.submit(&page, &[("login", "alice"), ("password", "x")]);
-        let page = browser.submit(&page, &[("go", "on")]);
-        assert!(page.says("Is this the right account?"), "{} {}", page.url, page.answer.body_text());
-        let end = browser.submit(&page, &[("decision", "continue")]).parameters();
-        let token = agent.exchange(&gateway, &begun.text("/ath_session_id"), &end["code"]);
-        assert_eq!(token.status, 200, "{}", token.body_text());
-        let token = token.text("/access_token");
+        let (agent, token) = with_consent(&gateway, &["openid", "api:read"]);
         Self { gateway, oidc, agent, token }
     }
 
