@@ -37,4 +37,4 @@ pub use error::{ProxyError, refuse};
 pub use expiry::{ExpiryMember, ExpirySign};
 pub use gate::{GateError, check};
 pub use route::{Proxied, Route};
-pub use upstream::{Upstream, UpstreamError, UpstreamSettings};
+pub use upstream::{BodyGuard, Upstream, UpstreamError, UpstreamSettings};
