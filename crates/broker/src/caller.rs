@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use oauth::{Credential, DpopKey};
+use policy::Effective;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
 use secret::AccessToken;
 use url::Url;
@@ -64,6 +65,12 @@ impl Caller {
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.scopes
+    }
+
+    /// The same, as the provider's operations know them.
+    #[must_use]
+    pub fn effective(&self) -> &Effective {
+        &self.0.effective
     }
 }
 

@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use audit::{Audit, Event};
@@ -20,7 +21,7 @@ use crate::location::Rewriting;
 use crate::pool::Answered;
 use crate::pools::Pools;
 use crate::query;
-use crate::route::{self, Proxied, Route};
+use crate::route::{Proxied, Route, Routes};
 use crate::upstream::Upstream;
 use crate::watch::Watch;
 
@@ -29,26 +30,29 @@ pub struct DataPlane {
     broker: Broker,
     audit: Audit,
     upstreams: Vec<Upstream>,
+    routes: Routes,
     public_url: String,
 }
 
 /// One core's half of the data plane: its pools of upstream connections.
 pub struct Core {
     plane: Arc<DataPlane>,
-    pools: Vec<Pools>,
+    /// Made when the first call to the upstream comes by here.
+    pools: Vec<OnceCell<Box<Pools>>>,
 }
 
 impl DataPlane {
     /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
     #[must_use]
     pub fn new(broker: Broker, audit: Audit, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
-        Self { broker, audit, upstreams, public_url: public_url.origin().ascii_serialization() }
+        let routes = Routes::new(&upstreams);
+        Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization() }
     }
 
     /// Whether a request is to be forwarded, and where.
     #[must_use]
     pub fn route(&self, parts: &Parts) -> Route {
-        route::route(&self.upstreams, parts)
+        self.routes.find(parts)
     }
 }
 
@@ -56,7 +60,7 @@ impl Core {
     /// A core without connections yet.
     #[must_use]
     pub fn new(plane: Arc<DataPlane>) -> Self {
-        let pools = plane.upstreams.iter().map(|_| Pools::default()).collect();
+        let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
         Self { plane, pools }
     }
 
@@ -94,10 +98,11 @@ impl Core {
         let broker = self.plane.broker.asked_by(origin.clone());
         let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
+        let pools = pools.get_or_init(Box::default);
 
         let query = query::checked(&parts.uri)?;
-        let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
-        let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
+        let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
+        let permit = upstream.operations.permit(caller.effective(), &parts.method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
         broker.admit(&caller)?;
 

@@ -23,7 +23,7 @@ use crate::upstream::{BodyGuard, Upstream};
 pub(crate) struct Call<'a> {
     pub(crate) pools: &'a Pools,
     pub(crate) upstream: &'a Upstream,
-    pub(crate) permit: &'a Permit,
+    pub(crate) permit: &'a Permit<'a>,
     pub(crate) query: Option<&'a str>,
     /// As the agent sent them.
     pub(crate) headers: &'a HeaderMap,
