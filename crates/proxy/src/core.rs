@@ -119,7 +119,7 @@ impl Core {
         let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
         let permit = upstream.operations.permit(caller.effective(), &parts.method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
-        self.near.broker().admit(&caller)?;
+        caller.admit(now)?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.ring.reserve()?;
@@ -160,7 +160,7 @@ impl Core {
         let broker = self.near.broker().asked_by(origin);
         let lent = broker.lend(&caller).await?;
         let caller = broker.still_may(&caller, scope).await?;
-        Ok((Rc::new(Seen::new(caller)), Rc::new(lent)))
+        Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
 }
 
