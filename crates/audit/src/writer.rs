@@ -56,16 +56,7 @@ impl Audit {
     /// Records a decision; durable when this returns `Ok`. Where it does not, the decision is not to be taken.
     pub async fn record(&self, event: &Event) -> Result<(), AuditError> {
         tell(event);
-        self.alive()?;
-        let (written, done) = oneshot::channel();
-        let line = Line { bytes: event.line(self.clock.now()), written: Some(written) };
-        // A decision waits for its turn; it is rare, and worth more than a call.
-        let sent = tokio::time::timeout(PATIENCE, self.lines.send(line)).await;
-        sent.map_err(|_| AuditError::Full)?.map_err(|_| AuditError::Dead)?;
-        match tokio::time::timeout(PATIENCE, done).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(AuditError::Dead),
-        }
+        self.write(event.line(self.clock.now())).await
     }
 
     /// Records a refusal: in the same order as everything else, without waiting for the disk.
@@ -82,6 +73,36 @@ impl Audit {
             Ok(permit) => Ok(Place { permit, clock: self.clock.clone() }),
             Err(mpsc::error::TrySendError::Full(_)) => Err(AuditError::Full),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(AuditError::Dead),
+        }
+    }
+
+    /// Whether lines are taken at this moment.
+    pub fn health(&self) -> Result<(), AuditError> {
+        self.alive()?;
+        if self.lines.capacity() == 0 { Err(AuditError::Full) } else { Ok(()) }
+    }
+
+    /// How many lines are under way to the sink.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.lines.max_capacity() - self.lines.capacity()
+    }
+
+    /// Waits until whatever was written so far is durable: what to do before the process ends.
+    pub async fn flush(&self) -> Result<(), AuditError> {
+        self.write(Vec::new()).await
+    }
+
+    async fn write(&self, bytes: Vec<u8>) -> Result<(), AuditError> {
+        self.alive()?;
+        let (written, done) = oneshot::channel();
+        let line = Line { bytes, written: Some(written) };
+        // A decision waits for its turn; it is rare, and worth more than a call.
+        let sent = tokio::time::timeout(PATIENCE, self.lines.send(line)).await;
+        sent.map_err(|_| AuditError::Full)?.map_err(|_| AuditError::Dead)?;
+        match tokio::time::timeout(PATIENCE, done).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(AuditError::Dead),
         }
     }
 
@@ -236,6 +257,8 @@ mod tests {
         let (audit, paper) = audit();
         audit.note(&Event::new("scope_violation")).expect("noted");
         audit.record(&Event::new("access_granted")).await.expect("recorded");
+        audit.flush().await.expect("nothing is left");
+        assert_eq!((audit.waiting(), audit.health()), (0, Ok(())));
         let paper = paper.lock().expect("no panic");
         let lines = String::from_utf8(paper.written.clone()).expect("text");
         assert_eq!(paper.synced, lines.len());

@@ -1,18 +1,20 @@
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use api::Availability;
 use broker::{Arrival, ClientCertificate};
 use data_encoding::HEXLOWER;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use protocol::Origin;
-use proxy::{Core, ProxyBody, ProxyError, Route};
+use proxy::{Core, Drain, ProxyBody, ProxyError, Route, Stage};
 use secret::Entropy;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,14 +41,19 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
-    let mut arrival = Arrival { address: peer.ip(), certificate: ClientCertificate::Absent };
+    let Some(address) = parts.front.address(&mut stream, peer).await else { return };
+    let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = parts.tls.clone() else {
-        match tokio::time::timeout(FIRST_BYTES, spoken(&stream)).await {
+        let spoken = tokio::select! {
+            spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => spoken,
+            () = silent(&parts.drain) => return,
+        };
+        match spoken {
             Ok(Ok(protocol)) => converse(stream, protocol, arrival, core, parts).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => tracing::debug!(%peer, "a connection said nothing"),
@@ -102,7 +109,7 @@ async fn converse(
     core: Rc<Core>,
     parts: Parts,
 ) {
-    let shutdown = parts.shutdown.clone();
+    let drain = parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
@@ -111,19 +118,38 @@ async fn converse(
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
     };
-    let service = service_fn(move |request| answer(request, arrival, core.clone(), parts.clone()));
+    let asked = Rc::new(Cell::new(false));
+    let mark = asked.clone();
+    let service = service_fn(move |request| {
+        mark.set(true);
+        answer(request, arrival, core.clone(), parts.clone())
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
+    let goodbye = match protocol {
+        Protocol::Http1 => Stage::Closing,
+        Protocol::Http2 => Stage::Leaving,
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = drain.reached(goodbye) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = silent(&drain), if !asked.get() => return,
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(error, peer = %arrival.address, "a connection ended");
     }
+}
+
+/// For how long a connection is kept that has not asked for anything, where nothing new is taken any more.
+async fn silent(drain: &Drain) {
+    drain.reached(Stage::Closing).await;
+    tokio::time::sleep(SILENCE).await;
 }
 
 /// One request: named, routed, answered.
@@ -134,10 +160,19 @@ async fn answer(
     parts: Parts,
 ) -> Result<Answer, Infallible> {
     let id = request_id();
+    let leaving = parts.drain.has_reached(Stage::Leaving) && request.version() < Version::HTTP_2;
+    let client = parts.front.trusted.client(arrival.address, request.headers());
+    let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let span = tracing::info_span!("request", request_id = id);
     request.extensions_mut().insert(Origin::new(&id, arrival.address));
     request.extensions_mut().insert(arrival);
-    let mut response = routed(request, &core, &parts).instrument(span).await;
+    let mut response = match client {
+        Ok(_) => routed(request, &core, &parts).instrument(span).await,
+        Err(error) => span.in_scope(|| proxy::refuse(&ProxyError::Gate(error)).map(Either::Left)),
+    };
+    if leaving {
+        response.headers_mut().insert(header::CONNECTION, CLOSE);
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -156,9 +191,15 @@ async fn routed(request: Request<Incoming>, core: &Core, parts: &Parts) -> Answe
         Route::Control => {
             let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
             request.extensions_mut().insert(parts.broker.asked_by(origin));
+            request.extensions_mut().insert(availability(&parts.drain));
             parts.control.call(request).await.map(Either::Right)
         }
     }
+}
+
+/// What probes are told.
+pub(crate) fn availability(drain: &Drain) -> Availability {
+    if drain.has_reached(Stage::Leaving) { Availability::Draining } else { Availability::Serving }
 }
 
 /// Sixteen hexadecimal digits, drawn here: what an agent sends under that name is its own affair.
@@ -168,9 +209,11 @@ fn request_id() -> String {
     HEXLOWER.encode(&bytes)
 }
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_BYTES: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
