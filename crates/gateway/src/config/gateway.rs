@@ -64,9 +64,19 @@ impl Partial {
 
 pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
     let workers = table.integer(&WORKERS, 1..=1024).and_then(|count| usize::try_from(count).ok());
+    let listen = table.parsed(&LISTEN, address);
+    if let Some(listen) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback())
+        && table.written(&TLS).is_none()
+        && table.written(&front::TRUSTED_PROXIES).is_none()
+    {
+        listen.place.warning(
+            "is open to the network without TLS: whoever is on the way reads tokens; set tls, or name the proxies that end TLS in \
+             trusted_proxies",
+        );
+    }
     Partial {
         public_url: table.parsed(&PUBLIC_URL, |text| urls::public(text, loopback)).map(|found| found.value),
-        listen: table.parsed(&LISTEN, address).map(|found| found.value),
+        listen: listen.map(|found| found.value),
         workers: workers.and_then(NonZeroUsize::new),
         tls: table.optional_table(&TLS).and_then(|table| tls(&table)),
         front: front::read(table),

@@ -53,9 +53,9 @@ pub(super) async fn take(stream: &mut TcpStream) -> Result<Option<IpAddr>, Heade
         }
         let seen = room.get(..length).unwrap_or_default();
         let taken = seen.iter().position(|byte| *byte == b'\n').map_or(length, |end| end + 1);
-        let begin = line.len();
-        line.resize(begin + taken, 0);
-        stream.read_exact(line.get_mut(begin..).unwrap_or_default()).await?;
+        let length = line.len();
+        line.resize(length + taken, 0);
+        stream.read_exact(line.get_mut(length..).unwrap_or_default()).await?;
     }
     text(&line)
 }

@@ -30,7 +30,7 @@ fn v2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn said(address: &str) -> Option<IpAddr> {
-    Some(address.parse().expect("an address"))
+    address.parse().ok()
 }
 
 #[tokio::test]

@@ -51,7 +51,19 @@ fn what_would_trust_nobody_or_everybody_is_told() {
             "3:18: gateway.proxy_protocol: nobody may send the header while trusted_proxies is empty; add your proxies, as in trusted_proxies \
              = [\"10.0.0.0/8\"]",
         ),
+        (
+            "listen = \"[::]:8443\"",
+            "3:10: warning: gateway.listen: is open to the network without TLS: whoever is on the way reads tokens; set tls, or name the \
+             proxies that end TLS in trusted_proxies",
+        ),
     ] {
         assert_eq!(lines(&with(text), &Fake::new()), [format!("gateway.toml:{expected}")]);
+    }
+}
+
+#[test]
+fn plain_http_behind_a_proxy_or_on_loopback_is_no_reason_to_warn() {
+    for text in ["listen = \"0.0.0.0:80\"\ntrusted_proxies = \"10.0.0.7\"", "listen = \"[::1]:80\""] {
+        assert_eq!(lines(&with(text), &Fake::new()), Vec::<String>::new(), "{text}");
     }
 }
