@@ -35,6 +35,7 @@ mod operating;
 mod placement;
 mod presets;
 mod program;
+mod protocols;
 mod provider_faults;
 mod providers;
 mod proxying;

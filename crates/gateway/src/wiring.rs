@@ -241,6 +241,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        guard: config.guard,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -124,7 +124,7 @@ impl Core {
         )?;
         let rewriting = Rewriting::new(upstream, &target, route.entrance, &self.plane.public_url);
         let watch = Watch::new(broker, caller, permit.scope().clone());
-        Ok(respond(answered, &rewriting, Guard::new(&lent), access, watch))
+        Ok(respond(answered, &rewriting, Guard::new(&lent, upstream.guard), access, watch))
     }
 }
 

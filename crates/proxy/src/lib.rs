@@ -43,4 +43,4 @@ pub use expiry::{ExpiryMember, ExpirySign};
 pub use gate::{GateError, check};
 pub use network::{Network, NetworkError};
 pub use route::{Proxied, Route};
-pub use upstream::{Upstream, UpstreamError, UpstreamSettings};
+pub use upstream::{BodyGuard, Upstream, UpstreamError, UpstreamSettings};

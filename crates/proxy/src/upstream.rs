@@ -35,6 +35,17 @@ pub struct UpstreamSettings {
     pub headers: HeaderMap,
     /// Headers that are sent where the agent sends none of that name.
     pub default_headers: HeaderMap,
+    /// What is done with the bodies of its answers.
+    pub guard: BodyGuard,
+}
+
+/// What is done with the bodies of an upstream's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyGuard {
+    /// They are asked for as they are, whole and not compressed, and the credential is masked in them.
+    Mask,
+    /// They pass unread: compressed ones, parts of one, and those that say the credential. Headers are guarded all the same.
+    Trust,
 }
 
 /// Why there can be no such upstream.
@@ -62,6 +73,7 @@ pub struct Upstream {
     pub(crate) expired: Vec<ExpirySign>,
     pub(crate) headers: HeaderMap,
     pub(crate) default_headers: HeaderMap,
+    pub(crate) guard: BodyGuard,
 }
 
 impl Upstream {
@@ -85,6 +97,7 @@ impl Upstream {
             expired: settings.expired,
             headers: settings.headers,
             default_headers: settings.default_headers,
+            guard: settings.guard,
         })
     }
 }
@@ -109,6 +122,7 @@ pub(crate) mod tests {
             expired: vec![ExpirySign::unauthorized()],
             headers: HeaderMap::new(),
             default_headers: HeaderMap::new(),
+            guard: BodyGuard::Mask,
         };
         Upstream::new(settings).expect("an upstream")
     }

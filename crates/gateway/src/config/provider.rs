@@ -23,7 +23,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::ExpirySign;
+use proxy::{BodyGuard, ExpirySign};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -67,6 +67,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) headers: HeaderMap,
     /// Headers that go there where the agent sends none of that name.
     pub(crate) default_headers: HeaderMap,
+    /// What is done with the bodies of its answers.
+    pub(crate) guard: BodyGuard,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -152,6 +154,7 @@ pub(super) struct Rest {
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
+    guard: BodyGuard,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -198,6 +201,7 @@ impl Partial<'_> {
             placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
+            guard: rest.guard,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -279,6 +283,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
+    let guard = match table.text(&GUARD).map(|found| found.value) {
+        Some("trust") => BodyGuard::Trust,
+        _ => BodyGuard::Mask,
+    };
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -315,6 +323,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         placement: placement?,
         headers,
         default_headers,
+        guard,
         way: way?,
         operations,
         scope_names,
@@ -342,6 +351,7 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
+    GUARD,
     way::OAUTH,
     way::KEY,
     way::PEOPLE,
@@ -420,6 +430,13 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
+);
+const GUARD: Key = Key::default(
+    "guard",
+    Form::OneOf(&["mask", "trust"]),
+    "mask",
+    "Whether the credential is masked in the bodies of answers, mask, or they pass unread, compressed and in ranges, trust; mask by default, \
+     since with trust a service that echoes the credential shows it to agents.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",
