@@ -14,6 +14,7 @@ use crate::authenticate::authenticate;
 use crate::body::{ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
 use crate::forward::Call;
+use crate::grpc::Dialect;
 use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
@@ -69,9 +70,11 @@ impl Core {
     /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. Where it comes from stands in its extensions, an
     /// [`Origin`].
     pub async fn serve(&self, route: Proxied, request: Request<Incoming>) -> Response<ProxyBody> {
-        match self.forwarded(&route, request).await {
+        let (parts, body) = request.into_parts();
+        let dialect = Dialect::of(&parts);
+        match self.forwarded(&route, parts, body, dialect).await {
             Ok(response) => response,
-            Err(error) => refuse(&error),
+            Err(error) => refuse(&error, dialect),
         }
     }
 
@@ -86,8 +89,13 @@ impl Core {
     }
 
     /// The way of a request. Each step makes what the next one needs.
-    async fn forwarded(&self, route: &Proxied, request: Request<Incoming>) -> Result<Response<ProxyBody>, ProxyError> {
-        let (parts, body) = request.into_parts();
+    async fn forwarded(
+        &self,
+        route: &Proxied,
+        parts: Parts,
+        body: Incoming,
+        dialect: Dialect,
+    ) -> Result<Response<ProxyBody>, ProxyError> {
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
@@ -108,7 +116,7 @@ impl Core {
         // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
         let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
-        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers };
+        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers, dialect };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let (answered, lent) = tokio::select! {
             biased;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use broker::{Broker, Caller, Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
@@ -12,11 +12,12 @@ use policy::Permit;
 use crate::error::ProxyError;
 use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
+use crate::grpc::{self, Dialect};
 use crate::headers;
 use crate::pool::Answered;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
-use crate::upload::{Progress, Repeat, Upload};
+use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
 use crate::upstream::{BodyGuard, Upstream};
 
 /// A permitted request, all but its body and its credential.
@@ -27,6 +28,7 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Option<&'a str>,
     /// As the agent sent them.
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) dialect: Dialect,
 }
 
 impl Call<'_> {
@@ -74,12 +76,31 @@ impl Call<'_> {
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
     ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
-        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        let (answered, sent, proof) = self.sent_on(broker, caller, (upload, sent), lent).await?;
         let Some(body) = sent.copy().filter(|_| proof == Proof::Another) else { return Ok((answered, sent, proof)) };
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().is_end_stream()) {
             connection.give_back();
         }
-        let (upload, sent) = Upload::again(body);
+        self.sent_on(broker, caller, Upload::again(body), lent).await
+    }
+
+    /// Sends it; again where the upstream says that it has done nothing with it, on another connection.
+    async fn sent_on(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        (upload, sent): (Upload, Rc<Progress>),
+        lent: &Lent,
+    ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
+        let (mut upload, mut sent) = (upload, sent);
+        for _ in 1..ATTEMPTS {
+            let error = match self.forward(broker, caller, upload, &sent, lent).await {
+                Ok((answered, proof)) => return Ok((answered, sent, proof)),
+                Err(error) => error,
+            };
+            let ProxyError::Untouched(_) = error else { return Err(error) };
+            (upload, sent) = sent.begun_again().ok_or(error)?;
+        }
         let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
         Ok((answered, sent, proof))
     }
@@ -88,6 +109,9 @@ impl Call<'_> {
     async fn verdict(&self, answered: &mut Answered) -> Result<Verdict, ProxyError> {
         let signs = &self.upstream.expired;
         let response = &mut answered.response;
+        if self.dialect == Dialect::Grpc && grpc::is_unauthenticated(response.headers()) {
+            return Ok(expiry::by_head(signs, StatusCode::UNAUTHORIZED, response.headers()));
+        }
         let verdict = expiry::by_head(signs, response.status(), response.headers());
         if verdict != Verdict::Unread {
             return Ok(verdict);
@@ -118,12 +142,20 @@ impl Call<'_> {
             // A body of unknown length with such a method is one that half of all servers do not look for.
             return Err(ProxyError::Gate(GateError::Framing));
         }
+        let upload = match (self.dialect, lent.credential().carrier()) {
+            (Dialect::Http, _) => upload,
+            (Dialect::Grpc, Carrier::Header(name, _)) => upload.with_trailers(Trailers::Pass(Some(name.clone()))),
+            (Dialect::Grpc, Carrier::Query(..)) => upload.with_trailers(Trailers::Pass(None)),
+        };
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
         let uri = self.uri(&target, lent)?;
         *request.uri_mut() = uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers::outgoing(self.headers, self.upstream, &target, lent);
+        if self.dialect == Dialect::Grpc {
+            grpc::outgoing(request.headers_mut(), self.upstream.guard);
+        }
         if let Some(proof) = broker.proof(caller, lent, method, &uri)? {
             request.headers_mut().insert("dpop", proof);
         }
@@ -132,10 +164,10 @@ impl Call<'_> {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
-        let answered = in_time(self.upstream.response_timeout, progress, sent).await;
+        let answered = in_time(self.upstream.response_timeout, progress, self.dialect, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
-            pool.forget_shared();
+            pool.forget_silent(self.upstream.response_timeout);
         }
         let answered = answered?;
         if answered.response.status().is_informational() {
@@ -144,6 +176,9 @@ impl Call<'_> {
         refuse_ambiguous(answered.response.headers())?;
         if self.upstream.guard == BodyGuard::Mask {
             refuse_encoded(answered.response.headers())?;
+            if self.dialect == Dialect::Grpc && grpc::is_compressed(answered.response.headers()) {
+                return Err(ProxyError::Encoded);
+            }
         }
         let (status, headers) = (answered.response.status().as_u16(), answered.response.headers());
         let another = broker.wants_another_proof(caller, lent, &uri, status, headers);
@@ -178,18 +213,24 @@ enum Proof {
     Another,
 }
 
-/// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream.
+/// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream, nor is a gRPC
+/// stream whose agent says nothing for a while.
 async fn in_time(
     limit: Duration,
     upload: &Progress,
+    dialect: Dialect,
     answer: impl Future<Output = Result<Answered, ProxyError>>,
 ) -> Result<Answered, ProxyError> {
     let mut answer = std::pin::pin!(answer);
+    let mut since = upload.moved();
     loop {
-        let deadline = tokio::time::Instant::from_std(upload.moved() + limit);
+        let deadline = tokio::time::Instant::from_std(upload.moved().max(since) + limit);
         match tokio::time::timeout_at(deadline, answer.as_mut()).await {
             Ok(answered) => return answered,
             Err(_) if upload.moved() + limit > deadline.into_std() => {}
+            Err(_) if dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent => {
+                since = deadline.into_std();
+            }
             Err(_) => return Err(ProxyError::Timeout),
         }
     }
@@ -217,5 +258,7 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), ProxyError> {
     Err(ProxyError::Encoded)
 }
 
+/// How often a request is sent that the upstream says it has done nothing with.
+const ATTEMPTS: usize = 4;
 /// The longest answer that is read before it is handed on.
 const MAX_READ: u64 = 16 << 10;

@@ -88,7 +88,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 /// Names that tell who the agent is, or where it came from, or that some servers take for another header.
-fn is_private(name: &str) -> bool {
+pub(crate) fn is_private(name: &str) -> bool {
     name.starts_with("x-ath-")
         || name.starts_with("x-forwarded-")
         || name.starts_with("x-original-")

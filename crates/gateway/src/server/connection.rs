@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use protocol::Origin;
-use proxy::{Core, ProxyBody, ProxyError, Route};
+use proxy::{Core, Dialect, ProxyBody, ProxyError, Route};
 use secret::Entropy;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -147,7 +147,7 @@ async fn answer(
 async fn routed(request: Request<Incoming>, core: &Core, parts: &Parts) -> Answer {
     let (head, body) = request.into_parts();
     if let Err(error) = proxy::check(&head) {
-        return proxy::refuse(&ProxyError::Gate(error)).map(Either::Left);
+        return proxy::refuse(&ProxyError::Gate(error), Dialect::of(&head)).map(Either::Left);
     }
     let route = core.plane().route(&head);
     let mut request = Request::from_parts(head, body);
