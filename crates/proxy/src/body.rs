@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use crate::access::Access;
 use crate::guard::Guard;
 use crate::pool::Borrowed;
+use crate::shared::Stream;
 use crate::trailers;
 use crate::watch::Watch;
 
@@ -163,8 +164,8 @@ impl Streamed {
 pub(crate) enum Download {
     /// Data alone: trailers are dropped.
     Streaming(Incoming),
-    /// The answer to a gRPC call, which says at its end how it went.
-    WithTrailers(Incoming),
+    /// Over a connection that it has not to itself.
+    Shared(Stream),
     Read(Option<Bytes>),
 }
 
@@ -205,21 +206,23 @@ impl Body for Download {
                     frame => return Poll::Ready(frame),
                 }
             },
-            Self::WithTrailers(body) => Pin::new(body).poll_frame(context),
+            Self::Shared(body) => Pin::new(body).poll_frame(context),
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Streaming(body) | Self::WithTrailers(body) => body.is_end_stream(),
+            Self::Streaming(body) => body.is_end_stream(),
+            Self::Shared(body) => body.is_end_stream(),
             Self::Read(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Streaming(body) | Self::WithTrailers(body) => body.size_hint(),
+            Self::Streaming(body) => body.size_hint(),
+            Self::Shared(body) => body.size_hint(),
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

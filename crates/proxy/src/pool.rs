@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use http::header::TE;
 use http::{Request, Response};
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 
 use crate::body::Download;
 use crate::connect::{Connection, connect};
 use crate::error::ProxyError;
-use crate::shared::{Room, Shared, Slot, Spoken};
+use crate::shared::{Shared, Spoken};
 use crate::target::Target;
 use crate::upload::{Progress, Upload};
 
@@ -28,15 +28,16 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection, or the part of one, that is in use.
-pub(crate) enum Borrowed {
-    Http1 { pool: Rc<Pool>, sender: http1::SendRequest<Upload>, exchange: Exchange },
-    Http2 { _slot: Slot },
+/// An HTTP/1.1 connection that is in use.
+pub(crate) struct Borrowed {
+    pool: Rc<Pool>,
+    sender: http1::SendRequest<Upload>,
+    exchange: Exchange,
 }
 
 /// Whether the upstream had the whole request before it answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exchange {
+enum Exchange {
     Orderly,
     /// It answered early: whether it reads the rest of the request as such is in doubt.
     Early,
@@ -49,10 +50,10 @@ pub(crate) struct Answered {
 }
 
 /// Why there is no answer's head.
-enum Failure {
+pub(crate) enum Failure {
     /// Not a byte of the request was written: it may be sent again.
     Unsent(Box<Request<Upload>>),
-    Lost(hyper::Error),
+    Lost(ProxyError),
 }
 
 impl Pool {
@@ -67,16 +68,16 @@ impl Pool {
         let mut request = request;
         loop {
             while let Some(room) = self.shared.room() {
-                match send_http2(room, in_absolute_form(request, target), upload).await {
+                match room.send(in_absolute_form(request, target), upload).await {
                     Ok(answered) => return Ok(answered),
-                    Err(Failure::Lost(error)) => return Err(lost(error)),
+                    Err(Failure::Lost(error)) => return Err(error),
                     Err(Failure::Unsent(unsent)) => request = *unsent,
                 }
             }
             while let Some(sender) = self.idle().await {
                 match self.send_http1(sender, request, upload).await {
                     Ok(answered) => return Ok(answered),
-                    Err(Failure::Lost(error)) => return Err(ProxyError::Malformed(error)),
+                    Err(Failure::Lost(error)) => return Err(error),
                     Err(Failure::Unsent(unsent)) => request = *unsent,
                 }
             }
@@ -92,7 +93,7 @@ impl Pool {
                 self.send_http1(sender, request, upload).await
             }
             Ok(Connection::Http2(connection)) => match opener.opened(connection) {
-                Some(room) => send_http2(room, in_absolute_form(request, target), upload).await,
+                Some(room) => room.send(in_absolute_form(request, target), upload).await,
                 None => Err(Failure::Unsent(Box::new(request))),
             },
             Err(error) => {
@@ -102,7 +103,7 @@ impl Pool {
         };
         answered.map_err(|failure| match failure {
             Failure::Unsent(_) => ProxyError::Unreachable("the upstream closed the connection at once".into()),
-            Failure::Lost(error) => lost(error),
+            Failure::Lost(error) => error,
         })
     }
 
@@ -120,10 +121,10 @@ impl Pool {
         match sender.try_send_request(request).await {
             Ok(response) => {
                 let exchange = if upload.is_done() { Exchange::Orderly } else { Exchange::Early };
-                let connection = Borrowed::Http1 { pool: self.clone(), sender, exchange };
+                let connection = Borrowed { pool: self.clone(), sender, exchange };
                 Ok(Answered { response: response.map(Download::Streaming), connection: Some(connection) })
             }
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(Failure::new(error, ProxyError::Malformed)),
         }
     }
 
@@ -153,43 +154,20 @@ impl Pool {
 impl Borrowed {
     /// The answer has ended well.
     pub(crate) fn give_back(self) {
-        let Self::Http1 { pool, sender, exchange } = self else { return };
-        let mut idle = pool.idle.borrow_mut();
-        if exchange == Exchange::Orderly && !sender.is_closed() && idle.len() < MAX_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+        let mut idle = self.pool.idle.borrow_mut();
+        if self.exchange == Exchange::Orderly && !self.sender.is_closed() && idle.len() < MAX_IDLE {
+            idle.push(Idle { sender: self.sender, since: Instant::now() });
         }
     }
 }
 
-async fn send_http2(mut room: Room, request: Request<Upload>, upload: &Progress) -> Result<Answered, Failure> {
-    let grpc = request.body().passes_trailers();
-    let slot = room.slot.clone();
-    let request = request.map(|body| body.in_slot(slot));
-    match room.sender.try_send_request(request).await {
-        Ok(response) => {
-            room.heard();
-            upload.answered();
-            let body = if grpc { Download::WithTrailers } else { Download::Streaming };
-            Ok(Answered { response: response.map(body), connection: Some(Borrowed::Http2 { _slot: room.slot }) })
+impl Failure {
+    pub(crate) fn new(error: TrySendError<Request<Upload>>, lost: impl FnOnce(hyper::Error) -> ProxyError) -> Self {
+        let mut error = error;
+        match error.take_message() {
+            Some(request) => Self::Unsent(Box::new(request)),
+            None => Self::Lost(lost(error.into_error())),
         }
-        Err(error) => Err(failure(error)),
-    }
-}
-
-/// A peer that says so has done nothing with a request (RFC 9113 §8.7): it is refused, or of a number above the last that it took.
-fn lost(error: hyper::Error) -> ProxyError {
-    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    let untouched = cause.is_some_and(|cause| {
-        cause.is_remote()
-            && (cause.is_go_away() || cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM))
-    });
-    if untouched { ProxyError::Untouched(error) } else { ProxyError::Malformed(error) }
-}
-
-fn failure(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Failure {
-    match error.take_message() {
-        Some(request) => Failure::Unsent(Box::new(request)),
-        None => Failure::Lost(error.into_error()),
     }
 }
 

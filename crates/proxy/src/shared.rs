@@ -2,18 +2,24 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper::rt::bounds::Http2ClientConnExec;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 
+use crate::body::Download;
 use crate::connect::LocalExecutor;
 use crate::error::ProxyError;
-use crate::upload::Upload;
+use crate::pool::{Answered, Failure};
+use crate::upload::{Progress, Upload};
 
 /// One core's HTTP/2 connections to one place: as many as the peer's limit of streams makes necessary.
 #[derive(Default)]
@@ -75,15 +81,76 @@ impl Drop for Taken {
 
 /// A connection with room for one more request, and the room.
 pub(crate) struct Room {
-    pub(crate) sender: http2::SendRequest<Upload>,
-    pub(crate) slot: Slot,
+    sender: http2::SendRequest<Upload>,
+    slot: Slot,
     heard: Rc<Cell<Instant>>,
 }
 
 impl Room {
-    /// The peer has said something.
-    pub(crate) fn heard(&self) {
-        self.heard.set(Instant::now());
+    /// Sends a request there, with scheme and authority.
+    pub(crate) async fn send(self, request: Request<Upload>, upload: &Progress) -> Result<Answered, Failure> {
+        let Self { mut sender, slot, heard } = self;
+        let trailers = if request.body().passes_trailers() { Trailers::Pass } else { Trailers::Drop };
+        let request = request.map(|body| body.in_slot(slot.clone()));
+        match sender.try_send_request(request).await {
+            Ok(response) => {
+                heard.set(Instant::now());
+                upload.answered();
+                let response = response.map(|body| Download::Shared(Stream { body, trailers, _slot: slot }));
+                Ok(Answered { response, connection: None })
+            }
+            Err(error) => Err(Failure::new(error, lost)),
+        }
+    }
+}
+
+/// A peer that says so has done nothing with a request (RFC 9113 §8.7): it is refused, or of a number above the last that it took.
+fn lost(error: hyper::Error) -> ProxyError {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    let untouched = cause.is_some_and(|cause| {
+        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        cause.is_remote() && (cause.is_go_away() || refused)
+    });
+    if untouched { ProxyError::Untouched(error) } else { ProxyError::Malformed(error) }
+}
+
+/// The body of an answer on a shared connection.
+pub(crate) struct Stream {
+    body: Incoming,
+    trailers: Trailers,
+    _slot: Slot,
+}
+
+/// What becomes of the upstream's trailers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trailers {
+    Drop,
+    /// The answer to a gRPC call says at its end how it went.
+    Pass,
+}
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) if !frame.is_data() && self.trailers == Trailers::Drop => {}
+                frame => return Poll::Ready(frame),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
