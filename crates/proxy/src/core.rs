@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
-use crate::body::{ProxyBody, Streamed};
+use crate::body::{Download, ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
 use crate::forward::Call;
@@ -22,7 +22,6 @@ use crate::grpc::Dialect;
 use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
-use crate::pool::Answered;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
@@ -135,13 +134,10 @@ impl Core {
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
-        access.answered(answered.response.status());
+        access.answered(answered.status());
 
-        let target = if Rewriting::concerns(answered.response.headers()) {
-            Some(pools.of(upstream, &lents.lent)?.target)
-        } else {
-            None
-        };
+        let target =
+            if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
@@ -167,13 +163,13 @@ impl Core {
 }
 
 fn respond(
-    answered: Answered,
+    answered: Response<Download>,
     rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
 ) -> Response<ProxyBody> {
-    let (mut parts, body) = answered.response.into_parts();
+    let (mut parts, body) = answered.into_parts();
     headers::incoming(&mut parts.headers);
     if let Some(rewriting) = rewriting {
         rewriting.apply(&mut parts.headers);
@@ -181,6 +177,6 @@ fn respond(
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
-    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
+    let streamed = Streamed::new(body, guard, access, watch);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
 }
