@@ -29,6 +29,7 @@ mod limits;
 mod paste;
 mod people;
 mod provider;
+mod providers;
 mod reconnect;
 mod records;
 mod refresh;
