@@ -217,11 +217,6 @@ impl Broker {
         Ok(self.audit.health()?)
     }
 
-    /// Waits until whatever was recorded so far is durable: what to do before the process ends.
-    pub async fn flush_audit(&self) -> Result<(), BrokerError> {
-        Ok(self.audit.flush().await?)
-    }
-
     /// Whether new tokens are safe until the store has them.
     #[must_use]
     pub fn journal_health(&self) -> JournalHealth {

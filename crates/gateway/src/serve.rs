@@ -71,6 +71,9 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     admin::leave(&data);
     if ended.is_ok() {
         runtime.block_on(broker.leave_keys());
+        if let Err(error) = runtime.block_on(parts.audit.flush()) {
+            tracing::error!(error = %error, "stopped before everything was in the audit log");
+        }
         tracing::info!("stopped");
     }
     // Nobody waits for what a second signal overtook.
@@ -102,9 +105,6 @@ async fn end(ending: Ending, server: Server, broker: &Broker, drain: &Drain, hel
     }
     if tokio::time::timeout(broker.longest_exchange(), broker.settled()).await.is_err() {
         tracing::error!("stopped before every refresh was stored");
-    }
-    if let Err(error) = broker.flush_audit().await {
-        tracing::error!(error = %error, "stopped before everything was in the audit log");
     }
 }
 

@@ -8,6 +8,7 @@ mod connection;
 mod control;
 mod front;
 mod listener;
+mod names;
 mod proxy_protocol;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use audit::Audit;
 use broker::Broker;
 use proxy::{Core, DataPlane, Drain, Stage};
 use rustls_pki_types::DnsName;
@@ -29,6 +31,9 @@ pub(crate) use connection::availability;
 pub(crate) use control::Control;
 pub(crate) use front::Front;
 
+use crate::server::names::Names;
+use crate::system::SystemEntropy;
+
 /// What every core is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -36,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) plane: Arc<DataPlane>,
     /// What has to settle before the process ends.
     pub(crate) broker: Broker,
+    /// What has to be written before the process ends.
+    pub(crate) audit: Audit,
     /// The control plane.
     pub(crate) control: Control,
     /// Where TLS ends here.
@@ -46,6 +53,13 @@ pub(crate) struct Parts {
     pub(crate) front: Front,
     /// How far the end has come.
     pub(crate) drain: Drain,
+}
+
+/// What the connections of one core share.
+struct Here {
+    core: Rc<Core>,
+    parts: Parts,
+    names: Names,
 }
 
 /// The running cores.
@@ -106,9 +120,12 @@ fn run_core(listener: std::net::TcpListener, parts: &Parts) {
 /// Accepts until nothing new is taken, then waits for what is open, until everything is cut.
 async fn accept(listener: TcpListener, parts: &Parts) {
     let core = Rc::new(Core::new(parts.plane.clone()));
+    let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy) });
+    let watch = core.clone();
+    tokio::task::spawn_local(async move { watch.watch().await });
     let connections = TaskTracker::new();
     let serve = |stream: TcpStream, peer: SocketAddr| {
-        let serve = connection::serve(stream, peer, core.clone(), parts.clone());
+        let serve = connection::serve(stream, peer, here.clone());
         tokio::task::spawn_local(connections.track_future(serve));
     };
     loop {

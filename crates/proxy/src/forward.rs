@@ -1,7 +1,10 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use broker::{Broker, Caller, Carrier, Lent};
+use broker::{Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -12,21 +15,24 @@ use policy::Permit;
 use crate::error::ProxyError;
 use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
+use crate::guard::Lents;
 use crate::headers;
 use crate::pool::Answered;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Upload};
 use crate::upstream::{BodyGuard, Upstream};
+use crate::watch::Watch;
 
 /// A permitted request, all but its body and its credential.
 pub(crate) struct Call<'a> {
     pub(crate) pools: &'a Pools,
     pub(crate) upstream: &'a Upstream,
-    pub(crate) permit: &'a Permit,
+    pub(crate) permit: &'a Permit<'a>,
     pub(crate) query: Option<&'a str>,
-    /// As the agent sent them.
-    pub(crate) headers: &'a HeaderMap,
+    /// What goes on of the agent's, and what the configuration sets.
+    pub(crate) headers: HeaderMap,
+    pub(crate) watch: &'a Watch,
 }
 
 impl Call<'_> {
@@ -37,50 +43,61 @@ impl Call<'_> {
     /// token that the answer could hold.
     pub(crate) async fn exchange(
         &self,
-        broker: &Broker,
-        caller: &Caller,
         body: Incoming,
-        lent: Lent,
-    ) -> Result<(Answered, Vec<Lent>), ProxyError> {
+        lent: Rc<Lent>,
+        begun: Instant,
+    ) -> Result<(Answered, Lents), ProxyError> {
         let idempotent = self.permit.method().is_idempotent();
         // What an upstream refuses for its proof alone can be repeated whatever it is: nothing of it was done (RFC 9449 §9).
         let repeat = if idempotent || lent.is_bound() { Repeat::Perhaps } else { Repeat::Never };
-        let (upload, sent) = Upload::new(body, repeat);
-        let (mut answered, sent, proof) = self.presented(broker, caller, (upload, sent), &lent).await?;
+        let (upload, sent) = Upload::new(body, repeat, begun);
+        let (mut answered, sent, proof) = self.presented((upload, sent), &lent).await?;
         // A proof that is refused says nothing of the token.
         if proof == Proof::Another || self.verdict(&mut answered).await? != Verdict::Refused {
-            return Ok((answered, vec![lent]));
+            return Ok((answered, Lents { lent, refused: None }));
         }
-        let Some(body) = sent.copy().filter(|_| idempotent) else {
+        Box::pin(self.exchange_again(answered, &sent, lent)).await
+    }
+
+    /// The upstream has refused the token.
+    async fn exchange_again(
+        &self,
+        answered: Answered,
+        sent: &Progress,
+        refused: Rc<Lent>,
+    ) -> Result<(Answered, Lents), ProxyError> {
+        let (broker, caller) = (self.watch.broker(), self.watch.caller());
+        let Some(body) = sent.copy().filter(|_| self.permit.method().is_idempotent()) else {
             // It gains nothing from a renewal, and waits for none: the agent's next one is served.
-            broker.renew_behind(caller, &lent).await?;
-            return Ok((answered, vec![lent]));
+            broker.renew_behind(caller, &refused).await?;
+            return Ok((answered, Lents { lent: refused, refused: None }));
         };
-        let Some(renewed) = broker.renew(caller, &lent).await? else { return Ok((answered, vec![lent])) };
+        let Some(renewed) = broker.renew(caller, &refused).await? else {
+            return Ok((answered, Lents { lent: refused, refused: None }));
+        };
+        let renewed = Rc::new(renewed);
         broker.still_may(caller, self.permit.scope()).await?;
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
             connection.give_back();
         }
-        let (answered, ..) = self.presented(broker, caller, Upload::again(body), &renewed).await?;
-        Ok((answered, vec![renewed, lent]))
+        let (answered, ..) = self.presented(Upload::again(body), &renewed).await?;
+        Ok((answered, Lents { lent: renewed, refused: Some(refused) }))
     }
 
     /// Sends it; once more where the upstream wants another proof, and the body is at hand. One that cannot be sent again is answered as
     /// the upstream did; the agent's next one has the proof.
     async fn presented(
         &self,
-        broker: &Broker,
-        caller: &Caller,
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
     ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
-        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        let (answered, proof) = self.forward(upload, &sent, lent).await?;
         let Some(body) = sent.copy().filter(|_| proof == Proof::Another) else { return Ok((answered, sent, proof)) };
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().is_end_stream()) {
             connection.give_back();
         }
         let (upload, sent) = Upload::again(body);
-        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        let (answered, proof) = Box::pin(self.forward(upload, &sent, lent)).await?;
         Ok((answered, sent, proof))
     }
 
@@ -105,12 +122,11 @@ impl Call<'_> {
 
     async fn forward(
         &self,
-        broker: &Broker,
-        caller: &Caller,
         upload: Upload,
         progress: &Rc<Progress>,
         lent: &Lent,
     ) -> Result<(Answered, Proof), ProxyError> {
+        let (broker, caller) = (self.watch.near().broker(), self.watch.caller());
         let Place { pool, target } = self.pools.of(self.upstream, lent)?;
         let method = self.permit.method();
         let empty = upload.is_end_stream();
@@ -123,7 +139,7 @@ impl Call<'_> {
         let uri = self.uri(&target, lent)?;
         *request.uri_mut() = uri.clone();
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers::outgoing(self.headers, self.upstream, &target, lent);
+        *request.headers_mut() = headers::outgoing(self.headers.clone(), self.upstream, &target, lent);
         if let Some(proof) = broker.proof(caller, lent, method, &uri)? {
             request.headers_mut().insert("dpop", proof);
         }
@@ -132,7 +148,7 @@ impl Call<'_> {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
-        let answered = in_time(self.upstream.response_timeout, progress, sent).await;
+        let answered = in_time(self.watch, self.upstream.response_timeout, progress, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             pool.forget_shared();
@@ -180,19 +196,29 @@ enum Proof {
 
 /// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream.
 async fn in_time(
+    watch: &Watch,
     limit: Duration,
     upload: &Progress,
     answer: impl Future<Output = Result<Answered, ProxyError>>,
 ) -> Result<Answered, ProxyError> {
-    let mut answer = std::pin::pin!(answer);
-    loop {
-        let deadline = tokio::time::Instant::from_std(upload.moved() + limit);
-        match tokio::time::timeout_at(deadline, answer.as_mut()).await {
-            Ok(answered) => return answered,
-            Err(_) if upload.moved() + limit > deadline.into_std() => {}
-            Err(_) => return Err(ProxyError::Timeout),
+    let mut answer = pin!(answer);
+    watch.set_due(Some(upload.moved() + limit));
+    let answered = poll_fn(|context| {
+        if let Poll::Ready(answered) = answer.as_mut().poll(context) {
+            return Poll::Ready(answered);
         }
-    }
+        if watch.is_due() {
+            let due = upload.moved() + limit;
+            if due <= Instant::now() {
+                return Poll::Ready(Err(ProxyError::Timeout));
+            }
+            watch.set_due(Some(due));
+        }
+        Poll::Pending
+    });
+    let answered = answered.await;
+    watch.set_due(None);
+    answered
 }
 
 /// RFC 9112 §6.3: an answer with two lengths, or coded otherwise than in chunks, ends where nobody can say.

@@ -19,6 +19,7 @@ mod core;
 mod drain;
 mod error;
 mod expiry;
+mod flight;
 mod forward;
 mod gate;
 mod guard;

@@ -114,8 +114,7 @@ impl Pool {
     async fn idle(&self) -> Option<http1::SendRequest<Upload>> {
         loop {
             let mut candidate = self.idle.borrow_mut().pop()?;
-            let settled = tokio::time::timeout(SETTLE, candidate.sender.ready()).await;
-            if candidate.since.elapsed() < IDLE && matches!(settled, Ok(Ok(()))) {
+            if candidate.since.elapsed() < IDLE && is_ready(&mut candidate.sender).await {
                 return Some(candidate.sender);
             }
         }
@@ -133,6 +132,11 @@ impl Pool {
         }
         shared.clone()
     }
+}
+
+/// Whether a connection takes a request. One that was given back a moment ago may still be busy with itself.
+async fn is_ready(sender: &mut http1::SendRequest<Upload>) -> bool {
+    sender.is_ready() || matches!(tokio::time::timeout(SETTLE, sender.ready()).await, Ok(Ok(())))
 }
 
 impl Borrowed {

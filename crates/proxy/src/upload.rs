@@ -37,21 +37,25 @@ pub(crate) enum Repeat {
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, repeat: Repeat) -> (Self, Rc<Progress>) {
+    pub(crate) fn new(body: Incoming, repeat: Repeat, begun: Instant) -> (Self, Rc<Progress>) {
         if body.is_end_stream() {
-            return Self::again(Bytes::new());
+            return Self::of(Bytes::new(), begun);
         }
         let long = body.size_hint().lower() > MAX_COPY as u64;
         let copy = (repeat == Repeat::Perhaps && !long).then(BytesMut::new);
-        let progress = Progress { moved: Cell::new(Instant::now()), done: Cell::new(false), copy: RefCell::new(copy) };
+        let progress = Progress { moved: Cell::new(begun), done: Cell::new(false), copy: RefCell::new(copy) };
         let progress = Rc::new(progress);
         (Self { body: Source::Agent(body), progress: progress.clone() }, progress)
     }
 
     /// What was sent before.
     pub(crate) fn again(body: Bytes) -> (Self, Rc<Progress>) {
+        Self::of(body, Instant::now())
+    }
+
+    fn of(body: Bytes, begun: Instant) -> (Self, Rc<Progress>) {
         let (done, copy) = (Cell::new(body.is_empty()), RefCell::new(Some(BytesMut::from(&body[..]))));
-        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done, copy });
+        let progress = Rc::new(Progress { moved: Cell::new(begun), done, copy });
         (Self { body: Source::Again(Some(body).filter(|body| !body.is_empty())), progress: progress.clone() }, progress)
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use api::Availability;
 use broker::{Arrival, ClientCertificate};
-use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -14,15 +13,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use protocol::Origin;
-use proxy::{Core, Drain, ProxyBody, ProxyError, Route, Stage};
-use secret::Entropy;
+use proxy::{Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
-use crate::server::Parts;
-use crate::system::SystemEntropy;
+use crate::server::Here;
 use crate::tls;
 
 type Answer = Response<Either<ProxyBody, axum::body::Body>>;
@@ -41,20 +38,20 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here>) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
-    let Some(address) = parts.front.address(&mut stream, peer).await else { return };
+    let Some(address) = here.parts.front.address(&mut stream, peer).await else { return };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
-    let Some(acceptor) = parts.tls.clone() else {
+    let Some(acceptor) = here.parts.tls.clone() else {
         let spoken = tokio::select! {
             spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => spoken,
-            () = silent(&parts.drain) => return,
+            () = silent(&here.parts.drain) => return,
         };
         match spoken {
-            Ok(Ok(protocol)) => converse(stream, protocol, arrival, core, parts).await,
+            Ok(Ok(protocol)) => converse(stream, protocol, arrival, here).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => tracing::debug!(%peer, "a connection said nothing"),
         }
@@ -65,8 +62,8 @@ pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, core: Rc<Core
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
-            arrival.certificate = tls::client_certificate(presented, parts.proxy_name.as_ref());
-            converse(stream, protocol, arrival, core, parts).await;
+            arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
+            converse(stream, protocol, arrival, here).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
@@ -106,10 +103,9 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     protocol: Protocol,
     arrival: Arrival,
-    core: Rc<Core>,
-    parts: Parts,
+    here: Rc<Here>,
 ) {
-    let drain = parts.drain.clone();
+    let drain = here.parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
@@ -122,7 +118,7 @@ async fn converse(
     let mark = asked.clone();
     let service = service_fn(move |request| {
         mark.set(true);
-        answer(request, arrival, core.clone(), parts.clone())
+        answer(request, arrival, here.clone())
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -153,60 +149,44 @@ async fn silent(drain: &Drain) {
 }
 
 /// One request: named, routed, answered.
-async fn answer(
-    mut request: Request<Incoming>,
-    arrival: Arrival,
-    core: Rc<Core>,
-    parts: Parts,
-) -> Result<Answer, Infallible> {
-    let id = request_id();
-    let leaving = parts.drain.has_reached(Stage::Leaving) && request.version() < Version::HTTP_2;
-    let client = parts.front.trusted.client(arrival.address, request.headers());
+async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
+    let id = here.names.draw();
+    let leaving = here.parts.drain.has_reached(Stage::Leaving) && request.version() < Version::HTTP_2;
+    let (head, body) = request.into_parts();
+    let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
-    let span = tracing::info_span!("request", request_id = id);
-    request.extensions_mut().insert(Origin::new(&id, arrival.address));
-    request.extensions_mut().insert(arrival);
-    let mut response = match client {
-        Ok(_) => routed(request, &core, &parts).instrument(span).await,
-        Err(error) => span.in_scope(|| proxy::refuse(&ProxyError::Gate(error)).map(Either::Left)),
+    let origin = Origin::new(id, arrival.address);
+    let routed = client.and_then(|_| proxy::check(&head)).map(|()| here.core.plane().route(&head));
+    let mut response = match routed {
+        Err(error) => proxy::refuse(&ProxyError::Gate(error)).map(Either::Left),
+        Ok(Route::Proxied(route)) => {
+            // What is said on the usual way of a call is for whoever looks for a fault.
+            let span = tracing::debug_span!("request", request_id = id.as_str());
+            here.core.serve(origin, route, head, body).instrument(span).await.map(Either::Left)
+        }
+        Ok(Route::Control) => {
+            let span = tracing::info_span!("request", request_id = id.as_str());
+            let mut request = Request::from_parts(head, body);
+            request.extensions_mut().insert(origin);
+            request.extensions_mut().insert(arrival);
+            request.extensions_mut().insert(here.parts.broker.asked_by(origin));
+            request.extensions_mut().insert(availability(&here.parts.drain));
+            // Boxed: the calls that are forwarded need not carry its size.
+            Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
+        }
     };
     if leaving {
         response.headers_mut().insert(header::CONNECTION, CLOSE);
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
 }
 
-async fn routed(request: Request<Incoming>, core: &Core, parts: &Parts) -> Answer {
-    let (head, body) = request.into_parts();
-    if let Err(error) = proxy::check(&head) {
-        return proxy::refuse(&ProxyError::Gate(error)).map(Either::Left);
-    }
-    let route = core.plane().route(&head);
-    let mut request = Request::from_parts(head, body);
-    match route {
-        Route::Proxied(route) => core.serve(route, request).await.map(Either::Left),
-        Route::Control => {
-            let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-            request.extensions_mut().insert(parts.broker.asked_by(origin));
-            request.extensions_mut().insert(availability(&parts.drain));
-            parts.control.call(request).await.map(Either::Right)
-        }
-    }
-}
-
 /// What probes are told.
 pub(crate) fn availability(drain: &Drain) -> Availability {
     if drain.has_reached(Stage::Leaving) { Availability::Draining } else { Availability::Serving }
-}
-
-/// Sixteen hexadecimal digits, drawn here: what an agent sends under that name is its own affair.
-fn request_id() -> String {
-    let mut bytes = [0u8; 8];
-    SystemEntropy.fill(&mut bytes);
-    HEXLOWER.encode(&bytes)
 }
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
