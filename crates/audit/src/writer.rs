@@ -102,6 +102,12 @@ impl Audit {
         }
     }
 
+    /// How many decisions and refusals are under way to the sink.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.letters.max_capacity() - self.letters.capacity()
+    }
+
     fn alive(&self) -> Result<(), AuditError> {
         if self.dead.load(Ordering::Relaxed) { Err(AuditError::Dead) } else { Ok(()) }
     }

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use audit::Audit;
 use broker::Broker;
 use proxy::{Core, DataPlane, Drain, Stage};
 use rustls_pki_types::DnsName;
@@ -41,8 +40,6 @@ pub(crate) struct Parts {
     pub(crate) plane: Arc<DataPlane>,
     /// What has to settle before the process ends.
     pub(crate) broker: Broker,
-    /// What has to be written before the process ends.
-    pub(crate) audit: Audit,
     /// The control plane.
     pub(crate) control: Control,
     /// Where TLS ends here.

@@ -114,9 +114,8 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit.clone(), upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
         broker,
-        audit,
         control: Control::new(router, Handle::current()),
         tls,
         proxy_name,
@@ -243,6 +242,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         headers: config.headers,
         default_headers: config.default_headers,
         guard: config.guard,
+        protocol: config.protocol,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

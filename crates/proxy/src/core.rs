@@ -18,6 +18,7 @@ use crate::body::{ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
 use crate::forward::Call;
+use crate::grpc::Dialect;
 use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
@@ -84,9 +85,10 @@ impl Core {
 
     /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
     pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Incoming) -> Response<ProxyBody> {
-        match self.forwarded(origin, &route, parts, body).await {
+        let dialect = Dialect::of(&parts);
+        match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
-            Err(error) => refuse(&error),
+            Err(error) => refuse(&error, dialect),
         }
     }
 
@@ -105,8 +107,8 @@ impl Core {
         &self,
         origin: Origin,
         route: &Proxied,
-        parts: Parts,
-        body: Incoming,
+        (parts, body): (Parts, Incoming),
+        dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
@@ -129,7 +131,7 @@ impl Core {
         let flight = self.flights.begin(caller.clone());
         let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
         let headers = headers::onward(parts.headers, upstream);
-        let call = Call { pools, upstream, permit: &permit, query, headers, watch: &watch };
+        let call = Call { pools, upstream, permit: &permit, query, headers, dialect, watch: &watch };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;

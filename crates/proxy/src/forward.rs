@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use broker::{Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
@@ -15,12 +15,13 @@ use policy::Permit;
 use crate::error::ProxyError;
 use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
+use crate::grpc::{self, Dialect};
 use crate::guard::Lents;
 use crate::headers;
 use crate::pool::Answered;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
-use crate::upload::{Progress, Repeat, Upload};
+use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
 use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
 
@@ -33,6 +34,7 @@ pub(crate) struct Call<'a> {
     /// What goes on of the agent's, and what the configuration sets.
     pub(crate) headers: HeaderMap,
     pub(crate) watch: &'a Watch,
+    pub(crate) dialect: Dialect,
 }
 
 impl Call<'_> {
@@ -91,13 +93,30 @@ impl Call<'_> {
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
     ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
-        let (answered, proof) = self.forward(upload, &sent, lent).await?;
+        let (answered, sent, proof) = self.sent_on((upload, sent), lent).await?;
         let Some(body) = sent.copy().filter(|_| proof == Proof::Another) else { return Ok((answered, sent, proof)) };
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().is_end_stream()) {
             connection.give_back();
         }
-        let (upload, sent) = Upload::again(body);
-        let (answered, proof) = Box::pin(self.forward(upload, &sent, lent)).await?;
+        Box::pin(self.sent_on(Upload::again(body), lent)).await
+    }
+
+    /// Sends it; again where the upstream says that it has done nothing with it, on another connection.
+    async fn sent_on(
+        &self,
+        (upload, sent): (Upload, Rc<Progress>),
+        lent: &Lent,
+    ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
+        let (mut upload, mut sent) = (upload, sent);
+        for _ in 1..ATTEMPTS {
+            let error = match self.forward(upload, &sent, lent).await {
+                Ok((answered, proof)) => return Ok((answered, sent, proof)),
+                Err(error) => error,
+            };
+            let ProxyError::Untouched(_) = error else { return Err(error) };
+            (upload, sent) = sent.begun_again().ok_or(error)?;
+        }
+        let (answered, proof) = self.forward(upload, &sent, lent).await?;
         Ok((answered, sent, proof))
     }
 
@@ -105,6 +124,9 @@ impl Call<'_> {
     async fn verdict(&self, answered: &mut Answered) -> Result<Verdict, ProxyError> {
         let signs = &self.upstream.expired;
         let response = &mut answered.response;
+        if self.dialect == Dialect::Grpc && grpc::is_unauthenticated(response.headers()) {
+            return Ok(expiry::by_head(signs, StatusCode::UNAUTHORIZED, response.headers()));
+        }
         let verdict = expiry::by_head(signs, response.status(), response.headers());
         if verdict != Verdict::Unread {
             return Ok(verdict);
@@ -134,12 +156,20 @@ impl Call<'_> {
             // A body of unknown length with such a method is one that half of all servers do not look for.
             return Err(ProxyError::Gate(GateError::Framing));
         }
+        let upload = match (self.dialect, lent.credential().carrier()) {
+            (Dialect::Http, _) => upload,
+            (Dialect::Grpc, Carrier::Header(name, _)) => upload.with_trailers(Trailers::Pass(Some(name.clone()))),
+            (Dialect::Grpc, Carrier::Query(..)) => upload.with_trailers(Trailers::Pass(None)),
+        };
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
         let uri = self.uri(&target, lent)?;
         *request.uri_mut() = uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers::outgoing(self.headers.clone(), self.upstream, &target, lent);
+        if self.dialect == Dialect::Grpc {
+            grpc::outgoing(request.headers_mut(), self.upstream.guard);
+        }
         if let Some(proof) = broker.proof(caller, lent, method, &uri)? {
             request.headers_mut().insert("dpop", proof);
         }
@@ -148,10 +178,10 @@ impl Call<'_> {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
-        let answered = in_time(self.watch, self.upstream.response_timeout, progress, sent).await;
+        let answered = in_time(self.watch, self.upstream.response_timeout, progress, self.dialect, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
-            pool.forget_shared();
+            pool.forget_silent(self.upstream.response_timeout);
         }
         let answered = answered?;
         if answered.response.status().is_informational() {
@@ -160,6 +190,9 @@ impl Call<'_> {
         refuse_ambiguous(answered.response.headers())?;
         if self.upstream.guard == BodyGuard::Mask {
             refuse_encoded(answered.response.headers())?;
+            if self.dialect == Dialect::Grpc && grpc::is_compressed(answered.response.headers()) {
+                return Err(ProxyError::Encoded);
+            }
         }
         let (status, headers) = (answered.response.status().as_u16(), answered.response.headers());
         let another = broker.wants_another_proof(caller, lent, &uri, status, headers);
@@ -194,22 +227,29 @@ enum Proof {
     Another,
 }
 
-/// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream.
+/// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream, nor is a gRPC
+/// stream whose agent says nothing for a while.
 async fn in_time(
     watch: &Watch,
     limit: Duration,
     upload: &Progress,
+    dialect: Dialect,
     answer: impl Future<Output = Result<Answered, ProxyError>>,
 ) -> Result<Answered, ProxyError> {
     let mut answer = pin!(answer);
-    watch.set_due(Some(upload.moved() + limit));
+    let mut since = upload.moved();
+    watch.set_due(Some(since + limit));
     let answered = poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {
             return Poll::Ready(answered);
         }
         if watch.is_due() {
-            let due = upload.moved() + limit;
-            if due <= Instant::now() {
+            let now = Instant::now();
+            if dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent {
+                since = now;
+            }
+            let due = upload.moved().max(since) + limit;
+            if due <= now {
                 return Poll::Ready(Err(ProxyError::Timeout));
             }
             watch.set_due(Some(due));
@@ -243,5 +283,7 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), ProxyError> {
     Err(ProxyError::Encoded)
 }
 
+/// How often a request is sent that the upstream says it has done nothing with.
+const ATTEMPTS: usize = 4;
 /// The longest answer that is read before it is handed on.
 const MAX_READ: u64 = 16 << 10;

@@ -105,7 +105,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// What is between the agent and the gateway, tells who the agent is or where it came from, could make another request of it, or is
 /// taken for another header by some servers.
-fn stays_here(name: &str) -> bool {
+pub(crate) fn stays_here(name: &str) -> bool {
     is_hop_by_hop(name)
         || is_credential(name)
         || matches!(

@@ -37,6 +37,8 @@ pub struct UpstreamSettings {
     pub default_headers: HeaderMap,
     /// What is done with the bodies of its answers.
     pub guard: BodyGuard,
+    /// Which HTTP it is spoken to in.
+    pub protocol: UpstreamProtocol,
 }
 
 /// What is done with the bodies of an upstream's answers.
@@ -46,6 +48,17 @@ pub enum BodyGuard {
     Mask,
     /// They pass unread: compressed ones, parts of one, and those that say the credential. Headers are guarded all the same.
     Trust,
+}
+
+/// Which HTTP an upstream is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/2 or HTTP/1.1, as ALPN chooses; HTTP/1.1 without TLS.
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; without TLS with prior knowledge (RFC 9113 §3.3).
+    Http2,
 }
 
 /// Why there can be no such upstream.
@@ -74,6 +87,7 @@ pub struct Upstream {
     pub(crate) headers: HeaderMap,
     pub(crate) default_headers: HeaderMap,
     pub(crate) guard: BodyGuard,
+    pub(crate) protocol: UpstreamProtocol,
 }
 
 impl Upstream {
@@ -81,9 +95,14 @@ impl Upstream {
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let base = &settings.api_base;
         let mut tls = settings.tls;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let offered: &[&[u8]] = match settings.protocol {
+            UpstreamProtocol::Auto => &[b"h2", b"http/1.1"],
+            UpstreamProtocol::Http1 => &[b"http/1.1"],
+            UpstreamProtocol::Http2 => &[b"h2"],
+        };
+        tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
         let tls = Arc::new(tls);
-        let target = Arc::new(Target::new(base, &tls)?);
+        let target = Arc::new(Target::new(base, &tls, settings.protocol)?);
         Ok(Self {
             provider_id: settings.provider_id,
             operations: settings.operations,
@@ -98,6 +117,7 @@ impl Upstream {
             headers: settings.headers,
             default_headers: settings.default_headers,
             guard: settings.guard,
+            protocol: settings.protocol,
         })
     }
 }
@@ -123,6 +143,7 @@ pub(crate) mod tests {
             headers: HeaderMap::new(),
             default_headers: HeaderMap::new(),
             guard: BodyGuard::Mask,
+            protocol: UpstreamProtocol::Auto,
         };
         Upstream::new(settings).expect("an upstream")
     }

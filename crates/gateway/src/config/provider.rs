@@ -23,7 +23,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{BodyGuard, ExpirySign};
+use proxy::{BodyGuard, ExpirySign, UpstreamProtocol};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -69,6 +69,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) default_headers: HeaderMap,
     /// What is done with the bodies of its answers.
     pub(crate) guard: BodyGuard,
+    /// Which HTTP its API is spoken to in.
+    pub(crate) protocol: UpstreamProtocol,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -155,6 +157,7 @@ pub(super) struct Rest {
     headers: HeaderMap,
     default_headers: HeaderMap,
     guard: BodyGuard,
+    protocol: UpstreamProtocol,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -202,6 +205,7 @@ impl Partial<'_> {
             headers: rest.headers,
             default_headers: rest.default_headers,
             guard: rest.guard,
+            protocol: rest.protocol,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -287,6 +291,11 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         Some("trust") => BodyGuard::Trust,
         _ => BodyGuard::Mask,
     };
+    let protocol = match table.text(&PROTOCOL).map(|found| found.value) {
+        Some("h1") => UpstreamProtocol::Http1,
+        Some("h2") => UpstreamProtocol::Http2,
+        _ => UpstreamProtocol::Auto,
+    };
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -324,6 +333,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         headers,
         default_headers,
         guard,
+        protocol,
         way: way?,
         operations,
         scope_names,
@@ -351,6 +361,7 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
+    PROTOCOL,
     GUARD,
     way::OAUTH,
     way::KEY,
@@ -430,6 +441,13 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
+);
+const PROTOCOL: Key = Key::default(
+    "protocol",
+    Form::OneOf(&["auto", "h1", "h2"]),
+    "auto",
+    "Which HTTP the API is spoken to in; auto by default: over TLS what both know best, without it HTTP/1.1. h2 is HTTP/2 without TLS, too, \
+     as gRPC wants it.",
 );
 const GUARD: Key = Key::default(
     "guard",

@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use protocol::Origin;
-use proxy::{Drain, ProxyBody, ProxyError, Route, Stage};
+use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -151,14 +151,15 @@ async fn silent(drain: &Drain) {
 /// One request: named, routed, answered.
 async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
     let id = here.names.draw();
-    let leaving = here.parts.drain.has_reached(Stage::Leaving) && request.version() < Version::HTTP_2;
     let (head, body) = request.into_parts();
+    let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let origin = Origin::new(id, arrival.address);
-    let routed = client.and_then(|_| proxy::check(&head)).map(|()| here.core.plane().route(&head));
-    let mut response = match routed {
-        Err(error) => proxy::refuse(&ProxyError::Gate(error)).map(Either::Left),
+    let dialect = Dialect::of(&head);
+    let checked = client.and_then(|_| proxy::check(&head));
+    let mut response = match checked.map(|()| here.core.plane().route(&head)) {
+        Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
             let span = tracing::debug_span!("request", request_id = id.as_str());
