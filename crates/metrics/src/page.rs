@@ -19,6 +19,8 @@ pub struct Readings {
     pub version: &'static str,
     /// Calls that wait for the audit log.
     pub audit_waiting: u64,
+    /// Lines that are not in the access log.
+    pub access_log_lost: u64,
     /// Whether the gateway was told to stop.
     pub draining: bool,
     /// What the system says of the process, where it does.
@@ -161,7 +163,7 @@ impl Page {
             described(encoder, name, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
         };
         counter(encoder, names::ACCEPTED, accepted)?;
-        counter(encoder, names::LOST, cores.iter().map(|core| core.lost.get()).sum())?;
+        counter(encoder, names::LOST, self.readings.access_log_lost)?;
         gauge(encoder, names::AUDIT, self.readings.audit_waiting)?;
         gauge(encoder, names::READY, u64::from(self.readings.draining))?;
         let mut build = described(encoder, names::BUILD, MetricType::Gauge)?;

@@ -69,7 +69,6 @@ pub(crate) struct Cells {
     pub(crate) rows: Box<[OnceLock<Box<Row>>]>,
     pub(crate) accepted: Single,
     pub(crate) closed: Single,
-    pub(crate) lost: Single,
     /// Refusals are not on the way of a call that is forwarded.
     pub(crate) denied: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -80,7 +79,6 @@ impl Recorder {
             rows: (0..=upstreams).map(|_| OnceLock::new()).collect(),
             accepted: Single::default(),
             closed: Single::default(),
-            lost: Single::default(),
             denied: Mutex::default(),
         });
         (Self { cells: cells.clone(), here: PhantomData }, cells)
@@ -118,10 +116,5 @@ impl Recorder {
     /// Counts its end.
     pub fn closed(&self) {
         self.cells.closed.add(1);
-    }
-
-    /// Counts a line that the access log had no room for.
-    pub fn lost(&self) {
-        self.cells.lost.add(1);
     }
 }

@@ -9,7 +9,7 @@ fn call(upstream: Option<usize>, status: u16) -> Call {
 
 fn readings() -> Readings {
     let process = Process { memory: 1, files: 2, most_files: 3, started: 4.5, processor: 6.25 };
-    Readings { version: "0.1.0", audit_waiting: 7, draining: true, process: Some(process) }
+    Readings { version: "0.1.0", audit_waiting: 7, access_log_lost: 3, draining: true, process: Some(process) }
 }
 
 #[test]
@@ -29,7 +29,6 @@ fn what_every_core_counted_is_summed() {
                 recorder.accepted();
                 recorder.accepted();
                 recorder.closed();
-                recorder.lost();
             })
         })
         .collect();
@@ -76,4 +75,14 @@ fn every_name_is_on_the_page() {
     let told: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     let known: Vec<String> = NAMES.iter().map(|name| format!("{} {}", name.name, name.kind)).collect();
     assert_eq!(told, known);
+}
+
+#[test]
+fn the_documentation_says_what_the_page_does() {
+    let documented = include_str!("../../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
+    let known = NAMES.iter().map(|name| {
+        let behind = if name.kind == "counter" { "_total" } else { "" };
+        format!("| `{}{behind}` | {} | {} | {} |", name.name, name.kind, name.labels.join(", "), name.says)
+    });
+    assert_eq!(documented.collect::<Vec<_>>(), known.collect::<Vec<_>>());
 }
