@@ -6,7 +6,7 @@ use broker::BrokerError;
 use http::{HeaderValue, Response, StatusCode, header};
 use policy::PathError;
 use protocol::wire::ErrorBody;
-use protocol::{ErrorCode, ScopeSet};
+use protocol::{ErrorCode, Refused, ScopeSet};
 use secret::OpenError;
 use serde_json::{Map, json};
 
@@ -128,6 +128,7 @@ pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
     let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let mut response = Response::new(());
+    response.extensions_mut().insert(Refused { code: row.code, reason: row.reason });
     *response.status_mut() = row.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
