@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use audit::Who;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, Timestamp, UserId};
 use secret::SecretHash;
 use store::{Key, Observer};
@@ -32,6 +33,10 @@ pub(crate) struct Known {
     pub(crate) connection_id: String,
     /// The credential, and until when it may be lent as it is.
     pub(crate) lent: Option<(Lent, Option<Timestamp>)>,
+    /// Whether the credential is the operator's, which may change under all that is remembered.
+    pub(crate) is_operators: bool,
+    /// The part of the audit log's lines about its calls that is always the same.
+    pub(crate) who: Arc<Who>,
     good_until: Timestamp,
     hash: SecretHash,
     records: Vec<Key>,
@@ -43,6 +48,15 @@ impl Known {
     /// Whether something that this hangs on has changed since.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn has_run_out(&self, now: Timestamp) -> bool {
+        self.good_until <= now
+    }
+
+    pub(crate) fn hash(&self) -> SecretHash {
+        self.hash
     }
 
     fn end(&self) {
@@ -173,6 +187,11 @@ impl Broker {
         }
         self.admit_token()?;
         Ok(Caller::new(self.look_up(hash).await.map_err(|error| self.wrong_token(error))?))
+    }
+
+    /// Whether what is remembered may be relied on.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.vault.store().is_fresh()
     }
 
     /// The caller as it is now, after something was waited for; refused where it may no longer use `scope`. Answered from memory while
@@ -306,7 +325,11 @@ impl Broker {
             user_key,
             switch_key,
         ];
+        let who =
+            Who::new((&token.agent_id, &token.client_id), &token.user, (&token.provider, &token.account), &scopes);
         Ok(Known {
+            is_operators: self.provider(&token.provider).is_ok_and(|provider| provider.operators_key().is_some()),
+            who: Arc::new(who),
             client_id: token.client_id,
             agent_id: token.agent_id,
             user_id: token.user,

@@ -11,9 +11,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use broker::Broker;
-use data_encoding::HEXLOWER;
 use http::{HeaderMap, StatusCode, header};
-use protocol::Origin;
+use protocol::{Origin, RequestId};
 use secret::{Entropy, Opaque, SecretHash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -123,7 +122,7 @@ async fn admitted(
     }
     let mut id = [0u8; 8];
     SystemEntropy.fill(&mut id);
-    let origin = Origin::new(&HEXLOWER.encode(&id), peer.ip());
+    let origin = Origin::new(RequestId::new(u64::from_ne_bytes(id)), peer.ip());
     request.extensions_mut().insert(door.broker.asked_by(origin));
     // A decision that was begun is one, also when the command that asked for it has gone.
     match tokio::spawn(next.run(request)).await {

@@ -64,6 +64,9 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
         tracing::error!("stopped before every refresh was stored");
     }
     runtime.block_on(parts.broker.leave_keys());
+    if runtime.block_on(parts.audit.flush()).is_err() {
+        tracing::error!("stopped before everything was in the audit log");
+    }
     tracing::info!("stopped");
     Ok(())
 }

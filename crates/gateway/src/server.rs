@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod listener;
+mod names;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use audit::Audit;
 use broker::Broker;
 use proxy::{Core, DataPlane};
 use rustls_pki_types::DnsName;
@@ -26,6 +28,9 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use control::Control;
 
+use crate::server::names::Names;
+use crate::system::SystemEntropy;
+
 /// What every core is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -33,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) plane: Arc<DataPlane>,
     /// What has to settle before the process ends.
     pub(crate) broker: Broker,
+    /// What has to be written before the process ends.
+    pub(crate) audit: Audit,
     /// The control plane.
     pub(crate) control: Control,
     /// Where TLS ends here.
@@ -41,6 +48,13 @@ pub(crate) struct Parts {
     pub(crate) proxy_name: Option<DnsName<'static>>,
     /// Cancelled: no new connections, and those that are open finish what they do.
     pub(crate) shutdown: CancellationToken,
+}
+
+/// What the connections of one core share.
+struct Here {
+    core: Rc<Core>,
+    parts: Parts,
+    names: Names,
 }
 
 /// The running cores.
@@ -101,6 +115,9 @@ fn run_core(listener: std::net::TcpListener, parts: &Parts) {
 /// Accepts until shutdown, then gives what is open a while to end.
 async fn accept(listener: TcpListener, parts: &Parts) {
     let core = Rc::new(Core::new(parts.plane.clone()));
+    let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy) });
+    let watch = core.clone();
+    tokio::task::spawn_local(async move { watch.watch().await });
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -109,7 +126,7 @@ async fn accept(listener: TcpListener, parts: &Parts) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let serve = connection::serve(stream, peer, core.clone(), parts.clone());
+                let serve = connection::serve(stream, peer, here.clone());
                 tokio::task::spawn_local(connections.track_future(serve));
             }
             // Out of file descriptors, mostly: those that are open will give some back.

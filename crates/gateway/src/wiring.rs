@@ -115,8 +115,9 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit.clone(), upstreams, &public_host)),
         broker,
+        audit,
         control: Control::new(router, Handle::current()),
         tls,
         proxy_name,

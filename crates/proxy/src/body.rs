@@ -12,7 +12,7 @@ use crate::guard::Guard;
 use crate::pool::Borrowed;
 use crate::shared::Stream;
 use crate::trailers;
-use crate::watch::Watch;
+use crate::watch::{Look, Watch};
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
@@ -114,11 +114,11 @@ impl Streamed {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while !self.ended {
             let polled = Pin::new(&mut self.body).poll_frame(context);
-            let over = match polled {
+            let look = match polled {
                 Poll::Ready(_) => self.watch.poll_busy(context),
                 Poll::Pending => self.watch.poll_idle(context),
             };
-            if over.is_ready() {
+            if look == Look::Over {
                 // Dropped with the upstream's connection, and visibly broken for the agent.
                 return Poll::Ready(Some(Err(BodyError::Revoked)));
             }

@@ -1,18 +1,21 @@
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
-use audit::{Audit, Event};
-use broker::{Broker, Caller};
+use audit::{Audit, Event, Ring};
+use broker::{Broker, Caller, Lent, Near, Seen};
+use http::Response;
 use http::request::Parts;
-use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
-use protocol::Origin;
+use protocol::{Origin, Scope, Timestamp};
 use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
+use crate::flight::Flights;
 use crate::forward::Call;
 use crate::grpc::Dialect;
 use crate::guard::Guard;
@@ -33,10 +36,13 @@ pub struct DataPlane {
     public_url: String,
 }
 
-/// One core's half of the data plane: its pools of upstream connections.
+/// One core's half of the data plane: what no other core touches.
 pub struct Core {
     plane: Arc<DataPlane>,
     pools: Vec<Pools>,
+    near: Rc<Near>,
+    flights: Rc<Flights>,
+    ring: Ring,
 }
 
 impl DataPlane {
@@ -54,11 +60,12 @@ impl DataPlane {
 }
 
 impl Core {
-    /// A core without connections yet.
+    /// A core without connections yet; to be made where it is to run.
     #[must_use]
     pub fn new(plane: Arc<DataPlane>) -> Self {
         let pools = plane.upstreams.iter().map(|_| Pools::default()).collect();
-        Self { plane, pools }
+        let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
+        Self { plane, pools, near, flights: Rc::default(), ring }
     }
 
     /// The shared half.
@@ -67,12 +74,15 @@ impl Core {
         &self.plane
     }
 
-    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. Where it comes from stands in its extensions, an
-    /// [`Origin`].
-    pub async fn serve(&self, route: Proxied, request: Request<Incoming>) -> Response<ProxyBody> {
-        let (parts, body) = request.into_parts();
+    /// Sees to it that what is under way ends when it has to. Never returns.
+    pub async fn watch(&self) {
+        self.flights.watch(&self.near).await;
+    }
+
+    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
+    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Incoming) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
-        match self.forwarded(&route, parts, body, dialect).await {
+        match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
             Err(error) => refuse(&error, dialect),
         }
@@ -91,61 +101,78 @@ impl Core {
     /// The way of a request. Each step makes what the next one needs.
     async fn forwarded(
         &self,
+        origin: Origin,
         route: &Proxied,
-        parts: Parts,
-        body: Incoming,
+        (parts, body): (Parts, Incoming),
         dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
+        let (begun, now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
-        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        let broker = self.plane.broker.asked_by(origin.clone());
-        let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
+        let caller = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
 
         let query = query::checked(&parts.uri)?;
         let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
         let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
-        broker.admit(&caller)?;
+        self.near.broker().admit(&caller)?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.
-        let place = self.plane.audit.reserve()?;
-        let lent = broker.lend(&caller).await?;
+        let place = self.ring.reserve()?;
+        let (caller, lent) = self.lent(origin, caller, permit.scope(), now).await?;
         query::without(query, &lent)?;
-        // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
-        let caller = broker.still_may(&caller, permit.scope()).await?;
-        let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
-        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers, dialect };
+        let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
+        let flight = self.flights.begin(caller.clone());
+        let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
+        let headers = headers::onward(parts.headers, upstream);
+        let call = Call { pools, upstream, permit: &permit, query, headers, dialect, watch: &watch };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
-        let (answered, lent) = tokio::select! {
-            biased;
-            () = broker.outlived(&caller, permit.scope()) => return Err(broker.end_of(&caller).into()),
-            exchanged = call.exchange(&broker, &caller, body, lent) => exchanged?,
-        };
+        let answered = watch.over(call.exchange(body, lent, begun)).await;
+        let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
         access.answered(answered.response.status());
 
-        // The first is the one that was answered.
-        let target = lent.first().map_or_else(
-            || Ok(upstream.target.clone()),
-            |lent| Ok::<_, ProxyError>(pools.of(upstream, lent)?.target),
-        )?;
-        let rewriting = Rewriting::new(upstream, &target, route.entrance, &self.plane.public_url);
-        let watch = Watch::new(broker, caller, permit.scope().clone());
-        Ok(respond(answered, &rewriting, Guard::new(&lent, upstream.guard), access, watch))
+        let target = if Rewriting::concerns(answered.response.headers()) {
+            Some(pools.of(upstream, &lents.lent)?.target)
+        } else {
+            None
+        };
+        let rewriting =
+            target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
+        Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
+    }
+
+    /// The caller's credential. Where it is not at hand, that may take as long as a renewal does: whoever was ended meanwhile sends
+    /// nothing.
+    async fn lent(
+        &self,
+        origin: Origin,
+        caller: Rc<Seen>,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> Result<(Rc<Seen>, Rc<Lent>), ProxyError> {
+        if let Some(lent) = caller.lent(now).cloned() {
+            return Ok((caller, lent));
+        }
+        let broker = self.near.broker().asked_by(origin);
+        let lent = broker.lend(&caller).await?;
+        let caller = broker.still_may(&caller, scope).await?;
+        Ok((Rc::new(Seen::new(caller)), Rc::new(lent)))
     }
 }
 
 fn respond(
     answered: Answered,
-    rewriting: &Rewriting<'_>,
+    rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
 ) -> Response<ProxyBody> {
     let (mut parts, body) = answered.response.into_parts();
     headers::incoming(&mut parts.headers);
-    rewriting.apply(&mut parts.headers);
+    if let Some(rewriting) = rewriting {
+        rewriting.apply(&mut parts.headers);
+    }
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;

@@ -18,6 +18,7 @@ mod connect;
 mod core;
 mod error;
 mod expiry;
+mod flight;
 mod forward;
 mod gate;
 mod grpc;

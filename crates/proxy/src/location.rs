@@ -17,6 +17,11 @@ pub(crate) struct Rewriting<'a> {
 }
 
 impl<'a> Rewriting<'a> {
+    /// Whether there is anything that could point at the upstream.
+    pub(crate) fn concerns(headers: &HeaderMap) -> bool {
+        [LOCATION, CONTENT_LOCATION, LINK].into_iter().any(|name| headers.contains_key(name))
+    }
+
     pub(crate) fn new(upstream: &'a Upstream, target: &'a Target, entrance: Entrance, public_url: &str) -> Self {
         let (origin, path) = match (entrance, &upstream.path_prefix, &upstream.entrance_host) {
             (Entrance::Prefix, Some(prefix), _) => (public_url.to_owned(), prefix.clone()),

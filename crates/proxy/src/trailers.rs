@@ -7,7 +7,7 @@ use crate::headers;
 
 /// What of the agent's trailers goes to the upstream; `None` where nothing does. `credential` is the header that the credential goes in.
 pub(crate) fn outgoing(trailers: HeaderMap, credential: Option<&HeaderName>) -> Option<HeaderMap> {
-    let kept = |name: &HeaderName| !headers::is_private(name.as_str()) && credential != Some(name);
+    let kept = |name: &HeaderName| !headers::stays_here(name.as_str()) && credential != Some(name);
     sorted_out(trailers, kept).filter(|trailers| !trailers.is_empty())
 }
 

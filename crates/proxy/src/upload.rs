@@ -70,25 +70,25 @@ pub(crate) enum Repeat {
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, repeat: Repeat) -> (Self, Rc<Progress>) {
+    pub(crate) fn new(body: Incoming, repeat: Repeat, begun: Instant) -> (Self, Rc<Progress>) {
         if body.is_end_stream() {
-            return Self::again(Vec::new());
+            return Self::of(Source::default(), Kept::ToTheEnd(Vec::new()), begun);
         }
         let long = body.size_hint().lower() > MAX_KEPT as u64;
         let kept = if repeat == Repeat::Perhaps && !long { Kept::ToTheEnd(Vec::new()) } else { Kept::Nothing };
-        Self::of(Source { again: VecDeque::new(), agent: Some(body) }, kept)
+        Self::of(Source { again: VecDeque::new(), agent: Some(body) }, kept, begun)
     }
 
     /// What was sent before.
     pub(crate) fn again(body: Vec<Bytes>) -> (Self, Rc<Progress>) {
-        Self::of(Source { again: body.into(), agent: None }, Kept::ToTheEnd(Vec::new()))
+        Self::of(Source { again: body.into(), agent: None }, Kept::ToTheEnd(Vec::new()), Instant::now())
     }
 
-    fn of(source: Source, kept: Kept) -> (Self, Rc<Progress>) {
+    fn of(source: Source, kept: Kept, begun: Instant) -> (Self, Rc<Progress>) {
         let progress = Rc::new(Progress {
             done: Cell::new(source.again.is_empty() && source.agent.is_none()),
             source: RefCell::new(source),
-            moved: Cell::new(Instant::now()),
+            moved: Cell::new(begun),
             turn: Cell::new(Turn::Upstream),
             kept: RefCell::new(kept),
         });
@@ -159,7 +159,7 @@ impl Progress {
             Kept::ToTheEnd(_) => Kept::ToTheEnd(Vec::new()),
             _ => Kept::Nothing,
         };
-        Some(Upload::of(source, kept))
+        Some(Upload::of(source, kept, Instant::now()))
     }
 
     fn keep(&self, data: &Bytes) {
