@@ -96,6 +96,18 @@ impl Audit {
         }
     }
 
+    /// Whether lines are taken at this moment.
+    pub fn health(&self) -> Result<(), AuditError> {
+        self.alive()?;
+        if self.letters.capacity() == 0 { Err(AuditError::Full) } else { Ok(()) }
+    }
+
+    /// How many decisions and refusals are under way to the sink.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.letters.max_capacity() - self.letters.capacity()
+    }
+
     fn alive(&self) -> Result<(), AuditError> {
         if self.dead.load(Ordering::Relaxed) { Err(AuditError::Dead) } else { Ok(()) }
     }
@@ -307,6 +319,8 @@ mod tests {
         let (audit, paper) = audit();
         audit.note(&Event::new("scope_violation")).expect("noted");
         audit.record(&Event::new("access_granted")).await.expect("recorded");
+        audit.flush().await.expect("nothing is left");
+        assert_eq!((audit.waiting(), audit.health()), (0, Ok(())));
         let paper = paper.lock().expect("no panic");
         let lines = String::from_utf8(paper.written.clone()).expect("text");
         assert_eq!(paper.synced, lines.len());

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use audit::Who;
 use oauth::{Credential, DpopKey};
+use policy::Effective;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, Timestamp, UserId};
 use secret::AccessToken;
 use url::Url;
@@ -81,6 +82,12 @@ impl Caller {
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.scopes
+    }
+
+    /// The same, as the provider's operations know them.
+    #[must_use]
+    pub fn effective(&self) -> &Effective {
+        &self.0.effective
     }
 }
 

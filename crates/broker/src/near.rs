@@ -7,6 +7,7 @@ use std::rc::Rc;
 use protocol::Timestamp;
 use secret::SecretHash;
 
+use crate::limits::Share;
 use crate::token::PREFIX;
 use crate::{Broker, BrokerError, Caller, Lent};
 
@@ -25,6 +26,7 @@ pub struct Seen {
     caller: Caller,
     /// And until when.
     lent: Option<(Rc<Lent>, Option<Timestamp>)>,
+    share: Share,
 }
 
 impl Near {
@@ -59,7 +61,7 @@ impl Near {
 
     /// The same where it is not at hand: remembered from then on. `broker` works for the request that asks.
     pub async fn look_up(&self, broker: &Broker, presented: &str) -> Result<Rc<Seen>, BrokerError> {
-        let seen = Rc::new(Seen::new(broker.authenticate(presented).await?));
+        let seen = Rc::new(Seen::new(broker, broker.authenticate(presented).await?));
         let mut callers = self.callers.borrow_mut();
         if callers.len() >= MOST_TOKENS {
             callers.clear();
@@ -78,11 +80,17 @@ impl Near {
 impl Seen {
     /// As the caller is now.
     #[must_use]
-    pub fn new(caller: Caller) -> Self {
+    pub fn new(broker: &Broker, caller: Caller) -> Self {
         let known = caller.known();
         let lent = known.lent.as_ref().filter(|_| !known.is_operators);
         let lent = lent.map(|(lent, due)| (Rc::new(lent.clone()), *due));
-        Self { caller, lent }
+        let share = broker.share(&caller);
+        Self { caller, lent, share }
+    }
+
+    /// Whether the agent, and the person it calls for, may call once more now.
+    pub fn admit(&self, now: Timestamp) -> Result<(), BrokerError> {
+        self.share.take(now)
     }
 
     /// The credential, where it can be lent as it is; else [`Broker::lend`] has it.

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use audit::Who;
+use policy::Effective;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, Timestamp, UserId};
 use secret::SecretHash;
 use store::{Key, Observer};
@@ -28,6 +29,7 @@ pub(crate) struct Known {
     pub(crate) provider_id: ProviderId,
     pub(crate) account_id: AccountId,
     pub(crate) scopes: ScopeSet,
+    pub(crate) effective: Effective,
     pub(crate) connection: Key,
     /// The id of what lay there: one that was ended and made anew is another.
     pub(crate) connection_id: String,
@@ -309,6 +311,7 @@ impl Broker {
         // What the provider took back with a renewal is gone at once.
         let scopes =
             token.scopes.intersection(&grant.consented).intersection(&approved).intersection(&connection.scopes);
+        let operations = self.provider(&token.provider).map(|provider| provider.operations.clone()).unwrap_or_default();
         let lent = match self.provider(&token.provider) {
             Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now(), provider),
             _ => None,
@@ -335,6 +338,7 @@ impl Broker {
             user_id: token.user,
             provider_id: token.provider,
             account_id: token.account,
+            effective: operations.effective(&scopes),
             scopes,
             connection: connection_key,
             connection_id: connection.id,

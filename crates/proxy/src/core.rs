@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +25,7 @@ use crate::location::Rewriting;
 use crate::pool::Answered;
 use crate::pools::Pools;
 use crate::query;
-use crate::route::{self, Proxied, Route};
+use crate::route::{Proxied, Route, Routes};
 use crate::upstream::Upstream;
 use crate::watch::Watch;
 
@@ -33,13 +34,15 @@ pub struct DataPlane {
     broker: Broker,
     audit: Audit,
     upstreams: Vec<Upstream>,
+    routes: Routes,
     public_url: String,
 }
 
 /// One core's half of the data plane: what no other core touches.
 pub struct Core {
     plane: Arc<DataPlane>,
-    pools: Vec<Pools>,
+    /// Made when the first call to the upstream comes by here.
+    pools: Vec<OnceCell<Box<Pools>>>,
     near: Rc<Near>,
     flights: Rc<Flights>,
     ring: Ring,
@@ -49,13 +52,14 @@ impl DataPlane {
     /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
     #[must_use]
     pub fn new(broker: Broker, audit: Audit, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
-        Self { broker, audit, upstreams, public_url: public_url.origin().ascii_serialization() }
+        let routes = Routes::new(&upstreams);
+        Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization() }
     }
 
     /// Whether a request is to be forwarded, and where.
     #[must_use]
     pub fn route(&self, parts: &Parts) -> Route {
-        route::route(&self.upstreams, parts)
+        self.routes.find(parts)
     }
 }
 
@@ -63,7 +67,7 @@ impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
     pub fn new(plane: Arc<DataPlane>) -> Self {
-        let pools = plane.upstreams.iter().map(|_| Pools::default()).collect();
+        let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
         let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
         Self { plane, pools, near, flights: Rc::default(), ring }
     }
@@ -111,12 +115,13 @@ impl Core {
         let pools = route.upstream.and_then(|number| self.pools.get(number));
         let caller = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
+        let pools = pools.get_or_init(Box::default);
 
         let query = query::checked(&parts.uri)?;
-        let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
-        let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
+        let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
+        let permit = upstream.operations.permit(caller.effective(), &parts.method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
-        self.near.broker().admit(&caller)?;
+        caller.admit(now)?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.ring.reserve()?;
@@ -157,7 +162,7 @@ impl Core {
         let broker = self.near.broker().asked_by(origin);
         let lent = broker.lend(&caller).await?;
         let caller = broker.still_may(&caller, scope).await?;
-        Ok((Rc::new(Seen::new(caller)), Rc::new(lent)))
+        Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
 }
 

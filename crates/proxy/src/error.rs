@@ -171,7 +171,7 @@ fn row(error: &ProxyError) -> Row {
     match error {
         ProxyError::Gate(cause @ (GateError::ClientAddress | GateError::ClientAddresses)) => Row {
             status: cause.status(),
-            code: ErrorCode::InternalError,
+            code: ErrorCode::ScopeNotApproved,
             reason: cause.reason(),
             message: "The proxy in front of the gateway does not say who the client is.",
             hint: "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",

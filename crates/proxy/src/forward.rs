@@ -29,7 +29,7 @@ use crate::watch::Watch;
 pub(crate) struct Call<'a> {
     pub(crate) pools: &'a Pools,
     pub(crate) upstream: &'a Upstream,
-    pub(crate) permit: &'a Permit,
+    pub(crate) permit: &'a Permit<'a>,
     pub(crate) query: Option<&'a str>,
     pub(crate) dialect: Dialect,
     /// What goes on of the agent's, and what the configuration sets.

@@ -1,17 +1,19 @@
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use api::Availability;
 use broker::{Arrival, ClientCertificate};
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use protocol::Origin;
-use proxy::{Dialect, ProxyBody, ProxyError, Route};
+use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -36,14 +38,19 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, here: Rc<Here>) {
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here>) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
-    let mut arrival = Arrival { address: peer.ip(), certificate: ClientCertificate::Absent };
+    let Some(address) = here.parts.front.address(&mut stream, peer).await else { return };
+    let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = here.parts.tls.clone() else {
-        match tokio::time::timeout(FIRST_BYTES, spoken(&stream)).await {
+        let spoken = tokio::select! {
+            spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => spoken,
+            () = silent(&here.parts.drain) => return,
+        };
+        match spoken {
             Ok(Ok(protocol)) => converse(stream, protocol, arrival, here).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => tracing::debug!(%peer, "a connection said nothing"),
@@ -98,7 +105,7 @@ async fn converse(
     arrival: Arrival,
     here: Rc<Here>,
 ) {
-    let shutdown = here.parts.shutdown.clone();
+    let drain = here.parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
@@ -107,14 +114,27 @@ async fn converse(
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
     };
-    let service = service_fn(move |request| answer(request, arrival, here.clone()));
+    let asked = Rc::new(Cell::new(false));
+    let mark = asked.clone();
+    let service = service_fn(move |request| {
+        mark.set(true);
+        answer(request, arrival, here.clone())
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
+    let goodbye = match protocol {
+        Protocol::Http1 => Stage::Closing,
+        Protocol::Http2 => Stage::Leaving,
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = drain.reached(goodbye) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = silent(&drain), if !asked.get() => return,
+            }
         }
     };
     if let Err(error) = ended {
@@ -122,12 +142,22 @@ async fn converse(
     }
 }
 
+/// For how long a connection is kept that has not asked for anything, where nothing new is taken any more.
+async fn silent(drain: &Drain) {
+    drain.reached(Stage::Closing).await;
+    tokio::time::sleep(SILENCE).await;
+}
+
 /// One request: named, routed, answered.
 async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
     let id = here.names.draw();
-    let origin = Origin::new(id, arrival.address);
     let (head, body) = request.into_parts();
-    let mut response = match proxy::check(&head).map(|()| here.core.plane().route(&head)) {
+    let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
+    let client = here.parts.front.trusted.client(arrival.address, &head.headers);
+    let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
+    let origin = Origin::new(id, arrival.address);
+    let checked = client.and_then(|_| proxy::check(&head));
+    let mut response = match checked.map(|()| here.core.plane().route(&head)) {
         Err(error) => proxy::refuse(&ProxyError::Gate(error), Dialect::of(&head)).map(Either::Left),
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
@@ -140,19 +170,30 @@ async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) ->
             request.extensions_mut().insert(origin);
             request.extensions_mut().insert(arrival);
             request.extensions_mut().insert(here.parts.broker.asked_by(origin));
+            request.extensions_mut().insert(availability(&here.parts.drain));
             // Boxed: the calls that are forwarded need not carry its size.
             Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
         }
     };
+    if leaving {
+        response.headers_mut().insert(header::CONNECTION, CLOSE);
+    }
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
 }
 
+/// What probes are told.
+pub(crate) fn availability(drain: &Drain) -> Availability {
+    if drain.has_reached(Stage::Leaving) { Availability::Draining } else { Availability::Serving }
+}
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_BYTES: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
