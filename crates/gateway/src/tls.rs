@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
 use broker::ClientCertificate;
+use rustls::client::WantsClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, DnsName, ServerName};
 use webpki::EndEntityCert;
 
-use crate::config::TlsFiles;
+use crate::config::{ProviderConfig, TlsFiles};
 
 /// aws-lc-rs for libraries that ask for the process's provider; our own code names it.
 pub(crate) fn install_provider() {
@@ -19,6 +20,10 @@ pub(crate) fn install_provider() {
 
 /// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer.
 pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    Ok(verifying(extra)?.with_no_client_auth())
+}
+
+fn verifying(extra: &[CertificateDer<'static>]) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     let (_, ignored) = roots.add_parsable_certificates(native.certs);
@@ -29,7 +34,16 @@ pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, 
         roots.add(certificate.clone())?;
     }
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(builder.with_root_certificates(roots))
+}
+
+/// The same for one provider, with its own roots and with what it is shown.
+pub(crate) fn towards(provider: &ProviderConfig) -> Result<ClientConfig, rustls::Error> {
+    let builder = verifying(&provider.extra_roots)?;
+    match &provider.identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key()),
+    }
 }
 
 /// The gateway's own listener: h2 and HTTP/1.1 by ALPN. Clients may present a certificate of one of the configured authorities, and

@@ -197,7 +197,7 @@ fn realm(config: &ProviderConfig) -> String {
 }
 
 fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
-    let tls = tls::client(&config.extra_roots)?;
+    let tls = tls::towards(&config)?;
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
     let way = match config.way {

@@ -1,5 +1,6 @@
 //! What HTTP carries, carried through the gateway between real programs.
 
+mod certificates;
 mod grpc;
 mod streams;
 mod trust;
