@@ -31,10 +31,10 @@ pub(crate) struct Call<'a> {
     pub(crate) upstream: &'a Upstream,
     pub(crate) permit: &'a Permit<'a>,
     pub(crate) query: Option<&'a str>,
-    pub(crate) dialect: Dialect,
     /// What goes on of the agent's, and what the configuration sets.
     pub(crate) headers: HeaderMap,
     pub(crate) watch: &'a Watch,
+    pub(crate) dialect: Dialect,
 }
 
 impl Call<'_> {

@@ -132,7 +132,14 @@ impl Pool {
     async fn idle(&self) -> Option<http1::SendRequest<Upload>> {
         loop {
             let mut candidate = self.idle.borrow_mut().pop()?;
-            if candidate.since.elapsed() < IDLE && is_ready(&mut candidate.sender).await {
+            if candidate.since.elapsed() >= IDLE || candidate.sender.is_closed() {
+                continue;
+            }
+            if candidate.sender.is_ready() {
+                return Some(candidate.sender);
+            }
+            let settled = tokio::time::timeout(SETTLE, candidate.sender.ready()).await;
+            if matches!(settled, Ok(Ok(()))) {
                 return Some(candidate.sender);
             }
         }
@@ -142,11 +149,6 @@ impl Pool {
     pub(crate) fn forget_silent(&self, limit: Duration) {
         self.shared.forget_silent(limit);
     }
-}
-
-/// Whether a connection takes a request. One that was given back a moment ago may still be busy with itself.
-async fn is_ready(sender: &mut http1::SendRequest<Upload>) -> bool {
-    sender.is_ready() || matches!(tokio::time::timeout(SETTLE, sender.ready()).await, Ok(Ok(())))
 }
 
 impl Borrowed {

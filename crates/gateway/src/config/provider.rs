@@ -286,7 +286,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     }
     let base = api_base.as_ref().map(|found| found.value.to_string());
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
-    let identity = client_certificate::read(table, &CLIENT_CERTIFICATE);
+    let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
     let bases = api_base_from::read(table, &API_BASE_FROM, http);
@@ -331,7 +331,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         categories,
         api_base: api_base?.value,
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
-        identity: identity?,
+        identity: match identity {
+            Some(read) => Some(read?),
+            None => None,
+        },
         connect_timeout: connect?,
         response_timeout: response?,
         expired,

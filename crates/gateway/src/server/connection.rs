@@ -15,11 +15,11 @@ use hyper_util::server::conn::auto;
 use protocol::Origin;
 use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::server::Here;
+use crate::server::line::{Line, Socket};
 use crate::tls;
 
 type Answer = Response<Either<ProxyBody, axum::body::Body>>;
@@ -99,15 +99,11 @@ async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    protocol: Protocol,
-    arrival: Arrival,
-    here: Rc<Here>,
-) {
+async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
     let drain = here.parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
+    builder.http1().half_close(true);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
     builder.http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
     let builder = match protocol {
@@ -120,7 +116,9 @@ async fn converse(
         mark.set(true);
         answer(request, arrival, here.clone())
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let line = Line::new(stream);
+    let lost = line.watched().lost();
+    let connection = builder.serve_connection(TokioIo::new(line), service);
     let mut connection = std::pin::pin!(connection);
     // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
     let goodbye = match protocol {
@@ -129,6 +127,10 @@ async fn converse(
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = lost => {
+            tracing::debug!(peer = %arrival.address, "a client is gone");
+            return;
+        }
         () = drain.reached(goodbye) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
@@ -156,9 +158,10 @@ async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) ->
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let origin = Origin::new(id, arrival.address);
+    let dialect = Dialect::of(&head);
     let checked = client.and_then(|_| proxy::check(&head));
     let mut response = match checked.map(|()| here.core.plane().route(&head)) {
-        Err(error) => proxy::refuse(&ProxyError::Gate(error), Dialect::of(&head)).map(Either::Left),
+        Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
             let span = tracing::debug_span!("request", request_id = id.as_str());

@@ -4,11 +4,9 @@ use crate::config::key::{Form, Key};
 use crate::config::pem::{self, Identity};
 use crate::config::reader::Table;
 
-/// `None` where something is wrong with it; an empty one where there is none.
-pub(super) fn read(provider: &Table<'_>, key: &Key) -> Option<Option<Identity>> {
-    let Some(table) = provider.optional_table(key) else { return Some(None) };
+pub(super) fn read(table: &Table<'_>) -> Option<Identity> {
     let (chain, key) = (table.text(&CERT_FILE), table.text(&KEY_FILE));
-    pem::identity(&chain?, &key?).map(Some)
+    pem::identity(&chain?, &key?)
 }
 
 pub(super) const KEYS: &[Key] = &[CERT_FILE, KEY_FILE];
