@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod front;
+mod line;
 mod listener;
 mod names;
 mod proxy_protocol;
