@@ -121,7 +121,8 @@ async fn accept(listener: TcpListener, parts: &Parts) {
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+    let ended = async { tokio::join!(connections.wait(), core.close_sockets()) };
+    if tokio::time::timeout(DRAIN, ended).await.is_err() {
         tracing::warn!(open = connections.len(), "connections are cut at the end of the drain");
     }
 }

@@ -115,7 +115,7 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host, Arc::new(SystemEntropy))),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
@@ -241,6 +241,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        websocket: config.websocket,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -48,6 +48,13 @@ impl Access {
         self.finds = finds;
         self.end = "complete";
     }
+
+    /// What a tunnel has carried to the agent, frames and all, and how it ended.
+    pub(crate) fn tunnelled(&mut self, bytes: u64, finds: u64, end: &'static str) {
+        self.bytes = bytes;
+        self.finds = finds;
+        self.end = end;
+    }
 }
 
 impl Drop for Access {

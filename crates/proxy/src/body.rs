@@ -46,6 +46,10 @@ impl ProxyBody {
         Self(Kind::Own(Some(Bytes::from(bytes))))
     }
 
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Own(None))
+    }
+
     pub(crate) fn streamed(streamed: Streamed) -> Self {
         Self(Kind::Streamed(Box::new(streamed)))
     }

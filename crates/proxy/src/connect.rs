@@ -38,14 +38,23 @@ pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Connecti
 }
 
 async fn open(target: &Target) -> Result<Connection, ProxyError> {
-    let unreachable = |error: std::io::Error| ProxyError::Unreachable(Box::new(error));
+    let stream = tcp(target).await?;
+    let Some((config, name)) = &target.tls else { return http1(stream).await };
+    let stream = TlsConnector::from(config.clone()).connect(name.clone(), stream).await.map_err(unreachable)?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
+}
+
+/// A connection without TLS yet, which notices when the other side is dead.
+pub(crate) async fn tcp(target: &Target) -> Result<TcpStream, ProxyError> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(unreachable)?;
-    let Some((config, name)) = &target.tls else { return http1(stream).await };
-    let stream = TlsConnector::from(config.clone()).connect(name.clone(), stream).await.map_err(unreachable)?;
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
+    Ok(stream)
+}
+
+fn unreachable(error: std::io::Error) -> ProxyError {
+    ProxyError::Unreachable(Box::new(error))
 }
 
 async fn http1(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<Connection, ProxyError> {

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use audit::{Audit, Event};
-use broker::{Broker, Caller};
+use broker::{Broker, Caller, Lent};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode, response};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
 use protocol::Origin;
+use secret::Entropy;
 use url::Url;
 
 use crate::access::Access;
@@ -23,6 +24,7 @@ use crate::query;
 use crate::route::{self, Proxied, Route};
 use crate::upstream::Upstream;
 use crate::watch::Watch;
+use crate::websocket::{Handshake, Sockets};
 
 /// What all cores share, and none changes.
 pub struct DataPlane {
@@ -30,19 +32,27 @@ pub struct DataPlane {
     audit: Audit,
     upstreams: Vec<Upstream>,
     public_url: String,
+    entropy: Arc<dyn Entropy>,
 }
 
 /// One core's half of the data plane: its pools of upstream connections.
 pub struct Core {
     plane: Arc<DataPlane>,
     pools: Vec<Pools>,
+    sockets: Sockets,
 }
 
 impl DataPlane {
     /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
     #[must_use]
-    pub fn new(broker: Broker, audit: Audit, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
-        Self { broker, audit, upstreams, public_url: public_url.origin().ascii_serialization() }
+    pub fn new(
+        broker: Broker,
+        audit: Audit,
+        upstreams: Vec<Upstream>,
+        public_url: &Url,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { broker, audit, upstreams, public_url: public_url.origin().ascii_serialization(), entropy }
     }
 
     /// Whether a request is to be forwarded, and where.
@@ -57,7 +67,12 @@ impl Core {
     #[must_use]
     pub fn new(plane: Arc<DataPlane>) -> Self {
         let pools = plane.upstreams.iter().map(|_| Pools::default()).collect();
-        Self { plane, pools }
+        Self { plane, pools, sockets: Sockets::default() }
+    }
+
+    /// Tells every open WebSocket that the gateway goes, and returns when all have ended.
+    pub async fn close_sockets(&self) {
+        self.sockets.close().await;
     }
 
     /// The shared half.
@@ -87,7 +102,7 @@ impl Core {
 
     /// The way of a request. Each step makes what the next one needs.
     async fn forwarded(&self, route: &Proxied, request: Request<Incoming>) -> Result<Response<ProxyBody>, ProxyError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
@@ -95,9 +110,12 @@ impl Core {
         let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
 
+        let handshake = Handshake::read(&mut parts, upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
         let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
-        let permit = upstream.operations.permit(caller.scopes(), &parts.method, path);
+        // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
+        let method = if handshake.is_some() { &Method::GET } else { &parts.method };
+        let permit = upstream.operations.permit(caller.scopes(), method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
         broker.admit(&caller)?;
 
@@ -108,7 +126,7 @@ impl Core {
         // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
         let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
-        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers };
+        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers, handshake: handshake.as_ref() };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let (answered, lent) = tokio::select! {
             biased;
@@ -124,7 +142,35 @@ impl Core {
         )?;
         let rewriting = Rewriting::new(upstream, &target, route.entrance, &self.plane.public_url);
         let watch = Watch::new(broker, caller, permit.scope().clone());
+        if let Some(handshake) = handshake {
+            return self.switched(handshake, answered, &rewriting, &lent, (access, watch));
+        }
         Ok(respond(answered, &rewriting, Guard::new(&lent), access, watch))
+    }
+
+    /// What becomes of a handshake: a tunnel, or an ordinary answer.
+    fn switched(
+        &self,
+        handshake: Handshake,
+        mut answered: Answered,
+        rewriting: &Rewriting<'_>,
+        lent: &[Lent],
+        (access, watch): (Access, Watch),
+    ) -> Result<Response<ProxyBody>, ProxyError> {
+        let mut guard = Guard::new(lent);
+        if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if handshake.is_connect() && answered.response.status().is_success() {
+                return Err(ProxyError::NotSwitched);
+            }
+            return Ok(respond(answered, rewriting, guard, access, watch));
+        }
+        let upstream = hyper::upgrade::on(&mut answered.response);
+        let (mut head, _) = answered.response.into_parts();
+        clean(&mut head, rewriting, &mut guard);
+        let guards = Some((guard, Guard::new(lent)));
+        let (response, agreed) = handshake.agreed(head, upstream, guards, (access, watch));
+        self.sockets.open(agreed);
+        Ok(response)
     }
 }
 
@@ -136,11 +182,16 @@ fn respond(
     watch: Watch,
 ) -> Response<ProxyBody> {
     let (mut parts, body) = answered.response.into_parts();
+    clean(&mut parts, rewriting, &mut guard);
+    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
+    Response::from_parts(parts, ProxyBody::streamed(streamed))
+}
+
+/// What passes of an answer's head.
+fn clean(parts: &mut response::Parts, rewriting: &Rewriting<'_>, guard: &mut Guard) {
     headers::incoming(&mut parts.headers);
     rewriting.apply(&mut parts.headers);
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
-    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
-    Response::from_parts(parts, ProxyBody::streamed(streamed))
 }

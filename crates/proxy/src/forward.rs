@@ -18,6 +18,7 @@ use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Upload};
 use crate::upstream::Upstream;
+use crate::websocket::{self, Handshake};
 
 /// A permitted request, all but its body and its credential.
 pub(crate) struct Call<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Option<&'a str>,
     /// As the agent sent them.
     pub(crate) headers: &'a HeaderMap,
+    /// Where it asks for a WebSocket.
+    pub(crate) handshake: Option<&'a Handshake>,
 }
 
 impl Call<'_> {
@@ -131,7 +134,14 @@ impl Call<'_> {
             // RFC 9110 §8.6: a method that could have a body says that there is none.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
+        let offer = self.handshake.map(|handshake| handshake.offer(request.headers_mut())).transpose()?;
+        let limit = self.upstream.connect_timeout;
+        let sent = async {
+            match offer {
+                None => pool.send(&target, limit, request, progress).await,
+                Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
+            }
+        };
         let answered = in_time(self.upstream.response_timeout, progress, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
@@ -139,7 +149,9 @@ impl Call<'_> {
         }
         let answered = answered?;
         if answered.response.status().is_informational() {
-            return Err(ProxyError::Switched);
+            let (status, headers) = (answered.response.status(), answered.response.headers());
+            offer.ok_or(ProxyError::Switched)?.check(status, headers)?;
+            return Ok((answered, Proof::Enough));
         }
         refuse_ambiguous(answered.response.headers())?;
         refuse_encoded(answered.response.headers())?;

@@ -2,10 +2,12 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRAN
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
+use crate::websocket;
+
 /// Why a request is refused before anything else is looked at: two servers could read it differently, or it is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
-    /// CONNECT, TRACE, or a method that is not forwarded.
+    /// CONNECT other than for a WebSocket, TRACE, or a method that is not forwarded.
     #[error("the method is not forwarded")]
     Method,
     /// Absolute, authority or asterisk form (RFC 9112 §3.2); only the origin form has one reading behind a proxy.
@@ -75,7 +77,7 @@ impl GateError {
 
 /// Stands in front of everything: refuses what the HTTP library accepts and two servers could read differently.
 pub fn check(parts: &Parts) -> Result<(), GateError> {
-    if !FORWARDED.contains(&parts.method) {
+    if !FORWARDED.contains(&parts.method) && !websocket::is_extended_connect(parts) {
         return Err(GateError::Method);
     }
     check_target(parts)?;

@@ -30,6 +30,7 @@ mod target;
 mod upload;
 mod upstream;
 mod watch;
+mod websocket;
 
 pub use crate::core::{Core, DataPlane};
 pub use body::{BodyError, ProxyBody};
@@ -38,3 +39,4 @@ pub use expiry::{ExpiryMember, ExpirySign};
 pub use gate::{GateError, check};
 pub use route::{Proxied, Route};
 pub use upstream::{Upstream, UpstreamError, UpstreamSettings};
+pub use websocket::{HandshakeError, WebSocket};

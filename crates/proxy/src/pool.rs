@@ -160,7 +160,7 @@ fn failure(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Fai
 }
 
 /// HTTP/1.1 sends path and query; `Host` says the rest (RFC 9112 §3.2.1).
-fn in_origin_form(mut request: Request<Upload>) -> Request<Upload> {
+pub(crate) fn in_origin_form(mut request: Request<Upload>) -> Request<Upload> {
     if let Some(target) = request.uri().path_and_query().cloned() {
         *request.uri_mut() = http::Uri::from(target);
     }

@@ -23,7 +23,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::ExpirySign;
+use proxy::{ExpirySign, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -67,6 +67,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) headers: HeaderMap,
     /// Headers that go there where the agent sends none of that name.
     pub(crate) default_headers: HeaderMap,
+    /// Whether agents may use it by WebSocket.
+    pub(crate) websocket: WebSocket,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -152,6 +154,7 @@ pub(super) struct Rest {
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
+    websocket: WebSocket,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -198,6 +201,7 @@ impl Partial<'_> {
             placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
+            websocket: rest.websocket,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -279,6 +283,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
+    let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -315,6 +320,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         placement: placement?,
         headers,
         default_headers,
+        websocket,
         way: way?,
         operations,
         scope_names,
@@ -342,6 +348,7 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
+    WEBSOCKET,
     way::OAUTH,
     way::KEY,
     way::PEOPLE,
@@ -420,6 +427,11 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
+);
+const WEBSOCKET: Key = Key::optional(
+    "websocket",
+    Form::Boolean,
+    "Whether agents may open WebSockets there, at paths that they may GET; false by default, since no message in one is matched to an operation.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",
