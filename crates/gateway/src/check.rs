@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use broker::{Grant, People, StaticKey, Urls};
 use oauth::Pkce;
+use proxy::BodyGuard;
 use store::{EmbeddedStore, RedisTopology};
 
 use crate::config::{Config, Environment, JournalConfig, ProviderConfig, SignInConfig, StoreKind, WayConfig};
@@ -84,6 +85,9 @@ fn there(provider: &ProviderConfig) -> String {
     format!("{scopes}{pkce}")
 }
 
+const TRUSTED: &str = "  guard = \"trust\": the bodies of its answers pass unread; a credential that this service says in one reaches the \
+                       agent, and holds until it ends there\n";
+
 /// What an operator may not have meant.
 fn notes(provider: &ProviderConfig, sign_in: &SignInConfig) -> String {
     let mut text = String::new();
@@ -93,6 +97,9 @@ fn notes(provider: &ProviderConfig, sign_in: &SignInConfig) -> String {
     if !left.is_empty() {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  scopes of the preset that do not hold: {}", left.join(", "));
+    }
+    if provider.guard == BodyGuard::Trust {
+        text.push_str(TRUSTED);
     }
     if matches!(sign_in, SignInConfig::Provider) && !says_who(provider) {
         text.push_str("  nothing says who signed in: people are known by their browser alone\n");
@@ -237,6 +244,27 @@ mod tests {
         let expected = "  scopes to be allowed there: gist\n  PKCE: on, s256\n  scopes of the preset that do not hold: read:org, read:user, \
                         repo:issues, repo:read\n";
         assert!(summary.ends_with(expected), "{summary}");
+    }
+
+    #[test]
+    fn what_trust_means_is_said_plainly() {
+        let text = r#"
+            [gateway]
+            public_url = "https://gateway.example.com/"
+            [[provider]]
+            id = "files"
+            api_base = "https://files.internal"
+            guard = "trust"
+            [provider.key]
+            from = "person"
+        "#;
+        let (config, _) = Config::parse("gateway.toml", text, &SystemEnvironment).expect("a configuration");
+        assert_eq!(config.providers[0].guard, BodyGuard::Trust);
+        let said = summary(&config);
+        assert!(said.contains(TRUSTED), "{said}");
+        let (config, _) =
+            Config::parse("gateway.toml", &text.replace("trust", "mask"), &SystemEnvironment).expect("a configuration");
+        assert!(!summary(&config).contains("pass unread"));
     }
 
     #[test]

@@ -242,6 +242,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         headers: config.headers,
         default_headers: config.default_headers,
         websocket: config.websocket,
+        guard: config.guard,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

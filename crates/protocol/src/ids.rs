@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use data_encoding::HEXLOWER;
 use secret::{Entropy, Opaque};
 use serde::{Deserialize, Serialize};
@@ -14,9 +16,11 @@ pub enum IdError {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        ///
+        /// Cheap to clone: the text is shared.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as written.
@@ -85,7 +89,7 @@ impl AgentId {
         if text.len() > 512 || !canonical || !plain || !scheme || url.host().is_none() {
             return Err(FORM);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The host that vouches for the agent, as people should read it.
@@ -111,7 +115,7 @@ impl ClientId {
     /// Draws a new one.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        Self(format!("ath_{}", hex128(entropy)))
+        Self(format!("ath_{}", hex128(entropy)).into())
     }
 
     /// Checks the form; says nothing about whether there is such a registration.
@@ -129,7 +133,7 @@ impl ProviderId {
         if !form {
             return Err(IdError::Form("a provider id is 1 to 64 of a-z, 0-9 and -, not beginning or ending with -"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -137,7 +141,7 @@ impl SessionId {
     /// Draws a new one.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        Self(Opaque::generate("ath_sess_", entropy).expose().to_owned())
+        Self(Opaque::generate("ath_sess_", entropy).expose().into())
     }
 
     /// Checks the form; says nothing about whether there is such a session.
@@ -148,7 +152,7 @@ impl SessionId {
         if rest.len() != 43 || !rest.bytes().all(allowed) {
             return Err(FORM);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -156,7 +160,7 @@ impl UserId {
     /// Draws a new one.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        Self(format!("u_{}", hex128(entropy)))
+        Self(format!("u_{}", hex128(entropy)).into())
     }
 
     /// Checks the form.
@@ -170,7 +174,7 @@ impl AccountId {
     #[must_use]
     pub fn of_subject(provider: &ProviderId, subject: &str) -> Self {
         let hash = secret::SecretHash::of(&format!("account\n{provider}\n{subject}")).to_hex();
-        Self(hash.get(..32).unwrap_or_default().to_owned())
+        Self(hash.get(..32).unwrap_or_default().into())
     }
 
     /// Checks the form.
@@ -195,10 +199,10 @@ fn hex128(entropy: &dyn Entropy) -> String {
     HEXLOWER.encode(&bytes)
 }
 
-fn prefixed_hex(text: &str, prefix: &str) -> Option<String> {
+fn prefixed_hex(text: &str, prefix: &str) -> Option<Arc<str>> {
     let digits = text.strip_prefix(prefix)?;
     let hex = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    hex.then(|| text.to_owned())
+    hex.then(|| text.into())
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// One OAuth scope: the characters of RFC 6749 §3.3 (`%x21 / %x23-5B / %x5D-7E`), at most 256 of them, and no comma.
 ///
-/// A comma separates scopes at several providers, so a scope that held one could be read as two.
+/// A comma separates scopes at several providers, so a scope that held one could be read as two. Cheap to clone: the text is shared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Scope(String);
+pub struct Scope(Arc<str>);
 
 /// Why a text is no scope.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Scope {
         if text.is_empty() || text.len() > 256 || !text.bytes().all(allowed) {
             return Err(ScopeError);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The scope as written.
@@ -47,14 +47,14 @@ impl TryFrom<String> for Scope {
 
 impl From<Scope> for String {
     fn from(scope: Scope) -> Self {
-        scope.0
+        scope.as_str().to_owned()
     }
 }
 
-/// A set of scopes, in alphabetical order.
+/// A set of scopes, in alphabetical order. Cheap to clone: the scopes are shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ScopeSet(BTreeSet<Scope>);
+#[serde(from = "Vec<Scope>")]
+pub struct ScopeSet(Arc<[Scope]>);
 
 impl ScopeSet {
     /// Reads a list as providers write it: separated by spaces, commas, or both. What is no scope is left out.
@@ -66,31 +66,31 @@ impl ScopeSet {
     /// What both sets hold.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.0.intersection(&other.0).cloned().collect()
+        self.those(|scope| other.contains(scope))
     }
 
     /// What either set holds.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        self.0.union(&other.0).cloned().collect()
+        self.iter().chain(other.iter()).cloned().collect()
     }
 
     /// What this set holds and `other` does not.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.0.difference(&other.0).cloned().collect()
+        self.those(|scope| !other.contains(scope))
     }
 
     /// Whether `other` holds all of this set.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.0.is_subset(&other.0)
+        self.iter().all(|scope| other.contains(scope))
     }
 
     /// Whether the set holds `scope`.
     #[must_use]
     pub fn contains(&self, scope: &Scope) -> bool {
-        self.0.contains(scope)
+        self.0.binary_search(scope).is_ok()
     }
 
     /// Whether there is nothing in it.
@@ -103,17 +103,29 @@ impl ScopeSet {
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }
+
+    fn those(&self, wanted: impl Fn(&Scope) -> bool) -> Self {
+        Self(self.iter().filter(|scope| wanted(scope)).cloned().collect())
+    }
+}
+
+impl From<Vec<Scope>> for ScopeSet {
+    fn from(mut scopes: Vec<Scope>) -> Self {
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self(scopes.into())
+    }
 }
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        scopes.into_iter().collect::<Vec<_>>().into()
     }
 }
 
 impl std::fmt::Display for ScopeSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (position, scope) in self.0.iter().enumerate() {
+        for (position, scope) in self.iter().enumerate() {
             let space = if position == 0 { "" } else { " " };
             write!(f, "{space}{scope}")?;
         }
@@ -138,6 +150,22 @@ mod tests {
         for text in ["", "a b", "a,b", "a\"b", "a\\b", "ä", "a\n", &"x".repeat(257)] {
             assert_eq!(Scope::parse(text), Err(ScopeError), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_set_is_written_as_a_list_and_read_in_any_order() {
+        let set: ScopeSet = serde_json::from_str(r#"["b", "a", "b"]"#).expect("a set");
+        assert_eq!(set, ScopeSet::from_list("a b"));
+        assert_eq!(serde_json::to_string(&set).expect("written"), r#"["a","b"]"#);
+        assert!(serde_json::from_str::<ScopeSet>(r#"["a b"]"#).is_err());
+    }
+
+    #[test]
+    fn a_clone_shares_what_it_was_made_of() {
+        let set = ScopeSet::from_list("a b");
+        let (scope, copy) = (set.iter().next().expect("a scope"), set.clone());
+        assert!(std::ptr::eq(scope, copy.iter().next().expect("a scope")));
+        assert!(std::ptr::eq(scope.as_str(), scope.clone().as_str()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::pool::Answered;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{self, Proxied, Route};
-use crate::upstream::Upstream;
+use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
 use crate::websocket::{Handshake, Sockets};
 
@@ -143,21 +143,22 @@ impl Core {
         let rewriting = Rewriting::new(upstream, &target, route.entrance, &self.plane.public_url);
         let watch = Watch::new(broker, caller, permit.scope().clone());
         if let Some(handshake) = handshake {
-            return self.switched(handshake, answered, &rewriting, &lent, (access, watch));
+            return self.switched(upstream, handshake, answered, &rewriting, &lent, (access, watch));
         }
-        Ok(respond(answered, &rewriting, Guard::new(&lent), access, watch))
+        Ok(respond(answered, &rewriting, Guard::new(&lent, upstream.guard), access, watch))
     }
 
     /// What becomes of a handshake: a tunnel, or an ordinary answer.
     fn switched(
         &self,
+        to: &Upstream,
         handshake: Handshake,
         mut answered: Answered,
         rewriting: &Rewriting<'_>,
         lent: &[Lent],
         (access, watch): (Access, Watch),
     ) -> Result<Response<ProxyBody>, ProxyError> {
-        let mut guard = Guard::new(lent);
+        let mut guard = Guard::new(lent, to.guard);
         if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             if handshake.is_connect() && answered.response.status().is_success() {
                 return Err(ProxyError::NotSwitched);
@@ -167,7 +168,7 @@ impl Core {
         let upstream = hyper::upgrade::on(&mut answered.response);
         let (mut head, _) = answered.response.into_parts();
         clean(&mut head, rewriting, &mut guard);
-        let guards = Some((guard, Guard::new(lent)));
+        let guards = (to.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lent, to.guard)));
         let (response, agreed) = handshake.agreed(head, upstream, guards, (access, watch));
         self.sockets.open(agreed);
         Ok(response)

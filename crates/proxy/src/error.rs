@@ -175,6 +175,13 @@ fn row(error: &ProxyError) -> Row {
         Row { status, code, reason, message, hint }
     };
     match error {
+        ProxyError::Gate(cause @ (GateError::ClientAddress | GateError::ClientAddresses)) => Row {
+            status: cause.status(),
+            code: ErrorCode::InternalError,
+            reason: cause.reason(),
+            message: "The proxy in front of the gateway does not say who the client is.",
+            hint: "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
+        },
         ProxyError::Gate(cause) => Row {
             status: cause.status(),
             code: ErrorCode::ScopeNotApproved,

@@ -17,7 +17,7 @@ use crate::pool::Answered;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Upload};
-use crate::upstream::Upstream;
+use crate::upstream::{BodyGuard, Upstream};
 use crate::websocket::{self, Handshake};
 
 /// A permitted request, all but its body and its credential.
@@ -154,7 +154,9 @@ impl Call<'_> {
             return Ok((answered, Proof::Enough));
         }
         refuse_ambiguous(answered.response.headers())?;
-        refuse_encoded(answered.response.headers())?;
+        if self.upstream.guard == BodyGuard::Mask {
+            refuse_encoded(answered.response.headers())?;
+        }
         let (status, headers) = (answered.response.status().as_u16(), answered.response.headers());
         let another = broker.wants_another_proof(caller, lent, &uri, status, headers);
         Ok((answered, if another { Proof::Another } else { Proof::Enough }))

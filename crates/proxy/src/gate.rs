@@ -37,6 +37,12 @@ pub enum GateError {
     /// More than 64 fields, or 16 KiB of them.
     #[error("too many headers")]
     HeadersTooLarge,
+    /// A trusted proxy names the client in a form that cannot be read.
+    #[error("a trusted proxy's header does not name the client's address")]
+    ClientAddress,
+    /// A trusted proxy's two headers name two clients.
+    #[error("X-Forwarded-For and Forwarded name different clients")]
+    ClientAddresses,
 }
 
 impl GateError {
@@ -54,6 +60,8 @@ impl GateError {
             Self::Connection => "connection_header",
             Self::Expect => "expect",
             Self::HeadersTooLarge => "headers_too_large",
+            Self::ClientAddress => "client_address",
+            Self::ClientAddresses => "client_address_doubled",
         }
     }
 
@@ -70,7 +78,9 @@ impl GateError {
             | Self::Framing
             | Self::Authorization
             | Self::HeaderName
-            | Self::Connection => StatusCode::BAD_REQUEST,
+            | Self::Connection
+            | Self::ClientAddress
+            | Self::ClientAddresses => StatusCode::BAD_REQUEST,
         }
     }
 }

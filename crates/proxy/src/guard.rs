@@ -3,12 +3,15 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 
+use crate::upstream::BodyGuard;
+
 /// Looks for what must not come back, and masks it with as many `*`.
 ///
 /// In a stream it holds back only bytes that could be the beginning of a needle, never a fixed window: an event that contains no such
 /// beginning leaves at once. Where there is no find, the very buffers that came are handed on.
 pub(crate) struct Guard {
     needles: Vec<Finder<'static>>,
+    bodies: BodyGuard,
     /// The end of what came so far, as far as it is the beginning of a needle.
     held: Bytes,
     finds: u64,
@@ -16,15 +19,16 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// A guard for one answer, by the tokens that were lent for its request.
-    pub(crate) fn new(lent: &[Lent]) -> Self {
+    pub(crate) fn new(lent: &[Lent], bodies: BodyGuard) -> Self {
         let needles: Vec<&[u8]> = lent.iter().flat_map(|lent| lent.credential().needles()).collect();
-        Self::with_needles(&needles)
+        Self::with_needles(&needles, bodies)
     }
 
-    fn with_needles(needles: &[&[u8]]) -> Self {
+    fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
         // A needle of a few bytes is no secret, and would mask half of every body.
         let needles = needles.iter().filter(|needle| needle.len() >= SHORTEST);
-        Self { needles: needles.map(|needle| Finder::new(needle).into_owned()).collect(), held: Bytes::new(), finds: 0 }
+        let needles = needles.map(|needle| Finder::new(needle).into_owned()).collect();
+        Self { needles, bodies, held: Bytes::new(), finds: 0 }
     }
 
     /// How often something was masked.
@@ -42,6 +46,9 @@ impl Guard {
 
     /// The next piece of a body: what may leave now. Empty where all of it has to wait.
     pub(crate) fn chunk(&mut self, chunk: Bytes) -> Bytes {
+        if self.bodies == BodyGuard::Trust {
+            return chunk;
+        }
         let whole = if self.held.is_empty() { chunk } else { joined(&self.held, &chunk) };
         let mut ready = match self.mask(&whole) {
             Some(masked) => Bytes::from(masked),
@@ -106,7 +113,7 @@ mod tests {
     const TOKEN: &[u8] = b"CANARY-abcabcabd";
 
     fn through(chunks: &[&[u8]]) -> Vec<u8> {
-        let mut guard = Guard::with_needles(&[TOKEN]);
+        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
         let mut out: Vec<u8> =
             chunks.iter().flat_map(|chunk| guard.chunk(Bytes::copy_from_slice(chunk)).to_vec()).collect();
         out.extend_from_slice(&guard.end(Bytes::new()));
@@ -127,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_event_leaves_at_once() {
-        let mut guard = Guard::with_needles(&[TOKEN]);
+        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
         assert_eq!(guard.chunk(Bytes::from_static(b"data: hello\n\n")), "data: hello\n\n");
         assert_eq!(guard.chunk(Bytes::from_static(b"data: CAN")), "data: ");
         assert_eq!(guard.chunk(Bytes::from_static(b"ADA\n\n")), "CANADA\n\n");
@@ -136,11 +143,23 @@ mod tests {
 
     #[test]
     fn a_body_without_a_find_is_not_copied() {
-        let mut guard = Guard::with_needles(&[TOKEN]);
+        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
         let body = Bytes::from(vec![b'x'; 4096]);
         let out = guard.chunk(body.clone());
         assert_eq!(out.as_ptr(), body.as_ptr());
         assert_eq!(guard.finds(), 0);
+    }
+
+    #[test]
+    fn a_trusted_body_passes_unread_and_a_header_does_not() {
+        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Trust);
+        assert_eq!(guard.chunk(Bytes::from_static(TOKEN)), TOKEN);
+        assert_eq!(guard.chunk(Bytes::from_static(b"CANARY-abc")), "CANARY-abc");
+        assert_eq!(guard.end(Bytes::new()), "");
+        let mut headers = HeaderMap::new();
+        headers.insert("x-echo", HeaderValue::from_static("CANARY-abcabcabd"));
+        guard.headers(&mut headers);
+        assert_eq!((headers["x-echo"].as_bytes(), guard.finds()), (&b"****************"[..], 1));
     }
 
     #[test]
@@ -153,7 +172,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-echo", HeaderValue::from_static("Bearer CANARY-abcabcabd!"));
         headers.insert("x-other", HeaderValue::from_static("fine"));
-        let mut guard = Guard::with_needles(&[TOKEN]);
+        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
         guard.headers(&mut headers);
         assert_eq!(headers["x-echo"], "Bearer ****************!");
         assert_eq!(headers["x-other"], "fine");

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use broker::{Carrier, Lent};
 
 use crate::target::Target;
-use crate::upstream::Upstream;
+use crate::upstream::{BodyGuard, Upstream};
 
 /// The headers of the forwarded request: the agent's, without what is between it and the gateway, and the credential, set last.
 pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, target: &Target, lent: &Lent) -> HeaderMap {
@@ -22,6 +22,7 @@ pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, target: &Target
     for (name, value) in headers {
         let dropped =
             HOP_BY_HOP.contains(name) || AGENT_ONLY.contains(name) || named.contains(name) || is_private(name.as_str());
+        let dropped = dropped || upstream.guard == BodyGuard::Mask && UNGUARDED.contains(name);
         let set = own.iter().map(|(own, _)| *own).chain(upstream.headers.keys());
         if !dropped && !set.into_iter().any(|set| reads_alike(name, set)) {
             out.append(name.clone(), value.clone());
@@ -33,8 +34,9 @@ pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, target: &Target
     for (name, value) in &upstream.headers {
         out.insert(name, value.clone());
     }
-    // The guard looks into plain bodies alone.
-    out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if upstream.guard == BodyGuard::Mask {
+        out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     out.insert(HOST, target.authority.clone());
     if let Some((name, value)) = own {
         out.insert(name, value.clone());
@@ -130,15 +132,13 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Credentials, framing, and headers by which a request could pass for another.
-const AGENT_ONLY: [HeaderName; 17] = [
+const AGENT_ONLY: [HeaderName; 15] = [
     AUTHORIZATION,
     COOKIE,
     CONTENT_LENGTH,
     EXPECT,
     FORWARDED,
     VIA,
-    RANGE,
-    IF_RANGE,
     HeaderName::from_static("dpop"),
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-host"),
@@ -149,6 +149,9 @@ const AGENT_ONLY: [HeaderName; 17] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("true-client-ip"),
 ];
+
+/// The guard looks into whole and plain bodies alone: in parts, a credential could be had in pieces, and compressed it is not found.
+const UNGUARDED: [HeaderName; 3] = [ACCEPT_ENCODING, RANGE, IF_RANGE];
 
 /// What an upstream says about its own origin, which is not the gateway's; and its way of asking for a credential, which agents have
 /// no use for.

@@ -13,6 +13,7 @@
 mod access;
 mod authenticate;
 mod body;
+mod client_address;
 mod connect;
 mod core;
 mod error;
@@ -22,6 +23,7 @@ mod gate;
 mod guard;
 mod headers;
 mod location;
+mod network;
 mod pool;
 mod pools;
 mod query;
@@ -34,9 +36,11 @@ mod websocket;
 
 pub use crate::core::{Core, DataPlane};
 pub use body::{BodyError, ProxyBody};
+pub use client_address::{AddressHeader, TrustedProxies};
 pub use error::{ProxyError, refuse};
 pub use expiry::{ExpiryMember, ExpirySign};
 pub use gate::{GateError, check};
+pub use network::{Network, NetworkError};
 pub use route::{Proxied, Route};
-pub use upstream::{Upstream, UpstreamError, UpstreamSettings};
+pub use upstream::{BodyGuard, Upstream, UpstreamError, UpstreamSettings};
 pub use websocket::{HandshakeError, WebSocket};

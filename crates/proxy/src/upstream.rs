@@ -38,6 +38,17 @@ pub struct UpstreamSettings {
     pub default_headers: HeaderMap,
     /// Whether it is used by WebSocket.
     pub websocket: WebSocket,
+    /// What is done with the bodies of its answers.
+    pub guard: BodyGuard,
+}
+
+/// What is done with the bodies of an upstream's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyGuard {
+    /// They are asked for as they are, whole and not compressed, and the credential is masked in them.
+    Mask,
+    /// They pass unread: compressed ones, parts of one, and those that say the credential. Headers are guarded all the same.
+    Trust,
 }
 
 /// Why there can be no such upstream.
@@ -66,6 +77,7 @@ pub struct Upstream {
     pub(crate) headers: HeaderMap,
     pub(crate) default_headers: HeaderMap,
     pub(crate) websocket: WebSocket,
+    pub(crate) guard: BodyGuard,
 }
 
 impl Upstream {
@@ -90,6 +102,7 @@ impl Upstream {
             headers: settings.headers,
             default_headers: settings.default_headers,
             websocket: settings.websocket,
+            guard: settings.guard,
         })
     }
 }
@@ -115,6 +128,7 @@ pub(crate) mod tests {
             headers: HeaderMap::new(),
             default_headers: HeaderMap::new(),
             websocket: WebSocket::Refused,
+            guard: BodyGuard::Mask,
         };
         Upstream::new(settings).expect("an upstream")
     }

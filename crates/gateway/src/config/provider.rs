@@ -23,7 +23,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{ExpirySign, WebSocket};
+use proxy::{BodyGuard, ExpirySign, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -69,6 +69,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) default_headers: HeaderMap,
     /// Whether agents may use it by WebSocket.
     pub(crate) websocket: WebSocket,
+    /// What is done with the bodies of its answers.
+    pub(crate) guard: BodyGuard,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -155,6 +157,7 @@ pub(super) struct Rest {
     headers: HeaderMap,
     default_headers: HeaderMap,
     websocket: WebSocket,
+    guard: BodyGuard,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -202,6 +205,7 @@ impl Partial<'_> {
             headers: rest.headers,
             default_headers: rest.default_headers,
             websocket: rest.websocket,
+            guard: rest.guard,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -284,6 +288,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
+    let guard = match table.text(&GUARD).map(|found| found.value) {
+        Some("trust") => BodyGuard::Trust,
+        _ => BodyGuard::Mask,
+    };
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -321,6 +329,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         headers,
         default_headers,
         websocket,
+        guard,
         way: way?,
         operations,
         scope_names,
@@ -348,6 +357,7 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
+    GUARD,
     WEBSOCKET,
     way::OAUTH,
     way::KEY,
@@ -432,6 +442,13 @@ const WEBSOCKET: Key = Key::optional(
     "websocket",
     Form::Boolean,
     "Whether agents may open WebSockets there, at paths that they may GET; false by default, since no message in one is matched to an operation.",
+);
+const GUARD: Key = Key::default(
+    "guard",
+    Form::OneOf(&["mask", "trust"]),
+    "mask",
+    "Whether the credential is masked in the bodies of answers, mask, or they pass unread, compressed and in ranges, trust; mask by default, \
+     since with trust a service that echoes the credential shows it to agents.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",

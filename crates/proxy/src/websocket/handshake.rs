@@ -12,7 +12,8 @@ use secret::Entropy;
 use crate::access::Access;
 use crate::body::ProxyBody;
 use crate::error::ProxyError;
-use crate::upstream::Upstream;
+use crate::guard::Guard;
+use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
 use crate::websocket::codec::Codec;
 use crate::websocket::guarded::Guarded;
@@ -61,11 +62,11 @@ impl Handshake {
         if upstream.websocket == WebSocket::Refused {
             return Err(ProxyError::WebSocketRefused);
         }
-        let handshake = Self::parse(parts, entropy.clone()).map_err(ProxyError::Handshake)?;
+        let handshake = Self::parse(parts, upstream.guard, entropy.clone()).map_err(ProxyError::Handshake)?;
         Ok(Some(handshake))
     }
 
-    fn parse(parts: &mut Parts, entropy: Arc<dyn Entropy>) -> Result<Self, HandshakeError> {
+    fn parse(parts: &mut Parts, guard: BodyGuard, entropy: Arc<dyn Entropy>) -> Result<Self, HandshakeError> {
         let headers = &parts.headers;
         if one(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13") {
             return Err(HandshakeError::Version);
@@ -80,8 +81,11 @@ impl Handshake {
         if offered.iter().any(|name| name.to_ascii_lowercase().starts_with(BEARER)) {
             return Err(HandshakeError::Credential);
         }
-        // The guard could not read a compressed message.
-        let extensions = Vec::new();
+        let extensions = match guard {
+            // It could not read a compressed message.
+            BodyGuard::Mask => Vec::new(),
+            BodyGuard::Trust => headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().cloned().collect(),
+        };
         let agent = parts.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::Form)?;
         Ok(Self { agent, accept, protocols, extensions, entropy })
     }
@@ -108,12 +112,12 @@ impl Handshake {
     }
 
     /// What the agent is answered where the upstream has switched, from the answer's head with the headers that pass; and the tunnel.
-    /// `messages` and `controls` are guards of the same credential.
+    /// `guards` are two of the same credential: for messages, and for control frames.
     pub(crate) fn agreed(
         self,
         head: response::Parts,
         upstream: OnUpgrade,
-        guards: Option<(crate::guard::Guard, crate::guard::Guard)>,
+        guards: Option<(Guard, Guard)>,
         (access, watch): (Access, Watch),
     ) -> (Response<ProxyBody>, Agreed) {
         let agreed = head.headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);

@@ -25,17 +25,21 @@ pub(crate) struct Lane<R, W> {
 }
 
 /// Why a direction is over.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
-    /// A Close has passed.
+    /// Nothing follows it.
+    #[error("a Close has passed")]
     Closed,
-    /// The side that sends has gone without one.
+    /// Without a Close.
+    #[error("the side that sends is gone")]
     Gone,
-    /// It was asked to stop, and did so between two frames.
+    /// Between two frames.
+    #[error("it was asked to stop")]
     Asked,
-    /// The side that sends broke the protocol.
-    Violation(Violation),
-    Broken(io::Error),
+    #[error("the side that sends broke the protocol: {0}")]
+    Violation(#[from] Violation),
+    #[error("one side cannot be reached: {0}")]
+    Broken(#[from] io::Error),
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {

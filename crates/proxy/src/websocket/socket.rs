@@ -161,7 +161,7 @@ async fn both(up: impl Future<Output = Stop>, down: impl Future<Output = Stop>) 
         stop = down.as_mut() => Over::Down(stop),
     };
     let (Over::Up(stop) | Over::Down(stop)) = &first;
-    tracing::debug!(?stop, "one direction of a WebSocket is over");
+    tracing::debug!(%stop, "one direction of a WebSocket is over");
     let patience = match stop {
         Stop::Closed => UNANSWERED,
         Stop::Gone => LINGER,

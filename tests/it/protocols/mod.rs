@@ -1,0 +1,3 @@
+//! What HTTP carries, carried through the gateway between real programs.
+
+mod trust;

@@ -1,0 +1,98 @@
+use std::time::{Duration, Instant};
+
+use tests::{Agent, Browser, Fronted, Gateway, RedisServer, Store, Upstream, free_port};
+
+use super::WEBSOCKET;
+use super::hostile::RawService;
+use super::sides::{Door, Holding, RawAgent, Service};
+
+/// A service behind two replicas on one Redis, or behind one gateway; `GET /socket` alone is allowed there.
+pub(crate) struct House {
+    pub(crate) one: Gateway,
+    two: Option<Gateway>,
+    agent: Agent,
+    token: String,
+    _upstream: Upstream,
+    _redis: Option<RedisServer>,
+}
+
+impl House {
+    pub(crate) fn start(redis: Option<RedisServer>, service: &Service) -> Self {
+        let upstream = Upstream::start(free_port(), |_| {});
+        let own = format!("api_base = \"http://localhost:{}\"", upstream.port());
+        let text = upstream.provider("pkce = \"none\"");
+        let text = text.replacen(&own, &format!("api_base = \"{}\"\n{WEBSOCKET}", service.url("http")), 1);
+        let text = text.replacen("\"GET /tickets\", ", "\"GET /socket\", ", 1);
+        let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
+        let one = Gateway::start_with(store, upstream.gateway_port(), &text);
+        let two = redis.is_some().then(|| one.replica_with(store, &text));
+        let mut agent = Agent::new("Ticket Helper");
+        agent.register(&one);
+        let (link, session) = agent.authorize(&one, &["read:tickets"]);
+        let end = Browser::new().consent(&link);
+        let token = agent.exchange(&one, &session, &end["code"]).text("/access_token");
+        Self { one, two, agent, token, _upstream: upstream, _redis: redis }
+    }
+
+    pub(crate) fn door(&self, gateway: &Gateway) -> Door {
+        Door { port: gateway.port(), token: self.token.clone(), agent: self.agent.id.as_str().to_owned() }
+    }
+
+    fn two(&self) -> &Gateway {
+        self.two.as_ref().unwrap_or(&self.one)
+    }
+}
+
+#[test]
+fn a_revocation_ends_a_socket_within_a_second_on_every_replica() {
+    for redis in [None, Some(RedisServer::start())] {
+        let service = Service::start(&[]);
+        let house = House::start(redis, &service);
+        let socket = Holding::open(house.door(house.two()));
+        let mut quiet = RawAgent::open(house.door(house.two())).0;
+        assert_eq!(house.agent.revoke(&house.one, &house.token).status, 200);
+        let begun = Instant::now();
+        let end = socket.end();
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert_eq!(end, (1008, "access was ended".to_owned()));
+        assert_eq!(quiet.rest(), b"\x88\x12\x03\xf0access was ended");
+        tests::eventually("the service heard it, too", || {
+            let ends = service.ends();
+            ends.len() == 2 && ends.iter().all(|end| end["code"] == 1008)
+        });
+        tests::eventually("both are recorded", || {
+            let calls = house.two().events("proxy_request");
+            calls.iter().filter(|call| call["end"] == "revoked").count() == 2
+        });
+        let late = RawAgent::open(house.door(house.two()));
+        assert!(late.1.starts_with("http/1.1 401 "), "{}", late.1);
+    }
+}
+
+#[test]
+fn a_gateway_that_stops_tells_both_sides() {
+    let service = Service::start(&[]);
+    let mut house = House::start(None, &service);
+    let socket = Holding::open(house.door(&house.one));
+    let pid = house.one.process_id();
+    let begun = Instant::now();
+    let asked = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().expect("kill is there");
+    assert!(asked.success());
+    assert_eq!(socket.end(), (1001, "the gateway is stopping".to_owned()));
+    assert!(house.one.ends_within(Duration::from_secs(15)), "it ends, and before it must");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    tests::eventually("the service heard it, too", || service.ends().iter().any(|end| end["code"] == 1001));
+    assert!(house.one.events("proxy_request").iter().any(|call| call["end"] == "stopped"));
+}
+
+#[test]
+fn a_socket_in_the_midst_of_a_frame_ends_with_the_gateway_all_the_same() {
+    let service = RawService::switching("", b"\x81\x05he");
+    let mut front = Fronted::new(&service.url(), WEBSOCKET);
+    let (mut agent, _) = RawAgent::open(&front);
+    assert_eq!(agent.exactly(4), b"\x81\x05he");
+    let asked = std::process::Command::new("kill").args(["-TERM", &front.gateway.process_id().to_string()]).status();
+    assert!(asked.expect("kill is there").success());
+    assert_eq!(agent.rest(), b"", "no Close in the midst of a frame");
+    assert!(front.gateway.ends_within(Duration::from_secs(15)));
+}
