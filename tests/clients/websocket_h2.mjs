@@ -46,7 +46,12 @@ const refusals = {
 
 if (what in refusals) {
   const stream = request(refusals[what]);
-  const headers = await answer(stream);
+  const reset = once(stream, 'close').then(() => ({ ':status': 0 })).catch(() => ({ ':status': 0 }));
+  const headers = await Promise.race([answer(stream).catch(() => reset), reset]);
+  if (headers[':status'] === 0) {
+    console.log(JSON.stringify({ reset: stream.rstCode }));
+    process.exit(0);
+  }
   let body = '';
   stream.setEncoding('utf8');
   stream.on('data', (piece) => { body += piece; });

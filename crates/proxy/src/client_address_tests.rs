@@ -54,7 +54,8 @@ fn the_last_address_that_is_not_trusted_is_the_client() {
     ] {
         assert_eq!(listed(value), told(client), "{value}");
     }
-    let lines = [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "10.2.3.4")];
+    let lines =
+        [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "10.2.3.4")];
     assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &lines), told("192.0.2.1"));
     assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &[]), told(PEER));
     assert_eq!(asked(AddressHeader::XForwardedFor, "::ffff:10.0.0.1", &lines), told("192.0.2.1"));
@@ -62,7 +63,17 @@ fn the_last_address_that_is_not_trusted_is_the_client() {
 
 #[test]
 fn a_list_that_cannot_be_read_is_refused() {
-    for value in ["", " ", "unknown", "192.0.2.1,", "192.0.2.1, ,10.0.0.2", "192.0.2.1 10.0.0.2", "192.0.2.256", "192.0.2.1:x", "[::1"] {
+    for value in [
+        "",
+        " ",
+        "unknown",
+        "192.0.2.1,",
+        "192.0.2.1, ,10.0.0.2",
+        "192.0.2.1 10.0.0.2",
+        "192.0.2.256",
+        "192.0.2.1:x",
+        "[::1",
+    ] {
         assert_eq!(listed(value), Err(GateError::ClientAddress), "{value:?}");
     }
 }
@@ -78,8 +89,19 @@ fn the_standard_header_is_read_as_it_is_written() {
         assert_eq!(forwarded(value), told(client), "{value}");
     }
     for value in [
-        "", "192.0.2.1", "for=", "for=unknown", "for=_hidden", "for=2001:db8::1", "for=\"192.0.2.1", "proto=https",
-        "for=192.0.2.1;for=192.0.2.2", "for=192.0.2.1;", "=192.0.2.1", "for=\"192.0.2.1\\\"\"", "for=192.0.2.1, host=\"a,b\"",
+        "",
+        "192.0.2.1",
+        "for=",
+        "for=unknown",
+        "for=_hidden",
+        "for=2001:db8::1",
+        "for=\"192.0.2.1",
+        "proto=https",
+        "for=192.0.2.1;for=192.0.2.2",
+        "for=192.0.2.1;",
+        "=192.0.2.1",
+        "for=\"192.0.2.1\\\"\"",
+        "for=192.0.2.1, host=\"a,b\"",
     ] {
         assert_eq!(forwarded(value), Err(GateError::ClientAddress), "{value:?}");
     }

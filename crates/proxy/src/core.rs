@@ -126,7 +126,8 @@ impl Core {
         // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
         let caller = broker.still_may(&caller, permit.scope()).await?;
         let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
-        let call = Call { pools, upstream, permit: &permit, query, headers: &parts.headers, handshake: handshake.as_ref() };
+        let call =
+            Call { pools, upstream, permit: &permit, query, headers: &parts.headers, handshake: handshake.as_ref() };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let (answered, lent) = tokio::select! {
             biased;

@@ -41,9 +41,6 @@ pub enum ProxyError {
     /// A parameter of the query that the credential alone may have.
     #[error("the query carries the credential's parameter")]
     CredentialParameter,
-    /// The provider is not used by WebSocket.
-    #[error("a WebSocket to a provider that has none")]
-    WebSocketRefused,
     /// Not the handshake of a WebSocket as it is forwarded.
     #[error("the handshake of a WebSocket is wrong")]
     Handshake(#[source] HandshakeError),
@@ -140,7 +137,7 @@ pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
     // A doubt about where a message ends ends the connection with it.
-    if matches!(error, ProxyError::Gate(_) | ProxyError::Handshake(_) | ProxyError::WebSocketRefused) {
+    if matches!(error, ProxyError::Gate(_) | ProxyError::Handshake(_)) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(after) = retry_after(error, row.status) {
@@ -235,12 +232,6 @@ fn row(error: &ProxyError) -> Row {
             message: "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
             hint: "Send the call without that parameter.",
         },
-        ProxyError::WebSocketRefused => new(
-            ErrorCode::ScopeNotApproved,
-            "websocket_not_allowed",
-            "This provider is not used by WebSocket.",
-            "Call it without Upgrade, or ask the gateway's operator to set `websocket = true` for this provider.",
-        ),
         ProxyError::Handshake(cause) => handshake_row(*cause),
         ProxyError::NotSwitched => new(
             ErrorCode::OAuthError,
@@ -285,6 +276,13 @@ fn handshake_row(cause: HandshakeError) -> Row {
     };
     match cause {
         HandshakeError::Form => row,
+        HandshakeError::Refused => Row {
+            status: StatusCode::FORBIDDEN,
+            reason: "websocket_not_allowed",
+            message: "This provider is not used by WebSocket.",
+            hint: "Call it without Upgrade, or ask the gateway's operator to set `websocket = true` for this provider.",
+            ..row
+        },
         HandshakeError::Version => Row {
             status: StatusCode::UPGRADE_REQUIRED,
             reason: "websocket_version",

@@ -24,7 +24,7 @@ impl Guard {
         Self::with_needles(&needles, bodies)
     }
 
-    fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
+    pub(crate) fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
         // A needle of a few bytes is no secret, and would mask half of every body.
         let needles = needles.iter().filter(|needle| needle.len() >= SHORTEST);
         let needles = needles.map(|needle| Finder::new(needle).into_owned()).collect();

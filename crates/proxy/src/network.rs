@@ -20,7 +20,9 @@ enum Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// Neither an address nor an address and a length.
-    #[error("is no network; write an address, or one with the length of its prefix, such as \"10.0.0.0/8\" or \"::1/128\"")]
+    #[error(
+        "is no network; write an address, or one with the length of its prefix, such as \"10.0.0.0/8\" or \"::1/128\""
+    )]
     Form,
     /// Bits are set behind the prefix: the length or the address is not what was meant.
     #[error("has bits set behind its prefix; write the first address of the network, or the length that was meant")]
@@ -61,9 +63,7 @@ impl FromStr for Network {
             Some(digits) if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return Err(NetworkError::Form);
             }
-            Some(digits) => {
-                digits.parse().ok().filter(|length: &u8| *length <= longest).ok_or(NetworkError::Form)?
-            }
+            Some(digits) => digits.parse().ok().filter(|length: &u8| *length <= longest).ok_or(NetworkError::Form)?,
         };
         // A network of addresses that are never seen in this form would silently match nothing.
         if masked(bits, length) != bits || address.to_canonical() != address {
@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_none() {
-        for text in ["", "10", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/+8", "localhost", "10.0.0.0/8/8", "[::1]"] {
+        for text in
+            ["", "10", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/+8", "localhost", "10.0.0.0/8/8", "[::1]"]
+        {
             assert_eq!(text.parse::<Network>(), Err(NetworkError::Form), "{text:?}");
         }
         for text in ["10.1.0.0/8", "2001:db8::1/32", "::ffff:10.0.0.0/104"] {

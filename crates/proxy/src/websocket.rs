@@ -20,8 +20,8 @@ mod sockets;
 mod tests;
 
 pub(crate) use dial::send;
-pub use handshake::HandshakeError;
 pub(crate) use handshake::Handshake;
+pub use handshake::HandshakeError;
 pub(crate) use sockets::Sockets;
 
 use http::request::Parts;

@@ -58,7 +58,9 @@ impl RawService {
     /// The heads of all requests, in lower case.
     pub(crate) fn heads(&self) -> Vec<String> {
         let received = self.received.lock().expect("no panic");
-        let head = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase() + "\r\n";
+        let head = |bytes: &Vec<u8>| {
+            String::from_utf8_lossy(bytes).split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase() + "\r\n"
+        };
         received.iter().map(head).collect()
     }
 
@@ -160,7 +162,8 @@ fn an_agent_that_breaks_the_protocol_ends_the_socket_and_nothing_but_frames_pass
 fn frames_behind_the_handshake_wait_for_its_answer() {
     let service = RawService::serve(|_, accept| {
         std::thread::sleep(Duration::from_millis(600));
-        format!("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n").into_bytes()
+        format!("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+            .into_bytes()
     });
     let front = Fronted::new(&service.url(), WEBSOCKET);
     let early = masked(0x82, b"early");
@@ -204,10 +207,13 @@ fn a_side_that_does_not_read_is_not_read_for() {
             }
             let head = String::from_utf8_lossy(&head).into_owned();
             let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap_or_default();
-            let proof = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes());
+            let proof =
+                digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes());
             let accept = BASE64.encode(proof.as_ref());
-            let answer = format!("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
-            let frame = [&[0x82, 0x7e, 0xff, 0xff][..], &[7; 65535]].concat();
+            let answer = format!(
+                "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            let frame = [&[0x82, 0x7e, 0xff, 0xff][..], &vec![7; 65535]].concat();
             let mut going = stream.write_all(answer.as_bytes()).is_ok();
             while going {
                 going = stream.write_all(&frame).is_ok();

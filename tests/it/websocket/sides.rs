@@ -9,7 +9,7 @@ use tests::{Fronted, free_port};
 
 use crate::clients::{run, script};
 
-/// PyPI's websockets as a service, ended with the test.
+/// The library `websockets` as a service, ended with the test.
 pub(crate) struct Service {
     process: Child,
     port: u16,
@@ -31,7 +31,11 @@ impl Service {
         assert_eq!(line(&mut lines), "READY");
         let said = Arc::new(Mutex::new(Vec::new()));
         let log = said.clone();
-        std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(|line| log.lock().expect("no panic").push(line)));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                log.lock().expect("no panic").push(line);
+            }
+        });
         Self { process, port, said }
     }
 
@@ -53,7 +57,7 @@ impl Drop for Service {
     }
 }
 
-/// PyPI's websockets as an agent, by HTTP/1.1.
+/// The library `websockets` as an agent, by HTTP/1.1.
 pub(crate) fn agent(front: &Fronted, what: &str, path: &str) {
     let url = format!("ws://127.0.0.1:{}/ath/proxy/helpdesk{path}", front.gateway.port());
     let mut command = Command::new(script(".venv/bin/python"));
@@ -61,7 +65,7 @@ pub(crate) fn agent(front: &Fronted, what: &str, path: &str) {
     assert!(run(command).contains("done"));
 }
 
-/// npm's ws over node's http2 as an agent; what it says at its end.
+/// The library `ws` over node's http2 as an agent; what it says at its end.
 pub(crate) fn by_http2(front: &Fronted, what: &str, path: &str) -> Value {
     let mut command = Command::new("node");
     command.arg(script("websocket_h2.mjs")).args([what, &front.gateway.url(), &format!("/ath/proxy/helpdesk{path}")]);
@@ -134,7 +138,8 @@ impl RawAgent {
         let Door { port, token, agent } = door.into();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
         stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a timeout");
-        let head = format!("{start}\r\nHost: gw\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {agent}\r\n{lines}\r\n");
+        let head =
+            format!("{start}\r\nHost: gw\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {agent}\r\n{lines}\r\n");
         stream.write_all(&[head.as_bytes(), behind].concat()).expect("sent");
         Self(stream)
     }
@@ -178,7 +183,10 @@ impl RawAgent {
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let ended = self.0.read_to_end(&mut bytes);
-        assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset), "no end");
+        assert!(
+            ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset),
+            "no end"
+        );
         bytes
     }
 }

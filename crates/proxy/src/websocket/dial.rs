@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 

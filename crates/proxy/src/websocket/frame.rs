@@ -85,11 +85,11 @@ impl Header {
         let opcode = Opcode::parse(first & 0x0F)?;
         let fin = if first & FIN == 0 { Fin::More } else { Fin::Last };
         let (length, rest) = match second & !MASKED {
-            126 => {
+            TWO_BYTES => {
                 let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
                 (shortest(u64::from(u16::from_be_bytes(*length)), 126)?, rest)
             }
-            127 => {
+            EIGHT_BYTES => {
                 let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
                 (shortest(u64::from_be_bytes(*length), 1 << 16)?, rest)
             }
@@ -128,13 +128,13 @@ pub(crate) fn close(code: u16, reason: &str, mask: Option<[u8; 4]>) -> BytesMut 
 
 fn put_length(out: &mut BytesMut, length: u64, masked: u8) {
     match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short), _) if short < 126 => out.put_u8(short | masked),
+        (Ok(short), _) if short < TWO_BYTES => out.put_u8(short | masked),
         (_, Ok(middle)) => {
-            out.put_u8(126 | masked);
+            out.put_u8(TWO_BYTES | masked);
             out.put_u16(middle);
         }
         _ => {
-            out.put_u8(127 | masked);
+            out.put_u8(EIGHT_BYTES | masked);
             out.put_u64(length);
         }
     }
@@ -149,6 +149,9 @@ pub(crate) const MAX_CONTROL: usize = 125;
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
+/// In place of a length: it follows in as many.
+const TWO_BYTES: u8 = 0x7E;
+const EIGHT_BYTES: u8 = 0x7F;
 
 #[cfg(test)]
 mod tests {
@@ -158,7 +161,10 @@ mod tests {
     #[test]
     fn the_examples_of_the_rfc_are_read() {
         let hello = Header::parse(&[0x81, 0x05, 0x48]).expect("right").expect("whole");
-        assert_eq!((hello.fin, hello.opcode, hello.mask, hello.length, hello.size), (Fin::Last, Opcode::Text, None, 5, 2));
+        assert_eq!(
+            (hello.fin, hello.opcode, hello.mask, hello.length, hello.size),
+            (Fin::Last, Opcode::Text, None, 5, 2)
+        );
         let masked = Header::parse(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f]).expect("right").expect("whole");
         assert_eq!((masked.mask, masked.length, masked.size), (Some([0x37, 0xfa, 0x21, 0x3d]), 5, 6));
         let first = Header::parse(&[0x01, 0x03]).expect("right").expect("whole");

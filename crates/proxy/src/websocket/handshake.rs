@@ -27,6 +27,9 @@ use crate::websocket::{NAME, WebSocket, is_extended_connect};
 /// Why a handshake is not one that is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
+    /// The provider is not used by WebSocket.
+    #[error("a WebSocket to a provider that has none")]
+    Refused,
     /// Not in the one form (RFC 6455 §4.1, RFC 8441 §4), or with a body.
     #[error("the WebSocket handshake is not in its one form")]
     Form,
@@ -60,7 +63,7 @@ impl Handshake {
             return Ok(None);
         }
         if upstream.websocket == WebSocket::Refused {
-            return Err(ProxyError::WebSocketRefused);
+            return Err(ProxyError::Handshake(HandshakeError::Refused));
         }
         let handshake = Self::parse(parts, upstream.guard, entropy.clone()).map_err(ProxyError::Handshake)?;
         Ok(Some(handshake))
@@ -101,8 +104,7 @@ impl Handshake {
         headers.insert(UPGRADE, HeaderValue::from_static(NAME));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(SEC_WEBSOCKET_KEY, value);
-        for (name, values) in
-            [(SEC_WEBSOCKET_PROTOCOL, &self.protocols), (SEC_WEBSOCKET_EXTENSIONS, &self.extensions)]
+        for (name, values) in [(SEC_WEBSOCKET_PROTOCOL, &self.protocols), (SEC_WEBSOCKET_EXTENSIONS, &self.extensions)]
         {
             for value in values {
                 headers.append(&name, value.clone());
@@ -161,7 +163,8 @@ fn is_wished(parts: &Parts) -> bool {
     if parts.method == Method::CONNECT {
         return true;
     }
-    let mut wishes = parts.headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut wishes =
+        parts.headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     wishes.any(|wish| {
         let name = wish.split(|byte| *byte == b'/').next().unwrap_or_default();
         name.trim_ascii().eq_ignore_ascii_case(NAME.as_bytes())

@@ -1,6 +1,4 @@
-use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::error::ProxyError;
@@ -23,10 +21,9 @@ impl Offer {
     /// RFC 6455 §4.1: an answer that switches, and to nothing but what was offered.
     pub(crate) fn check(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), ProxyError> {
         let all = |name: HeaderName| headers.get_all(name).iter().cloned().collect::<Vec<_>>();
-        let to_websocket =
-            |values: &[HeaderValue]| matches!(values, [value] if value.as_bytes().eq_ignore_ascii_case(NAME.as_bytes()));
-        let upgrades = names(&all(CONNECTION))
-            .is_some_and(|names| names.iter().any(|name| name.eq_ignore_ascii_case("upgrade")));
+        let to_websocket = |values: &[HeaderValue]| matches!(values, [value] if value.as_bytes().eq_ignore_ascii_case(NAME.as_bytes()));
+        let upgrades =
+            names(&all(CONNECTION)).is_some_and(|names| names.iter().any(|name| name.eq_ignore_ascii_case("upgrade")));
         let proved = matches!(&all(SEC_WEBSOCKET_ACCEPT)[..], [accept] if accept.as_bytes() == self.accept.as_bytes());
         let protocol = match &all(SEC_WEBSOCKET_PROTOCOL)[..] {
             [] => true,

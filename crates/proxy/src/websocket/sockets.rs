@@ -3,7 +3,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::websocket::socket::{Agreed, carry};
 
-/// One core's open WebSockets, which outlive the requests that they began as.
+/// One core's open sockets, which outlive the requests that they began as.
 #[derive(Default)]
 pub(crate) struct Sockets {
     open: TaskTracker,
