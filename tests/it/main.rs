@@ -5,6 +5,7 @@
 mod attacks;
 mod bases;
 mod catalogue;
+mod client_address;
 mod client_credentials;
 mod clients;
 mod clocks;
@@ -16,6 +17,7 @@ mod developer_hub;
 mod device;
 mod doctor;
 mod dpop;
+mod drain;
 mod embedded;
 mod evil_answers;
 mod expiry;

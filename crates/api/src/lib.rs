@@ -11,6 +11,7 @@ mod health;
 
 pub use admin::router as admin_router;
 pub use error::{Refusal, refusal};
+pub use health::{Availability, router as health_router};
 
 use axum::Router;
 use axum::middleware::map_response;
@@ -21,7 +22,7 @@ use broker::Broker;
 use http::{HeaderValue, header};
 
 /// The JSON endpoints, to be merged with the pages. Whoever serves them puts the request's own [`Broker`] beside each request, as an
-/// extension: [`Broker::asked_by`].
+/// extension: [`Broker::asked_by`], and an [`Availability`].
 pub fn router() -> Router {
     Router::new()
         .route("/.well-known/ath.json", get(endpoints::discovery))
@@ -31,9 +32,7 @@ pub fn router() -> Router {
         .route("/ath/authorize", post(endpoints::authorize))
         .route("/ath/token", post(endpoints::token))
         .route("/ath/revoke", post(endpoints::revoke))
-        .route("/health", get(health::ready))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .merge(health::router())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(map_response(unstored))

@@ -38,27 +38,6 @@ pub struct Event {
     /// Set on a second line: whether what the first one announced came about is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     unsure: Option<String>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    call: Option<Call>,
-}
-
-/// What is recorded of a forwarded call besides who and where.
-#[derive(Debug, Clone, Serialize)]
-pub struct Call {
-    /// The method.
-    pub method: String,
-    /// The scope that allowed it.
-    pub scope: String,
-    /// The status that the agent was sent.
-    pub status: u16,
-    /// Bytes of the answer's body.
-    pub bytes: u64,
-    /// How often the response guard masked a credential.
-    pub masked: u64,
-    /// `complete`, or `cut` where the answer broke off or nobody read it to its end.
-    pub end: &'static str,
-    /// From the request's head to the end of the answer.
-    pub millis: u64,
 }
 
 impl Event {
@@ -160,13 +139,6 @@ impl Event {
         self
     }
 
-    /// What the call was.
-    #[must_use]
-    pub fn call(mut self, call: Call) -> Self {
-        self.call = Some(call);
-        self
-    }
-
     /// The line that takes this one back: what it announced did not come about.
     #[must_use]
     pub fn undone(mut self, why: impl Into<String>) -> Self {
@@ -198,7 +170,7 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
-    use protocol::Scope;
+    use protocol::{RequestId, Scope};
 
     use super::*;
 
@@ -209,14 +181,14 @@ mod tests {
     #[test]
     fn a_line_has_the_fields_of_the_protocol_and_no_others() {
         let event = Event::new("access_denied")
-            .from(&Origin::new("00ff", "127.0.0.1".parse().expect("an address")))
+            .from(&Origin::new(RequestId::new(0xff), "127.0.0.1".parse().expect("an address")))
             .provider(&ProviderId::parse("helpdesk").expect("an id"))
             .requested(&scopes(&["a", "b"]))
             .denied(&scopes(&["b"]), "not approved\nat all");
         let line = String::from_utf8(event.line(Timestamp::from_millis(1_790_000_000_123))).expect("text");
         assert_eq!(
             line,
-            "{\"timestamp\":\"2026-09-21T14:13:20.123Z\",\"event\":\"access_denied\",\"request_id\":\"00ff\",\"address\":\"127.0.0.1\",\
+            "{\"timestamp\":\"2026-09-21T14:13:20.123Z\",\"event\":\"access_denied\",\"request_id\":\"00000000000000ff\",\"address\":\"127.0.0.1\",\
              \"provider_id\":\"helpdesk\",\"requested_scopes\":[\"a\",\"b\"],\"denied_scopes\":[\"b\"],\
              \"denial_reason\":\"not approved\\nat all\"}\n"
         );

@@ -3,11 +3,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use protocol::Clock;
-use tokio::sync::mpsc::{self, OwnedPermit};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Event, Sink};
+use crate::call::Lines;
+use crate::ring::{Bell, Calls};
+use crate::{Event, Ring, Sink};
 
 /// Why something could not be recorded, and therefore is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,44 +24,71 @@ pub enum AuditError {
 /// The door to the sink. Cheap to clone; all clones write into one.
 #[derive(Clone)]
 pub struct Audit {
-    lines: mpsc::Sender<Line>,
+    letters: mpsc::Sender<Letter>,
     dead: Arc<AtomicBool>,
+    bell: Bell,
     clock: Arc<dyn Clock>,
 }
 
-/// A line's place in the ring, reserved before what it will tell of is begun.
-pub struct Place {
-    permit: OwnedPermit<Line>,
-    clock: Arc<dyn Clock>,
-}
-
-struct Line {
-    bytes: Vec<u8>,
-    /// Told when the line is durable.
-    written: Option<oneshot::Sender<()>>,
+/// What the writer is told.
+enum Letter {
+    Line(Vec<u8>),
+    /// Whoever waits is told when everything up to here is durable.
+    Decision(Vec<u8>, oneshot::Sender<()>),
+    /// Another core's ring.
+    Ring(Calls),
 }
 
 impl Audit {
     /// Starts the thread that writes into `sink`. It ends when the last clone is gone and everything is written.
     pub fn start(sink: Box<dyn Sink>, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let (lines, queue) = mpsc::channel(RING);
-        let dead = Arc::new(AtomicBool::new(false));
-        let flag = dead.clone();
+        let (letters, queue) = mpsc::channel(QUEUE);
+        let (dead, bell) = (Arc::new(AtomicBool::new(false)), Bell::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        std::thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || runtime.block_on(Writer { sink, queue, dead: flag, pending: Vec::new() }.run()))?;
-        Ok(Self { lines, dead, clock })
+        let mut writer = Writer::new(sink, queue, dead.clone(), bell.clone());
+        std::thread::Builder::new().name("audit".to_owned()).spawn(move || runtime.block_on(writer.run()))?;
+        Ok(Self { letters, dead, bell, clock })
     }
 
     /// Records a decision; durable when this returns `Ok`. Where it does not, the decision is not to be taken.
     pub async fn record(&self, event: &Event) -> Result<(), AuditError> {
         tell(event);
         self.alive()?;
+        self.written(event.line(self.clock.now())).await
+    }
+
+    /// Returns when everything that was said before is durable.
+    pub async fn flush(&self) -> Result<(), AuditError> {
+        self.written(Vec::new()).await
+    }
+
+    /// Records a refusal: in the same order as everything else, without waiting for the disk.
+    pub fn note(&self, event: &Event) -> Result<(), AuditError> {
+        tell(event);
+        self.alive()?;
+        match self.letters.try_send(Letter::Line(event.line(self.clock.now()))) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(AuditError::Full),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(AuditError::Dead),
+        }
+    }
+
+    /// A ring for the calls of one core; to be made on that core.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        let (ring, calls) = Ring::new(self.bell.clone(), self.dead.clone(), self.clock.clone());
+        // Where nobody takes it in, the ring is abandoned, and says so.
+        if let Err(mpsc::error::TrySendError::Full(letter)) = self.letters.try_send(Letter::Ring(calls)) {
+            let letters = self.letters.clone();
+            std::thread::spawn(move || letters.blocking_send(letter));
+        }
+        ring
+    }
+
+    async fn written(&self, line: Vec<u8>) -> Result<(), AuditError> {
         let (written, done) = oneshot::channel();
-        let line = Line { bytes: event.line(self.clock.now()), written: Some(written) };
         // A decision waits for its turn; it is rare, and worth more than a call.
-        let sent = tokio::time::timeout(PATIENCE, self.lines.send(line)).await;
+        let sent = tokio::time::timeout(PATIENCE, self.letters.send(Letter::Decision(line, written))).await;
         sent.map_err(|_| AuditError::Full)?.map_err(|_| AuditError::Dead)?;
         match tokio::time::timeout(PATIENCE, done).await {
             Ok(Ok(())) => Ok(()),
@@ -68,32 +96,20 @@ impl Audit {
         }
     }
 
-    /// Records a refusal: in the same order as everything else, without waiting for the disk.
-    pub fn note(&self, event: &Event) -> Result<(), AuditError> {
-        tell(event);
-        self.reserve()?.fill(event);
-        Ok(())
+    /// Whether lines are taken at this moment.
+    pub fn health(&self) -> Result<(), AuditError> {
+        self.alive()?;
+        if self.letters.capacity() == 0 { Err(AuditError::Full) } else { Ok(()) }
     }
 
-    /// A place for a call that is about to be made.
-    pub fn reserve(&self) -> Result<Place, AuditError> {
-        self.alive()?;
-        match self.lines.clone().try_reserve_owned() {
-            Ok(permit) => Ok(Place { permit, clock: self.clock.clone() }),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(AuditError::Full),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(AuditError::Dead),
-        }
+    /// How many decisions and refusals are under way to the sink.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.letters.max_capacity() - self.letters.capacity()
     }
 
     fn alive(&self) -> Result<(), AuditError> {
         if self.dead.load(Ordering::Relaxed) { Err(AuditError::Dead) } else { Ok(()) }
-    }
-}
-
-impl Place {
-    /// Writes the line into the place.
-    pub fn fill(self, event: &Event) {
-        self.permit.send(Line { bytes: event.line(self.clock.now()), written: None });
     }
 }
 
@@ -110,53 +126,117 @@ fn tell(event: &Event) {
 
 struct Writer {
     sink: Box<dyn Sink>,
-    queue: mpsc::Receiver<Line>,
+    queue: mpsc::Receiver<Letter>,
+    rings: Vec<Calls>,
     dead: Arc<AtomicBool>,
+    bell: Bell,
+    lines: Lines,
     /// Who waits for the next sync.
     pending: Vec<oneshot::Sender<()>>,
+    /// When the rings are to be emptied; by ringing alone, where they were empty the last time.
+    collect_by: Option<Instant>,
+    /// When what is written has to be durable.
+    sync_by: Option<Instant>,
 }
 
 impl Writer {
-    async fn run(mut self) {
-        let mut sync_by: Option<Instant> = None;
-        let mut group = Vec::with_capacity(GROUP);
-        loop {
-            let received = match sync_by {
-                None => self.queue.recv_many(&mut group, GROUP).await,
-                Some(deadline) => {
-                    let Ok(received) = timeout_at(deadline, self.queue.recv_many(&mut group, GROUP)).await else {
-                        self.sync().await;
-                        sync_by = None;
-                        continue;
-                    };
-                    received
+    fn new(sink: Box<dyn Sink>, queue: mpsc::Receiver<Letter>, dead: Arc<AtomicBool>, bell: Bell) -> Self {
+        let (rings, pending) = (Vec::new(), Vec::new());
+        Self { sink, queue, rings, dead, bell, lines: Lines::default(), pending, collect_by: None, sync_by: None }
+    }
+
+    async fn run(&mut self) {
+        let mut letters = Vec::with_capacity(GROUP);
+        let mut bytes = Vec::new();
+        self.bell.sleep();
+        while let Some(received) = self.received(&mut letters).await {
+            self.bell.wake();
+            // Calls that ended before a decision was taken stand before it.
+            let calls = self.collect(&mut bytes);
+            for letter in letters.drain(..) {
+                match letter {
+                    Letter::Line(line) => bytes.extend_from_slice(&line),
+                    Letter::Decision(line, written) => {
+                        bytes.extend_from_slice(&line);
+                        self.pending.push(written);
+                    }
+                    Letter::Ring(calls) => self.rings.push(calls),
                 }
-            };
-            if received == 0 {
-                self.sync().await;
-                return;
             }
-            self.write(std::mem::take(&mut group)).await;
-            if self.pending.is_empty() {
-                sync_by = sync_by.or(Some(Instant::now() + LOSS_WINDOW));
-            } else {
+            self.write(&mut bytes).await;
+            if !self.pending.is_empty() || self.sync_by.is_some_and(|due| due <= Instant::now()) {
                 self.sync().await;
-                sync_by = None;
+            }
+            self.rest(calls, received);
+        }
+        self.collect(&mut bytes);
+        self.write(&mut bytes).await;
+        self.sync().await;
+    }
+
+    /// Waits for something to do. `None` when nobody is left who could say anything more.
+    async fn received(&mut self, letters: &mut Vec<Letter>) -> Option<usize> {
+        let due = [self.collect_by, self.sync_by].into_iter().flatten().min();
+        let said = async {
+            tokio::select! {
+                biased;
+                received = self.queue.recv_many(letters, GROUP) => Some(received).filter(|received| *received > 0),
+                () = self.bell.rung() => Some(0),
+            }
+        };
+        match due {
+            None => said.await,
+            Some(due) => timeout_at(due, said).await.unwrap_or(Some(0)),
+        }
+    }
+
+    /// Empties the rings.
+    fn collect(&mut self, bytes: &mut Vec<u8>) -> usize {
+        let mut calls = 0;
+        for ring in &mut self.rings {
+            // Not more than were there at the beginning: whoever goes on pushing does not keep the writer here.
+            for _ in 0..ring.slots() {
+                let Ok((at, call)) = ring.pop() else { break };
+                self.lines.write(at, &call, bytes);
+                calls += 1;
+            }
+        }
+        self.rings.retain(|ring| !(ring.is_abandoned() && ring.is_empty()));
+        calls
+    }
+
+    /// Comes back soon while there are calls, and sleeps where there are none.
+    fn rest(&mut self, calls: usize, letters: usize) {
+        let now = Instant::now();
+        self.collect_by = (calls > 0).then_some(now + COLLECT);
+        if calls + letters > 0 {
+            self.sync_by = self.sync_by.or(Some(now + LOSS_WINDOW - COLLECT));
+        }
+        if self.collect_by.is_none() {
+            self.bell.sleep();
+            if self.rings.iter().any(|ring| !ring.is_empty()) {
+                self.collect_by = Some(now);
             }
         }
     }
 
-    async fn write(&mut self, group: Vec<Line>) {
-        let bytes: Vec<u8> = group.iter().flat_map(|line| line.bytes.iter().copied()).collect();
-        while let Err(error) = self.sink.append(&bytes) {
-            self.failed(&error).await;
+    async fn write(&mut self, bytes: &mut Vec<u8>) {
+        while !bytes.is_empty() {
+            match self.sink.append(bytes) {
+                Ok(()) => bytes.clear(),
+                Err(error) => self.failed(&error).await,
+            }
         }
-        self.pending.extend(group.into_iter().filter_map(|line| line.written));
+        // A burst is no reason to keep its memory.
+        if bytes.capacity() > LARGE {
+            *bytes = Vec::new();
+        }
     }
 
     /// What a failed sync leaves on the disk nobody knows, and a second one may say yes to what was lost: from there on nothing is
     /// recorded, and nothing done, until somebody has looked and started the gateway again.
     async fn sync(&mut self) {
+        self.sync_by = None;
         if let Err(error) = self.sink.sync() {
             self.dead.store(true, Ordering::Relaxed);
             self.pending.clear();
@@ -182,9 +262,12 @@ impl Writer {
     }
 }
 
-/// How many lines may be under way.
-const RING: usize = 65_536;
+/// How many lines of decisions and refusals may be under way.
+const QUEUE: usize = 65_536;
 const GROUP: usize = 1024;
+/// How often the rings are emptied.
+const COLLECT: Duration = Duration::from_millis(20);
+const LARGE: usize = 1 << 20;
 /// What a crash may take of the calls; decisions are never in it.
 const LOSS_WINDOW: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -236,11 +319,31 @@ mod tests {
         let (audit, paper) = audit();
         audit.note(&Event::new("scope_violation")).expect("noted");
         audit.record(&Event::new("access_granted")).await.expect("recorded");
+        audit.flush().await.expect("nothing is left");
+        assert_eq!((audit.waiting(), audit.health()), (0, Ok(())));
         let paper = paper.lock().expect("no panic");
         let lines = String::from_utf8(paper.written.clone()).expect("text");
         assert_eq!(paper.synced, lines.len());
         let events: Vec<&str> = lines.lines().filter_map(|line| line.split('"').nth(7)).collect();
         assert_eq!(events, ["scope_violation", "access_granted"]);
+    }
+
+    #[tokio::test]
+    async fn calls_are_written_without_anybody_asking() {
+        let (audit, paper) = audit();
+        let ring = audit.ring();
+        for _ in 0..3 {
+            ring.reserve().expect("a place").fill(crate::ring::tests::call(5));
+            let before = paper.lock().expect("no panic").synced;
+            while paper.lock().expect("no panic").synced == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        ring.reserve().expect("a place").fill(crate::ring::tests::call(6));
+        audit.record(&Event::new("access_granted")).await.expect("recorded");
+        let lines = String::from_utf8(paper.lock().expect("no panic").written.clone()).expect("text");
+        let events: Vec<&str> = lines.lines().filter_map(|line| line.split('"').nth(7)).collect();
+        assert_eq!(events, ["proxy_request", "proxy_request", "proxy_request", "proxy_request", "access_granted"]);
     }
 
     #[tokio::test]
@@ -251,12 +354,13 @@ mod tests {
             let audit = audit.clone();
             async move { audit.record(&Event::new("access_granted")).await }
         });
-        while audit.reserve().is_ok() {
+        let ring = audit.ring();
+        while ring.reserve().is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(audit.record(&Event::new("token_revoked")).await, Err(AuditError::Dead));
         paper.lock().expect("no panic").full = false;
         assert_eq!(waiting.await.expect("no panic"), Ok(()), "what waited is written once there is room");
-        assert!(audit.reserve().is_ok());
+        assert!(ring.reserve().is_ok());
     }
 }

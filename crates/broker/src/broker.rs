@@ -202,10 +202,24 @@ impl Broker {
         self.providers().find(|provider| provider.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
-    /// Whether the store answers, what its word is worth, and whether every key is here that records need.
+    /// Whether the store answers, and what its word is worth.
     pub async fn health(&self) -> Result<Durability, BrokerError> {
-        self.all_keys_held()?;
         Ok(self.vault.store().health().await?)
+    }
+
+    /// Whether every key is here that records need.
+    pub fn keys_health(&self) -> Result<(), BrokerError> {
+        self.all_keys_held()
+    }
+
+    /// Whether what is decided and done can be recorded at this moment.
+    pub fn audit_health(&self) -> Result<(), BrokerError> {
+        Ok(self.audit.health()?)
+    }
+
+    /// Waits until whatever was recorded so far is durable: what to do before the process ends.
+    pub async fn flush_audit(&self) -> Result<(), BrokerError> {
+        Ok(self.audit.flush().await?)
     }
 
     /// Whether new tokens are safe until the store has them.

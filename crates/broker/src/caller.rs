@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use audit::Who;
 use oauth::{Credential, DpopKey};
-use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, UserId};
+use policy::Effective;
+use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, Timestamp, UserId};
 use secret::AccessToken;
 use url::Url;
 
@@ -28,6 +30,22 @@ impl Caller {
     #[must_use]
     pub fn may_be_over(&self) -> bool {
         self.0.is_over()
+    }
+
+    /// Whether its time is over, by the gateway's clock.
+    #[must_use]
+    pub fn has_run_out(&self, now: Timestamp) -> bool {
+        self.0.has_run_out(now)
+    }
+
+    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
+        !self.may_be_over() && !self.has_run_out(now)
+    }
+
+    /// The part of the audit log's lines about its calls that is always the same.
+    #[must_use]
+    pub fn who(&self) -> &Arc<Who> {
+        &self.0.who
     }
 
     /// The registration.
@@ -64,6 +82,12 @@ impl Caller {
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.scopes
+    }
+
+    /// The same, as the provider's operations know them.
+    #[must_use]
+    pub fn effective(&self) -> &Effective {
+        &self.0.effective
     }
 }
 

@@ -26,6 +26,7 @@ mod keep_alive;
 mod keys;
 mod lend;
 mod limits;
+mod near;
 mod paste;
 mod people;
 mod provider;
@@ -64,6 +65,7 @@ pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
 };
 pub use limits::Limits;
+pub use near::{Near, Seen};
 pub use oauth::{Carrier, Credential};
 pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
 pub use provider::{NamesItself, Provider, ReturnPath, TokenRotation};

@@ -1,5 +1,5 @@
-use limits::{Limit, Wait};
-use protocol::{AgentId, ClientId};
+use limits::{Bucket, Limit, Wait};
+use protocol::{AgentId, ClientId, Timestamp};
 
 use crate::caller::Caller;
 use crate::{Broker, BrokerError};
@@ -43,12 +43,28 @@ impl Limits {
     }
 }
 
+/// What calls are taken from.
+pub(crate) struct Share {
+    agent: Bucket,
+    user: Bucket,
+}
+
+impl Share {
+    /// One more call.
+    pub(crate) fn take(&self, now: Timestamp) -> Result<(), BrokerError> {
+        self.agent.take(now).map_err(too_many)?;
+        self.user.take(now).map_err(too_many)
+    }
+}
+
 impl Broker {
-    /// Whether the agent, and the person it calls for, may call once more now.
-    pub fn admit(&self, caller: &Caller) -> Result<(), BrokerError> {
+    /// What the agent, and the person it calls for, take their calls from.
+    pub(crate) fn share(&self, caller: &Caller) -> Share {
         let now = self.now();
-        self.limits.calls_per_agent.take(caller.agent_id().as_str(), now).map_err(too_many)?;
-        self.limits.calls_per_user.take(caller.user_id().as_str(), now).map_err(too_many)
+        Share {
+            agent: self.limits.calls_per_agent.bucket(caller.agent_id().as_str(), now),
+            user: self.limits.calls_per_user.bucket(caller.user_id().as_str(), now),
+        }
     }
 
     pub(crate) fn admit_handshake(&self) -> Result<(), BrokerError> {

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use audit::Who;
+use policy::Effective;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, Timestamp, UserId};
 use secret::SecretHash;
 use store::{Key, Observer};
@@ -27,11 +29,16 @@ pub(crate) struct Known {
     pub(crate) provider_id: ProviderId,
     pub(crate) account_id: AccountId,
     pub(crate) scopes: ScopeSet,
+    pub(crate) effective: Effective,
     pub(crate) connection: Key,
     /// The id of what lay there: one that was ended and made anew is another.
     pub(crate) connection_id: String,
     /// The credential, and until when it may be lent as it is.
     pub(crate) lent: Option<(Lent, Option<Timestamp>)>,
+    /// Whether the credential is the operator's, which may change under all that is remembered.
+    pub(crate) is_operators: bool,
+    /// The part of the audit log's lines about its calls that is always the same.
+    pub(crate) who: Arc<Who>,
     good_until: Timestamp,
     hash: SecretHash,
     records: Vec<Key>,
@@ -43,6 +50,15 @@ impl Known {
     /// Whether something that this hangs on has changed since.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn has_run_out(&self, now: Timestamp) -> bool {
+        self.good_until <= now
+    }
+
+    pub(crate) fn hash(&self) -> SecretHash {
+        self.hash
     }
 
     fn end(&self) {
@@ -175,6 +191,11 @@ impl Broker {
         Ok(Caller::new(self.look_up(hash).await.map_err(|error| self.wrong_token(error))?))
     }
 
+    /// Whether what is remembered may be relied on.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.vault.store().is_fresh()
+    }
+
     /// The caller as it is now, after something was waited for; refused where it may no longer use `scope`. Answered from memory while
     /// nothing in the chain has changed anywhere.
     pub async fn still_may(&self, caller: &Caller, scope: &Scope) -> Result<Caller, BrokerError> {
@@ -290,6 +311,7 @@ impl Broker {
         // What the provider took back with a renewal is gone at once.
         let scopes =
             token.scopes.intersection(&grant.consented).intersection(&approved).intersection(&connection.scopes);
+        let operations = self.provider(&token.provider).map(|provider| provider.operations.clone()).unwrap_or_default();
         let lent = match self.provider(&token.provider) {
             Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now(), provider),
             _ => None,
@@ -306,12 +328,17 @@ impl Broker {
             user_key,
             switch_key,
         ];
+        let who =
+            Who::new((&token.agent_id, &token.client_id), &token.user, (&token.provider, &token.account), &scopes);
         Ok(Known {
+            is_operators: self.provider(&token.provider).is_ok_and(|provider| provider.operators_key().is_some()),
+            who: Arc::new(who),
             client_id: token.client_id,
             agent_id: token.agent_id,
             user_id: token.user,
             provider_id: token.provider,
             account_id: token.account,
+            effective: operations.effective(&scopes),
             scopes,
             connection: connection_key,
             connection_id: connection.id,

@@ -11,9 +11,9 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use broker::Broker;
-use data_encoding::HEXLOWER;
 use http::{HeaderMap, StatusCode, header};
-use protocol::Origin;
+use protocol::{Origin, RequestId};
+use proxy::Drain;
 use secret::{Entropy, Opaque, SecretHash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::config::AdminConfig;
 use crate::private_file;
+use crate::server::availability;
 use crate::system::SystemEntropy;
 
 /// Where the commands find the running gateway; in the data folder, readable by its owner alone.
@@ -33,7 +34,13 @@ pub(crate) struct Whereabouts {
 }
 
 /// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door.
-pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, shutdown: CancellationToken) {
+pub(crate) async fn start(
+    config: &AdminConfig,
+    data: &Path,
+    broker: Broker,
+    drain: Drain,
+    shutdown: CancellationToken,
+) {
     let Some(listen) = config.listen else { return };
     let key = match &config.key {
         Some(key) => key.clone(),
@@ -59,7 +66,7 @@ pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, shu
         tracing::warn!(error = %error, "admin.json was not written: name the address in [admin] for operators' commands");
     }
     tracing::info!(%address, "operators' commands are listened for");
-    let door = Door { key: SecretHash::of(&key), address, broker };
+    let door = Door { key: SecretHash::of(&key), address, broker, drain };
     tokio::spawn(async move {
         let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
@@ -95,10 +102,20 @@ struct Door {
     key: SecretHash,
     address: SocketAddr,
     broker: Broker,
+    drain: Drain,
 }
 
 fn router(door: Door) -> Router {
-    api::admin_router().layer(from_fn_with_state(Arc::new(door), admitted))
+    let door = Arc::new(door);
+    let commands = api::admin_router().layer(from_fn_with_state(door.clone(), admitted));
+    // Probes have no key: they read, and are told nothing that is secret.
+    api::health_router().layer(from_fn_with_state(door, probed)).fallback_service(commands)
+}
+
+async fn probed(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(door.broker.clone());
+    request.extensions_mut().insert(availability(&door.drain));
+    next.run(request).await
 }
 
 /// Lets in whoever has the key; and no browser, whatever page it is on (DNS rebinding, forged requests).
@@ -123,7 +140,7 @@ async fn admitted(
     }
     let mut id = [0u8; 8];
     SystemEntropy.fill(&mut id);
-    let origin = Origin::new(&HEXLOWER.encode(&id), peer.ip());
+    let origin = Origin::new(RequestId::new(u64::from_ne_bytes(id)), peer.ip());
     request.extensions_mut().insert(door.broker.asked_by(origin));
     // A decision that was begun is one, also when the command that asked for it has gone.
     match tokio::spawn(next.run(request)).await {

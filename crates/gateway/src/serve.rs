@@ -2,12 +2,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use broker::Broker;
+use proxy::{Drain, Stage};
 use secret::Unspoken;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, SystemEnvironment};
+use crate::config::{Config, Ending, SystemEnvironment};
 use crate::server::Server;
 use crate::{admin, secret_files, telemetry, wiring};
 
@@ -36,43 +39,97 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 
 fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
-    let shutdown = CancellationToken::new();
+    let drain = Drain::default();
     let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
-    let public_url = config.gateway.public_url.clone();
+    let (public_url, ending) = (config.gateway.public_url.clone(), config.gateway.ending);
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
     let secret_files = secret_files::of(&config);
-    let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, shutdown.clone()))?;
+    let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, drain.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
-    runtime.block_on(admin::start(&admin, &data, parts.broker.clone(), shutdown.clone()));
+    let broker = parts.broker;
+    // Operators see the end, too: their door closes last.
+    let admin_ends = CancellationToken::new();
+    runtime.block_on(admin::start(&admin, &data, broker.clone(), drain.clone(), admin_ends.clone()));
     let helpers = [
-        runtime.spawn(parts.broker.clone().tell_providers()),
-        runtime.spawn(parts.broker.clone().keep_refreshes()),
-        runtime.spawn(parts.broker.clone().keep_alive()),
-        runtime.spawn(parts.broker.clone().clear_providers()),
-        runtime.spawn(parts.broker.clone().keep_keys()),
-        runtime.spawn(secret_files::watch(parts.broker.clone(), secret_files)),
+        runtime.spawn(broker.clone().tell_providers()),
+        runtime.spawn(broker.clone().keep_refreshes()),
+        runtime.spawn(broker.clone().keep_alive()),
+        runtime.spawn(broker.clone().clear_providers()),
+        runtime.spawn(broker.clone().keep_keys()),
+        runtime.spawn(secret_files::watch(broker.clone(), secret_files)),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
-    runtime.block_on(stop_signal())?;
-    tracing::info!("stopping: finishing what is under way");
-    shutdown.cancel();
-    helpers.iter().for_each(tokio::task::JoinHandle::abort);
-    server.join();
+    let ended = runtime.block_on(async {
+        let mut signals = StopSignals::new()?;
+        signals.next().await;
+        tokio::select! {
+            () = end(ending, server, &broker, &drain, &helpers) => Ok(()),
+            () = signals.next() => Err(Hurried.into()),
+        }
+    });
+    admin_ends.cancel();
     admin::leave(&data);
-    let patience = parts.broker.longest_exchange();
-    if runtime.block_on(async { tokio::time::timeout(patience, parts.broker.settled()).await }).is_err() {
-        tracing::error!("stopped before every refresh was stored");
+    if ended.is_ok() {
+        runtime.block_on(broker.leave_keys());
+        tracing::info!("stopped");
     }
-    runtime.block_on(parts.broker.leave_keys());
-    tracing::info!("stopped");
-    Ok(())
+    // Nobody waits for what a second signal overtook.
+    runtime.shutdown_background();
+    ended
 }
 
-/// SIGTERM, or Ctrl-C.
-pub(crate) async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+/// A second signal came before the end that the first one asked for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "stopped at once by a second signal: what was under way is cut, and a refresh that was begun is settled at the next start"
+)]
+struct Hurried;
+
+/// The end, step by step: goes on as before, not ready; takes nothing new; cuts what is still open; and leaves nothing unwritten.
+async fn end(ending: Ending, server: Server, broker: &Broker, drain: &Drain, helpers: &[JoinHandle<()>]) {
+    drain.advance(Stage::Leaving);
+    if !ending.delay.is_zero() {
+        tracing::info!(delay = ?ending.delay, "stopping: no longer ready, and still taking connections");
+        tokio::time::sleep(ending.delay).await;
     }
+    tracing::info!(drain = ?ending.drain, "stopping: finishing what is under way");
+    drain.advance(Stage::Closing);
+    helpers.iter().for_each(JoinHandle::abort);
+    let mut joined = tokio::task::spawn_blocking(move || server.join());
+    if tokio::time::timeout(ending.drain, &mut joined).await.is_err() {
+        drain.advance(Stage::Cut);
+        let _ = joined.await;
+    }
+    if tokio::time::timeout(broker.longest_exchange(), broker.settled()).await.is_err() {
+        tracing::error!("stopped before every refresh was stored");
+    }
+    if let Err(error) = broker.flush_audit().await {
+        tracing::error!(error = %error, "stopped before everything was in the audit log");
+    }
+}
+
+/// SIGTERM and Ctrl-C, each as often as it comes.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The first of them.
+#[cfg(feature = "demo")]
+pub(crate) async fn stop_signal() -> std::io::Result<()> {
+    StopSignals::new()?.next().await;
+    Ok(())
 }

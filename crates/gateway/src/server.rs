@@ -6,7 +6,10 @@
 
 mod connection;
 mod control;
+mod front;
 mod listener;
+mod names;
+mod proxy_protocol;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -16,15 +19,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use broker::Broker;
-use proxy::{Core, DataPlane};
+use proxy::{Core, DataPlane, Drain, Stage};
 use rustls_pki_types::DnsName;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use connection::availability;
 pub(crate) use control::Control;
+pub(crate) use front::Front;
+
+use crate::server::names::Names;
+use crate::system::SystemEntropy;
 
 /// What every core is made of.
 #[derive(Clone)]
@@ -39,8 +46,17 @@ pub(crate) struct Parts {
     pub(crate) tls: Option<TlsAcceptor>,
     /// The name that the certificate of a proxy in front must be for.
     pub(crate) proxy_name: Option<DnsName<'static>>,
-    /// Cancelled: no new connections, and those that are open finish what they do.
-    pub(crate) shutdown: CancellationToken,
+    /// What stands in front.
+    pub(crate) front: Front,
+    /// How far the end has come.
+    pub(crate) drain: Drain,
+}
+
+/// What the connections of one core share.
+struct Here {
+    core: Rc<Core>,
+    parts: Parts,
+    names: Names,
 }
 
 /// The running cores.
@@ -98,20 +114,24 @@ fn run_core(listener: std::net::TcpListener, parts: &Parts) {
     });
 }
 
-/// Accepts until shutdown, then gives what is open a while to end.
+/// Accepts until nothing new is taken, then waits for what is open, until everything is cut.
 async fn accept(listener: TcpListener, parts: &Parts) {
-    let core = Rc::new(Core::new(parts.plane.clone()));
+    let core = Rc::new(Core::new(parts.plane.clone(), parts.drain.clone()));
+    let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy) });
+    let watch = core.clone();
+    tokio::task::spawn_local(async move { watch.watch().await });
     let connections = TaskTracker::new();
+    let serve = |stream: TcpStream, peer: SocketAddr| {
+        let serve = connection::serve(stream, peer, here.clone());
+        tokio::task::spawn_local(connections.track_future(serve));
+    };
     loop {
         let accepted = tokio::select! {
-            () = parts.shutdown.cancelled() => break,
+            () = parts.drain.reached(Stage::Closing) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let serve = connection::serve(stream, peer, core.clone(), parts.clone());
-                tokio::task::spawn_local(connections.track_future(serve));
-            }
+            Ok((stream, peer)) => serve(stream, peer),
             // Out of file descriptors, mostly: those that are open will give some back.
             Err(error) => {
                 tracing::warn!(error = %error, "a connection was not accepted");
@@ -119,13 +139,31 @@ async fn accept(listener: TcpListener, parts: &Parts) {
             }
         }
     }
-    drop(listener);
+    if let Err(error) = waiting(listener, serve) {
+        tracing::debug!(error = %error, "what waited for its turn was not accepted");
+    }
     connections.close();
-    let ended = async { tokio::join!(connections.wait(), core.close_sockets()) };
-    if tokio::time::timeout(DRAIN, ended).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections are cut at the end of the drain");
+    tokio::select! {
+        ((), ()) = async { tokio::join!(connections.wait(), parts.drain.let_go()) } => {}
+        () = cut(&parts.drain) => tracing::warn!(open = connections.len(), "connections are cut at the end of the drain"),
     }
 }
 
+/// Takes those too that are connected as far as their clients can see: closing the listener would reset them.
+fn waiting(listener: TcpListener, serve: impl Fn(TcpStream, SocketAddr)) -> std::io::Result<()> {
+    let listener = listener.into_std()?;
+    while let Ok((stream, peer)) = listener.accept() {
+        stream.set_nonblocking(true)?;
+        serve(TcpStream::from_std(stream)?, peer);
+    }
+    Ok(())
+}
+
+/// The end of the end: whoever knows a word of farewell has had the time to say it.
+async fn cut(drain: &Drain) {
+    drain.reached(Stage::Cut).await;
+    tokio::time::sleep(FAREWELL).await;
+}
+
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const DRAIN: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_millis(250);

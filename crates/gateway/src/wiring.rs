@@ -11,20 +11,19 @@ use broker::{
 };
 use journal::Journal;
 use protocol::AgentId;
-use proxy::{DataPlane, Upstream, UpstreamSettings};
+use proxy::{DataPlane, Drain, Upstream, UpstreamSettings};
 use rustls_pki_types::DnsName;
 use secret::{Opaque, Unspoken};
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{
     AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig,
     StoreKind, SystemEnvironment, WayConfig,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
-use crate::server::{Control, Parts};
+use crate::server::{Control, Front, Parts};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::{keys, tls};
 
@@ -56,7 +55,7 @@ pub(crate) async fn parts(
     config: Config,
     file: Option<&Path>,
     unspoken: Arc<Unspoken>,
-    shutdown: CancellationToken,
+    drain: Drain,
 ) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
     let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
@@ -120,7 +119,8 @@ pub(crate) async fn parts(
         control: Control::new(router, Handle::current()),
         tls,
         proxy_name,
-        shutdown,
+        front: Front::new(config.gateway.front),
+        drain,
     })
 }
 
@@ -243,6 +243,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         default_headers: config.default_headers,
         websocket: config.websocket,
         guard: config.guard,
+        protocol: config.protocol,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

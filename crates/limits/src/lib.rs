@@ -1,59 +1,37 @@
 //! How often something may happen, for each agent, user, client and address.
 //!
-//! **Invariant:** memory is bounded: of the names that were seen, each limit remembers so many, and forgets those that were quiet longest.
+//! **Invariant:** memory is bounded: of the names that were seen, each limit remembers so many, beside those that somebody has a
+//! [`Bucket`] of, and forgets those that were quiet longest.
+
+mod rate;
+mod shelf;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use moka::sync::Cache;
 use protocol::Timestamp;
 
-/// So many in so much time: that many at once, then evenly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    count: u64,
-    period: Duration,
-}
+pub use rate::{Rate, RateError};
+use shelf::Shelf;
 
-/// A text of another form than `600/m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no rate; write a number from 1 to 1000000 and s, m or h, such as \"20/s\" or \"600/m\", or \"off\"")]
-pub struct RateError;
-
-impl Rate {
-    /// Reads `20/s`, `600/m`, `5000/h`; `None` for `off`.
-    pub fn parse(text: &str) -> Result<Option<Self>, RateError> {
-        if text == "off" {
-            return Ok(None);
-        }
-        let (count, unit) = text.split_once('/').ok_or(RateError)?;
-        let count = count.parse().ok().filter(|count| (1..=1_000_000).contains(count)).ok_or(RateError)?;
-        let period = match unit {
-            "s" => Duration::from_secs(1),
-            "m" => Duration::from_secs(60),
-            "h" => Duration::from_secs(3600),
-            _ => return Err(RateError),
-        };
-        Ok(Some(Self { count, period }))
-    }
-
-    /// Microseconds from one to the next.
-    fn interval(self) -> u64 {
-        let period = u64::try_from(self.period.as_micros()).unwrap_or(u64::MAX);
-        (period / self.count).max(1)
-    }
-}
-
-/// A limit for each of many names.
+/// A limit for each of many names. Cheap to clone.
 #[derive(Clone)]
 pub struct Limit(Option<Arc<Buckets>>);
 
 struct Buckets {
     rate: Rate,
-    /// For each name the moment, in microseconds, until which what it did already takes (the theoretical arrival time of GCRA).
-    taken: Cache<String, Arc<AtomicU64>>,
+    shelf: Shelf,
 }
+
+/// What one name has taken of a limit. All buckets of one name are one. Cheap to clone, and to be kept by whoever takes often: taking
+/// from it looks nothing up and locks nothing.
+#[derive(Clone)]
+pub struct Bucket(Option<(Rate, Arc<Taken>)>);
+
+/// The moment, in microseconds, until which what was done already takes (the theoretical arrival time of GCRA).
+#[derive(Default)]
+struct Taken(AtomicU64);
 
 /// Too many; how long until the next one has a chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,52 +41,52 @@ impl Limit {
     /// No limit at all where `rate` is `None`.
     #[must_use]
     pub fn new(rate: Option<Rate>) -> Self {
-        let buckets = |rate: Rate| {
-            // Quiet for so long, a name has everything again: there is nothing to remember.
-            let taken = Cache::builder().max_capacity(MOST_NAMES).time_to_idle(rate.period * 2).build();
-            Arc::new(Buckets { rate, taken })
-        };
-        Self(rate.map(buckets))
+        Self(rate.map(|rate| Arc::new(Buckets { rate, shelf: Shelf::new(MOST_NAMES) })))
+    }
+
+    /// What `name` takes from: for as long as somebody has it, it is not forgotten.
+    #[must_use]
+    pub fn bucket(&self, name: &str, now: Timestamp) -> Bucket {
+        Bucket(self.0.as_ref().map(|buckets| (buckets.rate, buckets.shelf.of(name, micros(now)))))
     }
 
     /// One more by `name`.
     pub fn take(&self, name: &str, now: Timestamp) -> Result<(), Wait> {
-        let Some(buckets) = &self.0 else { return Ok(()) };
-        let bucket = match buckets.taken.get(name) {
-            Some(bucket) => bucket,
-            None => buckets.taken.get_with(name.to_owned(), Arc::default),
-        };
-        buckets.rate.take(&bucket, micros(now))
+        self.bucket(name, now).take(now)
     }
 
     /// Whether one more by `name` would be taken, without taking it.
     pub fn look(&self, name: &str, now: Timestamp) -> Result<(), Wait> {
         let Some(buckets) = &self.0 else { return Ok(()) };
-        let Some(bucket) = buckets.taken.get(name) else { return Ok(()) };
-        buckets.rate.next(bucket.load(Ordering::Relaxed), micros(now)).map(drop)
+        let Some(taken) = buckets.shelf.look(name) else { return Ok(()) };
+        buckets.rate.next(taken.until(), micros(now)).map(drop)
     }
 }
 
-impl Rate {
-    fn take(self, bucket: &AtomicU64, now: u64) -> Result<(), Wait> {
-        let mut taken = bucket.load(Ordering::Relaxed);
+impl Bucket {
+    /// One more.
+    pub fn take(&self, now: Timestamp) -> Result<(), Wait> {
+        let Some((rate, taken)) = &self.0 else { return Ok(()) };
+        let (now, mut until) = (micros(now), taken.until());
         loop {
-            let next = self.next(taken, now)?;
-            match bucket.compare_exchange_weak(taken, next, Ordering::Relaxed, Ordering::Relaxed) {
+            let next = rate.next(until, now)?;
+            match taken.0.compare_exchange_weak(until, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
-                Err(other) => taken = other,
+                Err(other) => until = other,
             }
         }
     }
+}
 
-    /// What the bucket says after one more.
-    fn next(self, taken: u64, now: u64) -> Result<u64, Wait> {
-        let next = taken.max(now).saturating_add(self.interval());
-        let latest = now.saturating_add(self.interval().saturating_mul(self.count));
-        if next > latest {
-            return Err(Wait(Duration::from_micros(next - latest)));
-        }
-        Ok(next)
+impl Taken {
+    fn until(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bucket({:?})", self.0.as_ref().map(|(rate, taken)| (rate, taken.until())))
     }
 }
 
@@ -117,7 +95,7 @@ fn micros(now: Timestamp) -> u64 {
 }
 
 /// For each limit.
-const MOST_NAMES: u64 = 100_000;
+const MOST_NAMES: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -139,17 +117,37 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_written_in_one_form() {
-        assert_eq!(Rate::parse("off"), Ok(None));
-        assert_eq!(Rate::parse("600/m"), Ok(Some(Rate { count: 600, period: Duration::from_secs(60) })));
-        for text in ["", "600", "600/d", "0/s", "-1/s", "1000001/s", "1.5/s", "/s", "5 / s"] {
-            assert_eq!(Rate::parse(text), Err(RateError), "{text}");
-        }
-    }
-
-    #[test]
     fn without_a_rate_there_is_no_limit() {
         let limit = Limit::new(None);
         assert!((0..10_000).all(|_| limit.take("a", NOW).is_ok()));
+        assert_eq!(limit.bucket("a", NOW).take(NOW), Ok(()));
+    }
+
+    #[test]
+    fn buckets_of_one_name_are_one_even_after_a_flood_of_others() {
+        let limit = Limit::new(Rate::parse("3/h").expect("a rate"));
+        let bucket = limit.bucket("a", NOW);
+        assert_eq!(bucket.take(NOW), Ok(()));
+        for number in 0..MOST_NAMES + MOST_NAMES / 2 {
+            assert_eq!(limit.take(&number.to_string(), NOW), Ok(()));
+        }
+        assert_eq!(limit.take("a", NOW), Ok(()));
+        assert_eq!(limit.clone().bucket("a", NOW).take(NOW), Ok(()));
+        assert!(bucket.take(NOW).is_err() && limit.look("a", NOW).is_err());
+        assert_eq!(bucket.clone().take(NOW.plus(Duration::from_secs(1201))), Ok(()));
+    }
+
+    #[test]
+    fn several_threads_take_no_more_than_there_is() {
+        let limit = Limit::new(Rate::parse("1000/h").expect("a rate"));
+        let taken = |_| {
+            let limit = limit.clone();
+            std::thread::spawn(move || {
+                let bucket = limit.bucket("a", NOW);
+                (0..1000).filter(|_| bucket.take(NOW).is_ok()).count()
+            })
+        };
+        let threads: Vec<_> = (0..4).map(taken).collect();
+        assert_eq!(threads.into_iter().map(|thread| thread.join().expect("no panic")).sum::<usize>(), 1000);
     }
 }

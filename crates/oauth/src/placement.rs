@@ -1,8 +1,11 @@
 //! Where a credential goes in a request to a provider's API.
 
+use std::sync::Arc;
+
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
+use memchr::memmem::Finder;
 use secret::AccessToken;
 use zeroize::Zeroizing;
 
@@ -51,7 +54,7 @@ pub enum PlacementError {
 #[derive(Clone)]
 pub struct Credential {
     carrier: Carrier,
-    needles: Vec<Zeroizing<Vec<u8>>>,
+    needles: Arc<[Finder<'static>]>,
 }
 
 /// What carries it.
@@ -125,6 +128,15 @@ impl Placement {
     /// The credential in its place; `None` where it does not fit: it is no legal value of a header, or a colon in it would shift a pair.
     #[must_use]
     pub fn prepare(&self, token: &AccessToken) -> Option<Credential> {
+        let (carrier, forms) = self.carried(token)?;
+        // One of a few bytes is no secret, and would mask half of every body.
+        let needles = forms.iter().filter(|form| form.len() >= SHORTEST_NEEDLE);
+        let needles = needles.map(|form| Finder::new(form.as_slice()).into_owned()).collect();
+        Some(Credential { carrier, needles })
+    }
+
+    /// What carries the token, and every form that it has or had.
+    fn carried(&self, token: &AccessToken) -> Option<(Carrier, Vec<Zeroizing<Vec<u8>>>)> {
         let token = token.expose();
         let mut needles = vec![needle(token)];
         let carrier = match &self.0 {
@@ -165,7 +177,7 @@ impl Placement {
         needles.extend(escaped);
         needles.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
         needles.dedup();
-        Some(Credential { carrier, needles })
+        Some((carrier, needles))
     }
 }
 
@@ -176,9 +188,11 @@ impl Credential {
         &self.carrier
     }
 
-    /// The credential, and whatever it was turned into on its way: none of it may come back.
-    pub fn needles(&self) -> impl Iterator<Item = &[u8]> {
-        self.needles.iter().map(|needle| needle.as_slice())
+    /// The credential, and whatever it was turned into on its way: none of it may come back. Made ready to be looked for once, and not
+    /// for each answer.
+    #[must_use]
+    pub fn needles(&self) -> &Arc<[Finder<'static>]> {
+        &self.needles
     }
 }
 
@@ -187,6 +201,9 @@ impl std::fmt::Debug for Credential {
         f.write_str("Credential([redacted])")
     }
 }
+
+/// In bytes.
+const SHORTEST_NEEDLE: usize = 8;
 
 fn header_name(name: &str) -> Result<HeaderName, PlacementError> {
     let name = HeaderName::try_from(name).map_err(|_| PlacementError::Header)?;

@@ -56,8 +56,8 @@ fn a_credential_that_does_not_fit_is_not_prepared() {
 #[test]
 fn whatever_is_made_of_a_credential_is_looked_for() {
     let needles = |placement: Placement, token: &str| {
-        let credential = placement.prepare(&AccessToken::new(token)).expect("fits");
-        credential.needles().map(|needle| String::from_utf8_lossy(needle).into_owned()).collect::<Vec<_>>()
+        let (_, forms) = placement.carried(&AccessToken::new(token)).expect("fits");
+        forms.iter().map(|form| String::from_utf8_lossy(form).into_owned()).collect::<Vec<_>>()
     };
     assert_eq!(needles(Placement::bearer(), "at-1"), ["at-1"]);
     let basic = Placement::basic("Authorization", Pair::Both).expect("a placement");

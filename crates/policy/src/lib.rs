@@ -4,11 +4,15 @@
 //! was made; the bytes that were matched are the bytes that are sent.
 
 mod approvals;
+mod index;
+#[cfg(test)]
+mod linear;
+mod methods;
 mod operations;
 mod path;
 mod pattern;
 
 pub use approvals::{ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict};
-pub use operations::{Denied, Operations, Permit, ScopeRule};
+pub use operations::{Denied, Effective, Operations, Permit, ScopeRule};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{Rule, RuleError};

@@ -1,6 +1,12 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 use http::Method;
 use protocol::{Scope, ScopeSet};
 
+use crate::index::{Grant, Index};
+use crate::methods::Methods;
 use crate::path::CanonicalPath;
 use crate::pattern::Rule;
 
@@ -13,19 +19,36 @@ pub struct ScopeRule {
     pub rules: Vec<Rule>,
 }
 
-/// All that can be asked of one provider, scope by scope.
+/// All that can be asked of one provider, scope by scope, made ready once. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Operations {
+pub struct Operations(Arc<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
     scopes: ScopeSet,
-    rules: Vec<(Scope, ScopeRule)>,
+    /// By number, in the order of the configuration.
+    meanings: Vec<(Scope, Box<str>)>,
+    numbers: HashMap<Scope, u32, FixedState>,
+    index: Index,
+    rules: usize,
+}
+
+/// Scopes in force, as the operations that they were made for know them: to be kept for as long as they stay the same. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    of: Arc<Table>,
+    /// Numbers of scopes, in order.
+    members: Arc<[u32]>,
+    /// Those below 64, as bits.
+    low: u64,
 }
 
 /// The proof that a granted scope allows one operation. Only [`Operations::permit`] makes it.
 #[derive(Debug)]
-pub struct Permit {
-    method: Method,
-    path: CanonicalPath,
-    scope: Scope,
+pub struct Permit<'p> {
+    method: &'p Method,
+    path: CanonicalPath<'p>,
+    scope: &'p Scope,
 }
 
 /// No granted scope allows the operation.
@@ -36,60 +59,123 @@ pub struct Denied {
 }
 
 impl Operations {
-    /// From the configuration's table.
+    /// From the configuration's table. A scope that stands there twice means what it says first, and allows both.
     #[must_use]
     pub fn new(rules: Vec<(Scope, ScopeRule)>) -> Self {
-        Self { scopes: rules.iter().map(|(scope, _)| scope.clone()).collect(), rules }
+        let mut table = Table::default();
+        let mut numbered = Vec::with_capacity(rules.len());
+        for (scope, rule) in rules {
+            let free = table.meanings.len();
+            let Ok(free) = u32::try_from(free) else { break };
+            let number = *table.numbers.entry(scope.clone()).or_insert(free);
+            if number == free {
+                table.meanings.push((scope, rule.says.into()));
+            }
+            table.rules += rule.rules.len();
+            numbered.push((number, rule.rules));
+        }
+        let each = numbered.iter().flat_map(|(number, rules)| rules.iter().map(|rule| (*number, rule)));
+        table.index = Index::new(each);
+        table.scopes = table.meanings.iter().map(|(scope, _)| scope.clone()).collect();
+        Self(Arc::new(table))
     }
 
     /// Every scope that an agent may ask for.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.scopes
+        &self.0.scopes
     }
 
     /// What a scope means, in words.
     #[must_use]
     pub fn says(&self, scope: &Scope) -> Option<&str> {
-        self.rules.iter().find(|(known, _)| known == scope).map(|(_, rule)| rule.says.as_str())
+        let number = self.0.numbers.get(scope)?;
+        self.0.meanings.get(*number as usize).map(|(_, says)| &**says)
     }
 
     /// Whether nothing at all can be forwarded.
     #[must_use]
     pub fn is_unmapped(&self) -> bool {
-        self.rules.iter().all(|(_, rule)| rule.rules.is_empty())
+        self.0.rules == 0
     }
 
-    /// Allows an operation if some scope of `effective` has a rule for it; default deny.
-    pub fn permit(&self, effective: &ScopeSet, method: &Method, path: CanonicalPath) -> Result<Permit, Denied> {
-        let allowing = |(_, rule): &&(Scope, ScopeRule)| rule.rules.iter().any(|rule| rule.allows(method, &path));
-        let granted = self.rules.iter().filter(|(scope, _)| effective.contains(scope)).find(allowing);
-        match granted {
-            Some((scope, _)) => Ok(Permit { scope: scope.clone(), method: method.clone(), path }),
-            None => {
-                Err(Denied { wanted: self.rules.iter().filter(allowing).map(|(scope, _)| scope.clone()).collect() })
-            }
+    /// Prepares the scopes of a caller; those that are not known here allow nothing.
+    #[must_use]
+    pub fn effective(&self, scopes: &ScopeSet) -> Effective {
+        let mut members: Vec<u32> = scopes.iter().filter_map(|scope| self.0.numbers.get(scope).copied()).collect();
+        members.sort_unstable();
+        let low = members.iter().take_while(|number| **number < u64::BITS).fold(0, |bits, number| bits | 1 << number);
+        Effective { of: self.0.clone(), members: members.into(), low }
+    }
+
+    /// Allows an operation if some scope of `effective` has a rule for it; default deny, scopes made for other operations too.
+    pub fn permit<'p>(
+        &'p self,
+        effective: &Effective,
+        method: &'p Method,
+        path: CanonicalPath<'p>,
+    ) -> Result<Permit<'p>, Denied> {
+        let wanted = Methods::of(method);
+        let mut first: Option<u32> = None;
+        if Arc::ptr_eq(&effective.of, &self.0) {
+            self.0.index.find(path.below_root(), |grants| {
+                let found = effective.first(grants, wanted);
+                first = first.into_iter().chain(found).min();
+            });
         }
+        match first.and_then(|number| self.0.meanings.get(number as usize)) {
+            Some((scope, _)) => Ok(Permit { method, path, scope }),
+            None => Err(self.denied(wanted, path)),
+        }
+    }
+
+    #[cold]
+    fn denied(&self, method: Methods, path: CanonicalPath<'_>) -> Denied {
+        let mut wanted = Vec::new();
+        self.0.index.find(path.below_root(), |grants| {
+            let allowing = grants.iter().filter(|grant| grant.methods.share(method));
+            let scopes = allowing.filter_map(|grant| self.0.meanings.get(grant.scope as usize));
+            wanted.extend(scopes.map(|(scope, _)| scope.clone()));
+        });
+        Denied { wanted: wanted.into() }
     }
 }
 
-impl Permit {
+impl Effective {
+    fn holds(&self, scope: u32) -> bool {
+        if scope < u64::BITS { self.low >> scope & 1 == 1 } else { self.members.binary_search(&scope).is_ok() }
+    }
+
+    /// The first of `grants` that these scopes hold, for one of `methods`. What is searched is the shorter of the two.
+    fn first(&self, grants: &[Grant], methods: Methods) -> Option<u32> {
+        if grants.len() <= FEW.max(self.members.len()) {
+            let held = grants.iter().find(|grant| grant.methods.share(methods) && self.holds(grant.scope));
+            return held.map(|grant| grant.scope);
+        }
+        self.members.iter().copied().find(|number| {
+            let at = grants.binary_search_by_key(number, |grant| grant.scope).ok();
+            at.and_then(|at| grants.get(at)).is_some_and(|grant| grant.methods.share(methods))
+        })
+    }
+}
+
+impl<'p> Permit<'p> {
     /// What to send.
     #[must_use]
-    pub fn method(&self) -> &Method {
-        &self.method
+    pub fn method(&self) -> &'p Method {
+        self.method
     }
 
     /// Where to send it, below the API's base.
     #[must_use]
-    pub fn path(&self) -> &CanonicalPath {
-        &self.path
+    pub fn path(&self) -> CanonicalPath<'p> {
+        self.path
     }
 
     /// The scope that allowed it.
     #[must_use]
-    pub fn scope(&self) -> &Scope {
-        &self.scope
+    pub fn scope(&self) -> &'p Scope {
+        self.scope
     }
 }
 
@@ -101,43 +187,9 @@ impl Denied {
     }
 }
 
+/// As many are looked at one by one, faster than by halving.
+const FEW: usize = 16;
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn operations() -> Operations {
-        let rule = |scope: &str, says: &str, rules: &[&str]| {
-            let rules = rules.iter().map(|rule| Rule::parse(rule).expect("a rule")).collect();
-            (Scope::parse(scope).expect("a scope"), ScopeRule { says: says.to_owned(), rules })
-        };
-        Operations::new(vec![
-            rule("read:tickets", "See your tickets", &["GET /tickets", "GET /tickets/*"]),
-            rule("write:tickets", "Open and change tickets", &["POST /tickets", "PATCH /tickets/*"]),
-            rule("empty", "Nothing", &[]),
-        ])
-    }
-
-    fn path(raw: &str) -> CanonicalPath {
-        CanonicalPath::parse(raw).expect("a canonical path")
-    }
-
-    #[test]
-    fn a_permit_says_what_and_by_which_scope() {
-        let effective = ScopeSet::from_list("read:tickets");
-        let permit = operations().permit(&effective, &Method::GET, path("/tickets/7")).expect("allowed");
-        assert_eq!(
-            (permit.method(), permit.path().as_str(), permit.scope().as_str()),
-            (&Method::GET, "/tickets/7", "read:tickets")
-        );
-    }
-
-    #[test]
-    fn what_no_granted_scope_allows_is_denied_with_the_scope_it_wants() {
-        let effective = ScopeSet::from_list("read:tickets empty");
-        let denied = operations().permit(&effective, &Method::POST, path("/tickets")).expect_err("denied");
-        assert_eq!(denied.wanted().to_string(), "write:tickets");
-        let denied = operations().permit(&effective, &Method::GET, path("/admin")).expect_err("denied");
-        assert!(denied.wanted().is_empty());
-        assert!(operations().permit(&ScopeSet::default(), &Method::GET, path("/tickets")).is_err());
-    }
-}
+#[path = "operations_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 ///
 /// Nothing is repaired: a path that two servers could read differently is refused, and what is accepted is matched and forwarded as
 /// the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CanonicalPath(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CanonicalPath<'p>(&'p str);
 
 /// Why a path has more than one reading, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,45 +51,58 @@ impl PathError {
     }
 }
 
-impl CanonicalPath {
-    /// Checks the bytes of a request target's path. One trailing slash is legal, and significant.
-    pub fn parse(raw: &str) -> Result<Self, PathError> {
+impl<'p> CanonicalPath<'p> {
+    /// Checks the bytes of a request target's path, once each. One trailing slash is legal, and significant.
+    pub fn parse(raw: &'p str) -> Result<Self, PathError> {
         if raw.len() > MAX_LENGTH {
             return Err(PathError::TooLong);
         }
         let segments = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
-        let count = segments.split('/').count();
-        if count > MAX_SEGMENTS {
+        let slashes = || raw.bytes().filter(|byte| *byte == b'/').count();
+        if raw.len() > MAX_SEGMENTS && slashes() > MAX_SEGMENTS {
             return Err(PathError::TooLong);
         }
-        for (position, segment) in segments.split('/').enumerate() {
-            let last = position + 1 == count;
-            if segment.is_empty() && !last {
-                return Err(PathError::EmptySegment);
+        let (mut begin, mut plain) = (0, true);
+        for (at, byte) in segments.bytes().enumerate() {
+            if byte == b'/' {
+                match segments.as_bytes().get(begin..at).unwrap_or_default() {
+                    [] => return Err(PathError::EmptySegment),
+                    segment => check_segment(segment, plain)?,
+                }
+                (begin, plain) = (at + 1, true);
+            } else {
+                plain &= is_plain(byte);
             }
-            check_segment(segment)?;
         }
-        Ok(Self(raw.to_owned()))
+        check_segment(segments.as_bytes().get(begin..).unwrap_or_default(), plain)?;
+        Ok(Self(raw))
     }
 
     /// The bytes that were checked.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn as_str(self) -> &'p str {
+        self.0
     }
 
-    /// What stands between the slashes; the last one is empty where the path ends with a slash.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.get(1..).unwrap_or_default().split('/')
+    /// What stands behind the first slash.
+    pub(crate) fn below_root(self) -> &'p str {
+        self.0.get(1..).unwrap_or_default()
     }
 }
 
-fn check_segment(segment: &str) -> Result<(), PathError> {
-    if segment == "." || segment == ".." {
-        return Err(PathError::DotSegment);
+/// `plain` says that every byte stands for itself.
+fn check_segment(segment: &[u8], plain: bool) -> Result<(), PathError> {
+    match segment {
+        b"." | b".." => Err(PathError::DotSegment),
+        _ if plain => Ok(()),
+        _ => check_encoded(segment),
     }
-    let mut decoded = Vec::new();
-    let mut bytes = segment.bytes();
+}
+
+/// Each byte first, then what they make together.
+fn check_encoded(segment: &[u8]) -> Result<(), PathError> {
+    let mut characters = Characters::default();
+    let mut bytes = segment.iter().copied();
     while let Some(byte) = bytes.next() {
         match byte {
             b'%' => {
@@ -97,17 +110,51 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
                 if is_ambiguous(value) {
                     return Err(PathError::AmbiguousEncoding);
                 }
-                decoded.push(value);
+                characters.push(value);
             }
-            _ if is_plain(byte) => decoded.push(byte),
+            _ if is_plain(byte) => characters.push(byte),
             _ => return Err(PathError::Character),
         }
     }
-    let text = std::str::from_utf8(&decoded).map_err(|_| PathError::NotUtf8)?;
-    if text.chars().any(char::is_control) {
-        return Err(PathError::AmbiguousEncoding);
+    characters.end()
+}
+
+/// The characters that decoded bytes make.
+#[derive(Default)]
+struct Characters {
+    /// Of one character, as far as it has come.
+    pending: [u8; 4],
+    length: usize,
+    broken: bool,
+    control: bool,
+}
+
+impl Characters {
+    fn push(&mut self, byte: u8) {
+        match self.pending.get_mut(self.length) {
+            Some(free) => *free = byte,
+            None => self.broken = true,
+        }
+        self.length += 1;
+        match std::str::from_utf8(self.pending.get(..self.length).unwrap_or_default()) {
+            Ok(character) => {
+                self.control |= character.chars().any(char::is_control);
+                self.length = 0;
+            }
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) => {
+                self.broken = true;
+                self.length = 0;
+            }
+        }
     }
-    Ok(())
+
+    fn end(&self) -> Result<(), PathError> {
+        if self.broken || self.length > 0 {
+            return Err(PathError::NotUtf8);
+        }
+        if self.control { Err(PathError::AmbiguousEncoding) } else { Ok(()) }
+    }
 }
 
 fn encoded(high: Option<u8>, low: Option<u8>) -> Result<u8, PathError> {
@@ -116,10 +163,26 @@ fn encoded(high: Option<u8>, low: Option<u8>) -> Result<u8, PathError> {
 }
 
 /// RFC 3986 `pchar` without percent-encodings, and without `;`.
-const fn is_plain(byte: u8) -> bool {
-    is_unreserved(byte)
-        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
+fn is_plain(byte: u8) -> bool {
+    PLAIN.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "for each of 256 bytes, and when compiled"
+)]
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut at = 0;
+    while at < plain.len() {
+        let byte = at as u8;
+        plain[at] = is_unreserved(byte)
+            || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@');
+        at += 1;
+    }
+    plain
+};
 
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')

@@ -151,3 +151,60 @@ proptest! {
         }
     }
 }
+
+/// The plain form: segment by segment, each decoded as a whole.
+fn check_one_by_one(raw: &str) -> Result<(), PathError> {
+    if raw.len() > 8192 {
+        return Err(PathError::TooLong);
+    }
+    let segments: Vec<&str> = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?.split('/').collect();
+    if segments.len() > 256 {
+        return Err(PathError::TooLong);
+    }
+    for (position, segment) in segments.iter().enumerate() {
+        if segment.is_empty() && position + 1 < segments.len() {
+            return Err(PathError::EmptySegment);
+        }
+        if matches!(*segment, "." | "..") {
+            return Err(PathError::DotSegment);
+        }
+        let mut decoded = Vec::new();
+        let mut bytes = segment.bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'%' => decoded.push(match encoded(bytes.next(), bytes.next())? {
+                    value if is_ambiguous(value) => return Err(PathError::AmbiguousEncoding),
+                    value => value,
+                }),
+                _ if is_plain(byte) => decoded.push(byte),
+                _ => return Err(PathError::Character),
+            }
+        }
+        let text = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
+        if text.chars().any(char::is_control) {
+            return Err(PathError::AmbiguousEncoding);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    #[test]
+    fn one_pass_finds_what_the_plain_form_finds(
+        pieces in prop::collection::vec(prop_oneof![
+            4 => "[a-z.]{0,3}",
+            4 => Just("/".to_owned()),
+            2 => "%[89a-fA-F][0-9a-fA-F]",
+            1 => prop::sample::select(vec!["%C3%A9", "%c2%85", "%e2%82%ac", "%f0%9f%98%80", "%20"]).prop_map(str::to_owned),
+            1 => "%[0-9a-f]{0,2}",
+            1 => "[ -~]",
+            1 => Just("\u{e9}".to_owned()),
+        ], 0..12),
+        times in prop::sample::select(vec![1, 1, 1, 80, 600]),
+    ) {
+        let raw = format!("/{}", pieces.concat().repeat(times));
+        prop_assert_eq!(CanonicalPath::parse(&raw).map(drop), check_one_by_one(&raw), "{:?}", raw);
+    }
+}

@@ -1,5 +1,4 @@
-use http::Method;
-
+use crate::methods::Methods;
 use crate::path::{CanonicalPath, PathError};
 
 /// One allowed kind of operation: `GET /tickets/*`.
@@ -10,7 +9,8 @@ use crate::path::{CanonicalPath, PathError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     methods: Methods,
-    segments: Vec<Segment>,
+    /// Without the first slash, and without `/**`; `None` where nothing stands before that.
+    path: Option<Box<str>>,
     rest: Rest,
 }
 
@@ -31,24 +31,20 @@ pub enum RuleError {
     Path(#[source] PathError),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Methods {
-    Any,
-    One(Method),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    Exactly(String),
+/// What one segment of a path has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Segment<'r> {
+    Exactly(&'r str),
     Any,
     /// Anything, a colon, and this verb.
-    Verb(String),
+    Verb(&'r str),
     /// Anything, a colon, anything.
     AnyVerb,
 }
 
+/// What may stand behind the segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
+pub(crate) enum Rest {
     Nothing,
     Anything,
 }
@@ -57,88 +53,60 @@ impl Rule {
     /// Reads a rule.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         let (method, path) = text.split_once(' ').ok_or(RuleError::Form)?;
-        let methods = match method {
-            "*" => Methods::Any,
-            _ => {
-                Methods::One(FORWARDED.iter().find(|known| known.as_str() == method).cloned().ok_or(RuleError::Method)?)
-            }
-        };
+        let methods = Methods::parse(method).ok_or(RuleError::Method)?;
         let (path, rest) = match path.strip_suffix("/**") {
             Some(before) => (before, Rest::Anything),
             None => (path, Rest::Nothing),
         };
         if path.is_empty() && rest == Rest::Anything {
-            return Ok(Self { methods, segments: Vec::new(), rest });
+            return Ok(Self { methods, path: None, rest });
         }
         if path.ends_with('/') && rest == Rest::Anything {
             return Err(RuleError::Path(PathError::EmptySegment));
         }
-        let path = CanonicalPath::parse(path).map_err(RuleError::Path)?;
-        let segments: Result<Vec<Segment>, RuleError> = path.segments().map(Segment::parse).collect();
-        Ok(Self { methods, segments: segments?, rest })
+        let path = CanonicalPath::parse(path).map_err(RuleError::Path)?.below_root();
+        path.split('/').try_for_each(|segment| Segment::parse(segment).map(drop))?;
+        Ok(Self { methods, path: Some(path.into()), rest })
     }
 
-    /// Whether the rule allows `method` on `path`. GET covers HEAD.
-    pub(crate) fn allows(&self, method: &Method, path: &CanonicalPath) -> bool {
-        self.methods.contain(method) && self.matches(path)
+    pub(crate) fn methods(&self) -> Methods {
+        self.methods
     }
 
-    fn matches(&self, path: &CanonicalPath) -> bool {
-        let mut given = path.segments();
-        for wanted in &self.segments {
-            match given.next() {
-                Some(segment) if wanted.matches(segment) => {}
-                _ => return false,
-            }
-        }
-        self.rest == Rest::Anything || given.next().is_none()
+    pub(crate) fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        let texts = self.path.as_deref().into_iter().flat_map(|path| path.split('/'));
+        texts.filter_map(|text| Segment::parse(text).ok())
+    }
+
+    pub(crate) fn rest(&self) -> Rest {
+        self.rest
     }
 }
 
-impl Methods {
-    fn contain(&self, method: &Method) -> bool {
-        match self {
-            Self::Any => FORWARDED.contains(method),
-            Self::One(allowed) => allowed == method || *allowed == Method::GET && *method == Method::HEAD,
-        }
-    }
-}
-
-impl Segment {
-    fn parse(text: &str) -> Result<Self, RuleError> {
+impl<'r> Segment<'r> {
+    fn parse(text: &'r str) -> Result<Self, RuleError> {
         match text {
             "*" => Ok(Self::Any),
             "*:*" => Ok(Self::AnyVerb),
             _ if text.starts_with("*:") && !text.trim_start_matches("*:").contains(['*', ':']) => {
-                Ok(Self::Verb(text.trim_start_matches("*:").to_owned()))
+                Ok(Self::Verb(text.trim_start_matches("*:")))
             }
             _ if text.contains('*') => Err(RuleError::Wildcard),
-            _ => Ok(Self::Exactly(text.to_owned())),
-        }
-    }
-
-    fn matches(&self, segment: &str) -> bool {
-        match self {
-            Self::Exactly(text) => text == segment,
-            Self::Any => !segment.is_empty() && !segment.contains(':'),
-            Self::Verb(verb) => segment.split_once(':').is_some_and(|(name, after)| !name.is_empty() && after == verb),
-            Self::AnyVerb => segment.contains(':'),
+            _ => Ok(Self::Exactly(text)),
         }
     }
 }
 
-/// The methods that are ever forwarded. CONNECT and TRACE are not among them: one is a tunnel, the other echoes credentials.
-const FORWARDED: [Method; 7] =
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::Method;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn allows(rule: &str, method: &Method, path: &str) -> bool {
         let path = CanonicalPath::parse(path).expect("a canonical path");
-        Rule::parse(rule).expect("a rule").allows(method, &path)
+        Rule::parse(rule).expect("a rule").allows(method, path)
     }
 
     #[test]

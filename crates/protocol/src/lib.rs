@@ -18,5 +18,5 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use error::ErrorCode;
 pub use ids::{AccountId, AgentId, ClientId, IdError, Loopback, ProviderId, SessionId, UserId};
 pub use key::{AgentKey, AgentPublicKey, KeyError};
-pub use origin::Origin;
+pub use origin::{Origin, RequestId};
 pub use scope::{Scope, ScopeError, ScopeSet};

@@ -1,7 +1,8 @@
+use std::rc::Rc;
 use std::time::Instant;
 
-use audit::{Call, Event, Place};
-use broker::Caller;
+use audit::{Call, End, Place};
+use broker::Seen;
 use http::{Method, StatusCode};
 use protocol::{Origin, Scope};
 
@@ -10,29 +11,34 @@ pub(crate) struct Access {
     /// Reserved before the call was made.
     place: Option<Place>,
     origin: Origin,
-    caller: Caller,
-    method: Method,
+    caller: Rc<Seen>,
+    method: &'static str,
     scope: Scope,
     status: StatusCode,
     begun: Instant,
     bytes: u64,
     finds: u64,
-    end: &'static str,
+    end: End,
 }
 
 impl Access {
-    pub(crate) fn new(place: Place, origin: Origin, caller: Caller, method: Method, scope: Scope) -> Self {
+    pub(crate) fn new(
+        place: Place,
+        (origin, begun): (Origin, Instant),
+        caller: Rc<Seen>,
+        (method, scope): (&Method, &Scope),
+    ) -> Self {
         Self {
             place: Some(place),
             origin,
             caller,
-            method,
-            scope,
+            method: named(method),
+            scope: scope.clone(),
             status: StatusCode::BAD_GATEWAY,
-            begun: Instant::now(),
+            begun,
             bytes: 0,
             finds: 0,
-            end: "cut",
+            end: End::Cut,
         }
     }
 
@@ -46,11 +52,11 @@ impl Access {
 
     pub(crate) fn ended(&mut self, finds: u64) {
         self.finds = finds;
-        self.end = "complete";
+        self.end = End::Complete;
     }
 
     /// What a tunnel has carried to the agent, frames and all, and how it ended.
-    pub(crate) fn tunnelled(&mut self, bytes: u64, finds: u64, end: &'static str) {
+    pub(crate) fn tunnelled(&mut self, bytes: u64, finds: u64, end: End) {
         self.bytes = bytes;
         self.finds = finds;
         self.end = end;
@@ -60,30 +66,35 @@ impl Access {
 impl Drop for Access {
     fn drop(&mut self) {
         let Some(place) = self.place.take() else { return };
-        let call = Call {
-            method: self.method.to_string(),
-            scope: self.scope.to_string(),
-            status: self.status.as_u16(),
-            bytes: self.bytes,
-            masked: self.finds,
-            end: self.end,
-            millis: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
+        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(
             target: "ath_gateway::access",
             event = "proxy_request",
             request_id = self.origin.request_id(),
             agent_id = %self.caller.agent_id(),
             provider_id = %self.caller.provider_id(),
-            status = call.status,
-            bytes = call.bytes,
-            end = call.end,
-            millis = call.millis,
+            status = self.status.as_u16(),
+            bytes = self.bytes,
+            end = self.end.as_str(),
+            millis,
         );
-        let event = Event::new("proxy_request").from(&self.origin).agent(self.caller.agent_id());
-        let event =
-            event.client(self.caller.client_id()).user(self.caller.user_id()).provider(self.caller.provider_id());
-        let event = event.account(self.caller.account_id()).effective(self.caller.scopes());
-        place.fill(&event.call(call));
+        place.fill(Call {
+            origin: self.origin,
+            who: self.caller.who().clone(),
+            method: self.method,
+            scope: self.scope.clone(),
+            status: self.status.as_u16(),
+            bytes: self.bytes,
+            masked: self.finds,
+            end: self.end,
+            millis,
+        });
     }
+}
+
+/// The gate lets no others through.
+fn named(method: &Method) -> &'static str {
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.iter().zip(names).find(|(known, _)| *known == method).map_or("other", |(_, name)| name)
 }

@@ -1,6 +1,9 @@
-use broker::{Broker, Caller};
+use std::rc::Rc;
+
+use broker::{Near, Seen};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use protocol::{Origin, Timestamp};
 
 use crate::error::ProxyError;
 use crate::route::{Entrance, Proxied};
@@ -8,12 +11,17 @@ use crate::upstream::Upstream;
 
 /// Who calls, and whether it may be here at all (ATH 0.1, proxy): token, agent, provider, in the order of the protocol's table.
 pub(crate) async fn authenticate(
-    broker: &Broker,
+    near: &Near,
+    (origin, now): (Origin, Timestamp),
     headers: &HeaderMap,
     route: &Proxied,
     upstream: Option<&Upstream>,
-) -> Result<Caller, ProxyError> {
-    let caller = broker.authenticate(bearer(headers)?).await?;
+) -> Result<Rc<Seen>, ProxyError> {
+    let token = bearer(headers)?;
+    let caller = match near.at_hand(token, now) {
+        Some(caller) => caller,
+        None => near.look_up(&near.broker().asked_by(origin), token).await?,
+    };
     let named = named_agent(headers)?;
     if named.is_some_and(|named| named != caller.agent_id().as_str()) {
         return Err(ProxyError::AgentMismatch);

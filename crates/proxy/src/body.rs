@@ -3,13 +3,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::access::Access;
 use crate::guard::Guard;
 use crate::pool::Borrowed;
-use crate::watch::Watch;
+use crate::shared::Stream;
+use crate::trailers;
+use crate::watch::{Look, Watch};
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,9 @@ pub enum BodyError {
     /// The caller's right to it was ended.
     #[error("access was ended while the answer ran")]
     Revoked,
+    /// What stands at its end is more than is read.
+    #[error("the trailers of the upstream's answer are too large")]
+    Trailers,
 }
 
 /// The body of an answer: the gateway's own words, or what the upstream streams.
@@ -30,7 +36,7 @@ enum Kind {
     Streamed(Box<Streamed>),
 }
 
-/// An upstream's body on its way through the guard. Data alone: trailers are dropped.
+/// An upstream's body on its way through the guard.
 pub(crate) struct Streamed {
     body: Download,
     guard: Guard,
@@ -39,9 +45,15 @@ pub(crate) struct Streamed {
     /// Goes back to the pool when the body has ended well; dropped, and closed with it, in every other case.
     connection: Option<Borrowed>,
     ended: bool,
+    /// What a gRPC answer ends with.
+    trailers: Option<HeaderMap>,
 }
 
 impl ProxyBody {
+    pub(crate) fn none() -> Self {
+        Self(Kind::Own(None))
+    }
+
     pub(crate) fn full(bytes: Vec<u8>) -> Self {
         Self(Kind::Own(Some(Bytes::from(bytes))))
     }
@@ -73,7 +85,7 @@ impl Body for ProxyBody {
         match &self.0 {
             Kind::Own(bytes) => bytes.is_none(),
             // An empty body is known to be over before it is asked for; any other has to be polled to its end.
-            Kind::Streamed(streamed) => streamed.ended,
+            Kind::Streamed(streamed) => streamed.ended && streamed.trailers.is_none(),
         }
     }
 
@@ -96,7 +108,7 @@ impl Streamed {
         connection: Option<Borrowed>,
     ) -> Self {
         let ended = body.is_end_stream();
-        let mut streamed = Self { body, guard, access, watch, connection, ended };
+        let mut streamed = Self { body, guard, access, watch, connection, ended, trailers: None };
         if ended {
             streamed.finish(Bytes::new());
         }
@@ -106,11 +118,11 @@ impl Streamed {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while !self.ended {
             let polled = Pin::new(&mut self.body).poll_frame(context);
-            let over = match polled {
+            let look = match polled {
                 Poll::Ready(_) => self.watch.poll_busy(context),
                 Poll::Pending => self.watch.poll_idle(context),
             };
-            if over.is_ready() {
+            if look == Look::Over {
                 // Dropped with the upstream's connection, and visibly broken for the agent.
                 return Poll::Ready(Some(Err(BodyError::Revoked)));
             }
@@ -118,7 +130,13 @@ impl Streamed {
                 None => self.finish(Bytes::new()),
                 // A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too.
                 Some(frame) => match frame.map_err(BodyError::Upstream)?.into_data() {
-                    Err(_) => continue,
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().unwrap_or_default();
+                        let mut trailers = trailers::incoming(trailers).ok_or(BodyError::Trailers)?;
+                        self.guard.headers(&mut trailers);
+                        self.trailers = Some(trailers);
+                        self.finish(Bytes::new())
+                    }
                     Ok(data) => {
                         let ready = self.guard.chunk(data);
                         // A body of known length is over with its last byte: nobody polls it for an end after that.
@@ -131,7 +149,7 @@ impl Streamed {
                 return Poll::Ready(Some(Ok(Frame::data(ready))));
             }
         }
-        Poll::Ready(None)
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
     /// The upstream's body is over: what may leave is `ready` and what was held back.
@@ -148,7 +166,10 @@ impl Streamed {
 
 /// The body of an upstream's answer, as it comes or as it was read already.
 pub(crate) enum Download {
+    /// Data alone: trailers are dropped.
     Streaming(Incoming),
+    /// Over a connection that it has not to itself.
+    Shared(Stream),
     Read(Option<Bytes>),
 }
 
@@ -183,7 +204,13 @@ impl Body for Download {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut *self {
-            Self::Streaming(body) => Pin::new(body).poll_frame(context),
+            Self::Streaming(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                    Some(Ok(frame)) if !frame.is_data() => {}
+                    frame => return Poll::Ready(frame),
+                }
+            },
+            Self::Shared(body) => Pin::new(body).poll_frame(context),
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -191,6 +218,7 @@ impl Body for Download {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Streaming(body) => body.is_end_stream(),
+            Self::Shared(body) => body.is_end_stream(),
             Self::Read(bytes) => bytes.is_none(),
         }
     }
@@ -198,6 +226,7 @@ impl Body for Download {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Streaming(body) => body.size_hint(),
+            Self::Shared(body) => body.size_hint(),
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

@@ -26,14 +26,10 @@ fn forwarded(value: &str) -> Result<String, GateError> {
     asked(AddressHeader::Forwarded, PEER, &[("forwarded", value)])
 }
 
-fn told(address: &str) -> Result<String, GateError> {
-    Ok(address.to_owned())
-}
-
 #[test]
 fn a_stranger_is_who_it_is_whatever_it_says() {
     let lines = [("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=nonsense"), ("x-forwarded-for", "%%")];
-    assert_eq!(asked(AddressHeader::XForwardedFor, "192.0.2.9", &lines), told("192.0.2.9"));
+    assert_eq!(asked(AddressHeader::XForwardedFor, "192.0.2.9", &lines).as_deref(), Ok("192.0.2.9"));
     let nobody = TrustedProxies::default();
     assert_eq!(nobody.client(address(PEER), &HeaderMap::new()), Ok(address(PEER)));
 }
@@ -52,13 +48,13 @@ fn the_last_address_that_is_not_trusted_is_the_client() {
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("::ffff:10.2.3.4", "10.2.3.4"),
     ] {
-        assert_eq!(listed(value), told(client), "{value}");
+        assert_eq!(listed(value).as_deref(), Ok(client), "{value}");
     }
     let lines =
         [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "10.2.3.4")];
-    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &lines), told("192.0.2.1"));
-    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &[]), told(PEER));
-    assert_eq!(asked(AddressHeader::XForwardedFor, "::ffff:10.0.0.1", &lines), told("192.0.2.1"));
+    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &lines).as_deref(), Ok("192.0.2.1"));
+    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &[]).as_deref(), Ok(PEER));
+    assert_eq!(asked(AddressHeader::XForwardedFor, "::ffff:10.0.0.1", &lines).as_deref(), Ok("192.0.2.1"));
 }
 
 #[test]
@@ -86,7 +82,7 @@ fn the_standard_header_is_read_as_it_is_written() {
         ("proto=https; for=\"[2001:db8::1]:4711\"", "2001:db8::1"),
         ("for=_hidden, for=192.0.2.1, for=10.1.1.1;host=gateway.example.com", "192.0.2.1"),
     ] {
-        assert_eq!(forwarded(value), told(client), "{value}");
+        assert_eq!(forwarded(value).as_deref(), Ok(client), "{value}");
     }
     for value in [
         "",
@@ -110,9 +106,9 @@ fn the_standard_header_is_read_as_it_is_written() {
 #[test]
 fn the_header_that_is_not_spoken_is_no_source_and_no_contradiction() {
     let other = [("forwarded", "for=192.0.2.66")];
-    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &other), told(PEER));
+    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &other).as_deref(), Ok(PEER));
     let same = [("forwarded", "for=192.0.2.1"), ("x-forwarded-for", "192.0.2.1")];
-    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &same), told("192.0.2.1"));
+    assert_eq!(asked(AddressHeader::XForwardedFor, PEER, &same).as_deref(), Ok("192.0.2.1"));
     let passed_on = [("forwarded", "for=192.0.2.66"), ("x-forwarded-for", "192.0.2.1")];
     for header in [AddressHeader::XForwardedFor, AddressHeader::Forwarded] {
         assert_eq!(asked(header, PEER, &passed_on), Err(GateError::ClientAddresses));
@@ -124,9 +120,9 @@ proptest! {
     #[test]
     fn nothing_that_a_client_writes_changes_who_it_is(junk in "[ -+--~]{0,40}", hops in 0usize..4) {
         let chain = ", 10.3.3.3".repeat(hops);
-        prop_assert_eq!(listed(&format!("{junk},192.0.2.1{chain}")), told("192.0.2.1"));
+        prop_assert_eq!(listed(&format!("{junk},192.0.2.1{chain}")).as_deref(), Ok("192.0.2.1"));
         let chain = ", for=10.3.3.3".repeat(hops);
-        prop_assert_eq!(forwarded(&format!("{junk},for=192.0.2.1{chain}")), told("192.0.2.1"));
+        prop_assert_eq!(forwarded(&format!("{junk},for=192.0.2.1{chain}")).as_deref(), Ok("192.0.2.1"));
     }
 
     #[test]

@@ -1,25 +1,27 @@
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::error::ProxyError;
+use crate::shared::Multiplexed;
 use crate::target::Target;
 use crate::upload::Upload;
+use crate::upstream::UpstreamProtocol;
 
-/// A fresh connection, by the protocol that ALPN chose.
+/// A fresh connection, by the protocol that the configuration names or that ALPN chose.
 pub(crate) enum Connection {
     Http1(http1::SendRequest<Upload>),
-    Http2(http2::SendRequest<Upload>),
+    Http2(Multiplexed),
 }
 
 /// Runs what hyper spawns on this core.
 #[derive(Clone)]
-struct LocalExecutor;
+pub(crate) struct LocalExecutor;
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, task: F) {
@@ -39,9 +41,17 @@ pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Connecti
 
 async fn open(target: &Target) -> Result<Connection, ProxyError> {
     let stream = tcp(target).await?;
-    let Some((config, name)) = &target.tls else { return http1(stream).await };
+    let Some((config, name)) = &target.tls else {
+        return if target.protocol == UpstreamProtocol::Http2 { http2(stream).await } else { http1(stream).await };
+    };
     let stream = TlsConnector::from(config.clone()).connect(name.clone(), stream).await.map_err(unreachable)?;
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
+    match (stream.get_ref().1.alpn_protocol() == Some(b"h2"), target.protocol) {
+        (true, _) => http2(stream).await,
+        (false, UpstreamProtocol::Http2) => {
+            Err(ProxyError::Unreachable("the upstream does not speak HTTP/2, which `protocol` asks for".into()))
+        }
+        (false, _) => http1(stream).await,
+    }
 }
 
 /// A connection without TLS yet, which notices when the other side is dead.
@@ -68,16 +78,7 @@ async fn http1(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<
 }
 
 async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<Connection, ProxyError> {
-    let mut builder = http2::Builder::new(LocalExecutor);
-    builder.timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(ProxyError::Malformed)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %error, "an upstream connection ended");
-        }
-    });
-    Ok(Connection::Http2(sender))
+    Multiplexed::new(TokioIo::new(stream)).await.map(Connection::Http2).map_err(ProxyError::Malformed)
 }
 
-/// A connection that answers no ping for this long is given up.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);

@@ -1,45 +1,56 @@
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
-use audit::{Audit, Event};
-use broker::{Broker, Caller, Lent};
+use audit::{Audit, Event, Ring};
+use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, response};
+use http::{Method, Response, StatusCode, response};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
-use protocol::Origin;
+use protocol::{Origin, Scope, Timestamp};
 use secret::Entropy;
 use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{ProxyBody, Streamed};
+use crate::drain::Drain;
 use crate::error::{ProxyError, refuse};
+use crate::flight::Flights;
 use crate::forward::Call;
-use crate::guard::Guard;
+use crate::grpc::Dialect;
+use crate::guard::{Guard, Lents};
 use crate::headers;
 use crate::location::Rewriting;
 use crate::pool::Answered;
 use crate::pools::Pools;
 use crate::query;
-use crate::route::{self, Proxied, Route};
+use crate::route::{Proxied, Route, Routes};
 use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
-use crate::websocket::{Handshake, Sockets};
+use crate::websocket::{self, Handshake};
 
 /// What all cores share, and none changes.
 pub struct DataPlane {
     broker: Broker,
     audit: Audit,
     upstreams: Vec<Upstream>,
+    routes: Routes,
     public_url: String,
     entropy: Arc<dyn Entropy>,
 }
 
-/// One core's half of the data plane: its pools of upstream connections.
+/// One core's half of the data plane: what no other core touches.
 pub struct Core {
     plane: Arc<DataPlane>,
-    pools: Vec<Pools>,
-    sockets: Sockets,
+    /// Made when the first call to the upstream comes by here.
+    pools: Vec<OnceCell<Box<Pools>>>,
+    near: Rc<Near>,
+    flights: Rc<Flights>,
+    ring: Ring,
+    drain: Drain,
 }
 
 impl DataPlane {
@@ -52,27 +63,24 @@ impl DataPlane {
         public_url: &Url,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { broker, audit, upstreams, public_url: public_url.origin().ascii_serialization(), entropy }
+        let routes = Routes::new(&upstreams);
+        Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization(), entropy }
     }
 
     /// Whether a request is to be forwarded, and where.
     #[must_use]
     pub fn route(&self, parts: &Parts) -> Route {
-        route::route(&self.upstreams, parts)
+        self.routes.find(parts)
     }
 }
 
 impl Core {
-    /// A core without connections yet.
+    /// A core without connections yet; to be made where it is to run.
     #[must_use]
-    pub fn new(plane: Arc<DataPlane>) -> Self {
-        let pools = plane.upstreams.iter().map(|_| Pools::default()).collect();
-        Self { plane, pools, sockets: Sockets::default() }
-    }
-
-    /// Tells every open WebSocket that the gateway goes, and returns when all have ended.
-    pub async fn close_sockets(&self) {
-        self.sockets.close().await;
+    pub fn new(plane: Arc<DataPlane>, drain: Drain) -> Self {
+        let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
+        let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
+        Self { plane, pools, near, flights: Rc::default(), ring, drain }
     }
 
     /// The shared half.
@@ -81,12 +89,17 @@ impl Core {
         &self.plane
     }
 
-    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. Where it comes from stands in its extensions, an
-    /// [`Origin`].
-    pub async fn serve(&self, route: Proxied, request: Request<Incoming>) -> Response<ProxyBody> {
-        match self.forwarded(&route, request).await {
+    /// Sees to it that what is under way ends when it has to. Never returns.
+    pub async fn watch(&self) {
+        self.flights.watch(&self.near).await;
+    }
+
+    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
+    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Incoming) -> Response<ProxyBody> {
+        let dialect = Dialect::of(&parts);
+        match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
-            Err(error) => refuse(&error),
+            Err(error) => refuse(&error, dialect),
         }
     }
 
@@ -101,84 +114,112 @@ impl Core {
     }
 
     /// The way of a request. Each step makes what the next one needs.
-    async fn forwarded(&self, route: &Proxied, request: Request<Incoming>) -> Result<Response<ProxyBody>, ProxyError> {
-        let (mut parts, body) = request.into_parts();
+    async fn forwarded(
+        &self,
+        origin: Origin,
+        route: &Proxied,
+        (mut parts, body): (Parts, Incoming),
+        dialect: Dialect,
+    ) -> Result<Response<ProxyBody>, ProxyError> {
+        let (begun, now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
-        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        let broker = self.plane.broker.asked_by(origin.clone());
-        let caller = authenticate(&broker, &parts.headers, route, upstream).await?;
+        let caller = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
+        let pools = pools.get_or_init(Box::default);
 
         let handshake = Handshake::read(&mut parts, upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
-        let path = CanonicalPath::parse(&route.path).map_err(ProxyError::Path)?;
+        let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
         // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
         let method = if handshake.is_some() { &Method::GET } else { &parts.method };
-        let permit = upstream.operations.permit(caller.scopes(), method, path);
+        let permit = upstream.operations.permit(caller.effective(), method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
-        broker.admit(&caller)?;
+        caller.admit(now)?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.
-        let place = self.plane.audit.reserve()?;
-        let lent = broker.lend(&caller).await?;
+        let place = self.ring.reserve()?;
+        let (caller, lent) = self.lent(origin, caller, permit.scope(), now).await?;
         query::without(query, &lent)?;
-        // That may have taken as long as a renewal does: whoever was ended meanwhile sends nothing.
-        let caller = broker.still_may(&caller, permit.scope()).await?;
-        let mut access = Access::new(place, origin, caller.clone(), permit.method().clone(), permit.scope().clone());
-        let call =
-            Call { pools, upstream, permit: &permit, query, headers: &parts.headers, handshake: handshake.as_ref() };
-        // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
-        let (answered, lent) = tokio::select! {
-            biased;
-            () = broker.outlived(&caller, permit.scope()) => return Err(broker.end_of(&caller).into()),
-            exchanged = call.exchange(&broker, &caller, body, lent) => exchanged?,
+        let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
+        let flight = self.flights.begin(caller.clone());
+        let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
+        let headers = headers::onward(parts.headers, upstream);
+        let call = Call {
+            pools,
+            upstream,
+            permit: &permit,
+            query,
+            headers,
+            dialect,
+            watch: &watch,
+            handshake: handshake.as_ref(),
         };
+        // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
+        let answered = watch.over(call.exchange(body, lent, begun)).await;
+        let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
         access.answered(answered.response.status());
 
-        // The first is the one that was answered.
-        let target = lent.first().map_or_else(
-            || Ok(upstream.target.clone()),
-            |lent| Ok::<_, ProxyError>(pools.of(upstream, lent)?.target),
-        )?;
-        let rewriting = Rewriting::new(upstream, &target, route.entrance, &self.plane.public_url);
-        let watch = Watch::new(broker, caller, permit.scope().clone());
+        let target = if Rewriting::concerns(answered.response.headers()) {
+            Some(pools.of(upstream, &lents.lent)?.target)
+        } else {
+            None
+        };
+        let rewriting =
+            target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
         if let Some(handshake) = handshake {
-            return self.switched(upstream, handshake, answered, &rewriting, &lent, (access, watch));
+            return self.switched((upstream, handshake), answered, rewriting.as_ref(), lents, (access, watch));
         }
-        Ok(respond(answered, &rewriting, Guard::new(&lent, upstream.guard), access, watch))
+        Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
+    }
+
+    /// The caller's credential. Where it is not at hand, that may take as long as a renewal does: whoever was ended meanwhile sends
+    /// nothing.
+    async fn lent(
+        &self,
+        origin: Origin,
+        caller: Rc<Seen>,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> Result<(Rc<Seen>, Rc<Lent>), ProxyError> {
+        if let Some(lent) = caller.lent(now).cloned() {
+            return Ok((caller, lent));
+        }
+        let broker = self.near.broker().asked_by(origin);
+        let lent = broker.lend(&caller).await?;
+        let caller = broker.still_may(&caller, scope).await?;
+        Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
 
     /// What becomes of a handshake: a tunnel, or an ordinary answer.
     fn switched(
         &self,
-        to: &Upstream,
-        handshake: Handshake,
+        (upstream, handshake): (&Upstream, Handshake),
         mut answered: Answered,
-        rewriting: &Rewriting<'_>,
-        lent: &[Lent],
+        rewriting: Option<&Rewriting<'_>>,
+        lents: Lents,
         (access, watch): (Access, Watch),
     ) -> Result<Response<ProxyBody>, ProxyError> {
-        let mut guard = Guard::new(lent, to.guard);
         if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             if handshake.is_connect() && answered.response.status().is_success() {
                 return Err(ProxyError::NotSwitched);
             }
-            return Ok(respond(answered, rewriting, guard, access, watch));
+            return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));
         }
-        let upstream = hyper::upgrade::on(&mut answered.response);
+        let tunnel = hyper::upgrade::on(&mut answered.response);
         let (mut head, _) = answered.response.into_parts();
+        let mut guard = Guard::new(lents.clone(), upstream.guard);
         clean(&mut head, rewriting, &mut guard);
-        let guards = (to.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lent, to.guard)));
-        let (response, agreed) = handshake.agreed(head, upstream, guards, (access, watch));
-        self.sockets.open(agreed);
+        let guards = (upstream.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lents, upstream.guard)));
+        let (response, agreed) = handshake.agreed(head, tunnel, guards, (access, watch));
+        websocket::open(agreed, self.drain.clone());
         Ok(response)
     }
 }
 
 fn respond(
     answered: Answered,
-    rewriting: &Rewriting<'_>,
+    rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
@@ -190,9 +231,11 @@ fn respond(
 }
 
 /// What passes of an answer's head.
-fn clean(parts: &mut response::Parts, rewriting: &Rewriting<'_>, guard: &mut Guard) {
+fn clean(parts: &mut response::Parts, rewriting: Option<&Rewriting<'_>>, guard: &mut Guard) {
     headers::incoming(&mut parts.headers);
-    rewriting.apply(&mut parts.headers);
+    if let Some(rewriting) = rewriting {
+        rewriting.apply(&mut parts.headers);
+    }
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;

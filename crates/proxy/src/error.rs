@@ -12,6 +12,7 @@ use serde_json::{Map, json};
 
 use crate::body::ProxyBody;
 use crate::gate::GateError;
+use crate::grpc::{self, Dialect};
 use crate::websocket::HandshakeError;
 
 /// Why a call was not forwarded, or its answer not handed on.
@@ -68,6 +69,9 @@ pub enum ProxyError {
     /// The upstream's answer is no HTTP, or broke off before its body.
     #[error("the upstream's answer is malformed")]
     Malformed(#[source] hyper::Error),
+    /// It says that it has done nothing with the request, which cannot be sent to it again.
+    #[error("the upstream has not taken the request")]
+    Untouched(#[source] hyper::Error),
     /// The upstream switched protocols (101), which nobody asked for, or not as it was asked to.
     #[error("the upstream switched protocols unasked, or not as it was asked to")]
     Switched,
@@ -99,7 +103,7 @@ struct Row {
 
 /// The answer to a refusal. What caused it goes to the log, with the request id.
 #[must_use]
-pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
+pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
     let row = row(error);
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     if row.status.is_server_error() {
@@ -118,7 +122,7 @@ pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
     }
     let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    let mut response = Response::new(ProxyBody::full(body));
+    let mut response = Response::new(());
     *response.status_mut() = row.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -143,7 +147,10 @@ pub fn refuse(error: &ProxyError) -> Response<ProxyBody> {
     if let Some(after) = retry_after(error, row.status) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }
-    response
+    match dialect {
+        Dialect::Http => response.map(|()| ProxyBody::full(body)),
+        Dialect::Grpc => grpc::refusal(response, row.reason, &format!("{} {}", row.message, row.hint), &body),
+    }
 }
 
 fn retry_after(error: &ProxyError, status: StatusCode) -> Option<Duration> {
@@ -174,7 +181,7 @@ fn row(error: &ProxyError) -> Row {
     match error {
         ProxyError::Gate(cause @ (GateError::ClientAddress | GateError::ClientAddresses)) => Row {
             status: cause.status(),
-            code: ErrorCode::InternalError,
+            code: ErrorCode::ScopeNotApproved,
             reason: cause.reason(),
             message: "The proxy in front of the gateway does not say who the client is.",
             hint: "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
@@ -246,7 +253,7 @@ fn row(error: &ProxyError) -> Row {
             "Ask for one of details.wanted_scopes with POST /ath/authorize; where it is empty, the operation is not offered at all.",
         ),
         ProxyError::Broker(error) => broker_row(error),
-        ProxyError::Unreachable(_) => {
+        ProxyError::Unreachable(_) | ProxyError::Untouched(_) => {
             new(ErrorCode::OAuthError, "upstream_unreachable", "The upstream cannot be reached.", OPERATOR)
         }
         ProxyError::Timeout => Row {

@@ -1,10 +1,13 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use broker::{Broker, Caller, Carrier, Lent};
+use broker::{Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
@@ -12,22 +15,27 @@ use policy::Permit;
 use crate::error::ProxyError;
 use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
+use crate::grpc::{self, Dialect};
+use crate::guard::Lents;
 use crate::headers;
 use crate::pool::Answered;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
-use crate::upload::{Progress, Repeat, Upload};
+use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
 use crate::upstream::{BodyGuard, Upstream};
+use crate::watch::Watch;
 use crate::websocket::{self, Handshake};
 
 /// A permitted request, all but its body and its credential.
 pub(crate) struct Call<'a> {
     pub(crate) pools: &'a Pools,
     pub(crate) upstream: &'a Upstream,
-    pub(crate) permit: &'a Permit,
+    pub(crate) permit: &'a Permit<'a>,
     pub(crate) query: Option<&'a str>,
-    /// As the agent sent them.
-    pub(crate) headers: &'a HeaderMap,
+    /// What goes on of the agent's, and what the configuration sets.
+    pub(crate) headers: HeaderMap,
+    pub(crate) watch: &'a Watch,
+    pub(crate) dialect: Dialect,
     /// Where it asks for a WebSocket.
     pub(crate) handshake: Option<&'a Handshake>,
 }
@@ -40,50 +48,78 @@ impl Call<'_> {
     /// token that the answer could hold.
     pub(crate) async fn exchange(
         &self,
-        broker: &Broker,
-        caller: &Caller,
         body: Incoming,
-        lent: Lent,
-    ) -> Result<(Answered, Vec<Lent>), ProxyError> {
+        lent: Rc<Lent>,
+        begun: Instant,
+    ) -> Result<(Answered, Lents), ProxyError> {
         let idempotent = self.permit.method().is_idempotent();
         // What an upstream refuses for its proof alone can be repeated whatever it is: nothing of it was done (RFC 9449 §9).
         let repeat = if idempotent || lent.is_bound() { Repeat::Perhaps } else { Repeat::Never };
-        let (upload, sent) = Upload::new(body, repeat);
-        let (mut answered, sent, proof) = self.presented(broker, caller, (upload, sent), &lent).await?;
+        let (upload, sent) = Upload::new(body, repeat, begun);
+        let (mut answered, sent, proof) = self.presented((upload, sent), &lent).await?;
         // A proof that is refused says nothing of the token.
         if proof == Proof::Another || self.verdict(&mut answered).await? != Verdict::Refused {
-            return Ok((answered, vec![lent]));
+            return Ok((answered, Lents { lent, refused: None }));
         }
-        let Some(body) = sent.copy().filter(|_| idempotent) else {
+        Box::pin(self.exchange_again(answered, &sent, lent)).await
+    }
+
+    /// The upstream has refused the token.
+    async fn exchange_again(
+        &self,
+        answered: Answered,
+        sent: &Progress,
+        refused: Rc<Lent>,
+    ) -> Result<(Answered, Lents), ProxyError> {
+        let (broker, caller) = (self.watch.broker(), self.watch.caller());
+        let Some(body) = sent.copy().filter(|_| self.permit.method().is_idempotent()) else {
             // It gains nothing from a renewal, and waits for none: the agent's next one is served.
-            broker.renew_behind(caller, &lent).await?;
-            return Ok((answered, vec![lent]));
+            broker.renew_behind(caller, &refused).await?;
+            return Ok((answered, Lents { lent: refused, refused: None }));
         };
-        let Some(renewed) = broker.renew(caller, &lent).await? else { return Ok((answered, vec![lent])) };
+        let Some(renewed) = broker.renew(caller, &refused).await? else {
+            return Ok((answered, Lents { lent: refused, refused: None }));
+        };
+        let renewed = Rc::new(renewed);
         broker.still_may(caller, self.permit.scope()).await?;
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
             connection.give_back();
         }
-        let (answered, ..) = self.presented(broker, caller, Upload::again(body), &renewed).await?;
-        Ok((answered, vec![renewed, lent]))
+        let (answered, ..) = self.presented(Upload::again(body), &renewed).await?;
+        Ok((answered, Lents { lent: renewed, refused: Some(refused) }))
     }
 
     /// Sends it; once more where the upstream wants another proof, and the body is at hand. One that cannot be sent again is answered as
     /// the upstream did; the agent's next one has the proof.
     async fn presented(
         &self,
-        broker: &Broker,
-        caller: &Caller,
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
     ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
-        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        let (answered, sent, proof) = self.sent_on((upload, sent), lent).await?;
         let Some(body) = sent.copy().filter(|_| proof == Proof::Another) else { return Ok((answered, sent, proof)) };
         if let Some(connection) = answered.connection.filter(|_| answered.response.body().is_end_stream()) {
             connection.give_back();
         }
-        let (upload, sent) = Upload::again(body);
-        let (answered, proof) = self.forward(broker, caller, upload, &sent, lent).await?;
+        Box::pin(self.sent_on(Upload::again(body), lent)).await
+    }
+
+    /// Sends it; again where the upstream says that it has done nothing with it, on another connection.
+    async fn sent_on(
+        &self,
+        (upload, sent): (Upload, Rc<Progress>),
+        lent: &Lent,
+    ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
+        let (mut upload, mut sent) = (upload, sent);
+        for _ in 1..ATTEMPTS {
+            let error = match self.forward(upload, &sent, lent).await {
+                Ok((answered, proof)) => return Ok((answered, sent, proof)),
+                Err(error) => error,
+            };
+            let ProxyError::Untouched(_) = error else { return Err(error) };
+            (upload, sent) = sent.begun_again().ok_or(error)?;
+        }
+        let (answered, proof) = self.forward(upload, &sent, lent).await?;
         Ok((answered, sent, proof))
     }
 
@@ -91,6 +127,9 @@ impl Call<'_> {
     async fn verdict(&self, answered: &mut Answered) -> Result<Verdict, ProxyError> {
         let signs = &self.upstream.expired;
         let response = &mut answered.response;
+        if self.dialect == Dialect::Grpc && grpc::is_unauthenticated(response.headers()) {
+            return Ok(expiry::by_head(signs, StatusCode::UNAUTHORIZED, response.headers()));
+        }
         let verdict = expiry::by_head(signs, response.status(), response.headers());
         if verdict != Verdict::Unread {
             return Ok(verdict);
@@ -108,12 +147,11 @@ impl Call<'_> {
 
     async fn forward(
         &self,
-        broker: &Broker,
-        caller: &Caller,
         upload: Upload,
         progress: &Rc<Progress>,
         lent: &Lent,
     ) -> Result<(Answered, Proof), ProxyError> {
+        let (broker, caller) = (self.watch.near().broker(), self.watch.caller());
         let Place { pool, target } = self.pools.of(self.upstream, lent)?;
         let method = self.permit.method();
         let empty = upload.is_end_stream();
@@ -121,12 +159,20 @@ impl Call<'_> {
             // A body of unknown length with such a method is one that half of all servers do not look for.
             return Err(ProxyError::Gate(GateError::Framing));
         }
+        let upload = match (self.dialect, lent.credential().carrier()) {
+            (Dialect::Http, _) => upload,
+            (Dialect::Grpc, Carrier::Header(name, _)) => upload.with_trailers(Trailers::Pass(Some(name.clone()))),
+            (Dialect::Grpc, Carrier::Query(..)) => upload.with_trailers(Trailers::Pass(None)),
+        };
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
         let uri = self.uri(&target, lent)?;
         *request.uri_mut() = uri.clone();
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers::outgoing(self.headers, self.upstream, &target, lent);
+        *request.headers_mut() = headers::outgoing(self.headers.clone(), self.upstream, &target, lent);
+        if self.dialect == Dialect::Grpc {
+            grpc::outgoing(request.headers_mut(), self.upstream.guard);
+        }
         if let Some(proof) = broker.proof(caller, lent, method, &uri)? {
             request.headers_mut().insert("dpop", proof);
         }
@@ -142,10 +188,10 @@ impl Call<'_> {
                 Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
             }
         };
-        let answered = in_time(self.upstream.response_timeout, progress, sent).await;
+        let answered = in_time(self.watch, self.upstream.response_timeout, progress, self.dialect, sent).await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
-            pool.forget_shared();
+            pool.forget_silent(self.upstream.response_timeout);
         }
         let answered = answered?;
         if answered.response.status().is_informational() {
@@ -156,6 +202,9 @@ impl Call<'_> {
         refuse_ambiguous(answered.response.headers())?;
         if self.upstream.guard == BodyGuard::Mask {
             refuse_encoded(answered.response.headers())?;
+            if self.dialect == Dialect::Grpc && grpc::is_compressed(answered.response.headers()) {
+                return Err(ProxyError::Encoded);
+            }
         }
         let (status, headers) = (answered.response.status().as_u16(), answered.response.headers());
         let another = broker.wants_another_proof(caller, lent, &uri, status, headers);
@@ -190,21 +239,38 @@ enum Proof {
     Another,
 }
 
-/// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream.
+/// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream, nor is a gRPC
+/// stream whose agent says nothing for a while.
 async fn in_time(
+    watch: &Watch,
     limit: Duration,
     upload: &Progress,
+    dialect: Dialect,
     answer: impl Future<Output = Result<Answered, ProxyError>>,
 ) -> Result<Answered, ProxyError> {
-    let mut answer = std::pin::pin!(answer);
-    loop {
-        let deadline = tokio::time::Instant::from_std(upload.moved() + limit);
-        match tokio::time::timeout_at(deadline, answer.as_mut()).await {
-            Ok(answered) => return answered,
-            Err(_) if upload.moved() + limit > deadline.into_std() => {}
-            Err(_) => return Err(ProxyError::Timeout),
+    let mut answer = pin!(answer);
+    let mut since = upload.moved();
+    watch.set_due(Some(since + limit));
+    let answered = poll_fn(|context| {
+        if let Poll::Ready(answered) = answer.as_mut().poll(context) {
+            return Poll::Ready(answered);
         }
-    }
+        if watch.is_due() {
+            let now = Instant::now();
+            if dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent {
+                since = now;
+            }
+            let due = upload.moved().max(since) + limit;
+            if due <= now {
+                return Poll::Ready(Err(ProxyError::Timeout));
+            }
+            watch.set_due(Some(due));
+        }
+        Poll::Pending
+    });
+    let answered = answered.await;
+    watch.set_due(None);
+    answered
 }
 
 /// RFC 9112 §6.3: an answer with two lengths, or coded otherwise than in chunks, ends where nobody can say.
@@ -229,5 +295,7 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), ProxyError> {
     Err(ProxyError::Encoded)
 }
 
+/// How often a request is sent that the upstream says it has done nothing with.
+const ATTEMPTS: usize = 4;
 /// The longest answer that is read before it is handed on.
 const MAX_READ: u64 = 16 << 10;

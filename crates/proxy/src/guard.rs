@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use broker::Lent;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
@@ -10,25 +12,49 @@ use crate::upstream::BodyGuard;
 /// In a stream it holds back only bytes that could be the beginning of a needle, never a fixed window: an event that contains no such
 /// beginning leaves at once. Where there is no find, the very buffers that came are handed on.
 pub(crate) struct Guard {
-    needles: Vec<Finder<'static>>,
+    needles: Needles,
     bodies: BodyGuard,
     /// The end of what came so far, as far as it is the beginning of a needle.
     held: Bytes,
     finds: u64,
 }
 
+/// The tokens that an answer could hold: the one that it is an answer to, and one that was refused before it.
+#[derive(Clone)]
+pub(crate) struct Lents {
+    pub(crate) lent: Rc<Lent>,
+    pub(crate) refused: Option<Rc<Lent>>,
+}
+
+enum Needles {
+    Of(Lents),
+    #[cfg(test)]
+    These(std::sync::Arc<[Finder<'static>]>),
+}
+
+impl Needles {
+    fn iter(&self) -> impl Iterator<Item = &Finder<'static>> {
+        match self {
+            Self::Of(lents) => {
+                let refused = lents.refused.as_ref().map(|lent| lent.credential().needles().iter());
+                lents.lent.credential().needles().iter().chain(refused.into_iter().flatten())
+            }
+            #[cfg(test)]
+            Self::These(these) => these.iter().chain(None.into_iter().flatten()),
+        }
+    }
+}
+
 impl Guard {
     /// A guard for one answer, by the tokens that were lent for its request.
-    pub(crate) fn new(lent: &[Lent], bodies: BodyGuard) -> Self {
-        let needles: Vec<&[u8]> = lent.iter().flat_map(|lent| lent.credential().needles()).collect();
-        Self::with_needles(&needles, bodies)
+    pub(crate) fn new(lents: Lents, bodies: BodyGuard) -> Self {
+        Self { needles: Needles::Of(lents), bodies, held: Bytes::new(), finds: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
-        // A needle of a few bytes is no secret, and would mask half of every body.
-        let needles = needles.iter().filter(|needle| needle.len() >= SHORTEST);
-        let needles = needles.map(|needle| Finder::new(needle).into_owned()).collect();
-        Self { needles, bodies, held: Bytes::new(), finds: 0 }
+        let needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
+        Self { needles: Needles::These(needles), bodies, held: Bytes::new(), finds: 0 }
     }
 
     /// How often something was masked.
@@ -71,7 +97,7 @@ impl Guard {
 
     fn mask(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut masked: Option<Vec<u8>> = None;
-        for needle in &self.needles {
+        for needle in self.needles.iter() {
             for start in needle.find_iter(bytes) {
                 let copy = masked.get_or_insert_with(|| bytes.to_vec());
                 if let Some(found) = copy.get_mut(start..start + needle.needle().len()) {
@@ -102,8 +128,6 @@ fn joined(held: &Bytes, chunk: &Bytes) -> Bytes {
     whole.extend_from_slice(chunk);
     whole.freeze()
 }
-
-const SHORTEST: usize = 8;
 
 #[cfg(test)]
 mod tests {

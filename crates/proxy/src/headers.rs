@@ -1,7 +1,5 @@
 use http::header::{
-    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-    COOKIE, EXPECT, FORWARDED, HOST, IF_RANGE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, REFRESH, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY, VIA, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,55 +9,60 @@ use broker::{Carrier, Lent};
 use crate::target::Target;
 use crate::upstream::{BodyGuard, Upstream};
 
-/// The headers of the forwarded request: the agent's, without what is between it and the gateway, and the credential, set last.
-pub(crate) fn outgoing(headers: &HeaderMap, upstream: &Upstream, target: &Target, lent: &Lent) -> HeaderMap {
-    let named = named_by_connection(headers);
-    let own = match lent.credential().carrier() {
-        Carrier::Header(name, value) => Some((name, value)),
-        Carrier::Query(..) => None,
+/// The agent's headers without what is between it and the gateway, and without what the provider's configuration sets.
+pub(crate) fn onward(mut headers: HeaderMap, upstream: &Upstream) -> HeaderMap {
+    let named = named_by_connection(&headers);
+    for name in ALWAYS {
+        headers.remove(name);
+    }
+    let stays = |name: &&HeaderName| {
+        let unguarded = upstream.guard == BodyGuard::Mask && is_unguarded(name.as_str());
+        unguarded
+            || stays_here(name.as_str())
+            || named.contains(name)
+            || upstream.headers.keys().any(|set| reads_alike(name, set))
     };
-    let mut out = HeaderMap::with_capacity(headers.len() + 3);
-    for (name, value) in headers {
-        let dropped =
-            HOP_BY_HOP.contains(name) || AGENT_ONLY.contains(name) || named.contains(name) || is_private(name.as_str());
-        let dropped = dropped || upstream.guard == BodyGuard::Mask && UNGUARDED.contains(name);
-        let set = own.iter().map(|(own, _)| *own).chain(upstream.headers.keys());
-        if !dropped && !set.into_iter().any(|set| reads_alike(name, set)) {
-            out.append(name.clone(), value.clone());
-        }
+    let dropped: Vec<HeaderName> = headers.keys().filter(stays).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
     }
     for (name, value) in &upstream.default_headers {
-        out.entry(name).or_insert_with(|| value.clone());
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     for (name, value) in &upstream.headers {
-        out.insert(name, value.clone());
+        headers.insert(name, value.clone());
     }
+    headers
+}
+
+/// The headers of the forwarded request: what goes on of the agent's, and the credential, set last.
+pub(crate) fn outgoing(mut headers: HeaderMap, upstream: &Upstream, target: &Target, lent: &Lent) -> HeaderMap {
     if upstream.guard == BodyGuard::Mask {
-        out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    out.insert(HOST, target.authority.clone());
-    if let Some((name, value)) = own {
-        out.insert(name, value.clone());
+    headers.insert(HOST, target.authority.clone());
+    if let Carrier::Header(own, value) = lent.credential().carrier() {
+        let alike: Vec<HeaderName> = headers.keys().filter(|name| reads_alike(name, own)).cloned().collect();
+        for name in alike {
+            headers.remove(name);
+        }
+        headers.insert(own, value.clone());
     }
-    out
+    headers
 }
 
 /// Whether some servers take one name for the other.
 fn reads_alike(name: &HeaderName, own: &HeaderName) -> bool {
     let plain = |byte: u8| if matches!(byte, b'_' | b'.') { b'-' } else { byte };
-    let (name, own) = (name.as_str().bytes().map(plain), own.as_str().bytes().map(plain));
-    name.eq(own)
+    let (name, own) = (name.as_str(), own.as_str());
+    name.len() == own.len() && name.bytes().map(plain).eq(own.bytes().map(plain))
 }
 
 /// The headers of the answer, without what would act on the gateway's own origin or between the gateway and the upstream.
 pub(crate) fn incoming(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    for name in ORIGIN_BOUND {
-        headers.remove(name);
-    }
-    let cross: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
-    for name in cross {
+    let bound: Vec<HeaderName> = headers.keys().filter(|name| is_origin_bound(name.as_str())).cloned().collect();
+    for name in bound {
         headers.remove(name);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -71,13 +74,11 @@ pub(crate) fn incoming(headers: &mut HeaderMap) {
 
 /// RFC 9110 §7.6.1: what concerns one connection alone, and what `Connection` names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    for name in named_by_connection(headers) {
-        // The length of an answer to HEAD is part of the answer.
-        if name != CONTENT_LENGTH {
-            headers.remove(name);
-        }
-    }
-    for name in HOP_BY_HOP {
+    let named = named_by_connection(headers);
+    // The length of an answer to HEAD is part of the answer.
+    let named = |name: &HeaderName| named.contains(name) && name != CONTENT_LENGTH;
+    let dropped = headers.keys().filter(|name| is_hop_by_hop(name.as_str()) || named(name));
+    for name in dropped.cloned().collect::<Vec<HeaderName>>() {
         headers.remove(name);
     }
 }
@@ -87,13 +88,50 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     lists.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
-/// Names that tell who the agent is, or where it came from, or that some servers take for another header.
-fn is_private(name: &str) -> bool {
-    name.starts_with("x-ath-")
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// What is between the agent and the gateway, tells who the agent is or where it came from, could make another request of it, or is
+/// taken for another header by some servers.
+pub(crate) fn stays_here(name: &str) -> bool {
+    is_hop_by_hop(name)
+        || is_credential(name)
+        || matches!(
+            name,
+            "content-length"
+                | "expect"
+                | "forwarded"
+                | "true-client-ip"
+                | "via"
+                | "x-host"
+                | "x-http-method"
+                | "x-http-method-override"
+                | "x-method-override"
+                | "x-real-ip"
+                | "x-request-id"
+                | "x-rewrite-url"
+        )
+        || name.starts_with("x-ath-")
         || name.starts_with("x-forwarded-")
         || name.starts_with("x-original-")
         || name.contains(['_', '.'])
-        || is_credential(name)
+}
+
+/// The guard looks into whole and plain bodies alone: in parts, a credential could be had in pieces, and compressed it is not found.
+fn is_unguarded(name: &str) -> bool {
+    matches!(name, "accept-encoding" | "range" | "if-range")
 }
 
 /// Names under which some service takes a credential: beside the injected one, another could decide in whose name the call is made.
@@ -102,6 +140,8 @@ fn is_credential(name: &str) -> bool {
         name,
         "api-key"
             | "apikey"
+            | "authorization"
+            | "cookie"
             | "dpop"
             | "job-token"
             | "private-token"
@@ -119,55 +159,27 @@ fn is_credential(name: &str) -> bool {
     )
 }
 
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
-/// Credentials, framing, and headers by which a request could pass for another.
-const AGENT_ONLY: [HeaderName; 15] = [
-    AUTHORIZATION,
-    COOKIE,
-    CONTENT_LENGTH,
-    EXPECT,
-    FORWARDED,
-    VIA,
-    HeaderName::from_static("dpop"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-host"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("true-client-ip"),
-];
-
-/// The guard looks into whole and plain bodies alone: in parts, a credential could be had in pieces, and compressed it is not found.
-const UNGUARDED: [HeaderName; 3] = [ACCEPT_ENCODING, RANGE, IF_RANGE];
-
 /// What an upstream says about its own origin, which is not the gateway's; and its way of asking for a credential, which agents have
 /// no use for.
-const ORIGIN_BOUND: [HeaderName; 11] = [
-    SET_COOKIE,
-    HeaderName::from_static("set-cookie2"),
-    HeaderName::from_static("clear-site-data"),
-    STRICT_TRANSPORT_SECURITY,
-    ALT_SVC,
-    HeaderName::from_static("service-worker-allowed"),
-    HeaderName::from_static("public-key-pins"),
-    REFRESH,
-    WWW_AUTHENTICATE,
-    HeaderName::from_static("dpop-nonce"),
-    HeaderName::from_static("x-request-id"),
-];
+fn is_origin_bound(name: &str) -> bool {
+    matches!(
+        name,
+        "alt-svc"
+            | "clear-site-data"
+            | "dpop-nonce"
+            | "public-key-pins"
+            | "refresh"
+            | "service-worker-allowed"
+            | "set-cookie"
+            | "set-cookie2"
+            | "strict-transport-security"
+            | "www-authenticate"
+            | "x-request-id"
+    ) || name.starts_with("access-control-")
+}
+
+/// Of these every request has some; the others are looked for one by one.
+const ALWAYS: [HeaderName; 4] = [HOST, AUTHORIZATION, CONNECTION, HeaderName::from_static("x-ath-agent-id")];
 
 #[cfg(test)]
 mod tests {
@@ -234,10 +246,10 @@ mod tests {
     #[test]
     fn an_agent_brings_no_credential_of_its_own() {
         for name in ["private-token", "x-api-key", "sudo", "dpop", "x-ath-agent-id", "x-forwarded-for", "x_api_key"] {
-            assert!(is_private(name), "{name}");
+            assert!(stays_here(name), "{name}");
         }
         for name in ["accept", "idempotency-key", "x-request-tag", "x-api-version"] {
-            assert!(!is_private(name), "{name}");
+            assert!(!stays_here(name), "{name}");
         }
     }
 
@@ -253,8 +265,8 @@ mod tests {
     #[test]
     fn private_names_are_known() {
         for name in ["x-ath-agent-id", "x-forwarded-for", "x-original-url", "x_user", "a.b"] {
-            assert!(is_private(name), "{name}");
+            assert!(stays_here(name), "{name}");
         }
-        assert!(!is_private("x-custom"));
+        assert!(!stays_here("x-custom"));
     }
 }

@@ -17,6 +17,11 @@ pub(crate) struct Rewriting<'a> {
 }
 
 impl<'a> Rewriting<'a> {
+    /// Whether there is anything that could point at the upstream.
+    pub(crate) fn concerns(headers: &HeaderMap) -> bool {
+        [LOCATION, CONTENT_LOCATION, LINK].into_iter().any(|name| headers.contains_key(name))
+    }
+
     pub(crate) fn new(upstream: &'a Upstream, target: &'a Target, entrance: Entrance, public_url: &str) -> Self {
         let (origin, path) = match (entrance, &upstream.path_prefix, &upstream.entrance_host) {
             (Entrance::Prefix, Some(prefix), _) => (public_url.to_owned(), prefix.clone()),
@@ -136,7 +141,7 @@ mod tests {
     fn it_is_the_place_that_answered() {
         let upstream = upstream("crm", "https://login.crm.test/v1", None, None);
         let acme = url::Url::parse("https://acme.crm.test:8443").expect("a URL");
-        let target = Target::new(&acme, &upstream.tls).expect("a target");
+        let target = Target::new(&acme, &upstream.tls, upstream.protocol).expect("a target");
         let rewriting = Rewriting::new(&upstream, &target, Entrance::Ath, "https://gw.test");
         let rewritten = rewriting.target("https://acme.crm.test:8443/v1/x");
         assert_eq!(rewritten.as_deref(), Some("https://gw.test/ath/proxy/crm/x"));

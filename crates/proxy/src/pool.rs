@@ -2,23 +2,25 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use http::header::TE;
 use http::{Request, Response};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::{TrySendError, http1};
 
 use crate::body::Download;
 use crate::connect::{Connection, connect};
 use crate::error::ProxyError;
+use crate::shared::{Shared, Spoken};
 use crate::target::Target;
 use crate::upload::{Progress, Upload};
 
 /// One core's connections to one place.
 ///
 /// An HTTP/1.1 connection carries one request at a time, and comes back only when request and answer have both ended well: after any
-/// doubt it is closed. HTTP/2 is one shared connection.
+/// doubt it is closed. HTTP/2 connections are shared.
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Option<http2::SendRequest<Upload>>>,
+    shared: Shared,
 }
 
 struct Idle {
@@ -48,14 +50,14 @@ pub(crate) struct Answered {
 }
 
 /// Why there is no answer's head.
-enum Failure {
+pub(crate) enum Failure {
     /// Not a byte of the request was written: it may be sent again.
     Unsent(Box<Request<Upload>>),
-    Lost(hyper::Error),
+    Lost(ProxyError),
 }
 
 impl Pool {
-    /// Sends a request. One that an idle connection turned out not to take is sent once more, on a fresh one.
+    /// Sends a request. One that a connection turned out not to take is sent once more, on another.
     pub(crate) async fn send(
         self: &Rc<Self>,
         target: &Target,
@@ -64,32 +66,44 @@ impl Pool {
         upload: &Rc<Progress>,
     ) -> Result<Answered, ProxyError> {
         let mut request = request;
-        if let Some(sender) = self.shared() {
-            match send_http2(sender, request).await {
-                Ok(answered) => return Ok(answered),
-                Err(Failure::Lost(error)) => return Err(ProxyError::Malformed(error)),
-                Err(Failure::Unsent(unsent)) => request = *unsent,
+        loop {
+            while let Some(room) = self.shared.room() {
+                match room.send(in_absolute_form(request, target), upload).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(Failure::Lost(error)) => return Err(error),
+                    Err(Failure::Unsent(unsent)) => request = *unsent,
+                }
             }
-        }
-        while let Some(sender) = self.idle().await {
-            match self.send_http1(sender, request, upload).await {
-                Ok(answered) => return Ok(answered),
-                Err(Failure::Lost(error)) => return Err(ProxyError::Malformed(error)),
-                Err(Failure::Unsent(unsent)) => request = *unsent,
+            while let Some(sender) = self.idle().await {
+                match self.send_http1(sender, request, upload).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(Failure::Lost(error)) => return Err(error),
+                    Err(Failure::Unsent(unsent)) => request = *unsent,
+                }
+            }
+            if !target.may_share() || self.shared.spoken() == Spoken::Http1 || !self.shared.awaited().await? {
+                break;
             }
         }
         // Boxed: a request on a standing connection, the usual case, need not carry the size of a handshake.
-        request = in_absolute_form(request, target);
-        let answered = match Box::pin(connect(target, connect_timeout)).await? {
-            Connection::Http1(sender) => self.send_http1(sender, request, upload).await,
-            Connection::Http2(sender) => {
-                *self.shared.borrow_mut() = Some(sender.clone());
-                send_http2(sender, request).await
+        let opener = self.shared.open();
+        let answered = match Box::pin(connect(target, connect_timeout)).await {
+            Ok(Connection::Http1(sender)) => {
+                opener.opened_for_one();
+                self.send_http1(sender, request, upload).await
+            }
+            Ok(Connection::Http2(connection)) => match opener.opened(connection) {
+                Some(room) => room.send(in_absolute_form(request, target), upload).await,
+                None => Err(Failure::Unsent(Box::new(request))),
+            },
+            Err(error) => {
+                opener.failed();
+                return Err(error);
             }
         };
         answered.map_err(|failure| match failure {
             Failure::Unsent(_) => ProxyError::Unreachable("the upstream closed the connection at once".into()),
-            Failure::Lost(error) => ProxyError::Malformed(error),
+            Failure::Lost(error) => error,
         })
     }
 
@@ -99,14 +113,18 @@ impl Pool {
         request: Request<Upload>,
         upload: &Rc<Progress>,
     ) -> Result<Answered, Failure> {
-        let request = in_origin_form(request);
+        let mut request = in_origin_form(request);
+        if request.body().passes_trailers() {
+            // Trailers of HTTP/1.1 go no further, so that none are asked for.
+            request.headers_mut().remove(TE);
+        }
         match sender.try_send_request(request).await {
             Ok(response) => {
                 let exchange = if upload.is_done() { Exchange::Orderly } else { Exchange::Early };
                 let connection = Borrowed { pool: self.clone(), sender, exchange };
                 Ok(Answered { response: response.map(Download::Streaming), connection: Some(connection) })
             }
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(Failure::new(error, ProxyError::Malformed)),
         }
     }
 
@@ -114,24 +132,22 @@ impl Pool {
     async fn idle(&self) -> Option<http1::SendRequest<Upload>> {
         loop {
             let mut candidate = self.idle.borrow_mut().pop()?;
+            if candidate.since.elapsed() >= IDLE || candidate.sender.is_closed() {
+                continue;
+            }
+            if candidate.sender.is_ready() {
+                return Some(candidate.sender);
+            }
             let settled = tokio::time::timeout(SETTLE, candidate.sender.ready()).await;
-            if candidate.since.elapsed() < IDLE && matches!(settled, Ok(Ok(()))) {
+            if matches!(settled, Ok(Ok(()))) {
                 return Some(candidate.sender);
             }
         }
     }
 
-    /// The next request opens a connection of its own.
-    pub(crate) fn forget_shared(&self) {
-        *self.shared.borrow_mut() = None;
-    }
-
-    fn shared(&self) -> Option<http2::SendRequest<Upload>> {
-        let mut shared = self.shared.borrow_mut();
-        if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
-            *shared = None;
-        }
-        shared.clone()
+    /// Forgets shared connections that have said nothing for so long.
+    pub(crate) fn forget_silent(&self, limit: Duration) {
+        self.shared.forget_silent(limit);
     }
 }
 
@@ -145,17 +161,13 @@ impl Borrowed {
     }
 }
 
-async fn send_http2(mut sender: http2::SendRequest<Upload>, request: Request<Upload>) -> Result<Answered, Failure> {
-    match sender.try_send_request(request).await {
-        Ok(response) => Ok(Answered { response: response.map(Download::Streaming), connection: None }),
-        Err(error) => Err(failure(error)),
-    }
-}
-
-fn failure(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Failure {
-    match error.take_message() {
-        Some(request) => Failure::Unsent(Box::new(request)),
-        None => Failure::Lost(error.into_error()),
+impl Failure {
+    pub(crate) fn new(error: TrySendError<Request<Upload>>, lost: impl FnOnce(hyper::Error) -> ProxyError) -> Self {
+        let mut error = error;
+        match error.take_message() {
+            Some(request) => Self::Unsent(Box::new(request)),
+            None => Self::Lost(lost(error.into_error())),
+        }
     }
 }
 

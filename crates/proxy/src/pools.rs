@@ -48,7 +48,8 @@ impl Pools {
             other.used = Instant::now();
             return Ok(other.place.clone());
         }
-        let target = Target::new(origin, &upstream.tls).map_err(|error| ProxyError::Unreachable(Box::new(error)))?;
+        let target = Target::new(origin, &upstream.tls, upstream.protocol)
+            .map_err(|error| ProxyError::Unreachable(Box::new(error)))?;
         let place = Place { pool: Rc::default(), target: Arc::new(target) };
         // With the place go its idle connections; what is in use ends by itself.
         others.retain(|_, other| other.used.elapsed() < UNUSED);

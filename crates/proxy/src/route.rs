@@ -1,5 +1,10 @@
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use http::Uri;
 use http::header::HOST;
 use http::request::Parts;
+use protocol::ProviderId;
 
 use crate::upstream::Upstream;
 
@@ -13,13 +18,13 @@ pub enum Route {
 }
 
 /// A call that is to be forwarded.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proxied {
     pub(crate) entrance: Entrance,
     /// Which upstream; `None` where the path names no provider that there is.
     pub(crate) upstream: Option<usize>,
-    /// Below the API's base, as it came.
-    pub(crate) path: String,
+    /// Where in the request's path the part below the API's base begins.
+    below: usize,
 }
 
 /// The way in.
@@ -33,39 +38,84 @@ pub(crate) enum Entrance {
     Host,
 }
 
-/// Finds the upstream by host, then by ATH's path, then by prefix.
-pub(crate) fn route(upstreams: &[Upstream], parts: &Parts) -> Route {
-    let path = parts.uri.path();
-    if let Some(upstream) = host(parts).and_then(|host| by_host(upstreams, host)) {
-        if path == "/.well-known/ath-app.json" {
-            return Route::Control;
+impl Proxied {
+    /// Below the API's base, as it came, in the URI that was routed.
+    pub(crate) fn path(self, uri: &Uri) -> &str {
+        match uri.path().get(self.below..) {
+            None | Some("") => "/",
+            Some(path) => path,
         }
-        return proxied(Entrance::Host, Some(upstream), path);
-    }
-    if let Some(rest) = path.strip_prefix("/ath/proxy/") {
-        let (id, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let upstream = upstreams.iter().position(|upstream| upstream.provider_id.as_str() == id);
-        return proxied(Entrance::Ath, upstream, path);
-    }
-    let prefixed = upstreams.iter().enumerate().find_map(|(number, upstream)| {
-        let rest = path.strip_prefix(upstream.path_prefix.as_deref()?)?;
-        (rest.is_empty() || rest.starts_with('/')).then_some((number, rest))
-    });
-    match prefixed {
-        Some((upstream, rest)) => proxied(Entrance::Prefix, Some(upstream), rest),
-        None => Route::Control,
     }
 }
 
-fn proxied(entrance: Entrance, upstream: Option<usize>, path: &str) -> Route {
-    let path = if path.is_empty() { "/" } else { path };
-    Route::Proxied(Proxied { entrance, upstream, path: path.to_owned() })
+/// The ways to all upstreams, which is found in the same time however many there are.
+#[derive(Default)]
+pub(crate) struct Routes {
+    ids: HashMap<ProviderId, usize, FixedState>,
+    /// In lower case.
+    hosts: HashMap<Box<str>, usize, FixedState>,
+    prefixes: HashMap<Box<str>, usize, FixedState>,
+    /// The most segments that a prefix has.
+    deepest: usize,
 }
 
-fn by_host(upstreams: &[Upstream], host: &str) -> Option<usize> {
-    let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_own = |name: &String| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(bare);
-    upstreams.iter().position(|upstream| upstream.entrance_host.as_ref().is_some_and(is_own))
+impl Routes {
+    /// Where two upstreams have the same way, it leads to the first.
+    pub(crate) fn new(upstreams: &[Upstream]) -> Self {
+        let mut routes = Self::default();
+        for (number, upstream) in upstreams.iter().enumerate() {
+            routes.ids.entry(upstream.provider_id.clone()).or_insert(number);
+            if let Some(host) = &upstream.entrance_host {
+                routes.hosts.entry(host.as_str().into()).or_insert(number);
+            }
+            if let Some(prefix) = &upstream.path_prefix {
+                routes.prefixes.entry(prefix.as_str().into()).or_insert(number);
+                routes.deepest = routes.deepest.max(prefix.matches('/').count());
+            }
+        }
+        routes
+    }
+
+    /// Finds the upstream by host, then by ATH's path, then by prefix.
+    pub(crate) fn find(&self, parts: &Parts) -> Route {
+        let path = parts.uri.path();
+        if let Some(upstream) = self.by_host(parts) {
+            if path == "/.well-known/ath-app.json" {
+                return Route::Control;
+            }
+            return proxied(Entrance::Host, Some(upstream), 0);
+        }
+        if let Some(rest) = path.strip_prefix(ATH) {
+            let id = rest.split('/').next().unwrap_or_default();
+            return proxied(Entrance::Ath, self.ids.get(id).copied(), ATH.len() + id.len());
+        }
+        match self.by_prefix(path) {
+            Some((upstream, below)) => proxied(Entrance::Prefix, Some(upstream), below),
+            None => Route::Control,
+        }
+    }
+
+    fn by_host(&self, parts: &Parts) -> Option<usize> {
+        if self.hosts.is_empty() {
+            return None;
+        }
+        let host = host(parts)?;
+        let lower = host.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
+        let host = lower.as_deref().unwrap_or(host);
+        let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        [host, bare].into_iter().filter_map(|name| self.hosts.get(name).copied()).min()
+    }
+
+    /// The first upstream whose prefix ends where a segment of the path does, and where that is.
+    fn by_prefix(&self, path: &str) -> Option<(usize, usize)> {
+        let slashes = path.match_indices('/').map(|(at, _)| at).chain(Some(path.len()));
+        let ends = slashes.skip(1).take(self.deepest);
+        ends.filter_map(|end| Some((*self.prefixes.get(path.get(..end)?)?, end))).min()
+    }
+}
+
+fn proxied(entrance: Entrance, upstream: Option<usize>, below: usize) -> Route {
+    Route::Proxied(Proxied { entrance, upstream, below })
 }
 
 fn host(parts: &Parts) -> Option<&str> {
@@ -73,23 +123,33 @@ fn host(parts: &Parts) -> Option<&str> {
     authority.or_else(|| parts.headers.get(HOST).and_then(|host| host.to_str().ok()))
 }
 
+const ATH: &str = "/ath/proxy/";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::upstream::tests::upstream;
 
-    fn routed(uri: &str, host: &str) -> Route {
+    /// The way, the upstream's number, and the path below it.
+    type Found = Option<(Entrance, Option<usize>, String)>;
+
+    fn routed(uri: &str, host: &str) -> Found {
         let upstreams = [
             upstream("crm", "https://crm.test", None, Some("crm.gw.test")),
             upstream("helpdesk", "http://h.test/v1", Some("/helpdesk"), None),
+            upstream("wiki", "http://w.test", Some("/teams/wiki"), None),
         ];
         let request = http::Request::builder().uri(uri).header("host", host).body(()).expect("a request");
-        route(&upstreams, &request.into_parts().0)
+        let parts = request.into_parts().0;
+        match Routes::new(&upstreams).find(&parts) {
+            Route::Control => None,
+            Route::Proxied(found) => Some((found.entrance, found.upstream, found.path(&parts.uri).to_owned())),
+        }
     }
 
     #[test]
     fn three_ways_lead_to_an_upstream() {
-        let to = |entrance, upstream, path: &str| Route::Proxied(Proxied { entrance, upstream, path: path.to_owned() });
+        let to = |entrance, upstream, path: &str| Some((entrance, upstream, path.to_owned()));
         assert_eq!(routed("/ath/proxy/helpdesk/tickets/1?x=y", "gw"), to(Entrance::Ath, Some(1), "/tickets/1"));
         assert_eq!(routed("/ath/proxy/helpdesk", "gw"), to(Entrance::Ath, Some(1), "/"));
         assert_eq!(routed("/ath/proxy/none/x", "gw"), to(Entrance::Ath, None, "/x"));
@@ -98,14 +158,17 @@ mod tests {
         assert_eq!(routed("/ath/proxy/helpdesk//x", "gw"), to(Entrance::Ath, Some(1), "//x"));
         assert_eq!(routed("/helpdesk/tickets", "gw"), to(Entrance::Prefix, Some(1), "/tickets"));
         assert_eq!(routed("/helpdesk", "gw"), to(Entrance::Prefix, Some(1), "/"));
+        assert_eq!(routed("/helpdesk/", "gw"), to(Entrance::Prefix, Some(1), "/"));
+        assert_eq!(routed("/teams/wiki/a?b", "gw"), to(Entrance::Prefix, Some(2), "/a"));
+        assert_eq!(routed("/teams/wiki", "gw"), to(Entrance::Prefix, Some(2), "/"));
         assert_eq!(routed("/anything", "crm.gw.test:8443"), to(Entrance::Host, Some(0), "/anything"));
         assert_eq!(routed("/ath/token", "CRM.gw.test"), to(Entrance::Host, Some(0), "/ath/token"));
     }
 
     #[test]
     fn everything_else_is_the_control_planes() {
-        for path in ["/", "/ath/token", "/helpdeskx", "/crm/x", "/ath/proxy"] {
-            assert_eq!(routed(path, "gw"), Route::Control, "{path}");
+        for path in ["/", "/ath/token", "/helpdeskx", "/crm/x", "/ath/proxy", "/teams", "/teams/x", "/x/helpdesk"] {
+            assert_eq!(routed(path, "gw"), None, "{path}");
         }
     }
 }

@@ -1,58 +1,118 @@
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// The body of a request on its way to the upstream. Data alone: trailers are dropped.
+use crate::shared::Slot;
+use crate::trailers;
+
+/// The body of a request on its way to the upstream. Data alone, unless it is a gRPC call's: other trailers are dropped.
 pub(crate) struct Upload {
-    body: Source,
     progress: Rc<Progress>,
+    trailers: Trailers,
+    /// Its place on a shared connection, until it has been sent.
+    _slot: Option<Slot>,
+}
+
+/// What becomes of the agent's trailers.
+pub(crate) enum Trailers {
+    Drop,
+    /// They pass, except for those under the name of the credential's header.
+    Pass(Option<HeaderName>),
+}
+
+/// How far an upload has come, and what is still to be sent.
+pub(crate) struct Progress {
+    source: RefCell<Source>,
+    moved: Cell<Instant>,
+    turn: Cell<Turn>,
+    done: Cell<bool>,
+    kept: RefCell<Kept>,
 }
 
 /// Where the body comes from.
-enum Source {
-    Agent(Incoming),
-    /// What was sent before; `None` where there is nothing to send.
-    Again(Option<Bytes>),
+#[derive(Default)]
+struct Source {
+    /// What was sent before.
+    again: VecDeque<Bytes>,
+    /// What the agent sends.
+    agent: Option<Incoming>,
 }
 
-/// How far an upload has come.
-pub(crate) struct Progress {
-    moved: Cell<Instant>,
-    done: Cell<bool>,
-    copy: RefCell<Option<BytesMut>>,
+/// Whom an upload waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Agent,
+    Upstream,
+}
+
+/// What of it can be sent again. Of pieces, no copies.
+enum Kept {
+    Nothing,
+    /// Until the upstream has begun to answer: before that it may say that it has done nothing.
+    UntilAnswered(Vec<Bytes>),
+    ToTheEnd(Vec<Bytes>),
 }
 
 /// Whether an upload may have to be sent a second time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// A copy is kept while it is sent, of up to [`MAX_COPY`].
+    /// It is kept while it is sent, up to [`MAX_KEPT`].
     Perhaps,
     Never,
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, repeat: Repeat) -> (Self, Rc<Progress>) {
+    pub(crate) fn new(body: Incoming, repeat: Repeat, begun: Instant) -> (Self, Rc<Progress>) {
         if body.is_end_stream() {
-            return Self::again(Bytes::new());
+            return Self::of(Source::default(), Kept::ToTheEnd(Vec::new()), begun);
         }
-        let long = body.size_hint().lower() > MAX_COPY as u64;
-        let copy = (repeat == Repeat::Perhaps && !long).then(BytesMut::new);
-        let progress = Progress { moved: Cell::new(Instant::now()), done: Cell::new(false), copy: RefCell::new(copy) };
-        let progress = Rc::new(progress);
-        (Self { body: Source::Agent(body), progress: progress.clone() }, progress)
+        let long = body.size_hint().lower() > MAX_KEPT as u64;
+        let kept = if repeat == Repeat::Perhaps && !long { Kept::ToTheEnd(Vec::new()) } else { Kept::Nothing };
+        Self::of(Source { again: VecDeque::new(), agent: Some(body) }, kept, begun)
     }
 
     /// What was sent before.
-    pub(crate) fn again(body: Bytes) -> (Self, Rc<Progress>) {
-        let (done, copy) = (Cell::new(body.is_empty()), RefCell::new(Some(BytesMut::from(&body[..]))));
-        let progress = Rc::new(Progress { moved: Cell::new(Instant::now()), done, copy });
-        (Self { body: Source::Again(Some(body).filter(|body| !body.is_empty())), progress: progress.clone() }, progress)
+    pub(crate) fn again(body: Vec<Bytes>) -> (Self, Rc<Progress>) {
+        Self::of(Source { again: body.into(), agent: None }, Kept::ToTheEnd(Vec::new()), Instant::now())
+    }
+
+    fn of(source: Source, kept: Kept, begun: Instant) -> (Self, Rc<Progress>) {
+        let progress = Rc::new(Progress {
+            done: Cell::new(source.again.is_empty() && source.agent.is_none()),
+            source: RefCell::new(source),
+            moved: Cell::new(begun),
+            turn: Cell::new(Turn::Upstream),
+            kept: RefCell::new(kept),
+        });
+        (Self { progress: progress.clone(), trailers: Trailers::Drop, _slot: None }, progress)
+    }
+
+    /// The same, with this done to the agent's trailers.
+    pub(crate) fn with_trailers(self, trailers: Trailers) -> Self {
+        Self { trailers, ..self }
+    }
+
+    /// The same in a place on a shared connection. What is sent is kept until there is an answer.
+    pub(crate) fn in_slot(self, slot: Slot) -> Self {
+        let mut kept = self.progress.kept.borrow_mut();
+        if matches!(*kept, Kept::Nothing) {
+            *kept = Kept::UntilAnswered(Vec::new());
+        }
+        drop(kept);
+        Self { _slot: Some(slot), ..self }
+    }
+
+    /// Whether the request's trailers pass, which is so for gRPC alone.
+    pub(crate) fn passes_trailers(&self) -> bool {
+        matches!(self.trailers, Trailers::Pass(_))
     }
 }
 
@@ -62,25 +122,98 @@ impl Progress {
         self.moved.get()
     }
 
+    /// Whose turn it is.
+    pub(crate) fn turn(&self) -> Turn {
+        self.turn.get()
+    }
+
     /// Whether the upstream has had all of it.
     pub(crate) fn is_done(&self) -> bool {
         self.done.get()
     }
 
-    /// What was sent, all of it; `None` where it was too long to be kept, or is still being sent.
-    pub(crate) fn copy(&self) -> Option<Bytes> {
-        if !self.is_done() {
-            return None;
+    /// The upstream has begun to answer.
+    pub(crate) fn answered(&self) {
+        let mut kept = self.kept.borrow_mut();
+        if matches!(*kept, Kept::UntilAnswered(_)) {
+            *kept = Kept::Nothing;
         }
-        self.copy.borrow().clone().map(BytesMut::freeze)
+    }
+
+    /// What was sent, all of it; `None` where it was too long to be kept, or is still being sent.
+    pub(crate) fn copy(&self) -> Option<Vec<Bytes>> {
+        match &*self.kept.borrow() {
+            Kept::ToTheEnd(pieces) if self.is_done() => Some(pieces.clone()),
+            _ => None,
+        }
+    }
+
+    /// The same upload from its beginning, for an upstream that has done nothing with it; `None` where it was too long to be kept.
+    pub(crate) fn begun_again(&self) -> Option<(Upload, Rc<Progress>)> {
+        let kept = std::mem::replace(&mut *self.kept.borrow_mut(), Kept::Nothing);
+        let (Kept::UntilAnswered(pieces) | Kept::ToTheEnd(pieces)) = &kept else { return None };
+        // What has begun to send it may not have noticed yet that it is over: from here on it finds nothing more.
+        let Source { again, agent } = self.source.take();
+        let source = Source { again: pieces.iter().cloned().chain(again).collect(), agent };
+        let kept = match kept {
+            Kept::ToTheEnd(_) => Kept::ToTheEnd(Vec::new()),
+            _ => Kept::Nothing,
+        };
+        Some(Upload::of(source, kept, Instant::now()))
     }
 
     fn keep(&self, data: &Bytes) {
-        let mut copy = self.copy.borrow_mut();
-        if let Some(kept) = copy.as_mut().filter(|kept| kept.len() + data.len() <= MAX_COPY) {
-            kept.extend_from_slice(data);
+        let mut kept = self.kept.borrow_mut();
+        let (Kept::UntilAnswered(pieces) | Kept::ToTheEnd(pieces)) = &mut *kept else { return };
+        if pieces.iter().map(Bytes::len).sum::<usize>() + data.len() <= MAX_KEPT && pieces.len() < MAX_PIECES {
+            pieces.push(data.clone());
         } else {
-            *copy = None;
+            *kept = Kept::Nothing;
+        }
+    }
+
+    fn poll(&self, trailers: &Trailers, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut source = self.source.borrow_mut();
+        let Source { again, agent } = &mut *source;
+        if let Some(data) = again.pop_front() {
+            self.keep(&data);
+            self.done.set(again.is_empty() && agent.is_none());
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        let Some(agent) = agent else {
+            self.done.set(true);
+            return Poll::Ready(None);
+        };
+        loop {
+            self.turn.set(Turn::Agent);
+            let frame = ready!(Pin::new(&mut *agent).poll_frame(context));
+            self.turn.set(Turn::Upstream);
+            self.moved.set(Instant::now());
+            let frame = match frame {
+                None => {
+                    self.done.set(true);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => frame,
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    self.keep(&data);
+                    self.done.set(agent.is_end_stream());
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Err(frame) => {
+                    // Nobody has use for a call that is sent again without its end.
+                    *self.kept.borrow_mut() = Kept::Nothing;
+                    let Trailers::Pass(credential) = trailers else { continue };
+                    let Some(passing) = frame.into_trailers().ok() else { continue };
+                    if let Some(passing) = trailers::outgoing(passing, credential.as_ref()) {
+                        self.done.set(true);
+                        return Poll::Ready(Some(Ok(Frame::trailers(passing))));
+                    }
+                }
+            }
         }
     }
 }
@@ -89,53 +222,28 @@ impl Body for Upload {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { body, progress } = &mut *self;
-        let body = match body {
-            Source::Agent(body) => body,
-            Source::Again(bytes) => {
-                progress.done.set(true);
-                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
-            }
-        };
-        loop {
-            let frame = ready!(Pin::new(&mut *body).poll_frame(context));
-            progress.moved.set(Instant::now());
-            match frame {
-                None => {
-                    progress.done.set(true);
-                    return Poll::Ready(None);
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    progress.keep(&data);
-                    if body.is_end_stream() {
-                        progress.done.set(true);
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-            }
-        }
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.progress.poll(&self.trailers, context)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.body {
-            Source::Agent(body) => body.is_end_stream(),
-            Source::Again(bytes) => bytes.is_none(),
-        }
+        let source = self.progress.source.borrow();
+        source.again.is_empty() && source.agent.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.body {
-            Source::Agent(body) => body.size_hint(),
-            Source::Again(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        let source = self.progress.source.borrow();
+        let again = source.again.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let mut hint = source.agent.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        match hint.exact() {
+            Some(agent) => hint.set_exact(agent + again),
+            None => hint.set_lower(hint.lower() + again),
         }
+        hint
     }
 }
 
 /// The largest body that is sent a second time.
-const MAX_COPY: usize = 64 << 10;
+const MAX_KEPT: usize = 64 << 10;
+/// Each piece may keep a larger buffer from being used again.
+const MAX_PIECES: usize = 64;

@@ -40,6 +40,8 @@ pub struct UpstreamSettings {
     pub websocket: WebSocket,
     /// What is done with the bodies of its answers.
     pub guard: BodyGuard,
+    /// Which HTTP it is spoken to in.
+    pub protocol: UpstreamProtocol,
 }
 
 /// What is done with the bodies of an upstream's answers.
@@ -49,6 +51,17 @@ pub enum BodyGuard {
     Mask,
     /// They pass unread: compressed ones, parts of one, and those that say the credential. Headers are guarded all the same.
     Trust,
+}
+
+/// Which HTTP an upstream is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/2 or HTTP/1.1, as ALPN chooses; HTTP/1.1 without TLS.
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; without TLS with prior knowledge (RFC 9113 §3.3).
+    Http2,
 }
 
 /// Why there can be no such upstream.
@@ -78,6 +91,7 @@ pub struct Upstream {
     pub(crate) default_headers: HeaderMap,
     pub(crate) websocket: WebSocket,
     pub(crate) guard: BodyGuard,
+    pub(crate) protocol: UpstreamProtocol,
 }
 
 impl Upstream {
@@ -85,9 +99,14 @@ impl Upstream {
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let base = &settings.api_base;
         let mut tls = settings.tls;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let offered: &[&[u8]] = match settings.protocol {
+            UpstreamProtocol::Auto => &[b"h2", b"http/1.1"],
+            UpstreamProtocol::Http1 => &[b"http/1.1"],
+            UpstreamProtocol::Http2 => &[b"h2"],
+        };
+        tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
         let tls = Arc::new(tls);
-        let target = Arc::new(Target::new(base, &tls)?);
+        let target = Arc::new(Target::new(base, &tls, settings.protocol)?);
         Ok(Self {
             provider_id: settings.provider_id,
             operations: settings.operations,
@@ -103,6 +122,7 @@ impl Upstream {
             default_headers: settings.default_headers,
             websocket: settings.websocket,
             guard: settings.guard,
+            protocol: settings.protocol,
         })
     }
 }
@@ -129,6 +149,7 @@ pub(crate) mod tests {
             default_headers: HeaderMap::new(),
             websocket: WebSocket::Refused,
             guard: BodyGuard::Mask,
+            protocol: UpstreamProtocol::Auto,
         };
         Upstream::new(settings).expect("an upstream")
     }

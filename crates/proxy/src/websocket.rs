@@ -14,7 +14,6 @@ mod offer;
 mod passing;
 mod rules;
 mod socket;
-mod sockets;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +21,7 @@ mod tests;
 pub(crate) use dial::send;
 pub(crate) use handshake::Handshake;
 pub use handshake::HandshakeError;
-pub(crate) use sockets::Sockets;
+pub(crate) use socket::open;
 
 use http::request::Parts;
 use http::{Method, Version};

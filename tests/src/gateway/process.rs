@@ -47,6 +47,17 @@ impl Gateway {
         true
     }
 
+    /// SIGTERM: it is asked to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// The code that it ended with by itself, within so long.
+    pub fn exit_code(&mut self, limit: Duration) -> Option<i32> {
+        assert!(self.ends_within(limit), "it does not end: {}", self.log());
+        self.process.wait().expect("a process").code()
+    }
+
     /// SIGSTOP: it stands still until [`Gateway::go_on`].
     pub fn stand_still(&self) {
         self.signal(Signal::STOP);

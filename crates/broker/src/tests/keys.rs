@@ -264,7 +264,7 @@ async fn a_gateway_that_lacks_a_key_refuses_and_writes_over_nothing() {
     let refused = lacking.broker.authenticate(&token).await.expect_err("refused");
     assert!(missing(&refused), "{refused:?}");
     lacking.broker.look_after_keys().await.expect("looks");
-    assert!(missing(&lacking.broker.health().await.expect_err("not ready")));
+    assert!(missing(&lacking.broker.keys_health().expect_err("not ready")));
     for key in before.keys().filter(|key| key.kind() == Kind::Connection) {
         let name = ConnectionName::parse(&key.parts().join("/")).expect("a name");
         assert!(missing(&lacking.broker.revoke_connection(&name).await.expect_err("refused")));
@@ -281,7 +281,7 @@ async fn a_gateway_that_lacks_a_key_refuses_and_writes_over_nothing() {
     source.write(&[KEY, OTHER]);
     lacking.broker.adopt_keys(Demand::NoLess).await.expect("reads");
     lacking.broker.look_after_keys().await.expect("looks");
-    assert!(lacking.broker.authenticate(&token).await.is_ok() && lacking.broker.health().await.is_ok());
+    assert!(lacking.broker.authenticate(&token).await.is_ok() && lacking.broker.keys_health().is_ok());
 }
 
 #[tokio::test]

@@ -11,6 +11,12 @@ use super::key::{Form, Key};
 use super::reader::{Place, Table};
 use super::{pem, urls};
 
+mod ending;
+mod front;
+
+pub(crate) use ending::Ending;
+pub(crate) use front::{FrontConfig, ProxyProtocol};
+
 /// Where the gateway is, and how it listens.
 #[derive(Debug)]
 pub(crate) struct GatewayConfig {
@@ -22,6 +28,10 @@ pub(crate) struct GatewayConfig {
     pub(crate) workers: Option<NonZeroUsize>,
     /// Where TLS ends here.
     pub(crate) tls: Option<TlsFiles>,
+    /// What stands in front of the gateway.
+    pub(crate) front: FrontConfig,
+    /// How it ends.
+    pub(crate) ending: Ending,
 }
 
 /// A certificate chain, leaf first, and the key that belongs to it.
@@ -41,22 +51,36 @@ pub(super) struct Partial {
     listen: Option<SocketAddr>,
     workers: Option<NonZeroUsize>,
     tls: Option<TlsFiles>,
+    front: Option<FrontConfig>,
+    ending: Option<Ending>,
 }
 
 impl Partial {
     pub(super) fn complete(self) -> Option<GatewayConfig> {
-        let Self { public_url, listen, workers, tls } = self;
-        Some(GatewayConfig { public_url: public_url?, listen: listen?, workers, tls })
+        let Self { public_url, listen, workers, tls, front, ending } = self;
+        Some(GatewayConfig { public_url: public_url?, listen: listen?, workers, tls, front: front?, ending: ending? })
     }
 }
 
 pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
     let workers = table.integer(&WORKERS, 1..=1024).and_then(|count| usize::try_from(count).ok());
+    let listen = table.parsed(&LISTEN, address);
+    if let Some(listen) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback())
+        && table.written(&TLS).is_none()
+        && table.written(&front::TRUSTED_PROXIES).is_none()
+    {
+        listen.place.warning(
+            "is open to the network without TLS: whoever is on the way reads tokens; set tls, or name the proxies that end TLS in \
+             trusted_proxies",
+        );
+    }
     Partial {
         public_url: table.parsed(&PUBLIC_URL, |text| urls::public(text, loopback)).map(|found| found.value),
-        listen: table.parsed(&LISTEN, address).map(|found| found.value),
+        listen: listen.map(|found| found.value),
         workers: workers.and_then(NonZeroUsize::new),
         tls: table.optional_table(&TLS).and_then(|table| tls(&table)),
+        front: front::read(table),
+        ending: ending::read(table),
     }
 }
 
@@ -86,7 +110,17 @@ fn tls(table: &Table<'_>) -> Option<TlsFiles> {
     }
 }
 
-pub(super) const KEYS: &[Key] = &[PUBLIC_URL, LISTEN, WORKERS, TLS];
+pub(super) const KEYS: &[Key] = &[
+    PUBLIC_URL,
+    LISTEN,
+    WORKERS,
+    TLS,
+    front::TRUSTED_PROXIES,
+    front::CLIENT_ADDRESS,
+    front::PROXY_PROTOCOL,
+    ending::DRAIN,
+    ending::DRAIN_DELAY,
+];
 
 const PUBLIC_URL: Key = Key::required(
     "public_url",

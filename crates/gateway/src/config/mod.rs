@@ -50,7 +50,7 @@ pub(crate) use audit::AuditConfig;
 pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
 pub(crate) use effective::{Setting, of_preset};
 pub(crate) use environment::{Environment, SystemEnvironment};
-pub(crate) use gateway::{GatewayConfig, TlsFiles};
+pub(crate) use gateway::{Ending, FrontConfig, GatewayConfig, ProxyProtocol, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};

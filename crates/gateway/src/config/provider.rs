@@ -23,7 +23,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{BodyGuard, ExpirySign, WebSocket};
+use proxy::{BodyGuard, ExpirySign, UpstreamProtocol, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -71,6 +71,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) websocket: WebSocket,
     /// What is done with the bodies of its answers.
     pub(crate) guard: BodyGuard,
+    /// Which HTTP its API is spoken to in.
+    pub(crate) protocol: UpstreamProtocol,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -158,6 +160,7 @@ pub(super) struct Rest {
     default_headers: HeaderMap,
     websocket: WebSocket,
     guard: BodyGuard,
+    protocol: UpstreamProtocol,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -206,6 +209,7 @@ impl Partial<'_> {
             default_headers: rest.default_headers,
             websocket: rest.websocket,
             guard: rest.guard,
+            protocol: rest.protocol,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -292,6 +296,11 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         Some("trust") => BodyGuard::Trust,
         _ => BodyGuard::Mask,
     };
+    let protocol = match table.text(&PROTOCOL).map(|found| found.value) {
+        Some("h1") => UpstreamProtocol::Http1,
+        Some("h2") => UpstreamProtocol::Http2,
+        _ => UpstreamProtocol::Auto,
+    };
     let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -330,6 +339,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         default_headers,
         websocket,
         guard,
+        protocol,
         way: way?,
         operations,
         scope_names,
@@ -357,6 +367,7 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
+    PROTOCOL,
     GUARD,
     WEBSOCKET,
     way::OAUTH,
@@ -442,6 +453,13 @@ const WEBSOCKET: Key = Key::optional(
     "websocket",
     Form::Boolean,
     "Whether agents may open WebSockets there, at paths that they may GET; false by default, since no message in one is matched to an operation.",
+);
+const PROTOCOL: Key = Key::default(
+    "protocol",
+    Form::OneOf(&["auto", "h1", "h2"]),
+    "auto",
+    "Which HTTP the API is spoken to in; auto by default: over TLS what both know best, without it HTTP/1.1. h2 is HTTP/2 without TLS, too, \
+     as gRPC wants it.",
 );
 const GUARD: Key = Key::default(
     "guard",

@@ -13,6 +13,7 @@ use super::*;
 mod broken;
 mod credential;
 mod example;
+mod front;
 mod habits;
 mod leaks;
 mod presets;

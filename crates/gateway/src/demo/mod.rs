@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use helpdesk::Helpdesk;
 use protocol::Clock;
+use proxy::Drain;
 use secret::Unspoken;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -37,6 +38,7 @@ struct Stage {
     ports: Ports,
     helpdesk: Helpdesk,
     agent: Arc<Agent>,
+    drain: Drain,
     shutdown: CancellationToken,
     server: Server,
 }
@@ -63,7 +65,7 @@ impl Stage {
         let ports = if arguments.story { Ports::free()? } else { Ports::usual()? };
         let place = Place::make()?;
         let helpdesk = new_helpdesk(&ports);
-        let shutdown = CancellationToken::new();
+        let (drain, shutdown) = (Drain::default(), CancellationToken::new());
         let listener = TcpListener::bind(("127.0.0.1", ports.helpdesk)).await?;
         tokio::spawn(helpdesk.clone().serve(listener, shutdown.clone().cancelled_owned()));
 
@@ -75,9 +77,9 @@ impl Stage {
         let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
         let workers = wiring::workers(config.gateway.workers);
-        let wired = wiring::parts(config, None, unspoken, shutdown.clone()).await?;
+        let wired = wiring::parts(config, None, unspoken, drain.clone()).await?;
         let server = Server::start(listen, workers, &wired)?;
-        admin::start(&door, &data, wired.broker.clone(), shutdown.clone()).await;
+        admin::start(&door, &data, wired.broker.clone(), drain.clone(), shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());
         tokio::spawn(wired.broker.clone().keep_keys());
         tokio::spawn(wired.broker.clone().keep_refreshes());
@@ -86,7 +88,7 @@ impl Stage {
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;
         tokio::spawn(web::serve(listener, agent.clone(), shutdown.clone()));
-        Ok(Self { place, ports, helpdesk, agent, shutdown, server })
+        Ok(Self { place, ports, helpdesk, agent, drain, shutdown, server })
     }
 
     async fn play(&self, arguments: &cli::Demo) -> Result<(), Failure> {
@@ -122,6 +124,7 @@ impl Stage {
 
     fn clear(self) {
         self.shutdown.cancel();
+        self.drain.advance(proxy::Stage::Cut);
         self.server.join();
         self.place.remove();
     }

@@ -1,26 +1,25 @@
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use api::Availability;
 use broker::{Arrival, ClientCertificate};
-use data_encoding::HEXLOWER;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use protocol::Origin;
-use proxy::{Core, ProxyBody, ProxyError, Route};
-use secret::Entropy;
+use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
-use crate::server::Parts;
-use crate::system::SystemEntropy;
+use crate::server::Here;
 use crate::tls;
 
 type Answer = Response<Either<ProxyBody, axum::body::Body>>;
@@ -39,15 +38,20 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, parts: Parts) {
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here>) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
-    let mut arrival = Arrival { address: peer.ip(), certificate: ClientCertificate::Absent };
-    let Some(acceptor) = parts.tls.clone() else {
-        match tokio::time::timeout(FIRST_BYTES, spoken(&stream)).await {
-            Ok(Ok(protocol)) => converse(stream, protocol, arrival, core, parts).await,
+    let Some(address) = here.parts.front.address(&mut stream, peer).await else { return };
+    let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
+    let Some(acceptor) = here.parts.tls.clone() else {
+        let spoken = tokio::select! {
+            spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => spoken,
+            () = silent(&here.parts.drain) => return,
+        };
+        match spoken {
+            Ok(Ok(protocol)) => converse(stream, protocol, arrival, here).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => tracing::debug!(%peer, "a connection said nothing"),
         }
@@ -58,8 +62,8 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, core: Rc<Core>, p
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
-            arrival.certificate = tls::client_certificate(presented, parts.proxy_name.as_ref());
-            converse(stream, protocol, arrival, core, parts).await;
+            arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
+            converse(stream, protocol, arrival, here).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
@@ -99,10 +103,9 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     protocol: Protocol,
     arrival: Arrival,
-    core: Rc<Core>,
-    parts: Parts,
+    here: Rc<Here>,
 ) {
-    let shutdown = parts.shutdown.clone();
+    let drain = here.parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
@@ -111,14 +114,27 @@ async fn converse(
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
     };
-    let service = service_fn(move |request| answer(request, arrival, core.clone(), parts.clone()));
+    let asked = Rc::new(Cell::new(false));
+    let mark = asked.clone();
+    let service = service_fn(move |request| {
+        mark.set(true);
+        answer(request, arrival, here.clone())
+    });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
+    let goodbye = match protocol {
+        Protocol::Http1 => Stage::Closing,
+        Protocol::Http2 => Stage::Leaving,
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = drain.reached(goodbye) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = silent(&drain), if !asked.get() => return,
+            }
         }
     };
     if let Err(error) = ended {
@@ -126,51 +142,59 @@ async fn converse(
     }
 }
 
+/// For how long a connection is kept that has not asked for anything, where nothing new is taken any more.
+async fn silent(drain: &Drain) {
+    drain.reached(Stage::Closing).await;
+    tokio::time::sleep(SILENCE).await;
+}
+
 /// One request: named, routed, answered.
-async fn answer(
-    mut request: Request<Incoming>,
-    arrival: Arrival,
-    core: Rc<Core>,
-    parts: Parts,
-) -> Result<Answer, Infallible> {
-    let id = request_id();
-    let span = tracing::info_span!("request", request_id = id);
-    request.extensions_mut().insert(Origin::new(&id, arrival.address));
-    request.extensions_mut().insert(arrival);
-    let mut response = routed(request, &core, &parts).instrument(span).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
+async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
+    let id = here.names.draw();
+    let (head, body) = request.into_parts();
+    let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
+    let client = here.parts.front.trusted.client(arrival.address, &head.headers);
+    let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
+    let origin = Origin::new(id, arrival.address);
+    let dialect = Dialect::of(&head);
+    let checked = client.and_then(|_| proxy::check(&head));
+    let mut response = match checked.map(|()| here.core.plane().route(&head)) {
+        Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
+        Ok(Route::Proxied(route)) => {
+            // What is said on the usual way of a call is for whoever looks for a fault.
+            let span = tracing::debug_span!("request", request_id = id.as_str());
+            here.core.serve(origin, route, head, body).instrument(span).await.map(Either::Left)
+        }
+        Ok(Route::Control) => {
+            let span = tracing::info_span!("request", request_id = id.as_str());
+            let mut request = Request::from_parts(head, body);
+            request.extensions_mut().insert(origin);
+            request.extensions_mut().insert(arrival);
+            request.extensions_mut().insert(here.parts.broker.asked_by(origin));
+            request.extensions_mut().insert(availability(&here.parts.drain));
+            // Boxed: the calls that are forwarded need not carry its size.
+            Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
+        }
+    };
+    if leaving {
+        response.headers_mut().insert(header::CONNECTION, CLOSE);
+    }
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
 }
 
-async fn routed(request: Request<Incoming>, core: &Core, parts: &Parts) -> Answer {
-    let (head, body) = request.into_parts();
-    if let Err(error) = proxy::check(&head) {
-        return proxy::refuse(&ProxyError::Gate(error)).map(Either::Left);
-    }
-    let route = core.plane().route(&head);
-    let mut request = Request::from_parts(head, body);
-    match route {
-        Route::Proxied(route) => core.serve(route, request).await.map(Either::Left),
-        Route::Control => {
-            let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-            request.extensions_mut().insert(parts.broker.asked_by(origin));
-            parts.control.call(request).await.map(Either::Right)
-        }
-    }
+/// What probes are told.
+pub(crate) fn availability(drain: &Drain) -> Availability {
+    if drain.has_reached(Stage::Leaving) { Availability::Draining } else { Availability::Serving }
 }
 
-/// Sixteen hexadecimal digits, drawn here: what an agent sends under that name is its own affair.
-fn request_id() -> String {
-    let mut bytes = [0u8; 8];
-    SystemEntropy.fill(&mut bytes);
-    HEXLOWER.encode(&bytes)
-}
-
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_BYTES: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,14 +1,14 @@
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
+use audit::End;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{ReadHalf, WriteHalf};
-use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::drain::{Drain, Stage};
 use crate::watch::Watch;
 use crate::websocket::codec::Codec;
 use crate::websocket::lane::{Lane, Stop};
@@ -39,82 +39,39 @@ struct Socket {
     end: End,
 }
 
-/// How a WebSocket ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// With a Close of one side's.
-    Complete,
-    /// Without.
-    Cut,
-    Revoked,
-    Stopped,
-    Violation,
+/// Carries it to its end, on this core, which it keeps from ending. It outlives the request that it began as.
+pub(crate) fn open(agreed: Agreed, drain: Drain) {
+    let hold = drain.hold();
+    tokio::task::spawn_local(async move {
+        carry(agreed, &drain).await;
+        drop(hold);
+    });
 }
 
-impl End {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Cut => "cut",
-            Self::Revoked => "revoked",
-            Self::Stopped => "stopped",
-            Self::Violation => "protocol_error",
-        }
-    }
-
-    /// What both sides are told, where they are told something (RFC 6455 §7.4.1).
-    fn close(self) -> Option<(u16, &'static str)> {
-        match self {
-            Self::Complete | Self::Cut => None,
-            Self::Revoked => Some((1008, "access was ended")),
-            Self::Stopped => Some((1001, "the gateway is stopping")),
-            Self::Violation => Some((1002, "protocol error")),
-        }
-    }
-
-    fn of(first: &Stop, second: &Stop) -> Self {
-        match (first, second) {
-            (Stop::Violation(_), _) | (_, Stop::Violation(_)) => Self::Violation,
-            (Stop::Broken(_), _) | (_, Stop::Broken(_)) | (Stop::Gone, Stop::Gone) => Self::Cut,
-            (Stop::Asked, _) | (_, Stop::Asked) => Self::Stopped,
-            (Stop::Closed, Stop::Closed | Stop::Gone) | (Stop::Gone, Stop::Closed) => Self::Complete,
-        }
-    }
-}
-
-/// Carries it from its opening to its end; `going` is cancelled when the gateway stops.
-pub(crate) async fn carry(agreed: Agreed, going: CancellationToken) {
-    let Agreed { agent, upstream, up, down, mask, access, mut watch } = agreed;
-    let mut over = pin!(poll_fn(|context| watch.poll_idle(context)));
-    let opening = tokio::select! {
-        biased;
-        () = over.as_mut() => return tracing::debug!("access was ended before a WebSocket was open"),
-        opened = tokio::time::timeout(OPENING, async { tokio::try_join!(agent, upstream) }) => opened,
-    };
-    let (agent, upstream) = match opening {
-        Ok(Ok(sides)) => sides,
-        Ok(Err(error)) => return tracing::debug!(error = %error, "a WebSocket was gone before it was open"),
-        Err(_) => return tracing::debug!("a WebSocket was not open in time"),
+async fn carry(agreed: Agreed, drain: &Drain) {
+    let Agreed { agent, upstream, up, down, mask, mut access, watch } = agreed;
+    let opening = tokio::time::timeout(OPENING, async { tokio::try_join!(agent, upstream) });
+    let (agent, upstream) = match watch.over(opening).await {
+        Some(Ok(Ok(sides))) => sides,
+        Some(Ok(Err(error))) => return tracing::debug!(error = %error, "a WebSocket was gone before it was open"),
+        Some(Err(_)) => return tracing::debug!("a WebSocket was not open in time"),
+        None => return access.tunnelled(0, 0, End::Revoked),
     };
     let (from_agent, to_agent) = tokio::io::split(TokioIo::new(agent));
     let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
     let (up, down) = (Lane::new(from_agent, to_upstream, up), Lane::new(from_upstream, to_agent, down));
     let mut socket = Socket { up, down, mask, access, end: End::Cut };
-    socket.end = tokio::select! {
-        biased;
-        () = over => End::Revoked,
-        end = socket.converse(&going) => end,
-    };
+    socket.end = watch.over(socket.converse(drain)).await.unwrap_or(End::Revoked);
     socket.leave().await;
 }
 
 impl Socket {
-    async fn converse(&mut self, going: &CancellationToken) -> End {
+    async fn converse(&mut self, drain: &Drain) -> End {
         let asked = Cell::new(false);
         let mut both = pin!(both(self.up.run(&asked), self.down.run(&asked)));
         tokio::select! {
             end = both.as_mut() => return end,
-            () = going.cancelled() => asked.set(true),
+            () = drain.reached(Stage::Closing) => asked.set(true),
         }
         tokio::time::timeout(FAREWELL, both).await.unwrap_or(End::Stopped)
     }
@@ -126,7 +83,7 @@ impl Socket {
             up.abandon();
             down.abandon();
         }
-        let (close, mask) = (end.close(), self.mask);
+        let (close, mask) = (farewell(*end), self.mask);
         let to_upstream = async {
             if let Some((code, reason)) = close {
                 up.say_close(code, reason, Some(mask)).await;
@@ -142,14 +99,14 @@ impl Socket {
         let limit = if *end == End::Revoked { SHORT_FAREWELL } else { FAREWELL };
         let left = tokio::time::timeout(limit, async { tokio::join!(to_upstream, to_agent) }).await;
         if left.is_err() {
-            tracing::debug!(end = end.word(), "a WebSocket was cut at its end");
+            tracing::debug!(end = end.as_str(), "a WebSocket was cut at its end");
         }
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.access.tunnelled(self.down.sent(), self.down.codec().finds(), self.end.word());
+        self.access.tunnelled(self.down.sent(), self.down.codec().finds(), self.end);
     }
 }
 
@@ -166,16 +123,35 @@ async fn both(up: impl Future<Output = Stop>, down: impl Future<Output = Stop>) 
         Stop::Closed => UNANSWERED,
         Stop::Gone => LINGER,
         Stop::Asked => FAREWELL,
-        Stop::Violation(_) | Stop::Broken(_) => return End::of(stop, stop),
+        Stop::Violation(_) | Stop::Broken(_) => return end(stop, stop),
     };
     let second = match &first {
         Over::Up(_) => tokio::time::timeout(patience, down).await,
         Over::Down(_) => tokio::time::timeout(patience, up).await,
     };
     match (stop, second) {
-        (stop, Ok(second)) => End::of(stop, &second),
+        (stop, Ok(second)) => end(stop, &second),
         (Stop::Asked, Err(_)) => End::Stopped,
         (_, Err(_)) => End::Cut,
+    }
+}
+
+fn end(first: &Stop, second: &Stop) -> End {
+    match (first, second) {
+        (Stop::Violation(_), _) | (_, Stop::Violation(_)) => End::ProtocolError,
+        (Stop::Broken(_), _) | (_, Stop::Broken(_)) | (Stop::Gone, Stop::Gone) => End::Cut,
+        (Stop::Asked, _) | (_, Stop::Asked) => End::Stopped,
+        (Stop::Closed, Stop::Closed | Stop::Gone) | (Stop::Gone, Stop::Closed) => End::Complete,
+    }
+}
+
+/// What both sides are told, where they are told something (RFC 6455 §7.4.1).
+fn farewell(end: End) -> Option<(u16, &'static str)> {
+    match end {
+        End::Complete | End::Cut => None,
+        End::Revoked => Some((1008, "access was ended")),
+        End::Stopped => Some((1001, "the gateway is stopping")),
+        End::ProtocolError => Some((1002, "protocol error")),
     }
 }
 

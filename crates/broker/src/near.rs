@@ -1,0 +1,132 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Deref;
+use std::rc::Rc;
+
+use protocol::Timestamp;
+use secret::SecretHash;
+
+use crate::limits::Share;
+use crate::token::PREFIX;
+use crate::{Broker, BrokerError, Caller, Lent};
+
+/// What one core remembers of the tokens that it has seen: a call with one of them takes no lock, and touches nothing that another core
+/// writes.
+///
+/// **Invariant:** what is remembered is used only while nothing that it hangs on has changed, and the store vouches that no change was
+/// missed.
+pub struct Near {
+    broker: Broker,
+    callers: RefCell<HashMap<[u8; 32], Rc<Seen>, BuildHasherDefault<First>>>,
+}
+
+/// A caller as one core knows it, with its credential where that can be lent as it is.
+pub struct Seen {
+    caller: Caller,
+    /// And until when.
+    lent: Option<(Rc<Lent>, Option<Timestamp>)>,
+    share: Share,
+}
+
+impl Near {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(broker: Broker) -> Self {
+        Self { broker, callers: RefCell::default() }
+    }
+
+    /// What is behind it, at work for nobody in particular.
+    #[must_use]
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.broker.now()
+    }
+
+    /// Who calls with this ATH token, as [`Broker::authenticate`] has it, where this core knows it already.
+    #[must_use]
+    pub fn at_hand(&self, presented: &str, now: Timestamp) -> Option<Rc<Seen>> {
+        if !presented.starts_with(PREFIX) || !self.broker.is_fresh() {
+            return None;
+        }
+        let hash = SecretHash::of(presented).bytes();
+        let seen = self.callers.borrow().get(&hash)?.clone();
+        seen.is_good(now).then_some(seen)
+    }
+
+    /// The same where it is not at hand: remembered from then on. `broker` works for the request that asks.
+    pub async fn look_up(&self, broker: &Broker, presented: &str) -> Result<Rc<Seen>, BrokerError> {
+        let seen = Rc::new(Seen::new(broker, broker.authenticate(presented).await?));
+        let mut callers = self.callers.borrow_mut();
+        if callers.len() >= MOST_TOKENS {
+            callers.clear();
+        }
+        callers.insert(seen.known().hash().bytes(), seen.clone());
+        Ok(seen)
+    }
+
+    /// Forgets what is over, with the credentials that hang on it.
+    pub fn sweep(&self) {
+        let now = self.now();
+        self.callers.borrow_mut().retain(|_, seen| seen.is_good(now));
+    }
+}
+
+impl Seen {
+    /// As the caller is now.
+    #[must_use]
+    pub fn new(broker: &Broker, caller: Caller) -> Self {
+        let known = caller.known();
+        let lent = known.lent.as_ref().filter(|_| !known.is_operators);
+        let lent = lent.map(|(lent, due)| (Rc::new(lent.clone()), *due));
+        let share = broker.share(&caller);
+        Self { caller, lent, share }
+    }
+
+    /// Whether the agent, and the person it calls for, may call once more now.
+    pub fn admit(&self, now: Timestamp) -> Result<(), BrokerError> {
+        self.share.take(now)
+    }
+
+    /// The credential, where it can be lent as it is; else [`Broker::lend`] has it.
+    #[must_use]
+    pub fn lent(&self, now: Timestamp) -> Option<&Rc<Lent>> {
+        let (lent, due) = self.lent.as_ref()?;
+        (due.is_none_or(|due| now < due) && !self.may_be_over()).then_some(lent)
+    }
+}
+
+impl Deref for Seen {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// A hash of a random token is as good as any other hash of it.
+#[derive(Default)]
+struct First(u64);
+
+impl Hasher for First {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// The length of the array comes before its bytes.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Bounds one core's memory.
+const MOST_TOKENS: usize = 50_000;
