@@ -2,7 +2,7 @@
 //
 //     websocket_h2.mjs WHAT ORIGIN PATH TOKEN AGENT
 //
-// WHAT is echo, or the name of a handshake that is to be refused. Prints a line of JSON; ends with an error where something is not as it should be.
+// WHAT is echo, hold, or the name of a handshake that is to be refused. Prints a line of JSON; ends with an error where something is not as it should be.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -58,6 +58,16 @@ if (what in refusals) {
   await once(stream, 'end');
   if (!body.startsWith('{')) body = '{}';
   console.log(JSON.stringify({ status: headers[':status'], reason: JSON.parse(body || '{}').details?.reason, version: headers['sec-websocket-version'] }));
+} else if (what === 'hold') {
+  const stream = request({});
+  assert.equal((await answer(stream))[':status'], 200);
+  const ws = socket(stream);
+  const echoed = once(ws, 'message');
+  ws.send('hello');
+  assert.equal(String((await echoed)[0]), 'hello');
+  console.log('OPEN');
+  const [code, reason] = await once(ws, 'close');
+  console.log(JSON.stringify({ code, reason: String(reason) }));
 } else {
   const stream = request({});
   const headers = await answer(stream);

@@ -49,20 +49,23 @@ fn a_revocation_ends_a_socket_within_a_second_on_every_replica() {
         let service = Service::start(&[]);
         let house = House::start(redis, &service);
         let socket = Holding::open(house.door(house.two()));
+        let by_http2 = Holding::open_by_http2(house.door(house.two()));
         let mut quiet = RawAgent::open(house.door(house.two())).0;
         assert_eq!(house.agent.revoke(&house.one, &house.token).status, 200);
         let begun = Instant::now();
         let end = socket.end();
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         assert_eq!(end, (1008, "access was ended".to_owned()));
+        assert_eq!(by_http2.end(), (1008, "access was ended".to_owned()));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         assert_eq!(quiet.rest(), b"\x88\x12\x03\xf0access was ended");
         tests::eventually("the service heard it, too", || {
             let ends = service.ends();
-            ends.len() == 2 && ends.iter().all(|end| end["code"] == 1008)
+            ends.len() == 3 && ends.iter().all(|end| end["code"] == 1008)
         });
         tests::eventually("both are recorded", || {
             let calls = house.two().events("proxy_request");
-            calls.iter().filter(|call| call["end"] == "revoked").count() == 2
+            calls.iter().filter(|call| call["end"] == "revoked").count() == 3
         });
         let late = RawAgent::open(house.door(house.two()));
         assert!(late.1.starts_with("http/1.1 401 "), "{}", late.1);
@@ -74,11 +77,13 @@ fn a_gateway_that_stops_tells_both_sides() {
     let service = Service::start(&[]);
     let mut house = House::start(None, &service);
     let socket = Holding::open(house.door(&house.one));
+    let by_http2 = Holding::open_by_http2(house.door(&house.one));
     let pid = house.one.process_id();
     let begun = Instant::now();
     let asked = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().expect("kill is there");
     assert!(asked.success());
     assert_eq!(socket.end(), (1001, "the gateway is stopping".to_owned()));
+    assert_eq!(by_http2.end(), (1001, "the gateway is stopping".to_owned()));
     assert!(house.one.ends_within(Duration::from_secs(15)), "it ends, and before it must");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     tests::eventually("the service heard it, too", || service.ends().iter().any(|end| end["code"] == 1001));

@@ -67,6 +67,7 @@ fn one_form_is_taken_and_no_other() {
         (SOCKET, format!("{RIGHT}Content-Length: 5\r\n")),
         (SOCKET, format!("{RIGHT}Transfer-Encoding: chunked\r\n")),
         (SOCKET, format!("{RIGHT}Sec-WebSocket-Protocol: a b\r\n")),
+        (SOCKET, format!("{RIGHT}Sec-WebSocket-Protocol: a;b=c\r\n")),
         (
             SOCKET,
             format!("{RIGHT}Sec-WebSocket-Protocol: v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.eA\r\n"),
@@ -95,6 +96,10 @@ fn by_http2_one_form_is_taken_and_no_other() {
     }
     let with_a_length = by_http2(&front, "length", "/socket");
     assert!(with_a_length["reset"].as_u64().is_some_and(|code| code != 0), "the library resets it: {with_a_length}");
+    for path in ["/ath/token", "/ath/nothing"] {
+        let control = by_http2(&front, "answered", path);
+        assert!(control["status"].as_u64().is_some_and(|status| matches!(status, 404 | 405)), "{path}: {control}");
+    }
     assert!(service.ends().is_empty());
 }
 
@@ -198,4 +203,26 @@ fn by_http2_an_answer_of_success_is_no_tunnel() {
     assert_eq!((answer["status"].as_u64(), answer["reason"].as_str()), (Some(502), Some("upstream_not_switched")));
     let mut agent = RawAgent::send(&front, SOCKET, RIGHT, b"");
     assert!(agent.head().starts_with("http/1.1 200 "), "by HTTP/1.1 it says what it is");
+}
+
+#[test]
+fn a_token_that_the_upstream_refuses_is_renewed_and_the_handshake_repeated() {
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    let service = RawService::start_with_accept(move |accept| {
+        if !refused.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
+        format!("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+            .into_bytes()
+    });
+    let front = Fronted::new(&service.url(), WEBSOCKET);
+    let (_agent, head) = RawAgent::open(&front);
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    let heads = service.heads();
+    assert_eq!(heads.len(), 2, "{heads:?}");
+    for name in ["authorization: ", "sec-websocket-key: "] {
+        let values: Vec<_> =
+            heads.iter().filter_map(|head| head.lines().find_map(|line| line.strip_prefix(name))).collect();
+        assert!(values.len() == 2 && values[0] != values[1], "each attempt has its own: {values:?}");
+    }
 }

@@ -67,8 +67,9 @@ pub(crate) fn agent(front: &Fronted, what: &str, path: &str) {
 
 /// The library `ws` over node's http2 as an agent; what it says at its end.
 pub(crate) fn by_http2(front: &Fronted, what: &str, path: &str) -> Value {
+    let path = if path.starts_with("/ath/") { path.to_owned() } else { format!("/ath/proxy/helpdesk{path}") };
     let mut command = Command::new("node");
-    command.arg(script("websocket_h2.mjs")).args([what, &front.gateway.url(), &format!("/ath/proxy/helpdesk{path}")]);
+    command.arg(script("websocket_h2.mjs")).args([what, &front.gateway.url(), &path]);
     command.args([&front.token, front.agent.id.as_str()]);
     let said = run(command);
     serde_json::from_str(said.lines().last().expect("a line")).expect("JSON")
@@ -81,15 +82,22 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
+    pub(crate) fn open_by_http2(door: impl Into<Door>) -> Self {
+        let Door { port, token, agent } = door.into();
+        let mut command = Command::new("node");
+        command.arg(script("websocket_h2.mjs")).args(["hold", &format!("http://127.0.0.1:{port}")]);
+        Self::run(command.args(["/ath/proxy/helpdesk/socket", &token, &agent]))
+    }
+
     pub(crate) fn open(door: impl Into<Door>) -> Self {
         let Door { port, token, agent } = door.into();
         let url = format!("ws://127.0.0.1:{port}/ath/proxy/helpdesk/socket");
-        let mut process = Command::new(script(".venv/bin/python"))
-            .arg(script("websocket_agent.py"))
-            .args(["hold", &url, &token, &agent])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it must be installed: ./tests/run does it");
+        let mut command = Command::new(script(".venv/bin/python"));
+        Self::run(command.arg(script("websocket_agent.py")).args(["hold", &url, &token, &agent]))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("it must be installed: ./tests/run does it");
         let mut lines = BufReader::new(process.stdout.take().expect("piped"));
         assert_eq!(line(&mut lines), "OPEN");
         Self { process, lines }

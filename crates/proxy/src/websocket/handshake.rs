@@ -18,7 +18,7 @@ use crate::watch::Watch;
 use crate::websocket::codec::Codec;
 use crate::websocket::guarded::Guarded;
 use crate::websocket::key::Key;
-use crate::websocket::offer::{Offer, names};
+use crate::websocket::offer::{Offer, tokens};
 use crate::websocket::passing::Passing;
 use crate::websocket::rules::{Extensions, Rules, Sender};
 use crate::websocket::socket::Agreed;
@@ -80,7 +80,7 @@ impl Handshake {
         }
         let accept = if is_extended_connect(parts) { None } else { Some(answer_by_http1(parts)?) };
         let protocols: Vec<HeaderValue> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().cloned().collect();
-        let offered = names(&protocols).ok_or(HandshakeError::Form)?;
+        let offered = tokens(&protocols).ok_or(HandshakeError::Form)?;
         if offered.iter().any(|name| name.to_ascii_lowercase().starts_with(BEARER)) {
             return Err(HandshakeError::Credential);
         }

@@ -107,6 +107,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {
     async fn read(&mut self, asked: &Cell<bool>) -> io::Result<Option<usize>> {
         // An idle socket keeps little.
         let room = if self.busy { PIECE } else { QUIET };
+        if !self.busy && self.inbox.is_empty() && self.inbox.capacity() > 2 * QUIET {
+            self.inbox = BytesMut::new();
+        }
         self.inbox.reserve(room);
         let Self { reader, inbox, codec, .. } = self;
         let read = poll_fn(|context| {
