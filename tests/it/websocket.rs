@@ -17,6 +17,10 @@ fn messages_pass_both_ways_by_http1() {
     let front = Fronted::new(&service.url("http"), WEBSOCKET);
     agent(&front, "echo", "/socket?x=1&y=%20");
     // What each side said at the end reached the other.
+    tests::eventually("all have ended", || {
+        service.ends().len() == 3
+            && front.gateway.events("proxy_request").iter().filter(|call| call["status"] == 101).count() == 3
+    });
     let ends = service.ends();
     assert_eq!(ends.len(), 3, "{ends:?}");
     assert_eq!((ends[0]["code"].as_u64(), ends[0]["reason"].as_str()), (Some(1000), Some("")));
@@ -35,7 +39,7 @@ fn messages_pass_both_ways_by_http2() {
     let front = Fronted::new(&service.url("http"), WEBSOCKET);
     let end = by_http2(&front, "echo", "/socket");
     assert_eq!((end["code"].as_u64(), end["reason"].as_str()), (Some(4002), Some("the service goes")));
-    assert_eq!(service.ends().len(), 2);
+    tests::eventually("both have ended", || service.ends().len() == 2);
 }
 
 #[test]

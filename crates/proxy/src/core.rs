@@ -153,7 +153,7 @@ impl Core {
             headers,
             dialect,
             watch: &watch,
-            handshake: handshake.as_ref(),
+            handshake: handshake.as_deref(),
         };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
@@ -168,7 +168,7 @@ impl Core {
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
         if let Some(handshake) = handshake {
-            return self.switched((upstream, handshake), answered, rewriting.as_ref(), lents, (access, watch));
+            return self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch));
         }
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }

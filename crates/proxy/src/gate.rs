@@ -252,6 +252,28 @@ mod tests {
     }
 
     #[test]
+    fn connect_is_for_a_websocket_by_http2_alone() {
+        let asked = |version, protocol: Option<&'static str>| {
+            judge(|request| {
+                let request = request.method("CONNECT").version(version).uri("https://gw/socket");
+                match protocol {
+                    Some(protocol) => request.extension(hyper::ext::Protocol::from_static(protocol)),
+                    None => request,
+                }
+            })
+        };
+        assert_eq!(asked(Version::HTTP_2, Some("websocket")), Ok(()));
+        for (version, protocol) in [
+            (Version::HTTP_2, None),
+            (Version::HTTP_2, Some("connect-udp")),
+            (Version::HTTP_2, Some("WebSocket")),
+            (Version::HTTP_11, Some("websocket")),
+        ] {
+            assert_eq!(asked(version, protocol), Err(GateError::Method), "{version:?} {protocol:?}");
+        }
+    }
+
+    #[test]
     fn a_request_without_host_is_refused() {
         let request = Request::builder().uri("/").body(()).expect("a request");
         assert_eq!(check(&request.into_parts().0), Err(GateError::Host));

@@ -1,10 +1,12 @@
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tests::{Agent, Browser, Fronted, Gateway, RedisServer, Store, Upstream, free_port};
+use tests::{Agent, Authority, Browser, Fronted, Gateway, RedisServer, Store, Tunnel, Upstream, free_port};
 
 use super::WEBSOCKET;
 use super::hostile::RawService;
 use super::sides::{Door, Holding, RawAgent, Service};
+use crate::clients::{run, script};
 
 /// A service behind two replicas on one Redis, or behind one gateway; `GET /socket` alone is allowed there.
 pub(crate) struct House {
@@ -14,24 +16,38 @@ pub(crate) struct House {
     token: String,
     _upstream: Upstream,
     _redis: Option<RedisServer>,
+    _tunnel: Option<Tunnel>,
 }
 
 impl House {
     pub(crate) fn start(redis: Option<RedisServer>, service: &Service) -> Self {
-        let upstream = Upstream::start(free_port(), |_| {});
-        let own = format!("api_base = \"http://localhost:{}\"", upstream.port());
-        let text = upstream.provider("pkce = \"none\"");
-        let text = text.replacen(&own, &format!("api_base = \"{}\"\n{WEBSOCKET}", service.url("http")), 1);
-        let text = text.replacen("\"GET /tickets\", ", "\"GET /socket\", ", 1);
+        let (upstream, text) = behind(free_port(), service);
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
         let one = Gateway::start_with(store, upstream.gateway_port(), &text);
         let two = redis.is_some().then(|| one.replica_with(store, &text));
+        Self::with_consent(one, two, upstream, redis)
+    }
+
+    /// The same behind TLS of the gateway's own; and the port of that. What the consent takes goes through a tunnel.
+    pub(crate) fn start_with_tls(authority: &Authority, service: &Service) -> (Self, u16) {
+        let port = free_port();
+        let tunnel = Tunnel::start(port, &std::fs::read_to_string(authority.certificate_file()).expect("a file"), None);
+        let (upstream, text) = behind(tunnel.port(), service);
+        let (certificate, key) = (authority.certificate_file(), authority.key_file());
+        let text = format!("[gateway.tls]\ncert_file = {certificate:?}\nkey_file = {key:?}\n\n{text}");
+        let gateway = Gateway::start_behind(tunnel.port(), Store::Embedded, port, &text);
+        let mut house = Self::with_consent(gateway, None, upstream, None);
+        house._tunnel = Some(tunnel);
+        (house, port)
+    }
+
+    fn with_consent(one: Gateway, two: Option<Gateway>, upstream: Upstream, redis: Option<RedisServer>) -> Self {
         let mut agent = Agent::new("Ticket Helper");
         agent.register(&one);
         let (link, session) = agent.authorize(&one, &["read:tickets"]);
         let end = Browser::new().consent(&link);
         let token = agent.exchange(&one, &session, &end["code"]).text("/access_token");
-        Self { one, two, agent, token, _upstream: upstream, _redis: redis }
+        Self { one, two, agent, token, _upstream: upstream, _redis: redis, _tunnel: None }
     }
 
     pub(crate) fn door(&self, gateway: &Gateway) -> Door {
@@ -41,6 +57,32 @@ impl House {
     fn two(&self) -> &Gateway {
         self.two.as_ref().unwrap_or(&self.one)
     }
+}
+
+/// Where people sign in for the gateway at `gateway`, and the text of its providers.
+fn behind(gateway: u16, service: &Service) -> (Upstream, String) {
+    let upstream = Upstream::start(gateway, |_| {});
+    let own = format!("api_base = \"http://localhost:{}\"", upstream.port());
+    let text = upstream.provider("pkce = \"none\"");
+    let text = text.replacen(&own, &format!("api_base = \"{}\"\n{WEBSOCKET}", service.url("http")), 1);
+    let text = text.replacen("\"GET /tickets\", ", "\"GET /socket\", ", 1);
+    (upstream, text)
+}
+
+#[test]
+fn over_tls_both_versions_of_http_have_it() {
+    let (service, authority) = (Service::start(&[]), Authority::of(&["localhost"]));
+    let (house, port) = House::start_with_tls(&authority, &service);
+    let certificate = authority.certificate_file();
+    let (token, agent) = (&house.token, house.agent.id.as_str());
+    let url = format!("wss://localhost:{port}/ath/proxy/helpdesk/socket");
+    let mut by_http1 = Command::new(script(".venv/bin/python"));
+    by_http1.arg(script("websocket_agent.py")).args(["masked", &url, token, agent]).env("SSL_CERT_FILE", &certificate);
+    assert!(run(by_http1).contains("done"));
+    let mut by_http2 = Command::new("node");
+    by_http2.arg(script("websocket_h2.mjs")).args(["echo", &format!("https://localhost:{port}")]);
+    by_http2.args(["/ath/proxy/helpdesk/socket", token, agent]).env("NODE_EXTRA_CA_CERTS", &certificate);
+    assert!(run(by_http2).contains("4002"));
 }
 
 #[test]

@@ -189,6 +189,28 @@ fn a_side_that_goes_takes_the_other_along() {
 }
 
 #[test]
+fn an_idle_socket_costs_little_and_leaves_nothing() {
+    const SOCKETS: usize = 300;
+    let service = RawService::switching("", b"\x82\x01x");
+    let front = Fronted::new(&service.url(), WEBSOCKET);
+    let open = |count: usize| (0..count).map(|_| RawAgent::open(&front)).collect::<Vec<_>>();
+    drop(open(20));
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", front.gateway.process_id())).expect("it runs").count();
+    tests::eventually("those are over", || front.gateway.events("proxy_request").len() == 20);
+    let (memory, before) = (front.gateway.memory(), files());
+    let mut sockets = open(SOCKETS);
+    assert!(
+        sockets.iter_mut().all(|(agent, head)| head.starts_with("http/1.1 101 ") && agent.exactly(3) == b"\x82\x01x")
+    );
+    let each = front.gateway.memory().saturating_sub(memory) / SOCKETS as u64;
+    assert!(files() >= before + 2 * SOCKETS, "each has two connections");
+    println!("{each} bytes for each socket");
+    assert!(each < 48 << 10, "{each} bytes for each socket");
+    drop(sockets);
+    tests::eventually("nothing is left", || files() <= before + 2);
+}
+
+#[test]
 fn a_side_that_does_not_read_is_not_read_for() {
     // As much as the service can write, for as long as the agent reads nothing of it.
     let written = Arc::new(Mutex::new(0_usize));

@@ -58,7 +58,7 @@ impl Handshake {
         parts: &mut Parts,
         upstream: &Upstream,
         entropy: &Arc<dyn Entropy>,
-    ) -> Result<Option<Self>, ProxyError> {
+    ) -> Result<Option<Box<Self>>, ProxyError> {
         if !is_wished(parts) {
             return Ok(None);
         }
@@ -66,7 +66,8 @@ impl Handshake {
             return Err(ProxyError::Handshake(HandshakeError::Refused));
         }
         let handshake = Self::parse(parts, upstream.guard, entropy.clone()).map_err(ProxyError::Handshake)?;
-        Ok(Some(handshake))
+        // Boxed: most requests are none, and need not carry its size.
+        Ok(Some(Box::new(handshake)))
     }
 
     fn parse(parts: &mut Parts, guard: BodyGuard, entropy: Arc<dyn Entropy>) -> Result<Self, HandshakeError> {
