@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
-use crate::body::{ProxyBody, Streamed};
+use crate::body::{Download, ProxyBody, Streamed};
 use crate::drain::Drain;
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
@@ -24,7 +24,7 @@ use crate::grpc::Dialect;
 use crate::guard::{Guard, Lents};
 use crate::headers;
 use crate::location::Rewriting;
-use crate::pool::Answered;
+use crate::observer::Observer;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
@@ -51,6 +51,7 @@ pub struct Core {
     flights: Rc<Flights>,
     ring: Ring,
     drain: Drain,
+    observer: Rc<dyn Observer>,
 }
 
 impl DataPlane {
@@ -77,10 +78,10 @@ impl DataPlane {
 impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
-    pub fn new(plane: Arc<DataPlane>, drain: Drain) -> Self {
+    pub fn new(plane: Arc<DataPlane>, drain: Drain, observer: Rc<dyn Observer>) -> Self {
         let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
         let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
-        Self { plane, pools, near, flights: Rc::default(), ring, drain }
+        Self { plane, pools, near, flights: Rc::default(), ring, drain, observer }
     }
 
     /// The shared half.
@@ -144,6 +145,7 @@ impl Core {
         let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
         let flight = self.flights.begin(caller.clone());
         let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
+        let uri = self.observer.keeps_paths().then(|| parts.uri.clone());
         let headers = headers::onward(parts.headers, upstream);
         let call = Call {
             pools,
@@ -158,17 +160,14 @@ impl Core {
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
-        access.answered(answered.response.status());
-
-        let target = if Rewriting::concerns(answered.response.headers()) {
-            Some(pools.of(upstream, &lents.lent)?.target)
-        } else {
-            None
-        };
+        let target =
+            if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
+        // What fails before this is told as a refusal.
+        access.answered(answered.status(), (self.observer.clone(), *route, uri));
         if let Some(handshake) = handshake {
-            return self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch));
+            return Ok(self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch)));
         }
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }
@@ -191,42 +190,39 @@ impl Core {
         Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
 
-    /// What becomes of a handshake: a tunnel, or an ordinary answer.
+    /// The tunnel that a handshake has led to; an ordinary answer where it has not.
     fn switched(
         &self,
         (upstream, handshake): (&Upstream, Handshake),
-        mut answered: Answered,
+        mut answered: Response<Download>,
         rewriting: Option<&Rewriting<'_>>,
         lents: Lents,
         (access, watch): (Access, Watch),
-    ) -> Result<Response<ProxyBody>, ProxyError> {
-        if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            if handshake.is_connect() && answered.response.status().is_success() {
-                return Err(ProxyError::NotSwitched);
-            }
-            return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));
-        }
-        let tunnel = hyper::upgrade::on(&mut answered.response);
-        let (mut head, _) = answered.response.into_parts();
+    ) -> Response<ProxyBody> {
         let mut guard = Guard::new(lents.clone(), upstream.guard);
+        if answered.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return respond(answered, rewriting, guard, access, watch);
+        }
+        let tunnel = hyper::upgrade::on(&mut answered);
+        let (mut head, _) = answered.into_parts();
         clean(&mut head, rewriting, &mut guard);
         let guards = (upstream.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lents, upstream.guard)));
         let (response, agreed) = handshake.agreed(head, tunnel, guards, (access, watch));
         websocket::open(agreed, self.drain.clone());
-        Ok(response)
+        response
     }
 }
 
 fn respond(
-    answered: Answered,
+    answered: Response<Download>,
     rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
 ) -> Response<ProxyBody> {
-    let (mut parts, body) = answered.response.into_parts();
+    let (mut parts, body) = answered.into_parts();
     clean(&mut parts, rewriting, &mut guard);
-    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
+    let streamed = Streamed::new(body, guard, access, watch);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response, Uri};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,7 +10,6 @@ use tokio_rustls::TlsConnector;
 use crate::body::Download;
 use crate::connect::tcp;
 use crate::error::ProxyError;
-use crate::pool::{Answered, in_origin_form};
 use crate::target::Target;
 use crate::upload::Upload;
 
@@ -19,11 +18,20 @@ pub(crate) async fn send(
     target: &Target,
     connect_timeout: Duration,
     request: Request<Upload>,
-) -> Result<Answered, ProxyError> {
+) -> Result<Response<Download>, ProxyError> {
     let connected = tokio::time::timeout(connect_timeout, connect(target)).await;
     let mut sender = connected.map_err(|elapsed| ProxyError::Unreachable(Box::new(elapsed)))??;
-    let response = sender.send_request(in_origin_form(request)).await.map_err(ProxyError::Malformed)?;
-    Ok(Answered { response: response.map(Download::Streaming), connection: None })
+    let mut request = request;
+    if let Some(path) = request.uri().path_and_query().cloned() {
+        // HTTP/1.1 sends path and query; `Host` says the rest (RFC 9112 §3.2.1).
+        *request.uri_mut() = Uri::from(path);
+    }
+    let response = sender.send_request(request).await.map_err(malformed)?;
+    Ok(response.map(Download::Alone))
+}
+
+fn malformed(error: hyper::Error) -> ProxyError {
+    ProxyError::Malformed(Box::new(error))
 }
 
 async fn connect(target: &Target) -> Result<http1::SendRequest<Upload>, ProxyError> {
@@ -39,7 +47,7 @@ async fn connect(target: &Target) -> Result<http1::SendRequest<Upload>, ProxyErr
 async fn http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<http1::SendRequest<Upload>, ProxyError> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(ProxyError::Malformed)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(malformed)?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(error = %error, "an upstream connection ended");

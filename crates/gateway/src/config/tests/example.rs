@@ -92,7 +92,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 222);
+    assert_eq!(keys, 227);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {
