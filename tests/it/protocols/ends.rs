@@ -21,13 +21,13 @@ fn an_agent_that_waits_is_told_to_continue_when_somebody_reads() {
     let upstream = echo();
     let front = Fronted::new(&upstream.url(), "");
     let mut talk = Talk::to(front.gateway.port());
-    let head = front.head("POST", "/things", "1.1");
-    talk.say(&format!("{head}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+    let request = front.head("POST", "/things", "1.1");
+    talk.say(&format!("{request}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
     talk.hears("HTTP/1.1 100 Continue\r\n\r\n", SOON);
     talk.say("hello");
     talk.hears("5 bytes", SOON);
     // The same connection goes on.
-    talk.say(&format!("{head}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"));
+    talk.say(&format!("{request}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"));
     talk.say("3\r\nabc\r\n0\r\n\r\n");
     talk.hears("3 bytes", SOON);
 }
@@ -37,8 +37,8 @@ fn a_refusal_comes_without_100_and_nobody_reads_the_body() {
     let upstream = echo();
     let front = Fronted::new(&upstream.url(), "");
     let mut talk = Talk::to(front.gateway.port());
-    let head = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
-    talk.say(&format!("{head}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+    let request = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
+    talk.say(&format!("{request}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
     let (heard, orderly) = talk.to_the_end();
     assert!(heard.starts_with("HTTP/1.1 401 ") && !heard.contains("100 Continue") && orderly, "{heard}");
     assert_eq!(upstream.connections(), 0);
@@ -49,8 +49,8 @@ fn a_refusal_is_heard_by_an_agent_that_is_still_sending() {
     let upstream = echo();
     let front = Fronted::new(&upstream.url(), "");
     let mut talk = Talk::to(front.gateway.port());
-    let head = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
-    talk.say(&format!("{head}Content-Length: 100000000\r\n\r\n"));
+    let request = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
+    talk.say(&format!("{request}Content-Length: 100000000\r\n\r\n"));
     let piece = vec![b'x'; 64 << 10];
     let begun = Instant::now();
     while begun.elapsed() < A_WHILE && talk.try_say(&piece) {}
