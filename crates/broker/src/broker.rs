@@ -1,10 +1,11 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Audit, Event};
+use metrics::{Consent, Metrics};
 use oauth::{HttpClient, Outside, TokenSet};
 use policy::Approvals;
 use protocol::{AgentId, Clock, Origin, ProviderId, Timestamp};
@@ -19,6 +20,7 @@ use crate::device::Polls;
 use crate::documents::Documents;
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
+use crate::providers::Providers;
 use crate::refresh::{Healths, JournalHealth, JournalParts, Kept, ProviderHealth, Refreshes, Steps, Strangers};
 use crate::standing::Standings;
 use crate::vault::Vault;
@@ -40,6 +42,8 @@ pub struct Parts {
     pub unspoken: Arc<Unspoken>,
     /// Where decisions are written down.
     pub audit: Audit,
+    /// Where is counted what comes of refreshes and consents.
+    pub metrics: Metrics,
     /// Fetches agents' identity documents.
     pub documents: Arc<dyn DocumentFetcher>,
     /// Agents whose identity the configuration vouches for.
@@ -115,10 +119,11 @@ pub struct Inner {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) unspoken: Arc<Unspoken>,
     pub(crate) audit: Audit,
+    pub(crate) metrics: Metrics,
     pub(crate) approvals: Approvals,
     pub(crate) limits: Limits,
     pub(crate) documents: Documents,
-    pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    pub(crate) providers: Providers,
     pub(crate) sign_in: SignInMethod,
     pub(crate) urls: Urls,
     pub(crate) lifetimes: Lifetimes,
@@ -151,6 +156,7 @@ impl Broker {
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
             clock: parts.clock,
             audit: parts.audit,
+            metrics: parts.metrics,
             approvals: parts.approvals,
             limits: parts.limits,
             entropy: parts.entropy,
@@ -162,7 +168,7 @@ impl Broker {
             instance: parts.instance,
             boot: parts.boot,
             steps: parts.steps,
-            providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
+            providers: Providers::new(parts.providers),
             sign_in: parts.sign_in,
             urls: parts.urls,
             lifetimes: parts.lifetimes,
@@ -192,14 +198,14 @@ impl Broker {
 
     /// The configured providers, by id.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.inner.providers.values()
+        self.inner.providers.iter()
     }
 
     /// The provider that has this host name at the gateway, as a `Host` header writes it.
     #[must_use]
     pub fn provider_at(&self, host: &str) -> Option<&Provider> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        self.providers().find(|provider| provider.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+        self.inner.providers.at(name)
     }
 
     /// Whether the store answers, and what its word is worth.
@@ -215,6 +221,12 @@ impl Broker {
     /// Whether what is decided and done can be recorded at this moment.
     pub fn audit_health(&self) -> Result<(), BrokerError> {
         Ok(self.audit.health()?)
+    }
+
+    /// How many lines wait for the audit log.
+    #[must_use]
+    pub fn audit_waiting(&self) -> usize {
+        self.audit.waiting()
     }
 
     /// Waits until whatever was recorded so far is durable: what to do before the process ends.
@@ -266,6 +278,9 @@ impl Broker {
     ) -> Result<T, BrokerError> {
         self.audit.record(&event).await?;
         let outcome = effect.await;
+        if outcome.is_ok() {
+            self.count_consent(&event);
+        }
         if let Err(error) = &outcome {
             let after = match error {
                 // It may have been done all the same.
@@ -275,6 +290,19 @@ impl Broker {
             self.audit.note(&after)?;
         }
         outcome
+    }
+
+    /// Counts the steps of a consent.
+    fn count_consent(&self, event: &Event) {
+        let step = match event.name() {
+            "authorization_started" => Consent::Begun,
+            "access_granted" => Consent::Granted,
+            "access_denied" => Consent::Denied,
+            _ => return,
+        };
+        if let Some(provider) = event.of_provider() {
+            self.metrics.consent(provider.as_str(), step);
+        }
     }
 
     /// The world as a provider's OAuth client sees it.

@@ -18,32 +18,58 @@ pub(crate) fn install_provider() {
     let _ = default_provider().install_default();
 }
 
-/// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer.
-pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
-    Ok(verifying(extra)?.with_no_client_auth())
+/// Whom outgoing connections trust: the machine's roots, read once however many clients there are.
+pub(crate) struct Trust {
+    native: RootCertStore,
+    usual: ClientConfig,
 }
 
-fn verifying(extra: &[CertificateDer<'static>]) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    let (_, ignored) = roots.add_parsable_certificates(native.certs);
-    if ignored > 0 || !native.errors.is_empty() {
-        tracing::debug!(ignored, errors = native.errors.len(), "some of the machine's root certificates are of no use");
+impl Trust {
+    /// Reads the machine's roots.
+    pub(crate) fn load() -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        let (_, ignored) = roots.add_parsable_certificates(native.certs);
+        if ignored > 0 || !native.errors.is_empty() {
+            let errors = native.errors.len();
+            tracing::debug!(ignored, errors, "some of the machine's root certificates are of no use");
+        }
+        Ok(Self { usual: verifying(roots.clone())?.with_no_client_auth(), native: roots })
     }
-    for certificate in extra {
-        roots.add(certificate.clone())?;
+
+    /// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer. Without extra ones it
+    /// shares what it remembers of sessions with all others.
+    pub(crate) fn client(&self, extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+        if extra.is_empty() {
+            return Ok(self.usual.clone());
+        }
+        Ok(verifying(self.with(extra)?)?.with_no_client_auth())
     }
+
+    /// The same for one provider, with its own roots and with what it is shown.
+    pub(crate) fn towards(&self, provider: &ProviderConfig) -> Result<ClientConfig, rustls::Error> {
+        let Some(identity) = &provider.identity else { return self.client(&provider.extra_roots) };
+        let builder = verifying(self.with(&provider.extra_roots)?)?;
+        builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+    }
+
+    fn with(&self, extra: &[CertificateDer<'static>]) -> Result<RootCertStore, rustls::Error> {
+        let mut roots = self.native.clone();
+        for certificate in extra {
+            roots.add(certificate.clone())?;
+        }
+        Ok(roots)
+    }
+}
+
+/// One client, where there are no others.
+pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    Trust::load()?.client(extra)
+}
+
+fn verifying(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots))
-}
-
-/// The same for one provider, with its own roots and with what it is shown.
-pub(crate) fn towards(provider: &ProviderConfig) -> Result<ClientConfig, rustls::Error> {
-    let builder = verifying(&provider.extra_roots)?;
-    match &provider.identity {
-        None => Ok(builder.with_no_client_auth()),
-        Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key()),
-    }
 }
 
 /// The gateway's own listener: h2 and HTTP/1.1 by ALPN. Clients may present a certificate of one of the configured authorities, and

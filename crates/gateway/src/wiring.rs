@@ -10,21 +10,26 @@ use broker::{
     Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
+use metrics::Metrics;
 use protocol::AgentId;
 use proxy::{DataPlane, Drain, Upstream, UpstreamSettings};
+use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
 use secret::{Opaque, Unspoken};
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::access_log::AccessLog;
 use crate::config::{
-    AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig,
-    StoreKind, SystemEnvironment, WayConfig,
+    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig,
+    SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
-use crate::server::{Control, Front, Parts};
+use crate::metered_store::MeteredStore;
+use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
+use crate::tls::Trust;
 use crate::{keys, tls};
 
 /// Why the gateway cannot be put together from a configuration that is right in itself.
@@ -40,6 +45,10 @@ pub(crate) enum WiringError {
         "the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output"
     )]
     Audit { path: String, source: std::io::Error },
+    #[error(
+        "the access log {path} cannot be written: {source}; name another place with path in [access_log], or leave it out"
+    )]
+    AccessLog { path: String, source: std::io::Error },
     #[error("the audit log has no thread: {0}")]
     AuditThread(std::io::Error),
     #[error("TLS cannot be set up: {0}")]
@@ -59,9 +68,14 @@ pub(crate) async fn parts(
 ) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
     let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
+    let ids: Vec<String> = config.providers.iter().map(|provider| provider.id.to_string()).collect();
+    let metrics = Metrics::new(ids.clone());
     let store = open_store(&config.store, &instance).await?;
+    let store = Arc::new(MeteredStore::new(store, metrics.clone()));
+    let access_log = config.access_log.as_ref().map(open_access_log).transpose()?;
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
+    let outgoing = Outgoing::new()?;
     let mut providers = Vec::new();
     let mut upstreams = Vec::new();
     for provider in config.providers {
@@ -69,12 +83,12 @@ pub(crate) async fn parts(
         for secret in secrets.into_iter().flatten().flatten() {
             unspoken.note_for_good(secret.expose());
         }
-        let (provider, upstream) = wire_provider(provider)?;
+        let (provider, upstream) = wire_provider(provider, &outgoing)?;
         providers.push(provider);
         upstreams.push(upstream);
     }
     let audit = open_audit(&config.audit)?;
-    let (sign_in, proxy_name) = wire_sign_in(config.sign_in)?;
+    let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
     let public_host = config.gateway.public_url.clone();
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let broker = Broker::new(broker::Parts {
@@ -83,10 +97,11 @@ pub(crate) async fn parts(
         key_source: key_source.into(),
         clock: Arc::new(SystemClock),
         audit: audit.clone(),
+        metrics: metrics.clone(),
         approvals: config.approvals,
         limits: config.limits.limits(),
         entropy: Arc::new(SystemEntropy),
-        documents: Arc::new(DocumentClient::new(tls::client(&[])?, loopback)?),
+        documents: Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?),
         pinned: pinned(config.agents),
         providers,
         sign_in,
@@ -121,6 +136,7 @@ pub(crate) async fn parts(
         proxy_name,
         front: Front::new(config.gateway.front),
         drain,
+        records: Records { metrics, access_log, providers: ids.into() },
     })
 }
 
@@ -159,6 +175,14 @@ fn open_journal(config: &JournalConfig, instance: &str) -> Option<JournalParts> 
     }
 }
 
+fn open_access_log(config: &AccessLogConfig) -> Result<AccessLog, WiringError> {
+    let path = match &config.path {
+        AccessLogPath::File(path) => path.display().to_string(),
+        AccessLogPath::StandardOutput => "-".to_owned(),
+    };
+    AccessLog::start(config).map_err(|source| WiringError::AccessLog { path, source })
+}
+
 pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
     let sink: Box<dyn Sink> = match config {
         AuditConfig::StandardOutput => Box::new(StandardOutput),
@@ -175,18 +199,18 @@ pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
 }
 
 /// How people sign in, and the name that the certificate of a proxy in front must be for.
-fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'static>>), WiringError> {
-    Ok(match config {
+fn wire_sign_in(config: SignInConfig, outgoing: &Outgoing) -> (SignInMethod, Option<DnsName<'static>>) {
+    match config {
         SignInConfig::Provider => (SignInMethod::Provider, None),
         SignInConfig::Openid(settings) => {
-            let http = Arc::new(ProviderClient::new(tls::client(&[])?, PROVIDER_TIMEOUT)?);
+            let http = Arc::new(outgoing.usual.with_timeout(PROVIDER_TIMEOUT));
             (SignInMethod::Openid(Box::new(OpenidClient::new(*settings, http))), None)
         }
         SignInConfig::Accounts(accounts) => {
             (SignInMethod::Accounts(Box::new(Accounts::new(accounts, &SystemEntropy))), None)
         }
         SignInConfig::Header(config) => (SignInMethod::Header(config.header), config.certificate_name),
-    })
+    }
 }
 
 /// The issuer, where it is known, and what the preset was told.
@@ -196,8 +220,29 @@ fn realm(config: &ProviderConfig) -> String {
     parts.collect::<Vec<_>>().join("\n")
 }
 
-fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
-    let tls = tls::towards(&config)?;
+/// What all providers share that need nothing of their own: reading the roots takes long, and a client much room.
+struct Outgoing {
+    trust: Trust,
+    usual: ProviderClient,
+}
+
+impl Outgoing {
+    fn new() -> Result<Self, WiringError> {
+        let trust = Trust::load()?;
+        Ok(Self { usual: ProviderClient::new(trust.client(&[])?, PROVIDER_TIMEOUT)?, trust })
+    }
+
+    fn client(&self, config: &ProviderConfig, tls: &ClientConfig) -> Result<ProviderClient, reqwest::Error> {
+        if config.extra_roots.is_empty() && config.identity.is_none() {
+            return Ok(self.usual.with_timeout(config.oauth_timeout));
+        }
+        ProviderClient::new(tls.clone(), config.oauth_timeout)
+    }
+}
+
+fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker::Provider, Upstream), WiringError> {
+    let tls = outgoing.trust.towards(&config)?;
+    let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
     let way = match config.way {
@@ -222,7 +267,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         scope_names: config.scope_names,
         way,
         people: config.people,
-        http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
+        http,
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,
         refresh_tokens: config.refresh_tokens,

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
-use crate::body::{ProxyBody, Streamed};
+use crate::body::{Download, ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
 use crate::forward::Call;
@@ -22,7 +22,7 @@ use crate::grpc::Dialect;
 use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
-use crate::pool::Answered;
+use crate::observer::Observer;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
@@ -46,6 +46,7 @@ pub struct Core {
     near: Rc<Near>,
     flights: Rc<Flights>,
     ring: Ring,
+    observer: Rc<dyn Observer>,
 }
 
 impl DataPlane {
@@ -66,10 +67,10 @@ impl DataPlane {
 impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
-    pub fn new(plane: Arc<DataPlane>) -> Self {
+    pub fn new(plane: Arc<DataPlane>, observer: Rc<dyn Observer>) -> Self {
         let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
         let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
-        Self { plane, pools, near, flights: Rc::default(), ring }
+        Self { plane, pools, near, flights: Rc::default(), ring, observer }
     }
 
     /// The shared half.
@@ -130,20 +131,18 @@ impl Core {
         let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
         let flight = self.flights.begin(caller.clone());
         let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
+        let uri = self.observer.keeps_paths().then(|| parts.uri.clone());
         let headers = headers::onward(parts.headers, upstream);
         let call = Call { pools, upstream, permit: &permit, query, headers, dialect, watch: &watch };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
-        access.answered(answered.response.status());
-
-        let target = if Rewriting::concerns(answered.response.headers()) {
-            Some(pools.of(upstream, &lents.lent)?.target)
-        } else {
-            None
-        };
+        let target =
+            if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
+        // What fails before this is told as a refusal.
+        access.answered(answered.status(), (self.observer.clone(), *route, uri));
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }
 
@@ -167,13 +166,13 @@ impl Core {
 }
 
 fn respond(
-    answered: Answered,
+    answered: Response<Download>,
     rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
 ) -> Response<ProxyBody> {
-    let (mut parts, body) = answered.response.into_parts();
+    let (mut parts, body) = answered.into_parts();
     headers::incoming(&mut parts.headers);
     if let Some(rewriting) = rewriting {
         rewriting.apply(&mut parts.headers);
@@ -181,6 +180,6 @@ fn respond(
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
-    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
+    let streamed = Streamed::new(body, guard, access, watch);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
 }

@@ -2,17 +2,17 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Availability;
 use broker::{Arrival, ClientCertificate};
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body_util::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use protocol::Origin;
+use protocol::{Origin, Refused};
 use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -20,6 +20,7 @@ use tracing::Instrument;
 
 use crate::server::Here;
 use crate::server::line::{Line, Socket};
+use crate::server::witness::Own;
 use crate::tls;
 
 type Answer = Response<Either<ProxyBody, axum::body::Body>>;
@@ -43,6 +44,7 @@ pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
+    let _open = here.witness.connection();
     let Some(address) = here.parts.front.address(&mut stream, peer).await else { return };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = here.parts.tls.clone() else {
@@ -152,15 +154,20 @@ async fn silent(drain: &Drain) {
 
 /// One request: named, routed, answered.
 async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
-    let id = here.names.draw();
+    let (id, begun) = (here.names.draw(), Instant::now());
     let (head, body) = request.into_parts();
     let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let origin = Origin::new(id, arrival.address);
-    let dialect = Dialect::of(&head);
+    let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let checked = client.and_then(|_| proxy::check(&head));
-    let mut response = match checked.map(|()| here.core.plane().route(&head)) {
+    let routed = checked.map(|()| here.core.plane().route(&head));
+    let route = match &routed {
+        Ok(Route::Proxied(route)) => Some(*route),
+        _ => None,
+    };
+    let mut response = match routed {
         Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
@@ -178,6 +185,13 @@ async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) ->
             Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
         }
     };
+    let refused = response.extensions_mut().remove::<Refused>();
+    // What is forwarded is told when its body has ended.
+    if refused.is_some() || matches!(response.body(), Either::Right(_)) {
+        let bytes = response.body().size_hint().exact().unwrap_or_default();
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        here.witness.answered(&Own { origin: &origin, route, method: &method, status, bytes, took, refused });
+    }
     if leaving {
         response.headers_mut().insert(header::CONNECTION, CLOSE);
     }
