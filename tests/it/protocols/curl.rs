@@ -86,8 +86,9 @@ fn heads_ranges_and_compressed_bodies_pass_between_curl_and_nginx() {
             format!("308 {}/ath/proxy/helpdesk/page.txt", front.gateway.public_url())
                 .replace("/ath/proxy/helpdesk", "/api")
         );
-        assert_eq!(text(&front, &[version, "--location"], "/old"), as_text(&page));
     }
+    // By HTTP/2 with prior knowledge, this curl follows nobody: it ends with 16 before nginx alone, too.
+    assert_eq!(text(&front, &["--http1.1", "--location"], "/old"), as_text(&page));
     assert!(nginx.log().contains("GET /page.txt HTTP/2.0\" 206"), "{}", nginx.log());
 }
 

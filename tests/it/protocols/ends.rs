@@ -136,3 +136,26 @@ fn an_upload_that_breaks_off_does_not_look_whole_upstream() {
     eventually("the upstream has seen the end", || seen.lock().expect("no panic").is_some());
     assert_eq!(*seen.lock().expect("no panic"), Some(9));
 }
+#[test]
+fn an_answer_that_comes_before_the_end_of_the_request_is_heard() {
+    let upstream = OddHttp::start(|exchange| {
+        let _ = exchange.some(1000);
+        exchange.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo much");
+        Then::Close
+    });
+    let front = Fronted::new(&upstream.url(), "");
+    for _ in 0..5 {
+        let mut talk = Talk::to(front.gateway.port());
+        talk.say(&format!("{}Content-Length: 100000000\r\n\r\n", front.head("POST", "/things", "1.1")));
+        let piece = vec![b'x'; 64 << 10];
+        let begun = Instant::now();
+        // As any agent would, it goes on until it has been told.
+        while begun.elapsed() < A_WHILE && talk.try_say(&piece) {}
+        let (heard, orderly) = talk.to_the_end();
+        assert!(heard.starts_with("HTTP/1.1 413 ") && heard.ends_with("too much"), "{heard}");
+        assert!(orderly, "it ended by a reset");
+    }
+    let again = front.get("/things");
+    assert_eq!(again.status, 413);
+    assert_eq!(upstream.connections(), 6, "none of these connections was used again");
+}

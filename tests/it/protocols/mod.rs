@@ -6,5 +6,6 @@ mod ends;
 mod grpc;
 mod h2load;
 mod large;
+mod places;
 mod streams;
 mod trust;
