@@ -129,7 +129,7 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host, Arc::new(SystemEntropy))),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
@@ -286,6 +286,7 @@ fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker:
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        websocket: config.websocket,
         guard: config.guard,
         protocol: config.protocol,
     });

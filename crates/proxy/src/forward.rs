@@ -24,6 +24,7 @@ use crate::target::Target;
 use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
 use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
+use crate::websocket::{self, Handshake};
 
 /// A permitted request, all but its body and its credential.
 pub(crate) struct Call<'a> {
@@ -35,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: HeaderMap,
     pub(crate) watch: &'a Watch,
     pub(crate) dialect: Dialect,
+    /// Where it asks for a WebSocket.
+    pub(crate) handshake: Option<&'a Handshake>,
 }
 
 impl Call<'_> {
@@ -190,7 +193,14 @@ impl Call<'_> {
             // RFC 9110 §8.6: a method that could have a body says that there is none.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
+        let offer = self.handshake.map(|handshake| handshake.offer(request.headers_mut())).transpose()?;
+        let limit = self.upstream.connect_timeout;
+        let sent = async {
+            match offer {
+                None => pool.send(&target, limit, request, progress).await,
+                Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
+            }
+        };
         let sent = in_time(self.watch, self.upstream.response_timeout, (progress, self.dialect), sent);
         let answered = sent.await;
         if matches!(answered, Err(ProxyError::Timeout)) {
@@ -199,7 +209,9 @@ impl Call<'_> {
         }
         let answered = answered?;
         if answered.status().is_informational() {
-            return Err(ProxyError::Switched);
+            let (status, headers) = (answered.status(), answered.headers());
+            offer.ok_or(ProxyError::Switched)?.check(status, headers)?;
+            return Ok((answered, Proof::Enough));
         }
         refuse_ambiguous(answered.headers())?;
         if self.upstream.guard == BodyGuard::Mask {

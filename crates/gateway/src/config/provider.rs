@@ -24,7 +24,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{BodyGuard, ExpirySign, UpstreamProtocol};
+use proxy::{BodyGuard, ExpirySign, UpstreamProtocol, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -70,6 +70,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) headers: HeaderMap,
     /// Headers that go there where the agent sends none of that name.
     pub(crate) default_headers: HeaderMap,
+    /// Whether agents may use it by WebSocket.
+    pub(crate) websocket: WebSocket,
     /// What is done with the bodies of its answers.
     pub(crate) guard: BodyGuard,
     /// Which HTTP its API is spoken to in.
@@ -160,6 +162,7 @@ pub(super) struct Rest {
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
+    websocket: WebSocket,
     guard: BodyGuard,
     protocol: UpstreamProtocol,
     way: way::Read,
@@ -209,6 +212,7 @@ impl Partial<'_> {
             placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
+            websocket: rest.websocket,
             guard: rest.guard,
             protocol: rest.protocol,
             way,
@@ -293,6 +297,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
+    let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let guard = match table.text(&GUARD).map(|found| found.value) {
         Some("trust") => BodyGuard::Trust,
         _ => BodyGuard::Mask,
@@ -342,6 +347,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         placement: placement?,
         headers,
         default_headers,
+        websocket,
         guard,
         protocol,
         way: way?,
@@ -374,6 +380,7 @@ pub(super) const KEYS: &[Key] = &[
     DEFAULT_HEADERS,
     PROTOCOL,
     GUARD,
+    WEBSOCKET,
     way::OAUTH,
     way::KEY,
     way::PEOPLE,
@@ -457,6 +464,11 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
+);
+const WEBSOCKET: Key = Key::optional(
+    "websocket",
+    Form::Boolean,
+    "Whether agents may open WebSockets there, at paths that they may GET; false by default, since no message in one is matched to an operation.",
 );
 const PROTOCOL: Key = Key::default(
     "protocol",

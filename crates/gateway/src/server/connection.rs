@@ -107,7 +107,7 @@ async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, her
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     builder.http1().half_close(true);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
-    builder.http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+    builder.http2().enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
     let builder = match protocol {
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
@@ -120,7 +120,7 @@ async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, her
     });
     let line = Line::new(stream);
     let lost = line.watched().lost();
-    let connection = builder.serve_connection(TokioIo::new(line), service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(line), service);
     let mut connection = std::pin::pin!(connection);
     // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
     let goodbye = match protocol {

@@ -1,7 +1,6 @@
-use std::cell::RefCell;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,11 +14,16 @@ use tokio_rustls::server::TlsStream;
 /// A client may say that it will send no more, and still wait for its answer; so the end of what it sends is no reason to end anything.
 /// Nobody reads then who would notice that it is gone. The kernel does: it asks the other side now and then, and is told that there is
 /// nobody.
-pub(super) struct Line<S>(Rc<RefCell<S>>);
+pub(super) struct Line<S>(Arc<Mutex<S>>);
 
 impl<S: Socket> Line<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self(Rc::new(RefCell::new(stream)))
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    /// Never waited for: whoever looks is on the same core. The lock is there for those who want to hand a connection on.
+    fn stream(&self) -> MutexGuard<'_, S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same connection, to be looked at.
@@ -31,7 +35,7 @@ impl<S: Socket> Line<S> {
     pub(super) async fn lost(self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            if !matches!(SockRef::from(self.0.borrow().tcp()).take_error(), Ok(None)) {
+            if !matches!(SockRef::from(self.stream().tcp()).take_error(), Ok(None)) {
                 return;
             }
         }
@@ -39,7 +43,7 @@ impl<S: Socket> Line<S> {
 }
 
 /// What runs over TCP.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -57,13 +61,13 @@ impl Socket for TlsStream<TcpStream> {
 
 impl<S: Socket> AsyncRead for Line<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)
+        Pin::new(&mut *self.stream()).poll_read(context, buffer)
     }
 }
 
 impl<S: Socket> AsyncWrite for Line<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes)
+        Pin::new(&mut *self.stream()).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -71,19 +75,19 @@ impl<S: Socket> AsyncWrite for Line<S> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(context, pieces)
+        Pin::new(&mut *self.stream()).poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.borrow().is_write_vectored()
+        self.stream().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_flush(context)
+        Pin::new(&mut *self.stream()).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(context)
+        Pin::new(&mut *self.stream()).poll_shutdown(context)
     }
 }
 
