@@ -124,6 +124,14 @@ impl Gateway {
         Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
     }
 
+    /// The same gateway, reached at another port, where something forwards to it.
+    #[must_use]
+    pub fn behind(self, front: u16) -> Self {
+        let mut gateway = self;
+        gateway.port = front;
+        gateway
+    }
+
     /// A gateway that is started in some other way than most.
     #[must_use]
     pub fn launch(launch: &Launch<'_>) -> Self {
