@@ -10,21 +10,44 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-/// Where to, and what is sent each time.
+/// Where to, and what is sent: the same each time, or several things by turns.
 #[derive(Clone)]
 pub(crate) struct Shot {
-    pub(crate) port: u16,
-    pub(crate) request: Arc<Vec<u8>>,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    port: u16,
+    requests: Arc<[Vec<u8>]>,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Shot {
+    pub(crate) fn new(port: u16, requests: Vec<Vec<u8>>, tls: Option<Arc<ClientConfig>>) -> Self {
+        Self { port, requests: requests.into(), tls }
+    }
+
+    /// What is sent first.
+    pub(crate) fn request(&self) -> &[u8] {
+        self.requests.first().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
 }
 
 /// How much.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) connections: u32,
-    pub(crate) time: Duration,
+    pub(crate) until: Until,
     /// Requests a second, over all connections; as many as get through, if left out.
     pub(crate) rate: Option<f64>,
+}
+
+/// How long.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    Over(Duration),
+    /// Each of the requests once, over all connections.
+    Through,
 }
 
 /// What came of it.
@@ -45,6 +68,19 @@ impl Outcome {
         let last = self.latencies.len().saturating_sub(1);
         self.latencies.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
     }
+}
+
+/// The TLS version and the ciphers that were agreed on; `None` without TLS.
+pub(crate) fn agreed(shot: &Shot) -> Option<String> {
+    let config = shot.tls.clone()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let stream = TcpStream::connect(("127.0.0.1", shot.port)).await.expect("connects");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let stream = TlsConnector::from(config).connect(name, stream).await.expect("a handshake");
+        let suite = stream.get_ref().1.negotiated_cipher_suite().expect("a suite");
+        Some(format!("{:?}", suite.suite()))
+    })
 }
 
 /// Fires on one thread.
@@ -70,24 +106,6 @@ pub(crate) fn fire(shot: &Shot, load: Load) -> Outcome {
     })
 }
 
-/// Opens so many connections, uses each once, and holds them while `look` looks.
-pub(crate) fn hold<T>(shot: &Shot, connections: u32, look: impl FnOnce() -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut open = Vec::new();
-        for _ in 0..connections {
-            let mut stream = connect(shot).await;
-            let mut buffer = Vec::new();
-            once(&mut stream, shot, &mut buffer).await;
-            open.push(stream);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let seen = look();
-        drop(open);
-        seen
-    })
-}
-
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -108,13 +126,18 @@ async fn aim(mut stream: Box<dyn Stream>, shot: Shot, load: Load, number: u32, b
     let mut buffer = Vec::with_capacity(128 << 10);
     let pause = load.rate.map(|rate| Duration::from_secs_f64(f64::from(load.connections) / rate));
     let mut due = begun + pause.unwrap_or_default().mul_f64(f64::from(number) / f64::from(load.connections));
-    while begun.elapsed() < load.time {
+    for turn in (number as usize..).step_by(load.connections as usize) {
+        match load.until {
+            Until::Over(time) if begun.elapsed() >= time => break,
+            Until::Through if turn >= shot.requests.len() => break,
+            _ => {}
+        }
         if pause.is_some() {
             tokio::time::sleep_until(due).await;
         }
         // By the time at which it should have been sent: a stall delays those behind it, too.
         let sent = if pause.is_some() { due } else { Instant::now() };
-        once(&mut stream, &shot, &mut buffer).await;
+        once(&mut stream, &shot.requests[turn % shot.requests.len()], &mut buffer).await;
         latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
         due += pause.unwrap_or_default();
     }
@@ -122,8 +145,8 @@ async fn aim(mut stream: Box<dyn Stream>, shot: Shot, load: Load, number: u32, b
 }
 
 /// One request and its whole answer.
-async fn once(stream: &mut Box<dyn Stream>, shot: &Shot, buffer: &mut Vec<u8>) {
-    stream.write_all(&shot.request).await.expect("written");
+async fn once(stream: &mut Box<dyn Stream>, request: &[u8], buffer: &mut Vec<u8>) {
+    stream.write_all(request).await.expect("written");
     buffer.clear();
     let (end, length) = loop {
         assert!(

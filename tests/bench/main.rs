@@ -11,22 +11,38 @@
 
 mod client;
 mod cpu;
+mod facts;
+mod fill;
+mod hold;
+mod peers;
 mod place;
 mod plan;
+mod scale;
+mod table;
 mod upstream;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().map(String::as_str) == Some("upstream") {
-        upstream::serve();
-        return ExitCode::SUCCESS;
+    match arguments.first().map(String::as_str) {
+        Some("upstream") => {
+            upstream::serve();
+            return ExitCode::SUCCESS;
+        }
+        Some("hold") => {
+            hold::hold(&arguments[1..]);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let plan = plan::Plan::parse(&arguments);
+    if !plan.is_smoke() {
+        facts::print();
+    }
     let place = place::Place::build();
     plan.carry_out(&place);
-    let wrong = place.wrong_headers();
-    println!("\nRequests that reached the upstream without the right header, of those that had to have it: {wrong}");
-    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let (right, wrong) = place.headers_seen();
+    println!("\nRequests that reached the upstream with the right header: {right}; with another, or without: {wrong}");
+    if wrong == 0 && right > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

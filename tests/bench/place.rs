@@ -1,56 +1,30 @@
 //! Everything that is measured, running on loopback.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
-use tests::{Agent, Authority, Browser, Gateway, Launch, RedisServer, Request, Store, Upstream, eventually, free_port};
+use tests::{Agent, Authority, Browser, Gateway, Launch, RedisServer, Request, Store, Upstream, free_port};
 
 use crate::client::Shot;
+use crate::peers::{self, Peers, Running};
 
 /// The proxies, the upstream behind them, and what they are called with.
 pub(crate) struct Place {
     _upstream: Running,
     upstream_port: u16,
-    nginx: Running,
-    haproxy: Running,
-    gateways: Vec<(&'static str, Gateway)>,
-    ports: Ports,
+    peers: Peers,
+    gateways: Vec<(&'static str, Transport, Gateway)>,
     bearer: String,
     agent: Agent,
     token: String,
     authority: Authority,
-    _helpdesk: Upstream,
-    _redis: RedisServer,
+    helpdesk: Upstream,
+    redis: RedisServer,
     _folder: TempDir,
-}
-
-struct Ports {
-    nginx: u16,
-    nginx_tls: u16,
-    haproxy: u16,
-}
-
-/// A process that ends with the benchmark.
-struct Running(Child);
-
-impl Drop for Running {
-    /// Asked to end, so that it ends its own children, too.
-    fn drop(&mut self) {
-        if let Some(process) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(process, Signal::TERM);
-        }
-        let _ = self.0.wait();
-    }
 }
 
 /// One thing that requests are sent through.
@@ -73,95 +47,84 @@ pub(crate) enum Transport {
 }
 
 impl Place {
+    /// Two gateways for each transport: with everything on, and with answers that are trusted.
     pub(crate) fn build() -> Self {
         let folder = TempDir::new().expect("a folder");
         let authority = Authority::of(&["localhost", "127.0.0.1"]);
-        let (upstream, upstream_port) = upstream();
+        let (upstream, upstream_port) = peers::upstream();
         let redis = RedisServer::start();
         let port = free_port();
         let helpdesk = Upstream::start(port, |told| told.access_token_lifetime = Duration::from_secs(86_400));
-        let launch = |port: u16, front: u16, gateway: &str, provider: &str| {
-            let providers = helpdesk.provider("pkce = \"none\"");
-            let base = providers.lines().find(|line| line.starts_with("api_base")).expect("a line").to_owned();
-            let api = format!("api_base = \"http://127.0.0.1:{upstream_port}\"\n{provider}");
-            let providers =
-                providers.replacen(&base, &api, 1).replace("\"GET /tickets\",", "\"GET /tickets\", \"GET /*\",");
-            Gateway::launch(&Launch {
-                store: Store::Redis(&redis),
-                port,
-                public_url: &format!("http://127.0.0.1:{front}"),
-                gateway,
-                rest: &format!("[development]\nloopback_http = true\n\n[log]\nfilter = \"info\"\n\n{providers}"),
-                environment: &[],
-            })
-        };
-        let first = launch(port, port, "", "");
         let tls = format!(
             "tls = {{ cert_file = {:?}, key_file = {:?} }}",
             authority.certificate_file(),
             authority.key_file()
         );
-        let over_tls = launch(free_port(), port, &tls, "");
+        let launch = |port: u16, gateway: &str, provider: &str| {
+            let rest = surroundings(&providers(&helpdesk, upstream_port, provider, ""));
+            Gateway::launch(&of(Store::Redis(&redis), port, &public_url(&helpdesk), gateway, &rest))
+        };
+        let first = launch(port, "", "");
         let mut agent = Agent::new("Bench");
-        agent.register(&first);
-        let (link, session) = agent.authorize(&first, &["read:tickets"]);
-        let end = Browser::new().consent(&link);
-        let token = agent.exchange(&first, &session, &end["code"]).text("/access_token");
+        let token = consent(&mut agent, &first);
+        let gateways = vec![
+            ("gateway", Transport::Plain, first),
+            ("gateway, guard = trust", Transport::Plain, launch(free_port(), "", TRUST)),
+            ("gateway", Transport::Tls, launch(free_port(), &tls, "")),
+            ("gateway, guard = trust", Transport::Tls, launch(free_port(), &tls, TRUST)),
+        ];
         let bearer =
             helpdesk.helpdesk.issued_tokens().into_iter().find(|token| token.contains("at-")).expect("a token");
-        let expect = Request::new("GET", &format!("http://127.0.0.1:{upstream_port}/expect"));
-        assert_eq!(expect.header("authorization", &format!("Bearer {bearer}")).send().status, 204);
-        let ports = Ports { nginx: free_port(), nginx_tls: free_port(), haproxy: free_port() };
-        let nginx = nginx(folder.path(), &ports, upstream_port, &bearer, &authority);
-        let haproxy = haproxy(folder.path(), &ports, upstream_port, &bearer);
-        for (name, port) in [("nginx", ports.nginx), ("nginx with TLS", ports.nginx_tls), ("HAProxy", ports.haproxy)] {
-            eventually(&format!("{name} listens"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        }
+        expect(upstream_port, &bearer);
+        let peers = Peers::start(folder.path(), upstream_port, &bearer, &authority);
         Self {
             _upstream: upstream,
             upstream_port,
-            nginx,
-            haproxy,
-            gateways: vec![("gateway", first), ("gateway, TLS", over_tls)],
-            ports,
+            peers,
+            gateways,
             bearer,
             agent,
             token,
             authority,
-            _helpdesk: helpdesk,
-            _redis: redis,
+            helpdesk,
+            redis,
             _folder: folder,
         }
     }
 
     /// Whoever forwards `path`.
     pub(crate) fn contenders(&self, path: &str, transport: Transport) -> Vec<Contender> {
-        let gateway = |at: usize| {
-            let (name, gateway) = &self.gateways[at];
-            let headers = vec![
-                format!("authorization: Bearer {}", self.token),
-                format!("x-ath-agent-id: {}", self.agent.id.as_str()),
-            ];
-            self.contender(
-                name,
-                Some(gateway.process_id()),
-                gateway.port(),
-                &format!("/ath/proxy/helpdesk{path}"),
-                headers,
-                transport,
-            )
+        let ports = &self.peers.ports;
+        let (nginx, haproxy) = match transport {
+            Transport::Plain => (ports.nginx, ports.haproxy),
+            Transport::Tls => (ports.nginx_tls, ports.haproxy_tls),
         };
-        let peer = |name, process: Option<u32>, port| self.contender(name, process, port, path, Vec::new(), transport);
-        if transport == Transport::Tls {
-            return vec![peer("nginx", Some(self.nginx.0.id()), self.ports.nginx_tls), gateway(1)];
+        let peer = |name, process: u32, port| self.contender(name, Some(process), port, path, Vec::new(), transport);
+        let mut all =
+            vec![peer("nginx", self.peers.nginx.id(), nginx), peer("HAProxy", self.peers.haproxy.id(), haproxy)];
+        if transport == Transport::Plain {
+            let direct = vec![format!("authorization: Bearer {}", self.bearer)];
+            all.insert(0, self.contender("no proxy", None, self.upstream_port, path, direct, transport));
         }
-        let direct = vec![format!("authorization: Bearer {}", self.bearer)];
-        vec![
-            self.contender("no proxy", None, self.upstream_port, path, direct, transport),
-            peer("nginx", Some(self.nginx.0.id()), self.ports.nginx),
-            peer("HAProxy", Some(self.haproxy.0.id()), self.ports.haproxy),
-            gateway(0),
-        ]
+        for (name, _, gateway) in self.gateways.iter().filter(|(_, own, _)| *own == transport) {
+            all.push(self.through(name, gateway, path, &self.token, transport));
+        }
+        all
+    }
+
+    /// A gateway of any kind, called with this token.
+    pub(crate) fn through(
+        &self,
+        name: &'static str,
+        gateway: &Gateway,
+        path: &str,
+        token: &str,
+        transport: Transport,
+    ) -> Contender {
+        let headers =
+            vec![format!("authorization: Bearer {token}"), format!("x-ath-agent-id: {}", self.agent.id.as_str())];
+        let path = format!("/ath/proxy/helpdesk{path}");
+        self.contender(name, Some(gateway.process_id()), gateway.port(), &path, headers, transport)
     }
 
     fn contender(
@@ -181,7 +144,7 @@ impl Place {
         request += "accept: application/json\r\n\r\n";
         let tls = (transport == Transport::Tls).then(|| self.client());
         let scheme = if transport == Transport::Tls { "https" } else { "http" };
-        let shot = Shot { port, request: Arc::new(request.into_bytes()), tls };
+        let shot = Shot::new(port, vec![request.into_bytes()], tls);
         Contender { name, process, shot, url: format!("{scheme}://localhost:{port}{path}"), headers }
     }
 
@@ -194,54 +157,70 @@ impl Place {
         Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
     }
 
-    pub(crate) fn wrong_headers(&self) -> u64 {
-        let answer = Request::new("GET", &format!("http://127.0.0.1:{}/wrong", self.upstream_port)).send();
-        answer.body_text().trim().parse().expect("a number")
+    /// The tables below `[store]` of a gateway with `more` providers before the usual ones, and further rules before those of the first.
+    pub(crate) fn settings(&self, rules: &str, more: &str) -> String {
+        surroundings(&(more.to_owned() + &providers(&self.helpdesk, self.upstream_port, "", rules)))
+    }
+
+    /// Starts a gateway with these settings, and waits as long as it takes.
+    pub(crate) fn launch(&self, store: Store<'_>, rest: &str) -> Gateway {
+        let url = public_url(&self.helpdesk);
+        Gateway::launch_patiently(&of(store, free_port(), &url, "", rest), Duration::from_secs(900))
+    }
+
+    pub(crate) fn redis(&self) -> &RedisServer {
+        &self.redis
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// How many requests had the header that they had to have, and how many had not.
+    pub(crate) fn headers_seen(&self) -> (u64, u64) {
+        let answer = Request::new("GET", &format!("http://127.0.0.1:{}/seen", self.upstream_port)).send();
+        let (right, wrong) =
+            answer.body_text().trim().split_once(' ').map(|(a, b)| (a.parse(), b.parse())).expect("two");
+        (right.expect("a number"), wrong.expect("a number"))
     }
 }
 
-fn upstream() -> (Running, u16) {
-    let mut process = Command::new(std::env::current_exe().expect("a path"))
-        .arg("upstream")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the upstream starts");
-    let mut line = String::new();
-    BufReader::new(process.stdout.take().expect("an output")).read_line(&mut line).expect("a port");
-    (Running(process), line.trim().parse().expect("a port"))
+/// The whole way to a token.
+fn consent(agent: &mut Agent, gateway: &Gateway) -> String {
+    agent.register(gateway);
+    let (link, session) = agent.authorize(gateway, &["read:tickets"]);
+    let end = Browser::new().consent(&link);
+    agent.exchange(gateway, &session, &end["code"]).text("/access_token")
 }
 
-/// Does nothing but set a static header. Buffers are as large as bodies are, so that it is not slowed by files.
-fn nginx(folder: &Path, ports: &Ports, upstream: u16, bearer: &str, authority: &Authority) -> Running {
-    let config = format!(
-        "worker_processes 2; daemon off; master_process on; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n\
-         events {{ worker_connections 16384; }}\n\
-         http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; client_body_temp_path {folder}/body;\n\
-         proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
-         upstream api {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}\n\
-         server {{ listen 127.0.0.1:{plain} reuseport; listen 127.0.0.1:{tls} ssl http2 reuseport;\n\
-         ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_session_cache shared:s:10m;\n\
-         location / {{ proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
-         proxy_set_header Authorization \"Bearer {bearer}\"; proxy_buffer_size 64k; proxy_buffers 16 128k; proxy_busy_buffers_size 1m; }} }} }}\n",
-        folder = folder.display(),
-        plain = ports.nginx,
-        tls = ports.nginx_tls,
-        certificate = authority.certificate_file(),
-        key = authority.key_file(),
-    );
-    let path = folder.join("nginx.conf");
-    fs::write(&path, config).expect("written");
-    Running(Command::new("nginx").arg("-c").arg(path).arg("-p").arg(folder).spawn().expect("nginx starts"))
+/// From now on the upstream looks whether it gets this.
+fn expect(upstream: u16, bearer: &str) {
+    let expect = Request::new("GET", &format!("http://127.0.0.1:{upstream}/expect"));
+    assert_eq!(expect.header("authorization", &format!("Bearer {bearer}")).send().status, 204);
 }
 
-fn haproxy(folder: &Path, ports: &Ports, upstream: u16, bearer: &str) -> Running {
-    let config = format!(
-        "global\n  nbthread 2\n  maxconn 8000\ndefaults\n  mode http\n  timeout client 600s\n  timeout server 600s\n  timeout connect 5s\n\
-         \u{20} option http-keep-alive\n  http-reuse always\nfrontend f\n  bind 127.0.0.1:{}\n\
-         \u{20} http-request set-header Authorization \"Bearer {bearer}\"\n  default_backend b\nbackend b\n  server s 127.0.0.1:{upstream}\n",
-        ports.haproxy
-    );
-    let path = folder.join("haproxy.cfg");
-    fs::write(&path, config).expect("written");
-    Running(Command::new("haproxy").args(["-q", "-db", "-f"]).arg(path).spawn().expect("HAProxy starts"))
+/// The helpdesk's providers, whose API is the upstream of the benchmark.
+fn providers(helpdesk: &Upstream, upstream: u16, further: &str, rules: &str) -> String {
+    let providers = helpdesk.provider("pkce = \"none\"");
+    let base = providers.lines().find(|line| line.starts_with("api_base")).expect("a line").to_owned();
+    let api = format!("api_base = \"http://127.0.0.1:{upstream}\"\n{further}");
+    let rules = format!("{rules}\"GET /tickets\", \"GET /small\", \"GET /large\", \"GET /huge\",");
+    providers.replacen(&base, &api, 1).replacen("\"GET /tickets\",", &rules, 1)
 }
+
+fn public_url(helpdesk: &Upstream) -> String {
+    format!("http://127.0.0.1:{}", helpdesk.gateway_port())
+}
+
+/// With a limit that counts every call and refuses none.
+fn surroundings(providers: &str) -> String {
+    format!(
+        "[development]\nloopback_http = true\n\n[log]\nfilter = \"info\"\n\n[limits]\ncalls_per_agent = \"1000000/s\"\ncalls_per_user = \"1000000/s\"\n\n{providers}"
+    )
+}
+
+fn of<'a>(store: Store<'a>, port: u16, public_url: &'a str, gateway: &'a str, rest: &'a str) -> Launch<'a> {
+    Launch { store, port, public_url, gateway, rest, environment: &[] }
+}
+
+const TRUST: &str = "guard = \"trust\"";

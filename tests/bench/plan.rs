@@ -1,35 +1,44 @@
-//! What is measured, and how it is told.
+//! What is measured, and how long.
 
 use std::process::Command;
 use std::time::Duration;
 
-use crate::client::{self, Load};
+use crate::client::{self, Load, Until};
 use crate::cpu;
+use crate::hold;
 use crate::place::{Contender, Place, Transport};
+use crate::scale;
+use crate::table::{self, Figure};
 
 /// Which measurements, and how long each takes.
 pub(crate) struct Plan {
     only: Option<Vec<String>>,
-    rounds: usize,
-    time: Duration,
+    effort: Effort,
+    sizes: Vec<usize>,
 }
 
-/// One contender in one round.
-struct Figure {
-    per_second: f64,
-    /// CPU microseconds for each request; `None` where no proxy is in the way.
-    cpu: Option<f64>,
-    p50: u32,
-    p99: u32,
+/// How often, and how long each time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Effort {
+    pub(crate) rounds: usize,
+    pub(crate) time: Duration,
 }
 
 impl Plan {
     pub(crate) fn parse(arguments: &[String]) -> Self {
-        let quick = arguments.iter().any(|argument| argument == "--quick");
-        let only = arguments.iter().position(|argument| argument == "--only").and_then(|at| arguments.get(at + 1));
-        let only = only.map(|list| list.split(',').map(str::to_owned).collect());
-        let (rounds, seconds) = if quick { (3, 2) } else { (7, 4) };
-        Self { only, rounds, time: Duration::from_secs(seconds) }
+        let has = |name: &str| arguments.iter().any(|argument| argument == name);
+        let value = |name| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+        let only = value("--only").map(|list| list.split(',').map(str::to_owned).collect());
+        let sizes = value("--sizes").map_or("1,1000,1000000", String::as_str);
+        let sizes = sizes.split(',').map(|size| size.parse().expect("a number")).collect();
+        if has("--smoke") {
+            return Self { only: Some(vec!["small".to_owned()]), effort: SMOKE, sizes };
+        }
+        Self { only, effort: if has("--quick") { QUICK } else { FULL }, sizes }
+    }
+
+    pub(crate) fn is_smoke(&self) -> bool {
+        self.effort == SMOKE
     }
 
     pub(crate) fn carry_out(&self, place: &Place) {
@@ -37,10 +46,17 @@ impl Plan {
         let small = self.closed("small", "200 bytes, HTTP/1.1, 32 connections", &place.contenders("/small", plain), 32);
         self.closed("large", "64 KiB, HTTP/1.1, 32 connections", &place.contenders("/large", plain), 32);
         self.closed("huge", "1 MiB, HTTP/1.1, 8 connections", &place.contenders("/huge", plain), 8);
-        self.closed("tls", "200 bytes, HTTP/1.1 over TLS, 32 connections", &place.contenders("/small", tls), 32);
-        self.h2(&place.contenders("/small", tls));
+        let secured = place.contenders("/small", tls);
+        self.closed("tls", "200 bytes, HTTP/1.1 over TLS, 32 connections", &secured, 32);
+        self.h2(&secured);
         self.latency(&place.contenders("/small", plain), small);
         self.idle(&place.contenders("/small", plain));
+        // They take long, and compare the gateway with itself.
+        for (name, measure) in scale::ALL {
+            if self.only.iter().flatten().any(|wanted| wanted == "scale" || wanted == name) {
+                measure(place, self.effort, &self.sizes);
+            }
+        }
     }
 
     fn wanted(&self, name: &str) -> bool {
@@ -50,9 +66,14 @@ impl Plan {
     /// As many requests as get through; the smallest rate of all proxies.
     fn closed(&self, name: &str, title: &str, contenders: &[Contender], connections: u32) -> Option<f64> {
         self.wanted(name).then(|| {
-            let load = Load { connections, time: self.time, rate: None };
-            let figures = self.rounds(contenders, |contender| fire(contender, load));
-            print_table(title, contenders, &figures);
+            let load = Load { connections, until: Until::Over(self.effort.time), rate: None };
+            let figures = table::rounds(self.effort.rounds, contenders, |contender| table::fire(contender, load));
+            table::print(title, contenders, &figures);
+            for contender in contenders {
+                if let Some(agreed) = client::agreed(&contender.shot) {
+                    println!("\n{} speaks {agreed}.", contender.name);
+                }
+            }
             figures.iter().skip(1).map(|figure| figure.per_second).fold(f64::INFINITY, f64::min)
         })
     }
@@ -63,20 +84,17 @@ impl Plan {
             return;
         }
         let rate = small.unwrap_or(10_000.0) / 2.0;
-        let load = Load { connections: 32, time: self.time, rate: Some(rate) };
-        let figures = self.rounds(contenders, |contender| fire(contender, load));
-        print_table(
-            &format!("200 bytes at {rate:.0} requests a second, half of what the slowest can do"),
-            contenders,
-            &figures,
-        );
+        let load = Load { connections: 32, until: Until::Over(self.effort.time), rate: Some(rate) };
+        let figures = table::rounds(self.effort.rounds, contenders, |contender| table::fire(contender, load));
+        let title = format!("200 bytes at {rate:.0} requests a second, half of what the slowest can do");
+        table::print(&title, contenders, &figures);
     }
 
     fn h2(&self, contenders: &[Contender]) {
         if !self.wanted("h2") {
             return;
         }
-        let figures = self.rounds(contenders, |contender| {
+        let figures = table::rounds(self.effort.rounds, contenders, |contender| {
             let before = contender.process.map(cpu::spent);
             let mut command = Command::new("h2load");
             command.args(["-n", "60000", "-c", "8", "-m", "16", "-t", "1"]);
@@ -85,7 +103,7 @@ impl Plan {
             }
             let told = command.arg(&contender.url).output().expect("h2load runs");
             let told = String::from_utf8_lossy(&told.stdout).into_owned();
-            assert!(told.contains("60000 succeeded"), "{told}");
+            assert!(told.contains("60000 succeeded") && told.contains("status codes: 60000 2xx"), "{told}");
             let per_second = told
                 .split("finished in")
                 .nth(1)
@@ -94,78 +112,29 @@ impl Plan {
                 before.zip(contender.process).map(|(before, process)| (cpu::spent(process) - before) as f64 / 60_000.0);
             Figure { per_second: per_second.expect("a rate"), cpu, p50: 0, p99: 0 }
         });
-        print_table("200 bytes, HTTP/2 over TLS, 8 connections with 16 streams each (h2load)", contenders, &figures);
+        let title = "200 bytes, HTTP/2 over TLS, 8 connections with 16 streams each (h2load)";
+        table::print(title, contenders, &figures);
     }
 
     fn idle(&self, contenders: &[Contender]) {
         if !self.wanted("idle") {
             return;
         }
-        println!("\n## Idle connections, 4,000 that were used once\n\n| | bytes for each |\n|---|---|");
+        println!("\n## Idle connections, {HELD} that were used once\n\n| | bytes for each |\n|---|---|");
         for contender in contenders {
             let Some(process) = contender.process else { continue };
             let before = cpu::memory(process);
-            let held = client::hold(&contender.shot, HELD, || cpu::memory(process));
-            println!("| {} | {} |", contender.name, held.saturating_sub(before) / u64::from(HELD));
+            let (held, open) = hold::held(&contender.shot, HELD);
+            std::thread::sleep(Duration::from_secs(1));
+            let each = cpu::memory(process).saturating_sub(before) / u64::from(open.max(1));
+            drop(held);
+            println!("| {} | {each} |", contender.name);
         }
     }
-
-    /// Each contender in turn, over and over; the median of each figure.
-    fn rounds(&self, contenders: &[Contender], measure: impl Fn(&Contender) -> Figure) -> Vec<Figure> {
-        let mut all: Vec<Vec<Figure>> = contenders.iter().map(|_| Vec::new()).collect();
-        for round in 0..=self.rounds {
-            for (contender, figures) in contenders.iter().zip(&mut all) {
-                let figure = measure(contender);
-                // The first round warms everything up.
-                if round > 0 {
-                    figures.push(figure);
-                }
-            }
-        }
-        all.into_iter().map(|figures| median(&figures)).collect()
-    }
 }
 
-fn fire(contender: &Contender, load: Load) -> Figure {
-    let before = contender.process.map(cpu::spent);
-    let outcome = client::fire(&contender.shot, load);
-    let after = contender.process.map(cpu::spent);
-    let cpu = before.zip(after).map(|(before, after)| (after - before) as f64 / outcome.requests as f64);
-    Figure { per_second: outcome.per_second(), cpu, p50: outcome.percentile(0.5), p99: outcome.percentile(0.99) }
-}
-
-fn median(figures: &[Figure]) -> Figure {
-    let middle = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
-    let whole = |value: f64| value.round() as u32;
-    let cpu: Option<Vec<f64>> = figures.iter().map(|figure| figure.cpu).collect();
-    Figure {
-        per_second: middle(figures.iter().map(|figure| figure.per_second).collect()),
-        cpu: cpu.map(middle),
-        p50: whole(middle(figures.iter().map(|figure| f64::from(figure.p50)).collect())),
-        p99: whole(middle(figures.iter().map(|figure| f64::from(figure.p99)).collect())),
-    }
-}
-
-fn print_table(title: &str, contenders: &[Contender], figures: &[Figure]) {
-    println!(
-        "\n## {title}\n\n| | CPU µs/request | of nginx's | requests/s | of nginx's | p50 µs | p99 µs |\n|---|---|---|---|---|---|---|"
-    );
-    let nginx = contenders.iter().position(|contender| contender.name == "nginx").map(|at| &figures[at]);
-    for (contender, figure) in contenders.iter().zip(figures) {
-        let cpu = figure.cpu.map_or_else(String::new, |cpu| format!("{cpu:.1}"));
-        let ratio = figure
-            .cpu
-            .zip(nginx.and_then(|nginx| nginx.cpu))
-            .map_or_else(String::new, |(own, other)| format!("{:.2}", own / other));
-        let rate = nginx.map_or_else(String::new, |nginx| format!("{:.2}", figure.per_second / nginx.per_second));
-        println!(
-            "| {} | {cpu} | {ratio} | {:.0} | {rate} | {} | {} |",
-            contender.name, figure.per_second, figure.p50, figure.p99
-        );
-    }
-}
-
+const FULL: Effort = Effort { rounds: 7, time: Duration::from_secs(4) };
+const QUICK: Effort = Effort { rounds: 3, time: Duration::from_secs(2) };
+/// Enough to see that everybody injects the right header.
+const SMOKE: Effort = Effort { rounds: 1, time: Duration::from_millis(200) };
 const HELD: u32 = 4000;

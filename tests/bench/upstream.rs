@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Prints its port, and serves until its standard input ends. Whatever is posted to `/expect` is from then on what `authorization` must be
-/// in every other request; `/wrong` says in how many it was not.
+/// Prints its port, and serves until it is ended. What `authorization` says to `/expect` it must say from then on in every other request;
+/// `/seen` tells in how many it did, and in how many not.
 pub(crate) fn serve() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -30,6 +30,7 @@ pub(crate) fn serve() {
 #[derive(Default)]
 struct State {
     expected: std::sync::OnceLock<Vec<u8>>,
+    right: AtomicU64,
     wrong: AtomicU64,
 }
 
@@ -53,16 +54,17 @@ async fn converse(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
                 let _ = state.expected.set(value);
                 stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
             }
-            b"/wrong" => {
-                let body = state.wrong.load(Ordering::Relaxed).to_string();
+            b"/seen" => {
+                let [right, wrong] = [&state.right, &state.wrong].map(|count| count.load(Ordering::Relaxed));
+                let body = format!("{right} {wrong}");
                 stream
                     .write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes())
                     .await?;
             }
             _ => {
-                if state.expected.get().map(Vec::as_slice) != header(head, b"authorization") {
-                    state.wrong.fetch_add(1, Ordering::Relaxed);
-                }
+                let given = header(head, b"authorization");
+                let right = given.is_some() && state.expected.get().map(Vec::as_slice) == given;
+                (if right { &state.right } else { &state.wrong }).fetch_add(1, Ordering::Relaxed);
                 let body = match target {
                     b"/large" => &bodies[1],
                     b"/huge" => &bodies[2],

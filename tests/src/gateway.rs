@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -50,11 +51,14 @@ pub struct Gateway {
 }
 
 /// A sealing key, the same for all replicas of a test.
-const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// What tests do in a second, others do in a day. A text with limits of its own has those alone.
 const UNLIMITED: &str = "[limits]\nhandshake_per_address = \"off\"\nhandshake_per_agent = \"off\"\ntoken_per_client = \"off\"\n\
     wrong_secrets = \"off\"\nwrong_tokens = \"off\"\n\n";
+
+/// Within so long a gateway listens.
+const USUAL_START: Duration = Duration::from_secs(10);
 
 impl Gateway {
     /// A gateway in front of `upstream`, with `settings` added to its `[provider.oauth]` table.
@@ -123,6 +127,12 @@ impl Gateway {
     /// A gateway that is started in some other way than most.
     #[must_use]
     pub fn launch(launch: &Launch<'_>) -> Self {
+        Self::launch_patiently(launch, USUAL_START)
+    }
+
+    /// The same for one whose configuration takes long to read.
+    #[must_use]
+    pub fn launch_patiently(launch: &Launch<'_>, patience: Duration) -> Self {
         let Launch { store, port, public_url, gateway, rest, environment } = *launch;
         let folder = TempDir::new().expect("a folder");
         let audit = folder.path().join("data/audit.jsonl");
@@ -152,7 +162,7 @@ impl Gateway {
             environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let process = spawn(&config, &log, &environment);
         let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
-        gateway.await_listening();
+        gateway.await_listening(patience);
         gateway
     }
 
@@ -160,15 +170,16 @@ impl Gateway {
     pub fn restart(&mut self) {
         self.kill();
         self.process = spawn(&self.folder.path().join("gateway.toml"), &self.log, &self.environment);
-        self.await_listening();
+        self.await_listening(USUAL_START);
     }
 
-    fn await_listening(&self) {
-        for _ in 0..400 {
+    fn await_listening(&self, patience: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(25));
+            std::thread::sleep(Duration::from_millis(25));
         }
         panic!("the gateway does not listen: {}", self.log());
     }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::device::Polls;
 use crate::documents::Documents;
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
+use crate::providers::Providers;
 use crate::refresh::{Healths, JournalHealth, JournalParts, Kept, ProviderHealth, Refreshes, Steps, Strangers};
 use crate::standing::Standings;
 use crate::vault::Vault;
@@ -122,7 +123,7 @@ pub struct Inner {
     pub(crate) approvals: Approvals,
     pub(crate) limits: Limits,
     pub(crate) documents: Documents,
-    pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    pub(crate) providers: Providers,
     pub(crate) sign_in: SignInMethod,
     pub(crate) urls: Urls,
     pub(crate) lifetimes: Lifetimes,
@@ -167,7 +168,7 @@ impl Broker {
             instance: parts.instance,
             boot: parts.boot,
             steps: parts.steps,
-            providers: parts.providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect(),
+            providers: Providers::new(parts.providers),
             sign_in: parts.sign_in,
             urls: parts.urls,
             lifetimes: parts.lifetimes,
@@ -197,14 +198,14 @@ impl Broker {
 
     /// The configured providers, by id.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.inner.providers.values()
+        self.inner.providers.iter()
     }
 
     /// The provider that has this host name at the gateway, as a `Host` header writes it.
     #[must_use]
     pub fn provider_at(&self, host: &str) -> Option<&Provider> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        self.providers().find(|provider| provider.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+        self.inner.providers.at(name)
     }
 
     /// Whether the store answers, and what its word is worth.

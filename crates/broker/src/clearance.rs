@@ -138,7 +138,11 @@ impl Broker {
             clearance: Some(Clearance { since: self.now(), survey: None, looked: None, before: Some(switch.era) }),
             ..switch
         };
-        self.decide(event, self.turn_switch(provider, ended)).await?;
+        let end = async {
+            self.vault.list(ProviderSwitch::clearances(), &ProviderSwitch::key(provider)).await?;
+            self.turn_switch(provider, ended).await
+        };
+        self.decide(event, end).await?;
         self.everywhere().await;
         self.clearances.notify_one();
         self.clearance(provider).await

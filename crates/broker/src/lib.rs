@@ -30,6 +30,7 @@ mod near;
 mod paste;
 mod people;
 mod provider;
+mod providers;
 mod reconnect;
 mod records;
 mod refresh;

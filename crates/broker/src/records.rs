@@ -385,6 +385,11 @@ impl ProviderSwitch {
     pub(crate) fn key(provider: &ProviderId) -> Key {
         Key::new(Kind::Provider, provider.as_str(), &[])
     }
+
+    /// Those where everything was ended once: a hint.
+    pub(crate) fn clearances() -> Index {
+        Index::new("clearances", "all")
+    }
 }
 
 /// Tokens that their provider has still to be told about (RFC 7009).

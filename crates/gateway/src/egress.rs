@@ -15,22 +15,31 @@ use rustls::ClientConfig;
 
 use crate::egress::addresses::{Refused, VettedResolver};
 
-/// Towards one provider's OAuth server, which the operator configured: any address.
-pub(crate) struct ProviderClient(reqwest::Client);
+/// Towards providers' OAuth servers, which the operator configured: any address.
+pub(crate) struct ProviderClient {
+    client: reqwest::Client,
+    timeout: Duration,
+}
 
 impl ProviderClient {
     /// A client that verifies by `tls`, and waits for `timeout` at most.
     pub(crate) fn new(tls: ClientConfig, timeout: Duration) -> Result<Self, reqwest::Error> {
-        builder(tls).timeout(timeout).build().map(Self)
+        Ok(Self { client: builder(tls).build()?, timeout })
+    }
+
+    /// The same client, and its connections, with another patience.
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { client: self.client.clone(), timeout }
     }
 }
 
 #[async_trait]
 impl HttpClient for ProviderClient {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
-        let request =
+        let mut request =
             reqwest::Request::try_from(request).map_err(|error| transport(TransportErrorKind::Other, error))?;
-        let mut answer = self.0.execute(request).await.map_err(classified)?;
+        *request.timeout_mut() = Some(self.timeout);
+        let mut answer = self.client.execute(request).await.map_err(classified)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(classified)? {
             if body.len() + chunk.len() > PROVIDER_LIMIT {

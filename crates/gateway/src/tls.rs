@@ -17,17 +17,45 @@ pub(crate) fn install_provider() {
     let _ = default_provider().install_default();
 }
 
-/// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer.
+/// Whom outgoing connections trust: the machine's roots, read once however many clients there are.
+pub(crate) struct Trust {
+    native: RootCertStore,
+    usual: ClientConfig,
+}
+
+impl Trust {
+    /// Reads the machine's roots.
+    pub(crate) fn load() -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        let (_, ignored) = roots.add_parsable_certificates(native.certs);
+        if ignored > 0 || !native.errors.is_empty() {
+            let errors = native.errors.len();
+            tracing::debug!(ignored, errors, "some of the machine's root certificates are of no use");
+        }
+        Ok(Self { usual: verifying(roots.clone())?, native: roots })
+    }
+
+    /// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer. Without extra ones it
+    /// shares what it remembers of sessions with all others.
+    pub(crate) fn client(&self, extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+        if extra.is_empty() {
+            return Ok(self.usual.clone());
+        }
+        let mut roots = self.native.clone();
+        for certificate in extra {
+            roots.add(certificate.clone())?;
+        }
+        verifying(roots)
+    }
+}
+
+/// One client, where there are no others.
 pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    let (_, ignored) = roots.add_parsable_certificates(native.certs);
-    if ignored > 0 || !native.errors.is_empty() {
-        tracing::debug!(ignored, errors = native.errors.len(), "some of the machine's root certificates are of no use");
-    }
-    for certificate in extra {
-        roots.add(certificate.clone())?;
-    }
+    Trust::load()?.client(extra)
+}
+
+fn verifying(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

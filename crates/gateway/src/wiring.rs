@@ -13,6 +13,7 @@ use journal::Journal;
 use metrics::Metrics;
 use protocol::AgentId;
 use proxy::{DataPlane, Drain, Upstream, UpstreamSettings};
+use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
 use secret::{Opaque, Unspoken};
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
@@ -28,6 +29,7 @@ use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::metered_store::MeteredStore;
 use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
+use crate::tls::Trust;
 use crate::{keys, tls};
 
 /// Why the gateway cannot be put together from a configuration that is right in itself.
@@ -73,6 +75,7 @@ pub(crate) async fn parts(
     let access_log = config.access_log.as_ref().map(open_access_log).transpose()?;
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
+    let outgoing = Outgoing::new()?;
     let mut providers = Vec::new();
     let mut upstreams = Vec::new();
     for provider in config.providers {
@@ -80,12 +83,12 @@ pub(crate) async fn parts(
         for secret in secrets.into_iter().flatten().flatten() {
             unspoken.note_for_good(secret.expose());
         }
-        let (provider, upstream) = wire_provider(provider)?;
+        let (provider, upstream) = wire_provider(provider, &outgoing)?;
         providers.push(provider);
         upstreams.push(upstream);
     }
     let audit = open_audit(&config.audit)?;
-    let (sign_in, proxy_name) = wire_sign_in(config.sign_in)?;
+    let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
     let public_host = config.gateway.public_url.clone();
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let broker = Broker::new(broker::Parts {
@@ -98,7 +101,7 @@ pub(crate) async fn parts(
         approvals: config.approvals,
         limits: config.limits.limits(),
         entropy: Arc::new(SystemEntropy),
-        documents: Arc::new(DocumentClient::new(tls::client(&[])?, loopback)?),
+        documents: Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?),
         pinned: pinned(config.agents),
         providers,
         sign_in,
@@ -196,18 +199,18 @@ pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
 }
 
 /// How people sign in, and the name that the certificate of a proxy in front must be for.
-fn wire_sign_in(config: SignInConfig) -> Result<(SignInMethod, Option<DnsName<'static>>), WiringError> {
-    Ok(match config {
+fn wire_sign_in(config: SignInConfig, outgoing: &Outgoing) -> (SignInMethod, Option<DnsName<'static>>) {
+    match config {
         SignInConfig::Provider => (SignInMethod::Provider, None),
         SignInConfig::Openid(settings) => {
-            let http = Arc::new(ProviderClient::new(tls::client(&[])?, PROVIDER_TIMEOUT)?);
+            let http = Arc::new(outgoing.usual.with_timeout(PROVIDER_TIMEOUT));
             (SignInMethod::Openid(Box::new(OpenidClient::new(*settings, http))), None)
         }
         SignInConfig::Accounts(accounts) => {
             (SignInMethod::Accounts(Box::new(Accounts::new(accounts, &SystemEntropy))), None)
         }
         SignInConfig::Header(config) => (SignInMethod::Header(config.header), config.certificate_name),
-    })
+    }
 }
 
 /// The issuer, where it is known, and what the preset was told.
@@ -217,8 +220,29 @@ fn realm(config: &ProviderConfig) -> String {
     parts.collect::<Vec<_>>().join("\n")
 }
 
-fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream), WiringError> {
-    let tls = tls::client(&config.extra_roots)?;
+/// What all providers share that need nothing of their own: reading the roots takes long, and a client much room.
+struct Outgoing {
+    trust: Trust,
+    usual: ProviderClient,
+}
+
+impl Outgoing {
+    fn new() -> Result<Self, WiringError> {
+        let trust = Trust::load()?;
+        Ok(Self { usual: ProviderClient::new(trust.client(&[])?, PROVIDER_TIMEOUT)?, trust })
+    }
+
+    fn client(&self, config: &ProviderConfig, tls: &ClientConfig) -> Result<ProviderClient, reqwest::Error> {
+        if config.extra_roots.is_empty() {
+            return Ok(self.usual.with_timeout(config.oauth_timeout));
+        }
+        ProviderClient::new(tls.clone(), config.oauth_timeout)
+    }
+}
+
+fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker::Provider, Upstream), WiringError> {
+    let tls = outgoing.trust.client(&config.extra_roots)?;
+    let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
     let way = match config.way {
@@ -243,7 +267,7 @@ fn wire_provider(config: ProviderConfig) -> Result<(broker::Provider, Upstream),
         scope_names: config.scope_names,
         way,
         people: config.people,
-        http: Arc::new(ProviderClient::new(tls.clone(), config.oauth_timeout)?),
+        http,
         timeout: config.oauth_timeout,
         concurrent_refreshes: config.concurrent_refreshes,
         refresh_tokens: config.refresh_tokens,

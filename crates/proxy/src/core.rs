@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
-use crate::body::{ProxyBody, Streamed};
+use crate::body::{Download, ProxyBody, Streamed};
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
 use crate::forward::Call;
@@ -23,7 +23,6 @@ use crate::guard::Guard;
 use crate::headers;
 use crate::location::Rewriting;
 use crate::observer::Observer;
-use crate::pool::Answered;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
@@ -138,15 +137,12 @@ impl Core {
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
-        let target = if Rewriting::concerns(answered.response.headers()) {
-            Some(pools.of(upstream, &lents.lent)?.target)
-        } else {
-            None
-        };
+        let target =
+            if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
         // What fails before this is told as a refusal.
-        access.answered(answered.response.status(), (self.observer.clone(), *route, uri));
+        access.answered(answered.status(), (self.observer.clone(), *route, uri));
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }
 
@@ -170,13 +166,13 @@ impl Core {
 }
 
 fn respond(
-    answered: Answered,
+    answered: Response<Download>,
     rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
 ) -> Response<ProxyBody> {
-    let (mut parts, body) = answered.response.into_parts();
+    let (mut parts, body) = answered.into_parts();
     headers::incoming(&mut parts.headers);
     if let Some(rewriting) = rewriting {
         rewriting.apply(&mut parts.headers);
@@ -184,6 +180,6 @@ fn respond(
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
-    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
+    let streamed = Streamed::new(body, guard, access, watch);
     Response::from_parts(parts, ProxyBody::streamed(streamed))
 }

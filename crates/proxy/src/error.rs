@@ -13,6 +13,7 @@ use serde_json::{Map, json};
 use crate::body::ProxyBody;
 use crate::gate::GateError;
 use crate::grpc::{self, Dialect};
+use crate::http1::Http1Error;
 
 /// Why a call was not forwarded, or its answer not handed on.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +62,7 @@ pub enum ProxyError {
     Timeout,
     /// The upstream's answer is no HTTP, or broke off before its body.
     #[error("the upstream's answer is malformed")]
-    Malformed(#[source] hyper::Error),
+    Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It says that it has done nothing with the request, which cannot be sent to it again.
     #[error("the upstream has not taken the request")]
     Untouched(#[source] hyper::Error),
@@ -92,6 +93,17 @@ struct Row {
     reason: &'static str,
     message: &'static str,
     hint: &'static str,
+}
+
+impl From<Http1Error> for ProxyError {
+    fn from(error: Http1Error) -> Self {
+        match error {
+            Http1Error::Length => Self::Framing,
+            Http1Error::Coding => Self::Encoded,
+            Http1Error::Upload(_) | Http1Error::UploadLength => Self::Gate(GateError::Framing),
+            error => Self::Malformed(Box::new(error)),
+        }
+    }
 }
 
 /// The answer to a refusal. What caused it goes to the log, with the request id.

@@ -7,23 +7,47 @@ use futures_util::future::try_join_all;
 use protocol::{ProviderId, UserId};
 use secret::Opaque;
 use store::{Key, Lease};
+use tokio::time::Instant;
 
 use super::{Clearance, Run, Survey, TOGETHER};
 use crate::connections::ConnectionName;
 use crate::records::{Connection, ProviderSwitch, User};
 use crate::{Broker, BrokerError};
 
+/// Which providers are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Listed,
+}
+
 impl Broker {
     /// Cleans up after the end of everything at a provider, wherever that is left to do. Runs as long as the gateway does, on every replica.
+    /// All providers are looked at in the beginning and then now and again, since earlier versions listed none; otherwise those that are listed.
     pub async fn clear_providers(self) {
+        let mut all_at = Instant::now();
         loop {
-            for provider in self.providers().map(|provider| provider.id.clone()).collect::<Vec<_>>() {
+            let all = all_at <= Instant::now();
+            for provider in self.providers_to_clear(if all { Which::All } else { Which::Listed }).await {
                 if let Err(error) = self.clear(&provider).await {
                     tracing::warn!(provider_id = %provider, error = %error, "connections that ended wait to be cleared away");
                 }
             }
+            if all {
+                all_at = Instant::now() + ALL_EVERY;
+            }
             let _ = tokio::time::timeout(LOOK_EVERY, self.clearances.notified()).await;
         }
+    }
+
+    async fn providers_to_clear(&self, which: Which) -> Vec<ProviderId> {
+        if which == Which::All {
+            return self.providers().map(|provider| provider.id.clone()).collect();
+        }
+        // A store that does not answer now is asked again in a moment.
+        let listed = self.vault.store().scan(&ProviderSwitch::clearances()).await.unwrap_or_default();
+        let ids = listed.iter().filter_map(|key| ProviderId::parse(key.parts().first()?).ok());
+        ids.filter(|id| self.provider(id).is_ok()).collect()
     }
 
     pub(super) fn cleared(&self) -> Event {
@@ -147,6 +171,7 @@ impl Broker {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+const ALL_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Longer than a consent.
 const CONSENTS_LAST: Duration = Duration::from_secs(15 * 60);

@@ -1,5 +1,10 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use protocol::ProviderId;
+
 use super::provider::{self, ProviderConfig, SignedInAt, Surroundings};
-use super::reader::{Found, Table};
+use super::reader::{Found, Place, Table};
 
 /// Every provider, and what can only be said of all of them.
 pub(super) fn read(root: &Table<'_>, tables: &[Table<'_>], surroundings: &Surroundings) -> Vec<ProviderConfig> {
@@ -17,28 +22,47 @@ pub(super) fn read(root: &Table<'_>, tables: &[Table<'_>], surroundings: &Surrou
         root.place().warning(ONLY_BROWSERS);
     }
     let providers: Vec<_> = tables.iter().map(|table| provider::read(table, surroundings)).collect();
-    unique(providers.iter().filter_map(|provider| provider.id.as_ref()), |one, other| one == other);
-    unique(providers.iter().filter_map(|provider| provider.host.as_ref()), |one, other| one == other);
-    unique(providers.iter().filter_map(|provider| provider.path_prefix.as_ref()), |one, other| {
-        within(one, other) || within(other, one)
-    });
+    unique(providers.iter().filter_map(|provider| provider.id.as_ref()), ProviderId::as_str);
+    unique(providers.iter().filter_map(|provider| provider.host.as_ref()), String::as_str);
+    apart(providers.iter().filter_map(|provider| provider.path_prefix.as_ref()));
     providers.into_iter().filter_map(provider::Partial::complete).collect()
 }
 
-/// Reports what clashes with something that stands before it.
-fn unique<'f, 'c: 'f, T: 'f>(found: impl Iterator<Item = &'f Found<'c, T>>, clashes: impl Fn(&T, &T) -> bool) {
-    let mut before: Vec<&Found<'c, T>> = Vec::new();
+/// Reports what stands somewhere before.
+fn unique<'f, 'c: 'f, T: 'f>(found: impl Iterator<Item = &'f Found<'c, T>>, text: impl Fn(&T) -> &str) {
+    let mut before: HashMap<&str, &Place<'c>> = HashMap::new();
     for one in found {
-        if let Some(other) = before.iter().find(|other| clashes(&one.value, &other.value)) {
-            one.place.problem(format!("clashes with the one of line {}; choose another", other.place.line()));
+        match before.entry(text(&one.value)) {
+            Entry::Occupied(other) => clash(&one.place, other.get()),
+            Entry::Vacant(free) => drop(free.insert(&one.place)),
         }
-        before.push(one);
     }
 }
 
-/// Whether `path` is `prefix` or below it.
-fn within(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Reports paths that are one of those before, or lie below one, or above.
+fn apart<'f, 'c: 'f>(found: impl Iterator<Item = &'f Found<'c, String>>) {
+    // The first that is this path; the first that is this path or lies below it.
+    let mut paths: HashMap<&str, (usize, &Place<'c>)> = HashMap::new();
+    let mut above: HashMap<&str, (usize, &Place<'c>)> = HashMap::new();
+    for (number, one) in found.enumerate() {
+        let before = ways_up(&one.value).filter_map(|path| paths.get(path)).chain(above.get(one.value.as_str()));
+        if let Some((_, other)) = before.min_by_key(|(number, _)| *number) {
+            clash(&one.place, other);
+        }
+        paths.entry(one.value.as_str()).or_insert((number, &one.place));
+        for path in ways_up(&one.value) {
+            above.entry(path).or_insert((number, &one.place));
+        }
+    }
+}
+
+/// A path, and every one that it lies below.
+fn ways_up(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(up, _)| up).filter(|up| !up.is_empty()))
+}
+
+fn clash(one: &Place<'_>, other: &Place<'_>) {
+    one.problem(format!("clashes with the one of line {}; choose another", other.line()));
 }
 
 const ONLY_BROWSERS: &str = "there are several providers and no [sign_in]: people are known by what one provider says of them, and by their browser; add \

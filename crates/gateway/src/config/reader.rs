@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,11 +11,12 @@ use super::duration;
 use super::environment::Environment;
 use super::key::{Form, Key, Presence};
 use super::remedy;
-use super::report::{Finding, Position, Severity};
+use super::report::{Finding, Lines, Position, Severity};
 
 /// What every part of the reader shares: the text, the way to files and variables, and what was found wrong so far.
 pub(super) struct Context<'c> {
     text: &'c str,
+    lines: OnceCell<Lines>,
     environment: &'c dyn Environment,
     findings: RefCell<Vec<Finding>>,
     /// Where providers begin, in order, and their ids; empty where one provider needs no telling apart.
@@ -50,6 +51,7 @@ impl<'c> Context<'c> {
     pub(super) fn new(text: &'c str, environment: &'c dyn Environment) -> Self {
         Self {
             text,
+            lines: OnceCell::new(),
             environment,
             findings: RefCell::default(),
             providers: RefCell::default(),
@@ -79,7 +81,8 @@ impl<'c> Context<'c> {
     /// The provider in whose part of the file that is.
     fn provider_at(&self, offset: usize) -> Option<String> {
         let providers = self.providers.borrow();
-        providers.iter().rev().find(|(start, _)| *start <= offset).map(|(_, id)| id.to_string())
+        let begun = providers.partition_point(|(start, _)| *start <= offset);
+        begun.checked_sub(1).and_then(|at| providers.get(at)).map(|(_, id)| id.to_string())
     }
 
     pub(super) fn into_findings(self) -> Vec<Finding> {
@@ -158,7 +161,8 @@ impl<'c> Place<'c> {
 
     fn position(&self) -> Position {
         let named = self.context.preset(self.offset).map_or(self.offset, |(_, named)| named);
-        Position::of(self.context.text, named)
+        let text = self.context.text;
+        self.context.lines.get_or_init(|| Lines::of(text)).position(text, named)
     }
 
     pub(super) fn below(&self, name: &str, offset: usize) -> Self {

@@ -86,13 +86,22 @@ impl Finding {
     }
 }
 
-impl Position {
-    /// Where the byte at `offset` of `text` stands.
-    pub(super) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        Self { line: before.matches('\n').count() + 1, column }
+/// Where the lines of a text begin, found once for all that is reported of it.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        let starts = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self(std::iter::once(0).chain(starts).collect())
+    }
+
+    /// Where the byte at `offset` of the same text stands.
+    pub(super) fn position(&self, text: &str, offset: usize) -> Position {
+        let offset = offset.min(text.len());
+        let line = self.0.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.0.get(line)).copied().unwrap_or_default();
+        Position { line, column: text.get(start..offset).unwrap_or_default().chars().count() + 1 }
     }
 }
 
@@ -104,7 +113,7 @@ mod tests {
     fn positions_count_characters_from_one() {
         let text = "a = 1\nä = \"ö\" # x\n";
         for (offset, line, column) in [(0, 1, 1), (4, 1, 5), (6, 2, 1), (11, 2, 5), (99, 3, 1)] {
-            assert_eq!(Position::of(text, offset), Position { line, column }, "{offset}");
+            assert_eq!(Lines::of(text).position(text, offset), Position { line, column }, "{offset}");
         }
     }
 
@@ -112,7 +121,7 @@ mod tests {
     fn lines_stand_in_the_order_of_the_file() {
         let finding = |severity, offset: Option<usize>, key: &str| Finding {
             severity,
-            position: offset.map(|offset| Position::of("a\nb\nc", offset)),
+            position: offset.map(|offset| Lines::of("a\nb\nc").position("a\nb\nc", offset)),
             key: key.to_owned(),
             message: "is wrong".to_owned(),
         };

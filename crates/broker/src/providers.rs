@@ -1,0 +1,40 @@
+use std::collections::HashMap;
+
+use protocol::ProviderId;
+
+use crate::Provider;
+
+/// The configured providers, each found in the same time however many there are.
+pub(crate) struct Providers {
+    /// By id.
+    all: Vec<Provider>,
+    ids: HashMap<ProviderId, usize>,
+    hosts: HashMap<String, usize>,
+}
+
+impl Providers {
+    /// The ids differ, and so do the hosts.
+    pub(crate) fn new(mut all: Vec<Provider>) -> Self {
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        let ids = all.iter().enumerate().map(|(number, provider)| (provider.id.clone(), number)).collect();
+        let hosts = all.iter().enumerate();
+        let hosts = hosts.filter_map(|(number, provider)| Some((provider.host.as_ref()?.to_ascii_lowercase(), number)));
+        Self { hosts: hosts.collect(), ids, all }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Provider> {
+        self.all.iter()
+    }
+
+    pub(crate) fn get(&self, id: &ProviderId) -> Option<&Provider> {
+        self.all.get(*self.ids.get(id)?)
+    }
+
+    /// The one with this host name at the gateway, in whichever case.
+    pub(crate) fn at(&self, host: &str) -> Option<&Provider> {
+        if self.hosts.is_empty() {
+            return None;
+        }
+        self.all.get(*self.hosts.get(&host.to_ascii_lowercase())?)
+    }
+}
