@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tests::{Agent, Browser, Gateway, Request, Store, Upstream, eventually, free_port};
 
+const CALLS: usize = 200;
+
 struct House {
     gateway: Gateway,
     agent: Agent,
@@ -128,7 +130,6 @@ fn a_log_that_is_moved_away_is_begun_anew_and_an_end_loses_no_line() {
     assert_eq!(house.lines("access.jsonl").len(), 1, "{line}");
     assert!(house.text("access.jsonl.1").contains(before.header("x-request-id").expect("an id")));
 
-    const CALLS: usize = 200;
     for _ in 0..CALLS {
         assert_eq!(house.call(&house.token, "/tickets").status, 200);
     }
@@ -169,7 +170,7 @@ fn a_log_that_hangs_holds_nobody_up_and_what_is_lost_is_counted() {
         for _ in 0..100 {
             let sent = Instant::now();
             stream.write_all(head.as_bytes()).expect("sent");
-            let mut answer = [0; 64 << 10];
+            let mut answer = vec![0; 64 << 10];
             let read = stream.read(&mut answer).expect("an answer");
             assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
             slowest = slowest.max(sent.elapsed());
