@@ -49,3 +49,4 @@ mod sign_in;
 mod storm;
 mod token_exchange;
 mod way;
+mod websocket;

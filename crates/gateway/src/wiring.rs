@@ -129,7 +129,7 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host, Arc::new(SystemEntropy))),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
@@ -234,7 +234,7 @@ impl Outgoing {
     }
 
     fn client(&self, config: &ProviderConfig, tls: &ClientConfig) -> Result<ProviderClient, reqwest::Error> {
-        if config.extra_roots.is_empty() {
+        if config.extra_roots.is_empty() && config.identity.is_none() {
             return Ok(self.usual.with_timeout(config.oauth_timeout));
         }
         ProviderClient::new(tls.clone(), config.oauth_timeout)
@@ -242,7 +242,7 @@ impl Outgoing {
 }
 
 fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker::Provider, Upstream), WiringError> {
-    let tls = outgoing.trust.client(&config.extra_roots)?;
+    let tls = outgoing.trust.towards(&config)?;
     let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
@@ -287,6 +287,7 @@ fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker:
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        websocket: config.websocket,
         guard: config.guard,
         protocol: config.protocol,
     });

@@ -76,6 +76,13 @@ impl Access {
         self.finds = finds;
         self.end = End::Complete;
     }
+
+    /// What a tunnel has carried to the agent, frames and all, and how it ended.
+    pub(crate) fn tunnelled(&mut self, bytes: u64, finds: u64, end: End) {
+        self.bytes = bytes;
+        self.finds = finds;
+        self.end = end;
+    }
 }
 
 impl Drop for Access {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 
 use crate::access::Access;
 use crate::guard::Guard;
@@ -53,6 +54,10 @@ impl ProxyBody {
 
     pub(crate) fn full(bytes: Vec<u8>) -> Self {
         Self(Kind::Own(Some(Bytes::from(bytes))))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Own(None))
     }
 
     pub(crate) fn streamed(streamed: Streamed) -> Self {
@@ -152,6 +157,8 @@ impl Streamed {
 pub(crate) enum Download {
     /// Over a connection that it has to itself. Data alone: trailers are dropped.
     Http1(http1::Body),
+    /// What was answered instead of a WebSocket, over a connection that was made for one.
+    Dedicated(Incoming),
     /// Over a connection that it has not to itself.
     Shared(Stream),
     Read(Option<Bytes>),
@@ -184,6 +191,12 @@ impl Body for Download {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
         match &mut *self {
             Self::Http1(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
+            Self::Dedicated(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                    Some(Ok(frame)) if !frame.is_data() => {}
+                    frame => return Poll::Ready(frame.map(|frame| frame.map_err(Cause::from))),
+                }
+            },
             Self::Shared(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
@@ -192,6 +205,7 @@ impl Body for Download {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Http1(body) => body.is_end_stream(),
+            Self::Dedicated(body) => body.is_end_stream(),
             Self::Shared(body) => body.is_end_stream(),
             Self::Read(bytes) => bytes.is_none(),
         }
@@ -200,6 +214,7 @@ impl Body for Download {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http1(body) => body.size_hint(),
+            Self::Dedicated(body) => body.size_hint(),
             Self::Shared(body) => body.size_hint(),
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }

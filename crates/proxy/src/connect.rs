@@ -39,11 +39,7 @@ pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Connecti
 }
 
 async fn open(target: &Target) -> Result<Connection, ProxyError> {
-    let unreachable = |error: std::io::Error| ProxyError::Unreachable(Box::new(error));
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(unreachable)?;
-    stream.set_nodelay(true).map_err(unreachable)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(unreachable)?;
+    let stream = tcp(target).await?;
     let Some((config, name)) = &target.tls else {
         return match target.protocol {
             UpstreamProtocol::Http2 => http2(stream).await,
@@ -58,6 +54,19 @@ async fn open(target: &Target) -> Result<Connection, ProxyError> {
         }
         (false, _) => Ok(http1(Wire::Tls(Box::new(stream)))),
     }
+}
+
+/// A connection without TLS yet, which notices when the other side is dead.
+pub(crate) async fn tcp(target: &Target) -> Result<TcpStream, ProxyError> {
+    let stream = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(unreachable)?;
+    Ok(stream)
+}
+
+fn unreachable(error: std::io::Error) -> ProxyError {
+    ProxyError::Unreachable(Box::new(error))
 }
 
 fn http1(wire: Wire) -> Connection {

@@ -39,6 +39,7 @@ mod trailers;
 mod upload;
 mod upstream;
 mod watch;
+mod websocket;
 
 pub use crate::core::{Core, DataPlane};
 pub use body::{BodyError, ProxyBody};
@@ -53,3 +54,4 @@ pub use network::{Network, NetworkError};
 pub use observer::{Ended, Observer};
 pub use route::{Entrance, Proxied, Route};
 pub use upstream::{BodyGuard, Upstream, UpstreamError, UpstreamProtocol, UpstreamSettings};
+pub use websocket::{HandshakeError, WebSocket};
