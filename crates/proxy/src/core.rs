@@ -166,12 +166,9 @@ impl Core {
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
         // What fails before this is told as a refusal.
         access.answered(answered.status(), (self.observer.clone(), *route, uri));
-<<<<<<< HEAD
-=======
         if let Some(handshake) = handshake {
             return self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch));
         }
->>>>>>> main
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }
 
@@ -200,10 +197,11 @@ impl Core {
         mut answered: Response<Download>,
         rewriting: Option<&Rewriting<'_>>,
         lents: Lents,
-        (access, watch): (Access, Watch),
+        (mut access, watch): (Access, Watch),
     ) -> Result<Response<ProxyBody>, ProxyError> {
         if answered.status() != StatusCode::SWITCHING_PROTOCOLS {
             if handshake.is_connect() && answered.status().is_success() {
+                access.refused();
                 return Err(ProxyError::NotSwitched);
             }
             return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));
