@@ -197,10 +197,11 @@ impl Core {
         mut answered: Response<Download>,
         rewriting: Option<&Rewriting<'_>>,
         lents: Lents,
-        (access, watch): (Access, Watch),
+        (mut access, watch): (Access, Watch),
     ) -> Result<Response<ProxyBody>, ProxyError> {
         if answered.status() != StatusCode::SWITCHING_PROTOCOLS {
             if handshake.is_connect() && answered.status().is_success() {
+                access.refused();
                 return Err(ProxyError::NotSwitched);
             }
             return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));

@@ -80,8 +80,8 @@ pub(crate) struct Config {
     pub(crate) lifetimes: LifetimesConfig,
     /// Where decisions and calls are written down.
     pub(crate) audit: AuditConfig,
-    /// Where every request is logged; `None` where that is not asked for.
-    pub(crate) access_log: Option<AccessLogConfig>,
+    /// Where every request is logged.
+    pub(crate) access_log: AccessLogConfig,
     /// The operators' door.
     pub(crate) admin: AdminConfig,
     /// How often what may happen.
