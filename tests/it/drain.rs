@@ -116,9 +116,9 @@ fn an_end_under_load_loses_no_request() {
         });
         for _ in 0..AGENTS {
             scope.spawn(|| {
-                let mut line = Line::to(port).expect("connects");
+                let mut agents = Line::to(port).expect("connects");
                 loop {
-                    match line.call(id, &token, "/tickets") {
+                    match agents.call(id, &token, "/tickets") {
                         Some(Kept::Open) => done.fetch_add(1, Ordering::Relaxed),
                         Some(Kept::Closed) => break,
                         None => {
@@ -195,8 +195,8 @@ fn slowly(mut stream: TcpStream) -> (usize, bool) {
         let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
         let length: Option<usize> =
             text.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
-        let begin = text.find("\r\n\r\n").map(|at| at + 4);
-        let whole = length.zip(begin).is_some_and(|(length, begin)| read == begin + length);
+        let offset = text.find("\r\n\r\n").map(|at| at + 4);
+        let whole = length.zip(offset).is_some_and(|(length, offset)| read == offset + length);
         if count == 0 || whole {
             return (read, whole);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("secret", &[]),
     ("catalogue", &[]),
     ("protocol", &["secret"]),
@@ -15,7 +15,8 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("audit", &["protocol"]),
     ("limits", &["protocol"]),
     ("journal", &[]),
-    ("broker", &["audit", "journal", "limits", "oauth", "policy", "protocol", "secret", "store"]),
+    ("metrics", &[]),
+    ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
     ("proxy", &["audit", "broker", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
@@ -30,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "helpdesk",
             "journal",
             "limits",
+            "metrics",
             "oauth",
             "policy",
             "protocol",

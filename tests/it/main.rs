@@ -2,6 +2,7 @@
 
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
+mod access_log;
 mod attacks;
 mod bases;
 mod catalogue;
@@ -29,6 +30,7 @@ mod keys;
 mod keys_of_people;
 mod kill_switch;
 mod limits;
+mod metrics;
 mod narrowing;
 mod oidc;
 mod operating;
@@ -47,3 +49,4 @@ mod sign_in;
 mod storm;
 mod token_exchange;
 mod way;
+mod websocket;

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, CopyError, KeysError, Unapproved};
 use http::{HeaderValue, StatusCode, header};
-use protocol::ErrorCode;
 use protocol::wire::{ErrorBody, JsonError};
+use protocol::{ErrorCode, Refused};
 use secret::OpenError;
 use serde_json::{Map, Value, json};
 
@@ -506,6 +506,7 @@ impl IntoResponse for Refusal {
         }
         let body = ErrorBody { code: self.code, message: self.message.to_owned(), details };
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(Refused { code: self.code, reason: self.reason });
         if let Some(after) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }

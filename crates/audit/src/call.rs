@@ -33,6 +33,12 @@ pub enum End {
     Complete,
     /// It broke off, or nobody read it to its end.
     Cut,
+    /// A WebSocket: the right to it was ended.
+    Revoked,
+    /// A WebSocket: the gateway stopped.
+    Stopped,
+    /// A WebSocket: one side broke its protocol.
+    ProtocolError,
 }
 
 impl End {
@@ -42,6 +48,9 @@ impl End {
         match self {
             Self::Complete => "complete",
             Self::Cut => "cut",
+            Self::Revoked => "revoked",
+            Self::Stopped => "stopped",
+            Self::ProtocolError => "protocol_error",
         }
     }
 }

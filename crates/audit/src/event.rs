@@ -47,6 +47,12 @@ impl Event {
         Self { name, ..Self::default() }
     }
 
+    /// The provider that it is about.
+    #[must_use]
+    pub fn of_provider(&self) -> Option<&ProviderId> {
+        self.provider_id.as_ref()
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {

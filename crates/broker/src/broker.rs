@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Audit, Event};
+use metrics::{Consent, Metrics};
 use oauth::{HttpClient, Outside, TokenSet};
 use policy::Approvals;
 use protocol::{AgentId, Clock, Origin, ProviderId, Timestamp};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub unspoken: Arc<Unspoken>,
     /// Where decisions are written down.
     pub audit: Audit,
+    /// Where is counted what comes of refreshes and consents.
+    pub metrics: Metrics,
     /// Fetches agents' identity documents.
     pub documents: Arc<dyn DocumentFetcher>,
     /// Agents whose identity the configuration vouches for.
@@ -116,6 +119,7 @@ pub struct Inner {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) unspoken: Arc<Unspoken>,
     pub(crate) audit: Audit,
+    pub(crate) metrics: Metrics,
     pub(crate) approvals: Approvals,
     pub(crate) limits: Limits,
     pub(crate) documents: Documents,
@@ -152,6 +156,7 @@ impl Broker {
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
             clock: parts.clock,
             audit: parts.audit,
+            metrics: parts.metrics,
             approvals: parts.approvals,
             limits: parts.limits,
             entropy: parts.entropy,
@@ -218,6 +223,12 @@ impl Broker {
         Ok(self.audit.health()?)
     }
 
+    /// How many lines wait for the audit log.
+    #[must_use]
+    pub fn audit_waiting(&self) -> usize {
+        self.audit.waiting()
+    }
+
     /// Waits until whatever was recorded so far is durable: what to do before the process ends.
     pub async fn flush_audit(&self) -> Result<(), BrokerError> {
         Ok(self.audit.flush().await?)
@@ -267,6 +278,9 @@ impl Broker {
     ) -> Result<T, BrokerError> {
         self.audit.record(&event).await?;
         let outcome = effect.await;
+        if outcome.is_ok() {
+            self.count_consent(&event);
+        }
         if let Err(error) = &outcome {
             let after = match error {
                 // It may have been done all the same.
@@ -276,6 +290,19 @@ impl Broker {
             self.audit.note(&after)?;
         }
         outcome
+    }
+
+    /// Counts the steps of a consent.
+    fn count_consent(&self, event: &Event) {
+        let step = match event.name() {
+            "authorization_started" => Consent::Begun,
+            "access_granted" => Consent::Granted,
+            "access_denied" => Consent::Denied,
+            _ => return,
+        };
+        if let Some(provider) = event.of_provider() {
+            self.metrics.consent(provider.as_str(), step);
+        }
     }
 
     /// The world as a provider's OAuth client sees it.

@@ -143,6 +143,7 @@ fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpCl
         key_source: Arc::new(keys::Kept::new(&[KEY])),
         clock: clock.clone(),
         audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
+        metrics: metrics::Metrics::default(),
         approvals: policy::Approvals::default(),
         limits: Limits::off(),
         entropy: Arc::new(SeededEntropy::new(1)),

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
-use protocol::ErrorCode;
+use protocol::{ErrorCode, Refused};
 use secret::OpenError;
 
 use crate::pages::{Problem, render};
@@ -43,6 +43,7 @@ impl IntoResponse for PageError {
         };
         let mut response = with_retry_after(render(status, &problem), wait);
         let (code, reason) = plainly(&self);
+        response.extensions_mut().insert(Refused { code, reason });
         response.extensions_mut().insert(Plain { code, reason, message: format!("{title}. {message}"), hint });
         response
     }

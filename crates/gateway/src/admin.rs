@@ -10,10 +10,12 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use broker::Broker;
 use http::{HeaderMap, StatusCode, header};
+use metrics::{Metrics, Readings};
 use protocol::{Origin, RequestId};
-use proxy::Drain;
+use proxy::{Drain, Stage};
 use secret::{Entropy, Opaque, SecretHash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,10 +23,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::config::AdminConfig;
-use crate::private_file;
-use crate::server::availability;
+use crate::access_log::AccessLog;
+use crate::config::{AdminConfig, MetricsDoor};
+use crate::server::{Records, availability};
 use crate::system::SystemEntropy;
+use crate::{private_file, process};
 
 /// Where the commands find the running gateway; in the data folder, readable by its owner alone.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,13 +37,7 @@ pub(crate) struct Whereabouts {
 }
 
 /// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door.
-pub(crate) async fn start(
-    config: &AdminConfig,
-    data: &Path,
-    broker: Broker,
-    drain: Drain,
-    shutdown: CancellationToken,
-) {
+pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, seen: Seen, shutdown: CancellationToken) {
     let Some(listen) = config.listen else { return };
     let key = match &config.key {
         Some(key) => key.clone(),
@@ -66,7 +63,7 @@ pub(crate) async fn start(
         tracing::warn!(error = %error, "admin.json was not written: name the address in [admin] for operators' commands");
     }
     tracing::info!(%address, "operators' commands are listened for");
-    let door = Door { key: SecretHash::of(&key), address, broker, drain };
+    let door = Door { key: SecretHash::of(&key), address, broker, seen, metrics: config.metrics };
     tokio::spawn(async move {
         let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
@@ -102,19 +99,48 @@ struct Door {
     key: SecretHash,
     address: SocketAddr,
     broker: Broker,
-    drain: Drain,
+    seen: Seen,
+    metrics: MetricsDoor,
+}
+
+/// What of the gateway is shown here.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) drain: Drain,
+    pub(crate) records: Records,
 }
 
 fn router(door: Door) -> Router {
     let door = Arc::new(door);
-    let commands = api::admin_router().layer(from_fn_with_state(door.clone(), admitted));
+    let page = Router::new().route("/metrics", get(metrics)).with_state(door.clone());
+    let (closed, open) = match door.metrics {
+        MetricsDoor::Key => (page, Router::new()),
+        MetricsDoor::Open => (Router::new(), page),
+    };
+    let commands = api::admin_router().merge(closed).layer(from_fn_with_state(door.clone(), admitted));
     // Probes have no key: they read, and are told nothing that is secret.
-    api::health_router().layer(from_fn_with_state(door, probed)).fallback_service(commands)
+    api::health_router().layer(from_fn_with_state(door, probed)).merge(open).fallback_service(commands)
+}
+
+/// Everything that is counted, for Prometheus.
+async fn metrics(State(door): State<Arc<Door>>) -> Response {
+    let records = &door.seen.records;
+    let readings = Readings {
+        version: env!("CARGO_PKG_VERSION"),
+        audit_waiting: u64::try_from(door.broker.audit_waiting()).unwrap_or(u64::MAX),
+        access_log_lost: records.access_log.as_ref().map_or(0, AccessLog::lost),
+        draining: door.seen.drain.has_reached(Stage::Leaving),
+        process: process::reading(),
+    };
+    match records.metrics.page(readings) {
+        Ok(page) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], page).into_response(),
+        Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR, "fault", "The metrics cannot be written.", "Try again."),
+    }
 }
 
 async fn probed(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(door.broker.clone());
-    request.extensions_mut().insert(availability(&door.drain));
+    request.extensions_mut().insert(availability(&door.seen.drain));
     next.run(request).await
 }
 

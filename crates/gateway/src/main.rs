@@ -2,6 +2,7 @@
 //!
 //! This file dispatches; what runs is in `serve.rs`, how it is put together in `wiring.rs`.
 
+mod access_log;
 mod admin;
 mod check;
 mod cli;
@@ -14,9 +15,11 @@ mod failpoints;
 mod hash_password;
 mod keygen;
 mod keys;
+mod metered_store;
 mod operate;
 mod output;
 mod private_file;
+mod process;
 mod providers;
 mod secret_files;
 mod serve;

@@ -10,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::AccessLog;
+use crate::admin::Seen;
 use crate::config::{Config, Ending, SystemEnvironment};
 use crate::server::Server;
 use crate::{admin, secret_files, telemetry, wiring};
@@ -46,10 +48,16 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let secret_files = secret_files::of(&config);
     let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, drain.clone()))?;
     let server = Server::start(listen, workers, &parts)?;
-    let broker = parts.broker;
+    let (broker, access_log) = (parts.broker, parts.records.access_log.clone());
     // Operators see the end, too: their door closes last.
     let admin_ends = CancellationToken::new();
-    runtime.block_on(admin::start(&admin, &data, broker.clone(), drain.clone(), admin_ends.clone()));
+    runtime.block_on(admin::start(
+        &admin,
+        &data,
+        broker.clone(),
+        Seen { drain: drain.clone(), records: parts.records },
+        admin_ends.clone(),
+    ));
     let helpers = [
         runtime.spawn(broker.clone().tell_providers()),
         runtime.spawn(broker.clone().keep_refreshes()),
@@ -57,6 +65,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
         runtime.spawn(broker.clone().clear_providers()),
         runtime.spawn(broker.clone().keep_keys()),
         runtime.spawn(secret_files::watch(broker.clone(), secret_files)),
+        runtime.spawn(reopen(access_log.clone())),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     let ended = runtime.block_on(async {
@@ -71,6 +80,12 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     admin::leave(&data);
     if ended.is_ok() {
         runtime.block_on(broker.leave_keys());
+        if let Some(log) = &access_log {
+            runtime.block_on(log.flush());
+        }
+        if let Err(error) = runtime.block_on(broker.flush_audit()) {
+            tracing::error!(error = %error, "stopped before everything was in the audit log");
+        }
         tracing::info!("stopped");
     }
     // Nobody waits for what a second signal overtook.
@@ -103,8 +118,21 @@ async fn end(ending: Ending, server: Server, broker: &Broker, drain: &Drain, hel
     if tokio::time::timeout(broker.longest_exchange(), broker.settled()).await.is_err() {
         tracing::error!("stopped before every refresh was stored");
     }
-    if let Err(error) = broker.flush_audit().await {
-        tracing::error!(error = %error, "stopped before everything was in the audit log");
+}
+
+/// Whoever rotates logs says so by SIGHUP or SIGUSR1, neither of which is to end the process.
+async fn reopen(log: Option<AccessLog>) {
+    let (Ok(mut hangup), Ok(mut user)) = (signal(SignalKind::hangup()), signal(SignalKind::user_defined1())) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            _ = user.recv() => {}
+        }
+        if let Some(log) = &log {
+            log.reopen();
+        }
     }
 }
 

@@ -7,9 +7,11 @@
 mod connection;
 mod control;
 mod front;
+mod line;
 mod listener;
 mod names;
 mod proxy_protocol;
+mod witness;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -29,8 +31,10 @@ use tokio_util::task::TaskTracker;
 pub(crate) use connection::availability;
 pub(crate) use control::Control;
 pub(crate) use front::Front;
+pub(crate) use witness::Records;
 
 use crate::server::names::Names;
+use crate::server::witness::Witness;
 use crate::system::SystemEntropy;
 
 /// What every core is made of.
@@ -50,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) front: Front,
     /// How far the end has come.
     pub(crate) drain: Drain,
+    /// Where is written down what happens.
+    pub(crate) records: Records,
 }
 
 /// What the connections of one core share.
@@ -57,6 +63,7 @@ struct Here {
     core: Rc<Core>,
     parts: Parts,
     names: Names,
+    witness: Rc<Witness>,
 }
 
 /// The running cores.
@@ -116,8 +123,12 @@ fn run_core(listener: std::net::TcpListener, parts: &Parts) {
 
 /// Accepts until nothing new is taken, then waits for what is open, until everything is cut.
 async fn accept(listener: TcpListener, parts: &Parts) {
-    let core = Rc::new(Core::new(parts.plane.clone()));
-    let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy) });
+    let witness = Rc::new(parts.records.witness());
+    if let Some(page) = witness.page() {
+        tokio::task::spawn_local(async move { page.keep_turning().await });
+    }
+    let core = Rc::new(Core::new(parts.plane.clone(), witness.clone(), parts.drain.clone()));
+    let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy), witness });
     let watch = core.clone();
     tokio::task::spawn_local(async move { watch.watch().await });
     let connections = TaskTracker::new();

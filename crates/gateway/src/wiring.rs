@@ -10,6 +10,7 @@ use broker::{
     Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
+use metrics::Metrics;
 use protocol::AgentId;
 use proxy::{DataPlane, Drain, Upstream, UpstreamSettings};
 use rustls::ClientConfig;
@@ -19,12 +20,14 @@ use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::access_log::AccessLog;
 use crate::config::{
-    AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig,
-    StoreKind, SystemEnvironment, WayConfig,
+    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig,
+    SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
-use crate::server::{Control, Front, Parts};
+use crate::metered_store::MeteredStore;
+use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::tls::Trust;
 use crate::{keys, tls};
@@ -42,6 +45,10 @@ pub(crate) enum WiringError {
         "the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output"
     )]
     Audit { path: String, source: std::io::Error },
+    #[error(
+        "the access log {path} cannot be written: {source}; name another place with path in [access_log], or leave it out"
+    )]
+    AccessLog { path: String, source: std::io::Error },
     #[error("the audit log has no thread: {0}")]
     AuditThread(std::io::Error),
     #[error("TLS cannot be set up: {0}")]
@@ -61,7 +68,11 @@ pub(crate) async fn parts(
 ) -> Result<Parts, WiringError> {
     let urls = Urls::new(&config.gateway.public_url);
     let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
+    let ids: Vec<String> = config.providers.iter().map(|provider| provider.id.to_string()).collect();
+    let metrics = Metrics::new(ids.clone());
     let store = open_store(&config.store, &instance).await?;
+    let store = Arc::new(MeteredStore::new(store, metrics.clone()));
+    let access_log = config.access_log.as_ref().map(open_access_log).transpose()?;
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
     let outgoing = Outgoing::new()?;
@@ -86,6 +97,7 @@ pub(crate) async fn parts(
         key_source: key_source.into(),
         clock: Arc::new(SystemClock),
         audit: audit.clone(),
+        metrics: metrics.clone(),
         approvals: config.approvals,
         limits: config.limits.limits(),
         entropy: Arc::new(SystemEntropy),
@@ -117,13 +129,14 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host)),
+        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host, Arc::new(SystemEntropy))),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
         proxy_name,
         front: Front::new(config.gateway.front),
         drain,
+        records: Records { metrics, access_log, providers: ids.into() },
     })
 }
 
@@ -160,6 +173,14 @@ fn open_journal(config: &JournalConfig, instance: &str) -> Option<JournalParts> 
             None
         }
     }
+}
+
+fn open_access_log(config: &AccessLogConfig) -> Result<AccessLog, WiringError> {
+    let path = match &config.path {
+        AccessLogPath::File(path) => path.display().to_string(),
+        AccessLogPath::StandardOutput => "-".to_owned(),
+    };
+    AccessLog::start(config).map_err(|source| WiringError::AccessLog { path, source })
 }
 
 pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
@@ -212,7 +233,7 @@ impl Outgoing {
     }
 
     fn client(&self, config: &ProviderConfig, tls: &ClientConfig) -> Result<ProviderClient, reqwest::Error> {
-        if config.extra_roots.is_empty() {
+        if config.extra_roots.is_empty() && config.identity.is_none() {
             return Ok(self.usual.with_timeout(config.oauth_timeout));
         }
         ProviderClient::new(tls.clone(), config.oauth_timeout)
@@ -220,7 +241,7 @@ impl Outgoing {
 }
 
 fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker::Provider, Upstream), WiringError> {
-    let tls = outgoing.trust.client(&config.extra_roots)?;
+    let tls = outgoing.trust.towards(&config)?;
     let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();
@@ -265,6 +286,7 @@ fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker:
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        websocket: config.websocket,
         guard: config.guard,
         protocol: config.protocol,
     });

@@ -64,6 +64,15 @@ impl ErrorCode {
     }
 }
 
+/// That an answer refuses, beside it as an extension: for counting, and for the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// As the client reads it.
+    pub code: ErrorCode,
+    /// The finer reason, one of a closed list.
+    pub reason: &'static str,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ pub mod wire;
 
 pub use attestation::{Attestation, AttestationError, Attested, Audience};
 pub use clock::{Clock, ManualClock, Timestamp};
-pub use error::ErrorCode;
+pub use error::{ErrorCode, Refused};
 pub use ids::{AccountId, AgentId, ClientId, IdError, Loopback, ProviderId, SessionId, UserId};
 pub use key::{AgentKey, AgentPublicKey, KeyError};
 pub use origin::{Origin, RequestId};

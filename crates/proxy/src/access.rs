@@ -1,10 +1,13 @@
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use audit::{Call, End, Place};
 use broker::Seen;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use protocol::{Origin, Scope};
+
+use crate::observer::{Ended, Observer};
+use crate::route::Proxied;
 
 /// The record of one forwarded call, written when its answer's body has ended or was dropped. No path, no query, no header value.
 pub(crate) struct Access {
@@ -19,6 +22,17 @@ pub(crate) struct Access {
     bytes: u64,
     finds: u64,
     end: End,
+    /// When the upstream was asked.
+    asked: Instant,
+    told: Option<Told>,
+}
+
+/// Who is told of the call when its answer has ended, and what only they want to know.
+struct Told {
+    observer: Rc<dyn Observer>,
+    route: Proxied,
+    upstream_took: Duration,
+    uri: Option<Uri>,
 }
 
 impl Access {
@@ -39,11 +53,19 @@ impl Access {
             bytes: 0,
             finds: 0,
             end: End::Cut,
+            asked: Instant::now(),
+            told: None,
         }
     }
 
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    /// The head of the upstream's answer is there.
+    pub(crate) fn answered(
+        &mut self,
+        status: StatusCode,
+        (observer, route, uri): (Rc<dyn Observer>, Proxied, Option<Uri>),
+    ) {
         self.status = status;
+        self.told = Some(Told { observer, route, upstream_took: self.asked.elapsed(), uri });
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {
@@ -54,12 +76,35 @@ impl Access {
         self.finds = finds;
         self.end = End::Complete;
     }
+
+    /// What a tunnel has carried to the agent, frames and all, and how it ended.
+    pub(crate) fn tunnelled(&mut self, bytes: u64, finds: u64, end: End) {
+        self.bytes = bytes;
+        self.finds = finds;
+        self.end = end;
+    }
 }
 
 impl Drop for Access {
     fn drop(&mut self) {
         let Some(place) = self.place.take() else { return };
-        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = self.begun.elapsed();
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if let Some(told) = self.told.take() {
+            told.observer.ended(&Ended {
+                origin: &self.origin,
+                caller: &self.caller,
+                route: told.route,
+                method: self.method,
+                status: self.status.as_u16(),
+                bytes: self.bytes,
+                masked: self.finds,
+                complete: matches!(self.end, End::Complete),
+                took,
+                upstream_took: told.upstream_took,
+                uri: told.uri.as_ref(),
+            });
+        }
         tracing::debug!(
             target: "ath_gateway::access",
             event = "proxy_request",

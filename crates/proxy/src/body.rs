@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::access::Access;
 use crate::guard::Guard;
-use crate::pool::Borrowed;
+use crate::http1;
 use crate::shared::Stream;
 use crate::trailers;
 use crate::watch::{Look, Watch};
@@ -19,7 +19,7 @@ use crate::watch::{Look, Watch};
 pub enum BodyError {
     /// The upstream's did.
     #[error("the upstream's answer broke off")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The caller's right to it was ended.
     #[error("access was ended while the answer ran")]
     Revoked,
@@ -42,8 +42,6 @@ pub(crate) struct Streamed {
     guard: Guard,
     access: Access,
     watch: Watch,
-    /// Goes back to the pool when the body has ended well; dropped, and closed with it, in every other case.
-    connection: Option<Borrowed>,
     ended: bool,
     /// What a gRPC answer ends with.
     trailers: Option<HeaderMap>,
@@ -56,6 +54,10 @@ impl ProxyBody {
 
     pub(crate) fn full(bytes: Vec<u8>) -> Self {
         Self(Kind::Own(Some(Bytes::from(bytes))))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Own(None))
     }
 
     pub(crate) fn streamed(streamed: Streamed) -> Self {
@@ -96,15 +98,9 @@ impl Body for ProxyBody {
 
 impl Streamed {
     /// An answer without a body (to HEAD, or 204, or 304) is over before it begins: nobody will poll it.
-    pub(crate) fn new(
-        body: Download,
-        guard: Guard,
-        access: Access,
-        watch: Watch,
-        connection: Option<Borrowed>,
-    ) -> Self {
+    pub(crate) fn new(body: Download, guard: Guard, access: Access, watch: Watch) -> Self {
         let ended = body.is_end_stream();
-        let mut streamed = Self { body, guard, access, watch, connection, ended, trailers: None };
+        let mut streamed = Self { body, guard, access, watch, ended, trailers: None };
         if ended {
             streamed.finish(Bytes::new());
         }
@@ -153,17 +149,16 @@ impl Streamed {
         self.ended = true;
         let last = self.guard.end(ready);
         self.access.ended(self.guard.finds());
-        if let Some(connection) = self.connection.take() {
-            connection.give_back();
-        }
         last
     }
 }
 
 /// The body of an upstream's answer, as it comes or as it was read already.
 pub(crate) enum Download {
-    /// Data alone: trailers are dropped.
-    Streaming(Incoming),
+    /// Over a connection that it has to itself. Data alone: trailers are dropped.
+    Http1(http1::Body),
+    /// What was answered instead of a WebSocket, over a connection that was made for one.
+    Dedicated(Incoming),
     /// Over a connection that it has not to itself.
     Shared(Stream),
     Read(Option<Bytes>),
@@ -171,7 +166,7 @@ pub(crate) enum Download {
 
 impl Download {
     /// All of it, read and put back; `None` where its length is unknown, or more than `limit`.
-    pub(crate) async fn peek(&mut self, limit: u64) -> Option<Result<Bytes, hyper::Error>> {
+    pub(crate) async fn peek(&mut self, limit: u64) -> Option<Result<Bytes, Cause>> {
         let length = self.size_hint().exact().filter(|length| *length <= limit)?;
         let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         while let Some(frame) = poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await {
@@ -184,36 +179,33 @@ impl Download {
         *self = Self::Read(Some(whole.clone()).filter(|whole| !whole.is_empty()));
         Some(Ok(whole))
     }
-
-    /// Whether nothing more of it has to come from the upstream.
-    pub(crate) fn has_arrived(&self) -> bool {
-        matches!(self, Self::Read(_))
-    }
 }
+
+/// What is wrong with an upstream's body.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body for Download {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Cause;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
         match &mut *self {
-            Self::Streaming(body) => loop {
+            Self::Http1(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
+            Self::Dedicated(body) => loop {
                 match ready!(Pin::new(&mut *body).poll_frame(context)) {
                     Some(Ok(frame)) if !frame.is_data() => {}
-                    frame => return Poll::Ready(frame),
+                    frame => return Poll::Ready(frame.map(|frame| frame.map_err(Cause::from))),
                 }
             },
-            Self::Shared(body) => Pin::new(body).poll_frame(context),
+            Self::Shared(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Streaming(body) => body.is_end_stream(),
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Dedicated(body) => body.is_end_stream(),
             Self::Shared(body) => body.is_end_stream(),
             Self::Read(bytes) => bytes.is_none(),
         }
@@ -221,7 +213,8 @@ impl Body for Download {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Streaming(body) => body.size_hint(),
+            Self::Http1(body) => body.size_hint(),
+            Self::Dedicated(body) => body.size_hint(),
             Self::Shared(body) => body.size_hint(),
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }

@@ -5,29 +5,32 @@ use std::time::Instant;
 
 use audit::{Audit, Event, Ring};
 use broker::{Broker, Caller, Lent, Near, Seen};
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response, StatusCode, response};
 use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
 use protocol::{Origin, Scope, Timestamp};
+use secret::Entropy;
 use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
-use crate::body::{ProxyBody, Streamed};
+use crate::body::{Download, ProxyBody, Streamed};
+use crate::drain::Drain;
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
 use crate::forward::Call;
 use crate::grpc::Dialect;
-use crate::guard::Guard;
+use crate::guard::{Guard, Lents};
 use crate::headers;
 use crate::location::Rewriting;
-use crate::pool::Answered;
+use crate::observer::Observer;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
-use crate::upstream::Upstream;
+use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
+use crate::websocket::{self, Handshake};
 
 /// What all cores share, and none changes.
 pub struct DataPlane {
@@ -36,6 +39,7 @@ pub struct DataPlane {
     upstreams: Vec<Upstream>,
     routes: Routes,
     public_url: String,
+    entropy: Arc<dyn Entropy>,
 }
 
 /// One core's half of the data plane: what no other core touches.
@@ -46,14 +50,22 @@ pub struct Core {
     near: Rc<Near>,
     flights: Rc<Flights>,
     ring: Ring,
+    observer: Rc<dyn Observer>,
+    drain: Drain,
 }
 
 impl DataPlane {
     /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
     #[must_use]
-    pub fn new(broker: Broker, audit: Audit, upstreams: Vec<Upstream>, public_url: &Url) -> Self {
+    pub fn new(
+        broker: Broker,
+        audit: Audit,
+        upstreams: Vec<Upstream>,
+        public_url: &Url,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let routes = Routes::new(&upstreams);
-        Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization() }
+        Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization(), entropy }
     }
 
     /// Whether a request is to be forwarded, and where.
@@ -66,10 +78,10 @@ impl DataPlane {
 impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
-    pub fn new(plane: Arc<DataPlane>) -> Self {
+    pub fn new(plane: Arc<DataPlane>, observer: Rc<dyn Observer>, drain: Drain) -> Self {
         let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
         let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
-        Self { plane, pools, near, flights: Rc::default(), ring }
+        Self { plane, pools, near, flights: Rc::default(), ring, observer, drain }
     }
 
     /// The shared half.
@@ -107,7 +119,7 @@ impl Core {
         &self,
         origin: Origin,
         route: &Proxied,
-        (parts, body): (Parts, Incoming),
+        (mut parts, body): (Parts, Incoming),
         dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, now) = (Instant::now(), self.near.now());
@@ -117,9 +129,12 @@ impl Core {
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
         let pools = pools.get_or_init(Box::default);
 
+        let handshake = Handshake::read(&mut parts, upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
         let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
-        let permit = upstream.operations.permit(caller.effective(), &parts.method, path);
+        // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
+        let method = if handshake.is_some() { &Method::GET } else { &parts.method };
+        let permit = upstream.operations.permit(caller.effective(), method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
         caller.admit(now)?;
 
@@ -130,20 +145,30 @@ impl Core {
         let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
         let flight = self.flights.begin(caller.clone());
         let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
+        let uri = self.observer.keeps_paths().then(|| parts.uri.clone());
         let headers = headers::onward(parts.headers, upstream);
-        let call = Call { pools, upstream, permit: &permit, query, headers, dialect, watch: &watch };
+        let call = Call {
+            pools,
+            upstream,
+            permit: &permit,
+            query,
+            headers,
+            dialect,
+            watch: &watch,
+            handshake: handshake.as_deref(),
+        };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(call.exchange(body, lent, begun)).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
-        access.answered(answered.response.status());
-
-        let target = if Rewriting::concerns(answered.response.headers()) {
-            Some(pools.of(upstream, &lents.lent)?.target)
-        } else {
-            None
-        };
+        let target =
+            if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
+        // What fails before this is told as a refusal.
+        access.answered(answered.status(), (self.observer.clone(), *route, uri));
+        if let Some(handshake) = handshake {
+            return self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch));
+        }
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }
 
@@ -164,16 +189,48 @@ impl Core {
         let caller = broker.still_may(&caller, scope).await?;
         Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
+
+    /// What becomes of a handshake: a tunnel, or an ordinary answer.
+    fn switched(
+        &self,
+        (upstream, handshake): (&Upstream, Handshake),
+        mut answered: Response<Download>,
+        rewriting: Option<&Rewriting<'_>>,
+        lents: Lents,
+        (access, watch): (Access, Watch),
+    ) -> Result<Response<ProxyBody>, ProxyError> {
+        if answered.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if handshake.is_connect() && answered.status().is_success() {
+                return Err(ProxyError::NotSwitched);
+            }
+            return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));
+        }
+        let tunnel = hyper::upgrade::on(&mut answered);
+        let (mut head, _) = answered.into_parts();
+        let mut guard = Guard::new(lents.clone(), upstream.guard);
+        clean(&mut head, rewriting, &mut guard);
+        let guards = (upstream.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lents, upstream.guard)));
+        let (response, agreed) = handshake.agreed(head, tunnel, guards, (access, watch));
+        websocket::open(agreed, self.drain.clone());
+        Ok(response)
+    }
 }
 
 fn respond(
-    answered: Answered,
+    answered: Response<Download>,
     rewriting: Option<&Rewriting<'_>>,
     mut guard: Guard,
     access: Access,
     watch: Watch,
 ) -> Response<ProxyBody> {
-    let (mut parts, body) = answered.response.into_parts();
+    let (mut parts, body) = answered.into_parts();
+    clean(&mut parts, rewriting, &mut guard);
+    let streamed = Streamed::new(body, guard, access, watch);
+    Response::from_parts(parts, ProxyBody::streamed(streamed))
+}
+
+/// What passes of an answer's head.
+fn clean(parts: &mut response::Parts, rewriting: Option<&Rewriting<'_>>, guard: &mut Guard) {
     headers::incoming(&mut parts.headers);
     if let Some(rewriting) = rewriting {
         rewriting.apply(&mut parts.headers);
@@ -181,6 +238,4 @@ fn respond(
     guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
-    let streamed = Streamed::new(body, guard, access, watch, answered.connection);
-    Response::from_parts(parts, ProxyBody::streamed(streamed))
 }

@@ -6,13 +6,15 @@ use broker::BrokerError;
 use http::{HeaderValue, Response, StatusCode, header};
 use policy::PathError;
 use protocol::wire::ErrorBody;
-use protocol::{ErrorCode, ScopeSet};
+use protocol::{ErrorCode, Refused, ScopeSet};
 use secret::OpenError;
 use serde_json::{Map, json};
 
 use crate::body::ProxyBody;
 use crate::gate::GateError;
 use crate::grpc::{self, Dialect};
+use crate::http1::Http1Error;
+use crate::websocket::HandshakeError;
 
 /// Why a call was not forwarded, or its answer not handed on.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,12 @@ pub enum ProxyError {
     /// A parameter of the query that the credential alone may have.
     #[error("the query carries the credential's parameter")]
     CredentialParameter,
+    /// Not the handshake of a WebSocket as it is forwarded.
+    #[error("the handshake of a WebSocket is wrong")]
+    Handshake(#[source] HandshakeError),
+    /// The upstream did not switch, and the agent could not be told otherwise.
+    #[error("the upstream answered a handshake without switching")]
+    NotSwitched,
     /// No granted scope allows the operation.
     #[error("no granted scope allows the operation")]
     Denied {
@@ -61,12 +69,12 @@ pub enum ProxyError {
     Timeout,
     /// The upstream's answer is no HTTP, or broke off before its body.
     #[error("the upstream's answer is malformed")]
-    Malformed(#[source] hyper::Error),
+    Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It says that it has done nothing with the request, which cannot be sent to it again.
     #[error("the upstream has not taken the request")]
     Untouched(#[source] hyper::Error),
-    /// The upstream switched protocols (101), which nobody asked for.
-    #[error("the upstream switched protocols unasked")]
+    /// The upstream switched protocols (101), which nobody asked for, or not as it was asked to.
+    #[error("the upstream switched protocols unasked, or not as it was asked to")]
     Switched,
     /// The length of the upstream's answer can be read in two ways.
     #[error("the length of the upstream's answer is ambiguous")]
@@ -94,6 +102,17 @@ struct Row {
     hint: &'static str,
 }
 
+impl From<Http1Error> for ProxyError {
+    fn from(error: Http1Error) -> Self {
+        match error {
+            Http1Error::Length => Self::Framing,
+            Http1Error::Coding => Self::Encoded,
+            Http1Error::Upload(_) | Http1Error::UploadLength => Self::Gate(GateError::Framing),
+            error => Self::Malformed(Box::new(error)),
+        }
+    }
+}
+
 /// The answer to a refusal. What caused it goes to the log, with the request id.
 #[must_use]
 pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
@@ -116,6 +135,7 @@ pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
     let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let mut response = Response::new(());
+    response.extensions_mut().insert(Refused { code: row.code, reason: row.reason });
     *response.status_mut() = row.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -130,8 +150,11 @@ pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
     if row.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
+    if matches!(error, ProxyError::Handshake(HandshakeError::Version)) {
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
     // A doubt about where a message ends ends the connection with it.
-    if matches!(error, ProxyError::Gate(_)) {
+    if matches!(error, ProxyError::Gate(_) | ProxyError::Handshake(_)) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(after) = retry_after(error, row.status) {
@@ -229,6 +252,13 @@ fn row(error: &ProxyError) -> Row {
             message: "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
             hint: "Send the call without that parameter.",
         },
+        ProxyError::Handshake(cause) => handshake_row(*cause),
+        ProxyError::NotSwitched => new(
+            ErrorCode::OAuthError,
+            "upstream_not_switched",
+            "The upstream answered the handshake without opening a WebSocket.",
+            "See whether the path is one that the service has a WebSocket at; over HTTP/1.1 its answer passes as it is.",
+        ),
         ProxyError::Denied { .. } => new(
             ErrorCode::ScopeNotApproved,
             "operation_not_allowed",
@@ -252,6 +282,40 @@ fn row(error: &ProxyError) -> Row {
             "The upstream compressed an answer that it was asked not to.",
             OPERATOR,
         ),
+    }
+}
+
+fn handshake_row(cause: HandshakeError) -> Row {
+    let row = Row {
+        status: StatusCode::BAD_REQUEST,
+        code: ErrorCode::ScopeNotApproved,
+        reason: "websocket_handshake",
+        message: "The handshake is not in the one form in which a WebSocket is opened.",
+        hint: "Send GET over HTTP/1.1 without a body, with `Upgrade: websocket`, `Connection: Upgrade`, `Sec-WebSocket-Version: 13` and one \
+               Sec-WebSocket-Key of 16 bytes in base64; or over HTTP/2 CONNECT with `:protocol` websocket (RFC 8441).",
+    };
+    match cause {
+        HandshakeError::Form => row,
+        HandshakeError::Refused => Row {
+            status: StatusCode::FORBIDDEN,
+            reason: "websocket_not_allowed",
+            message: "This provider is not used by WebSocket.",
+            hint: "Call it without Upgrade, or ask the gateway's operator to set `websocket = true` for this provider.",
+            ..row
+        },
+        HandshakeError::Version => Row {
+            status: StatusCode::UPGRADE_REQUIRED,
+            reason: "websocket_version",
+            message: "The gateway speaks version 13 of WebSocket alone.",
+            hint: "Send `Sec-WebSocket-Version: 13`.",
+            ..row
+        },
+        HandshakeError::Credential => Row {
+            reason: "websocket_credential",
+            message: "A subprotocol carries a credential, which is the gateway's to set.",
+            hint: "Offer subprotocols without a token in them.",
+            ..row
+        },
     }
 }
 

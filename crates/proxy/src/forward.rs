@@ -7,23 +7,24 @@ use std::time::{Duration, Instant};
 use broker::{Carrier, Lent};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use policy::Permit;
 
+use crate::body::Download;
 use crate::error::ProxyError;
 use crate::expiry::{self, Verdict};
 use crate::gate::GateError;
 use crate::grpc::{self, Dialect};
 use crate::guard::Lents;
 use crate::headers;
-use crate::pool::Answered;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
 use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
+use crate::websocket::{self, Handshake};
 
 /// A permitted request, all but its body and its credential.
 pub(crate) struct Call<'a> {
@@ -35,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: HeaderMap,
     pub(crate) watch: &'a Watch,
     pub(crate) dialect: Dialect,
+    /// Where it asks for a WebSocket.
+    pub(crate) handshake: Option<&'a Handshake>,
 }
 
 impl Call<'_> {
@@ -48,7 +51,7 @@ impl Call<'_> {
         body: Incoming,
         lent: Rc<Lent>,
         begun: Instant,
-    ) -> Result<(Answered, Lents), ProxyError> {
+    ) -> Result<(Response<Download>, Lents), ProxyError> {
         let idempotent = self.permit.method().is_idempotent();
         // What an upstream refuses for its proof alone can be repeated whatever it is: nothing of it was done (RFC 9449 §9).
         let repeat = if idempotent || lent.is_bound() { Repeat::Perhaps } else { Repeat::Never };
@@ -64,10 +67,10 @@ impl Call<'_> {
     /// The upstream has refused the token.
     async fn exchange_again(
         &self,
-        answered: Answered,
+        answered: Response<Download>,
         sent: &Progress,
         refused: Rc<Lent>,
-    ) -> Result<(Answered, Lents), ProxyError> {
+    ) -> Result<(Response<Download>, Lents), ProxyError> {
         let (broker, caller) = (self.watch.broker(), self.watch.caller());
         let Some(body) = sent.copy().filter(|_| self.permit.method().is_idempotent()) else {
             // It gains nothing from a renewal, and waits for none: the agent's next one is served.
@@ -79,9 +82,7 @@ impl Call<'_> {
         };
         let renewed = Rc::new(renewed);
         broker.still_may(caller, self.permit.scope()).await?;
-        if let Some(connection) = answered.connection.filter(|_| answered.response.body().has_arrived()) {
-            connection.give_back();
-        }
+        drop(answered);
         let (answered, ..) = self.presented(Upload::again(body), &renewed).await?;
         Ok((answered, Lents { lent: renewed, refused: Some(refused) }))
     }
@@ -92,12 +93,10 @@ impl Call<'_> {
         &self,
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
-    ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
+    ) -> Result<(Response<Download>, Rc<Progress>, Proof), ProxyError> {
         let (answered, sent, proof) = self.sent_on((upload, sent), lent).await?;
         let Some(body) = sent.copy().filter(|_| proof == Proof::Another) else { return Ok((answered, sent, proof)) };
-        if let Some(connection) = answered.connection.filter(|_| answered.response.body().is_end_stream()) {
-            connection.give_back();
-        }
+        drop(answered);
         Box::pin(self.sent_on(Upload::again(body), lent)).await
     }
 
@@ -106,24 +105,37 @@ impl Call<'_> {
         &self,
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
-    ) -> Result<(Answered, Rc<Progress>, Proof), ProxyError> {
-        let (mut upload, mut sent) = (upload, sent);
-        for _ in 1..ATTEMPTS {
-            let error = match self.forward(upload, &sent, lent).await {
-                Ok((answered, proof)) => return Ok((answered, sent, proof)),
-                Err(error) => error,
-            };
-            let ProxyError::Untouched(_) = error else { return Err(error) };
-            (upload, sent) = sent.begun_again().ok_or(error)?;
+    ) -> Result<(Response<Download>, Rc<Progress>, Proof), ProxyError> {
+        match self.forward(upload, &sent, lent).await {
+            Ok((answered, proof)) => Ok((answered, sent, proof)),
+            Err(error @ ProxyError::Untouched(_)) => Box::pin(self.sent_again(error, sent, lent)).await,
+            Err(error) => Err(error),
         }
-        let (answered, proof) = self.forward(upload, &sent, lent).await?;
-        Ok((answered, sent, proof))
+    }
+
+    async fn sent_again(
+        &self,
+        error: ProxyError,
+        sent: Rc<Progress>,
+        lent: &Lent,
+    ) -> Result<(Response<Download>, Rc<Progress>, Proof), ProxyError> {
+        let (mut error, mut sent) = (error, sent);
+        for _ in 1..ATTEMPTS {
+            let upload;
+            (upload, sent) = sent.begun_again().ok_or(error)?;
+            match self.forward(upload, &sent, lent).await {
+                Ok((answered, proof)) => return Ok((answered, sent, proof)),
+                Err(again @ ProxyError::Untouched(_)) => error = again,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(error)
     }
 
     /// Whether the upstream refuses the token.
-    async fn verdict(&self, answered: &mut Answered) -> Result<Verdict, ProxyError> {
+    async fn verdict(&self, answered: &mut Response<Download>) -> Result<Verdict, ProxyError> {
         let signs = &self.upstream.expired;
-        let response = &mut answered.response;
+        let response = answered;
         if self.dialect == Dialect::Grpc && grpc::is_unauthenticated(response.headers()) {
             return Ok(expiry::by_head(signs, StatusCode::UNAUTHORIZED, response.headers()));
         }
@@ -147,7 +159,7 @@ impl Call<'_> {
         upload: Upload,
         progress: &Rc<Progress>,
         lent: &Lent,
-    ) -> Result<(Answered, Proof), ProxyError> {
+    ) -> Result<(Response<Download>, Proof), ProxyError> {
         let (broker, caller) = (self.watch.near().broker(), self.watch.caller());
         let Place { pool, target } = self.pools.of(self.upstream, lent)?;
         let method = self.permit.method();
@@ -163,60 +175,82 @@ impl Call<'_> {
         };
         let mut request = Request::new(upload);
         *request.method_mut() = method.clone();
-        let uri = self.uri(&target, lent)?;
-        *request.uri_mut() = uri.clone();
+        let path = self.path(lent)?;
+        *request.uri_mut() = Uri::from(path.clone());
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers::outgoing(self.headers.clone(), self.upstream, &target, lent);
         if self.dialect == Dialect::Grpc {
             grpc::outgoing(request.headers_mut(), self.upstream.guard);
         }
-        if let Some(proof) = broker.proof(caller, lent, method, &uri)? {
+        // A proof is for the whole URI; nobody else asks for one.
+        let bound = if lent.is_bound() { Some(absolute(&target, path)?) } else { None };
+        if let Some(uri) = &bound
+            && let Some(proof) = broker.proof(caller, lent, method, uri)?
+        {
             request.headers_mut().insert("dpop", proof);
         }
         if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
             // RFC 9110 §8.6: a method that could have a body says that there is none.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = pool.send(&target, self.upstream.connect_timeout, request, progress);
-        let answered = in_time(self.watch, self.upstream.response_timeout, progress, self.dialect, sent).await;
+        let offer = self.handshake.map(|handshake| handshake.offer(request.headers_mut())).transpose()?;
+        let limit = self.upstream.connect_timeout;
+        let sent = async {
+            match offer {
+                None => pool.send(&target, limit, request, progress).await,
+                Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
+            }
+        };
+        let sent = in_time(self.watch, self.upstream.response_timeout, (progress, self.dialect), sent);
+        let answered = sent.await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             pool.forget_silent(self.upstream.response_timeout);
         }
         let answered = answered?;
-        if answered.response.status().is_informational() {
-            return Err(ProxyError::Switched);
+        if answered.status().is_informational() {
+            let (status, headers) = (answered.status(), answered.headers());
+            offer.ok_or(ProxyError::Switched)?.check(status, headers)?;
+            return Ok((answered, Proof::Enough));
         }
-        refuse_ambiguous(answered.response.headers())?;
+        refuse_ambiguous(answered.headers())?;
         if self.upstream.guard == BodyGuard::Mask {
-            refuse_encoded(answered.response.headers())?;
-            if self.dialect == Dialect::Grpc && grpc::is_compressed(answered.response.headers()) {
+            refuse_encoded(answered.headers())?;
+            if self.dialect == Dialect::Grpc && grpc::is_compressed(answered.headers()) {
                 return Err(ProxyError::Encoded);
             }
         }
-        let (status, headers) = (answered.response.status().as_u16(), answered.response.headers());
-        let another = broker.wants_another_proof(caller, lent, &uri, status, headers);
+        let (status, headers) = (answered.status().as_u16(), answered.headers());
+        let another = bound.is_some_and(|uri| broker.wants_another_proof(caller, lent, &uri, status, headers));
         Ok((answered, if another { Proof::Another } else { Proof::Enough }))
     }
 
-    /// Scheme and authority from the place, path from the permit, query as it came, with the credential at its end where it goes into
-    /// one.
-    fn uri(&self, target: &Target, lent: &Lent) -> Result<Uri, ProxyError> {
+    /// The path from the permit, the query as it came, with the credential at its end where it goes into one.
+    fn path(&self, lent: &Lent) -> Result<PathAndQuery, ProxyError> {
         let own = match lent.credential().carrier() {
             Carrier::Query(_, pair) => Some(pair.as_str()),
             Carrier::Header(..) => None,
         };
-        let mut path = format!("{}{}", self.upstream.base_path, self.permit.path().as_str());
+        let (base, path) = (&self.upstream.base_path, self.permit.path().as_str());
+        let parts = [self.query, own];
+        let length = parts.iter().flatten().map(|part| part.len() + 1).sum::<usize>();
+        let mut whole = String::with_capacity(base.len() + path.len() + length);
+        whole.push_str(base);
+        whole.push_str(path);
         let mut separator = '?';
-        for part in self.query.into_iter().chain(own) {
-            path.push(separator);
-            path.push_str(part);
+        for part in parts.into_iter().flatten() {
+            whole.push(separator);
+            whole.push_str(part);
             separator = '&';
         }
-        let path = PathAndQuery::try_from(path).map_err(|error| ProxyError::Unreachable(error.into()))?;
-        let uri = Uri::builder().scheme(target.scheme()).authority(target.authority.as_bytes()).path_and_query(path);
-        uri.build().map_err(|error| ProxyError::Unreachable(error.into()))
+        PathAndQuery::try_from(whole).map_err(|error| ProxyError::Unreachable(error.into()))
     }
+}
+
+/// Scheme and authority come from the place.
+fn absolute(target: &Target, path: PathAndQuery) -> Result<Uri, ProxyError> {
+    let uri = Uri::builder().scheme(target.scheme()).authority(target.authority.as_bytes()).path_and_query(path);
+    uri.build().map_err(|error| ProxyError::Unreachable(error.into()))
 }
 
 /// What an answer says of the proof that went along.
@@ -232,23 +266,19 @@ enum Proof {
 async fn in_time(
     watch: &Watch,
     limit: Duration,
-    upload: &Progress,
-    dialect: Dialect,
-    answer: impl Future<Output = Result<Answered, ProxyError>>,
-) -> Result<Answered, ProxyError> {
+    (upload, dialect): (&Progress, Dialect),
+    answer: impl Future<Output = Result<Response<Download>, ProxyError>>,
+) -> Result<Response<Download>, ProxyError> {
     let mut answer = pin!(answer);
-    let mut since = upload.moved();
-    watch.set_due(Some(since + limit));
+    watch.set_due(Some(upload.moved() + limit));
     let answered = poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {
             return Poll::Ready(answered);
         }
         if watch.is_due() {
-            let now = Instant::now();
-            if dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent {
-                since = now;
-            }
-            let due = upload.moved().max(since) + limit;
+            let (due, now) = (upload.moved() + limit, Instant::now());
+            let agents_turn = dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent;
+            let due = if agents_turn { now + limit } else { due };
             if due <= now {
                 return Poll::Ready(Err(ProxyError::Timeout));
             }

@@ -2,10 +2,12 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRAN
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
+use crate::websocket;
+
 /// Why a request is refused before anything else is looked at: two servers could read it differently, or it is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
-    /// CONNECT, TRACE, or a method that is not forwarded.
+    /// CONNECT other than for a WebSocket, TRACE, or a method that is not forwarded.
     #[error("the method is not forwarded")]
     Method,
     /// Absolute, authority or asterisk form (RFC 9112 §3.2); only the origin form has one reading behind a proxy.
@@ -85,7 +87,7 @@ impl GateError {
 
 /// Stands in front of everything: refuses what the HTTP library accepts and two servers could read differently.
 pub fn check(parts: &Parts) -> Result<(), GateError> {
-    if !FORWARDED.contains(&parts.method) {
+    if !FORWARDED.contains(&parts.method) && !websocket::is_extended_connect(parts) {
         return Err(GateError::Method);
     }
     check_target(parts)?;
@@ -247,6 +249,28 @@ mod tests {
             Err(GateError::HeadersTooLarge)
         );
         assert_eq!(judge(|request| request.uri(format!("/{}", "a".repeat(8192)))), Err(GateError::TargetTooLong));
+    }
+
+    #[test]
+    fn connect_is_for_a_websocket_by_http2_alone() {
+        let asked = |version, protocol: Option<&'static str>| {
+            judge(|request| {
+                let request = request.method("CONNECT").version(version).uri("https://gw/socket");
+                match protocol {
+                    Some(protocol) => request.extension(hyper::ext::Protocol::from_static(protocol)),
+                    None => request,
+                }
+            })
+        };
+        assert_eq!(asked(Version::HTTP_2, Some("websocket")), Ok(()));
+        for (version, protocol) in [
+            (Version::HTTP_2, None),
+            (Version::HTTP_2, Some("connect-udp")),
+            (Version::HTTP_2, Some("WebSocket")),
+            (Version::HTTP_11, Some("websocket")),
+        ] {
+            assert_eq!(asked(version, protocol), Err(GateError::Method), "{version:?} {protocol:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) struct Guard {
 }
 
 /// The tokens that an answer could hold: the one that it is an answer to, and one that was refused before it.
+#[derive(Clone)]
 pub(crate) struct Lents {
     pub(crate) lent: Rc<Lent>,
     pub(crate) refused: Option<Rc<Lent>>,
@@ -51,7 +52,7 @@ impl Guard {
     }
 
     #[cfg(test)]
-    fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
+    pub(crate) fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
         let needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
         Self { needles: Needles::These(needles), bodies, held: Bytes::new(), finds: 0 }
     }

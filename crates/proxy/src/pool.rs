@@ -1,14 +1,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::header::TE;
-use http::{Request, Response};
-use hyper::client::conn::{TrySendError, http1};
+use http::header::{HOST, TE};
+use http::{HeaderValue, Method, Request, Response};
+use hyper::client::conn::TrySendError;
 
 use crate::body::Download;
 use crate::connect::{Connection, connect};
 use crate::error::ProxyError;
+use crate::http1;
 use crate::shared::{Shared, Spoken};
 use crate::target::Target;
 use crate::upload::{Progress, Upload};
@@ -19,39 +20,15 @@ use crate::upload::{Progress, Upload};
 /// doubt it is closed. HTTP/2 connections are shared.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: RefCell<Vec<Idle>>,
+    /// The one that was used last comes last.
+    #[expect(clippy::vec_box, reason = "a connection is moved about much more often than it is made")]
+    idle: RefCell<Vec<Box<http1::Connection>>>,
     shared: Shared,
-}
-
-struct Idle {
-    sender: http1::SendRequest<Upload>,
-    since: Instant,
-}
-
-/// An HTTP/1.1 connection that is in use.
-pub(crate) struct Borrowed {
-    pool: Rc<Pool>,
-    sender: http1::SendRequest<Upload>,
-    exchange: Exchange,
-}
-
-/// Whether the upstream had the whole request before it answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Exchange {
-    Orderly,
-    /// It answered early: whether it reads the rest of the request as such is in doubt.
-    Early,
-}
-
-/// An answer's head, and the connection that its body still comes over.
-pub(crate) struct Answered {
-    pub(crate) response: Response<Download>,
-    pub(crate) connection: Option<Borrowed>,
 }
 
 /// Why there is no answer's head.
 pub(crate) enum Failure {
-    /// Not a byte of the request was written: it may be sent again.
+    /// The upstream has done nothing with the request: it may be sent again.
     Unsent(Box<Request<Upload>>),
     Lost(ProxyError),
 }
@@ -64,7 +41,7 @@ impl Pool {
         connect_timeout: Duration,
         request: Request<Upload>,
         upload: &Rc<Progress>,
-    ) -> Result<Answered, ProxyError> {
+    ) -> Result<Response<Download>, ProxyError> {
         let mut request = request;
         loop {
             while let Some(room) = self.shared.room() {
@@ -74,8 +51,8 @@ impl Pool {
                     Err(Failure::Unsent(unsent)) => request = *unsent,
                 }
             }
-            while let Some(sender) = self.idle().await {
-                match self.send_http1(sender, request, upload).await {
+            while let Some(connection) = self.idle(request.method()) {
+                match self.send_http1(connection, request).await {
                     Ok(answered) => return Ok(answered),
                     Err(Failure::Lost(error)) => return Err(error),
                     Err(Failure::Unsent(unsent)) => request = *unsent,
@@ -88,9 +65,9 @@ impl Pool {
         // Boxed: a request on a standing connection, the usual case, need not carry the size of a handshake.
         let opener = self.shared.open();
         let answered = match Box::pin(connect(target, connect_timeout)).await {
-            Ok(Connection::Http1(sender)) => {
+            Ok(Connection::Http1(connection)) => {
                 opener.opened_for_one();
-                self.send_http1(sender, request, upload).await
+                self.send_http1(connection, request).await
             }
             Ok(Connection::Http2(connection)) => match opener.opened(connection) {
                 Some(room) => room.send(in_absolute_form(request, target), upload).await,
@@ -109,55 +86,42 @@ impl Pool {
 
     async fn send_http1(
         self: &Rc<Self>,
-        mut sender: http1::SendRequest<Upload>,
+        connection: Box<http1::Connection>,
         request: Request<Upload>,
-        upload: &Rc<Progress>,
-    ) -> Result<Answered, Failure> {
-        let mut request = in_origin_form(request);
+    ) -> Result<Response<Download>, Failure> {
+        let mut request = request;
         if request.body().passes_trailers() {
             // Trailers of HTTP/1.1 go no further, so that none are asked for.
             request.headers_mut().remove(TE);
         }
-        match sender.try_send_request(request).await {
-            Ok(response) => {
-                let exchange = if upload.is_done() { Exchange::Orderly } else { Exchange::Early };
-                let connection = Borrowed { pool: self.clone(), sender, exchange };
-                Ok(Answered { response: response.map(Download::Streaming), connection: Some(connection) })
-            }
-            Err(error) => Err(Failure::new(error, ProxyError::Malformed)),
+        match connection.exchange(request, self).await {
+            Ok(response) => Ok(response.map(Download::Http1)),
+            Err(http1::Failure::Unsent(request)) => Err(Failure::Unsent(request)),
+            Err(http1::Failure::Lost(error)) => Err(Failure::Lost(error.into())),
         }
     }
 
     /// The connection that was used last, if it still stands.
-    async fn idle(&self) -> Option<http1::SendRequest<Upload>> {
+    fn idle(&self, method: &Method) -> Option<Box<http1::Connection>> {
         loop {
             let mut candidate = self.idle.borrow_mut().pop()?;
-            if candidate.since.elapsed() >= IDLE || candidate.sender.is_closed() {
-                continue;
+            if candidate.stands(IDLE, method) {
+                return Some(candidate);
             }
-            if candidate.sender.is_ready() {
-                return Some(candidate.sender);
-            }
-            let settled = tokio::time::timeout(SETTLE, candidate.sender.ready()).await;
-            if matches!(settled, Ok(Ok(()))) {
-                return Some(candidate.sender);
-            }
+        }
+    }
+
+    /// A connection that is at rest again.
+    pub(crate) fn take_in(&self, connection: Box<http1::Connection>) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MAX_IDLE {
+            idle.push(connection);
         }
     }
 
     /// Forgets shared connections that have said nothing for so long.
     pub(crate) fn forget_silent(&self, limit: Duration) {
         self.shared.forget_silent(limit);
-    }
-}
-
-impl Borrowed {
-    /// The answer has ended well.
-    pub(crate) fn give_back(self) {
-        let mut idle = self.pool.idle.borrow_mut();
-        if self.exchange == Exchange::Orderly && !self.sender.is_closed() && idle.len() < MAX_IDLE {
-            idle.push(Idle { sender: self.sender, since: Instant::now() });
-        }
     }
 }
 
@@ -171,12 +135,17 @@ impl Failure {
     }
 }
 
-/// HTTP/1.1 sends path and query; `Host` says the rest (RFC 9112 §3.2.1).
-fn in_origin_form(mut request: Request<Upload>) -> Request<Upload> {
-    if let Some(target) = request.uri().path_and_query().cloned() {
-        *request.uri_mut() = http::Uri::from(target);
+impl Failure {
+    /// What was unsent has this `Host` again.
+    pub(crate) fn with_host(self, host: Option<HeaderValue>) -> Self {
+        match (self, host) {
+            (Self::Unsent(mut request), Some(host)) => {
+                request.headers_mut().insert(HOST, host);
+                Self::Unsent(request)
+            }
+            (failure, _) => failure,
+        }
     }
-    request
 }
 
 /// A request that an HTTP/1.1 connection did not take may go out by HTTP/2, which needs scheme and authority.
@@ -193,5 +162,14 @@ fn in_absolute_form(mut request: Request<Upload>, to: &Target) -> Request<Upload
 /// Shorter than what servers usually keep a quiet connection.
 const IDLE: Duration = Duration::from_secs(50);
 const MAX_IDLE: usize = 256;
-/// How long a connection that was given back may take to be ready for the next request.
-const SETTLE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+impl Pool {
+    pub(crate) fn resting(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    pub(crate) fn wake(&self) -> Option<Box<http1::Connection>> {
+        self.idle.borrow_mut().pop()
+    }
+}

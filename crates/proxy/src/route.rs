@@ -29,7 +29,7 @@ pub struct Proxied {
 
 /// The way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entrance {
+pub enum Entrance {
     /// `/ath/proxy/{provider}/…`, as ATH 0.1 has it.
     Ath,
     /// The provider's own path.
@@ -39,6 +39,18 @@ pub(crate) enum Entrance {
 }
 
 impl Proxied {
+    /// The way in.
+    #[must_use]
+    pub fn entrance(self) -> Entrance {
+        self.entrance
+    }
+
+    /// The number of the upstream, in the order in which they were given; `None` where the path names no provider that there is.
+    #[must_use]
+    pub fn upstream(self) -> Option<usize> {
+        self.upstream
+    }
+
     /// Below the API's base, as it came, in the URI that was routed.
     pub(crate) fn path(self, uri: &Uri) -> &str {
         match uri.path().get(self.below..) {

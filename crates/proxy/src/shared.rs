@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
+use http::header::HOST;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -18,7 +19,7 @@ use tokio::sync::Notify;
 use crate::body::Download;
 use crate::connect::LocalExecutor;
 use crate::error::ProxyError;
-use crate::pool::{Answered, Failure};
+use crate::pool::Failure;
 use crate::upload::{Progress, Upload};
 
 /// One core's HTTP/2 connections to one place: as many as the peer's limit of streams makes necessary.
@@ -88,18 +89,23 @@ pub(crate) struct Room {
 
 impl Room {
     /// Sends a request there, with scheme and authority.
-    pub(crate) async fn send(self, request: Request<Upload>, upload: &Progress) -> Result<Answered, Failure> {
+    pub(crate) async fn send(
+        self,
+        request: Request<Upload>,
+        upload: &Progress,
+    ) -> Result<http::Response<Download>, Failure> {
         let Self { mut sender, slot, heard } = self;
         let trailers = if request.body().passes_trailers() { Trailers::Pass } else { Trailers::Drop };
-        let request = request.map(|body| body.in_slot(slot.clone()));
+        let mut request = request.map(|body| body.in_slot(slot.clone()));
+        // It stands in `:authority`; some servers refuse it twice, as it may differ.
+        let host = request.headers_mut().remove(HOST);
         match sender.try_send_request(request).await {
             Ok(response) => {
                 heard.set(Instant::now());
                 upload.answered();
-                let response = response.map(|body| Download::Shared(Stream { body, trailers, _slot: slot }));
-                Ok(Answered { response, connection: None })
+                Ok(response.map(|body| Download::Shared(Stream { body, trailers, _slot: slot })))
             }
-            Err(error) => Err(Failure::new(error, lost)),
+            Err(error) => Err(Failure::new(error, lost).with_host(host)),
         }
     }
 }
@@ -111,7 +117,7 @@ fn lost(error: hyper::Error) -> ProxyError {
         let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
         cause.is_remote() && (cause.is_go_away() || refused)
     });
-    if untouched { ProxyError::Untouched(error) } else { ProxyError::Malformed(error) }
+    if untouched { ProxyError::Untouched(error) } else { ProxyError::Malformed(error.into()) }
 }
 
 /// The body of an answer on a shared connection.

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::expiry::ExpirySign;
 use crate::target::Target;
+use crate::websocket::WebSocket;
 
 /// An upstream as the configuration has it.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct UpstreamSettings {
     pub headers: HeaderMap,
     /// Headers that are sent where the agent sends none of that name.
     pub default_headers: HeaderMap,
+    /// Whether it is used by WebSocket.
+    pub websocket: WebSocket,
     /// What is done with the bodies of its answers.
     pub guard: BodyGuard,
     /// Which HTTP it is spoken to in.
@@ -86,6 +89,7 @@ pub struct Upstream {
     pub(crate) expired: Vec<ExpirySign>,
     pub(crate) headers: HeaderMap,
     pub(crate) default_headers: HeaderMap,
+    pub(crate) websocket: WebSocket,
     pub(crate) guard: BodyGuard,
     pub(crate) protocol: UpstreamProtocol,
 }
@@ -116,6 +120,7 @@ impl Upstream {
             expired: settings.expired,
             headers: settings.headers,
             default_headers: settings.default_headers,
+            websocket: settings.websocket,
             guard: settings.guard,
             protocol: settings.protocol,
         })
@@ -142,6 +147,7 @@ pub(crate) mod tests {
             expired: vec![ExpirySign::unauthorized()],
             headers: HeaderMap::new(),
             default_headers: HeaderMap::new(),
+            websocket: WebSocket::Refused,
             guard: BodyGuard::Mask,
             protocol: UpstreamProtocol::Auto,
         };

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::Refresh;
 use oauth::{DpopKey, OAuthError, TokenSet, TransportErrorKind};
 use protocol::Timestamp;
 use secret::{Opaque, RefreshToken};
@@ -303,9 +304,15 @@ impl Broker {
         loop {
             match tokio::time::timeout(lease_time(refreshing.provider) / 3, &mut asking).await {
                 Ok(answer) => {
-                    if let Ok(tokens) = &answer {
-                        self.hush(tokens);
-                    }
+                    let result = match &answer {
+                        Ok(tokens) => {
+                            self.hush(tokens);
+                            Refresh::Ok
+                        }
+                        Err(error) if error.is_invalid_grant() => Refresh::Ended,
+                        Err(_) => Refresh::Failed,
+                    };
+                    self.metrics.refreshed(refreshing.provider.id.as_str(), result);
                     return answer;
                 }
                 Err(_) => {

@@ -13,6 +13,17 @@ pub(crate) struct AdminConfig {
     pub(crate) listen: Option<SocketAddr>,
     /// `None`: one is made at the first start, in the data folder.
     pub(crate) key: Option<Zeroizing<String>>,
+    /// Who may read the metrics.
+    pub(crate) metrics: MetricsDoor,
+}
+
+/// Who may read the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricsDoor {
+    /// Whoever has the admin key.
+    Key,
+    /// Whoever reaches the listener.
+    Open,
 }
 
 impl std::fmt::Debug for AdminConfig {
@@ -27,13 +38,17 @@ pub(super) fn read(table: &Table<'_>) -> Option<AdminConfig> {
     if let Some(key) = key.as_ref().filter(|key| key.value.len() < SHORTEST) {
         key.place.clone().problem("is shorter than 32 bytes; `openssl rand -hex 32` prints one that is not");
     }
+    let metrics = match table.text(&METRICS)?.value {
+        "open" => MetricsDoor::Open,
+        _ => MetricsDoor::Key,
+    };
     let listen = listen?;
     if listen.value.is_some_and(|address| !address.ip().is_loopback()) {
         listen.place.warning(
             "is open to the network, and speaks plain http: whoever is on the way reads the admin key; listen on loopback",
         );
     }
-    Some(AdminConfig { listen: listen.value, key: key.map(|key| key.value) })
+    Some(AdminConfig { listen: listen.value, key: key.map(|key| key.value), metrics })
 }
 
 fn address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
@@ -43,7 +58,7 @@ fn address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
     text.parse().map(Some).map_err(|_| "is no address and port; write one such as \"127.0.0.1:4190\", or \"off\"")
 }
 
-pub(super) const KEYS: &[Key] = &[LISTEN, KEY];
+pub(super) const KEYS: &[Key] = &[LISTEN, KEY, METRICS];
 
 const LISTEN: Key = Key::default(
     "listen",
@@ -57,5 +72,11 @@ const KEY: Key = Key::optional(
     Form::Secret,
     "What operators' commands prove themselves with, at least 32 bytes; left out, one is made at the first start, in admin.key of the \
      data folder.",
+);
+const METRICS: Key = Key::default(
+    "metrics",
+    Form::OneOf(&["key", "open"]),
+    "key",
+    "Who may read /metrics there: whoever has the key, or, open, whoever reaches the listener; key by default.",
 );
 const SHORTEST: usize = 32;

@@ -8,6 +8,7 @@
 //!
 //! **Invariant:** files and variables are reached through [`Environment`] alone.
 
+mod access_log;
 mod admin;
 mod agents;
 mod approvals;
@@ -44,7 +45,8 @@ use std::path::Path;
 use policy::Approvals;
 use toml::de::DeTable;
 
-pub(crate) use admin::AdminConfig;
+pub(crate) use access_log::{AccessLogConfig, AccessLogPath};
+pub(crate) use admin::{AdminConfig, MetricsDoor};
 pub(crate) use agents::PinnedAgent;
 pub(crate) use audit::AuditConfig;
 pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
@@ -78,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) lifetimes: LifetimesConfig,
     /// Where decisions and calls are written down.
     pub(crate) audit: AuditConfig,
+    /// Where every request is logged; `None` where that is not asked for.
+    pub(crate) access_log: Option<AccessLogConfig>,
     /// The operators' door.
     pub(crate) admin: AdminConfig,
     /// How often what may happen.
@@ -148,6 +152,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let log = log::read(&root.table(&LOG));
     let lifetimes = lifetimes::read(&root.table(&LIFETIMES));
     let audit = audit::read(&root.table(&AUDIT), store.as_ref().map(|store| store.path.as_path()));
+    let access_log = access_log::read(&root.table(&ACCESS_LOG));
     let admin = admin::read(&root.table(&ADMIN));
     let limits = limits::read(&root.table(&LIMITS));
     let approvals = Approvals::new(approvals::read(&root.tables(&APPROVAL), development.value.loopback));
@@ -171,6 +176,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         log: log?,
         lifetimes: lifetimes?,
         audit: audit?,
+        access_log: access_log?,
         admin: admin?,
         limits: limits?,
         approvals,
@@ -199,8 +205,21 @@ fn whole(file: &str, message: &str) -> Problems {
     Problems::one(file, &Finding { severity: Severity::Problem, position: None, key: String::new(), message })
 }
 
-const KEYS: &[Key] =
-    &[GATEWAY, STORE, LOG, LIFETIMES, AUDIT, ADMIN, LIMITS, APPROVAL, SIGN_IN, AGENT, DEVELOPMENT, PROVIDER];
+const KEYS: &[Key] = &[
+    GATEWAY,
+    STORE,
+    LOG,
+    LIFETIMES,
+    AUDIT,
+    ACCESS_LOG,
+    ADMIN,
+    LIMITS,
+    APPROVAL,
+    SIGN_IN,
+    AGENT,
+    DEVELOPMENT,
+    PROVIDER,
+];
 const GATEWAY: Key = Key::optional("gateway", key::Form::Table(gateway::KEYS), "The gateway itself.");
 const STORE: Key = Key::optional("store", key::Form::Table(store::KEYS), "Where records lie, and what seals them.");
 const LOG: Key = Key::optional("log", key::Form::Table(log::KEYS), "What is logged to standard error, and how.");
@@ -209,6 +228,11 @@ const SIGN_IN: Key =
     Key::optional("sign_in", key::Form::Table(sign_in::KEYS), "How the gateway learns who the user is.");
 const AUDIT: Key =
     Key::optional("audit", key::Form::Table(audit::KEYS), "Where every decision and every call is written down.");
+const ACCESS_LOG: Key = Key::optional(
+    "access_log",
+    key::Form::Table(access_log::KEYS),
+    "Where every request is written down, whatever became of it; the audit log has the calls and decisions in any case.",
+);
 const ADMIN: Key = Key::optional("admin", key::Form::Table(admin::KEYS), "The door for operators' commands.");
 const LIMITS: Key = Key::optional(
     "limits",

@@ -1,6 +1,7 @@
 mod answer;
 mod api_base_from;
 mod client;
+mod client_certificate;
 mod credential;
 mod discovery;
 mod entrance;
@@ -23,12 +24,12 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{BodyGuard, ExpirySign, UpstreamProtocol};
+use proxy::{BodyGuard, ExpirySign, UpstreamProtocol, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
 use super::key::{Form, Key};
-use super::pem;
+use super::pem::{self, Identity};
 use super::reader::{Found, Table};
 use super::urls::{self, PlainHttp};
 
@@ -53,6 +54,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) host: Option<String>,
     /// Roots that its certificates may go back to, besides the machine's.
     pub(crate) extra_roots: Vec<CertificateDer<'static>>,
+    /// What is shown where it asks for a certificate.
+    pub(crate) identity: Option<Identity>,
     /// For a connection to the API, with TLS.
     pub(crate) connect_timeout: Duration,
     /// From the end of a request to the head of its answer.
@@ -67,6 +70,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) headers: HeaderMap,
     /// Headers that go there where the agent sends none of that name.
     pub(crate) default_headers: HeaderMap,
+    /// Whether agents may use it by WebSocket.
+    pub(crate) websocket: WebSocket,
     /// What is done with the bodies of its answers.
     pub(crate) guard: BodyGuard,
     /// Which HTTP its API is spoken to in.
@@ -149,6 +154,7 @@ pub(super) struct Rest {
     categories: Vec<String>,
     api_base: Url,
     extra_roots: Vec<CertificateDer<'static>>,
+    identity: Option<Identity>,
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
@@ -156,6 +162,7 @@ pub(super) struct Rest {
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
+    websocket: WebSocket,
     guard: BodyGuard,
     protocol: UpstreamProtocol,
     way: way::Read,
@@ -197,6 +204,7 @@ impl Partial<'_> {
             path_prefix: self.path_prefix.map(|found| found.value),
             host: self.host.map(|found| found.value),
             extra_roots: rest.extra_roots,
+            identity: rest.identity,
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
@@ -204,6 +212,7 @@ impl Partial<'_> {
             placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
+            websocket: rest.websocket,
             guard: rest.guard,
             protocol: rest.protocol,
             way,
@@ -281,12 +290,14 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     }
     let base = api_base.as_ref().map(|found| found.value.to_string());
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
+    let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
     let bases = api_base_from::read(table, &API_BASE_FROM, http);
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
+    let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let guard = match table.text(&GUARD).map(|found| found.value) {
         Some("trust") => BodyGuard::Trust,
         _ => BodyGuard::Mask,
@@ -325,6 +336,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         categories,
         api_base: api_base?.value,
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
+        identity: match identity {
+            Some(read) => Some(read?),
+            None => None,
+        },
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
@@ -332,6 +347,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         placement: placement?,
         headers,
         default_headers,
+        websocket,
         guard,
         protocol,
         way: way?,
@@ -355,6 +371,7 @@ pub(super) const KEYS: &[Key] = &[
     HOST,
     ALLOW_PLAINTEXT,
     CA_FILE,
+    CLIENT_CERTIFICATE,
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
     EXPIRED,
@@ -363,6 +380,7 @@ pub(super) const KEYS: &[Key] = &[
     DEFAULT_HEADERS,
     PROTOCOL,
     GUARD,
+    WEBSOCKET,
     way::OAUTH,
     way::KEY,
     way::PEOPLE,
@@ -409,6 +427,11 @@ const CA_FILE: Key = Key::optional(
     Form::Text,
     "A PEM file of certificates to trust besides the machine's, for a service with a private authority.",
 );
+const CLIENT_CERTIFICATE: Key = Key::optional(
+    "client_certificate",
+    Form::Table(client_certificate::KEYS),
+    "What the gateway shows the API and the OAuth endpoints where they ask for a certificate; none by default.",
+);
 const CONNECT_TIMEOUT: Key = Key::default(
     "connect_timeout",
     Form::Text,
@@ -441,6 +464,11 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
+);
+const WEBSOCKET: Key = Key::optional(
+    "websocket",
+    Form::Boolean,
+    "Whether agents may open WebSockets there, at paths that they may GET; false by default, since no message in one is matched to an operation.",
 );
 const PROTOCOL: Key = Key::default(
     "protocol",

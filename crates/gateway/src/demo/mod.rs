@@ -79,7 +79,8 @@ impl Stage {
         let workers = wiring::workers(config.gateway.workers);
         let wired = wiring::parts(config, None, unspoken, drain.clone()).await?;
         let server = Server::start(listen, workers, &wired)?;
-        admin::start(&door, &data, wired.broker.clone(), drain.clone(), shutdown.clone()).await;
+        let seen = admin::Seen { drain: drain.clone(), records: wired.records.clone() };
+        admin::start(&door, &data, wired.broker.clone(), seen, shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());
         tokio::spawn(wired.broker.clone().keep_keys());
         tokio::spawn(wired.broker.clone().keep_refreshes());

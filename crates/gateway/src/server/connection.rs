@@ -2,24 +2,25 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Availability;
 use broker::{Arrival, ClientCertificate};
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body_util::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use protocol::Origin;
+use protocol::{Origin, Refused};
 use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::server::Here;
+use crate::server::line::{Line, Socket};
+use crate::server::witness::Own;
 use crate::tls;
 
 type Answer = Response<Either<ProxyBody, axum::body::Body>>;
@@ -43,6 +44,7 @@ pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
+    let _open = here.witness.connection();
     let Some(address) = here.parts.front.address(&mut stream, peer).await else { return };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = here.parts.tls.clone() else {
@@ -99,17 +101,13 @@ async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    protocol: Protocol,
-    arrival: Arrival,
-    here: Rc<Here>,
-) {
+async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
     let drain = here.parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
+    builder.http1().half_close(true);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
-    builder.http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+    builder.http2().enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
     let builder = match protocol {
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
@@ -120,7 +118,9 @@ async fn converse(
         mark.set(true);
         answer(request, arrival, here.clone())
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let line = Line::new(stream);
+    let lost = line.watched().lost();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(line), service);
     let mut connection = std::pin::pin!(connection);
     // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
     let goodbye = match protocol {
@@ -129,6 +129,10 @@ async fn converse(
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = lost => {
+            tracing::debug!(peer = %arrival.address, "a client is gone");
+            return;
+        }
         () = drain.reached(goodbye) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
@@ -150,15 +154,20 @@ async fn silent(drain: &Drain) {
 
 /// One request: named, routed, answered.
 async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
-    let id = here.names.draw();
+    let (id, begun) = (here.names.draw(), Instant::now());
     let (head, body) = request.into_parts();
     let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let origin = Origin::new(id, arrival.address);
-    let dialect = Dialect::of(&head);
+    let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let checked = client.and_then(|_| proxy::check(&head));
-    let mut response = match checked.map(|()| here.core.plane().route(&head)) {
+    let routed = checked.map(|()| here.core.plane().route(&head));
+    let route = match &routed {
+        Ok(Route::Proxied(route)) => Some(*route),
+        _ => None,
+    };
+    let mut response = match routed {
         Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
@@ -176,6 +185,13 @@ async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) ->
             Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
         }
     };
+    let refused = response.extensions_mut().remove::<Refused>();
+    // What is forwarded is told when its body has ended.
+    if refused.is_some() || matches!(response.body(), Either::Right(_)) {
+        let bytes = response.body().size_hint().exact().unwrap_or_default();
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        here.witness.answered(&Own { origin: &origin, route, method: &method, status, bytes, took, refused });
+    }
     if leaving {
         response.headers_mut().insert(header::CONNECTION, CLOSE);
     }

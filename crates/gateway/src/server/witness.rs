@@ -1,0 +1,138 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::Method;
+use metrics::{Call, Door, Metrics, Recorder};
+use protocol::{Clock, Origin, Refused};
+use proxy::{Ended, Entrance, Observer, Proxied};
+
+use crate::access_log::{AccessLog, Line, Page};
+use crate::system::SystemClock;
+
+/// What happens on all cores, written down.
+#[derive(Clone)]
+pub(crate) struct Records {
+    pub(crate) metrics: Metrics,
+    pub(crate) access_log: Option<AccessLog>,
+    /// Of the upstreams, in their order.
+    pub(crate) providers: std::sync::Arc<[String]>,
+}
+
+/// What happens on one core: counted, and logged where that is asked for.
+pub(super) struct Witness {
+    recorder: Recorder,
+    page: Option<Rc<Page>>,
+    providers: std::sync::Arc<[String]>,
+}
+
+/// An answer of the gateway's own: of the control plane, or a refusal.
+pub(super) struct Own<'a> {
+    pub(super) origin: &'a Origin,
+    /// The way it took, where it was a call.
+    pub(super) route: Option<Proxied>,
+    pub(super) method: &'a Method,
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    pub(super) took: Duration,
+    pub(super) refused: Option<Refused>,
+}
+
+/// An open connection, counted.
+pub(super) struct Open(Recorder);
+
+impl Records {
+    /// For the core that this is called on.
+    pub(super) fn witness(&self) -> Witness {
+        let page = self.access_log.as_ref().map(AccessLog::page);
+        Witness { recorder: self.metrics.recorder(), page, providers: self.providers.clone() }
+    }
+}
+
+impl Witness {
+    /// Sees to it that lines do not stay here. Never returns where there are any.
+    pub(super) fn page(&self) -> Option<Rc<Page>> {
+        self.page.clone()
+    }
+
+    pub(super) fn connection(&self) -> Open {
+        self.recorder.accepted();
+        Open(self.recorder.clone())
+    }
+
+    pub(super) fn answered(&self, own: &Own<'_>) {
+        let (door, upstream) = way(own.route);
+        let Own { status, bytes, took, .. } = *own;
+        self.recorder.call(&Call { upstream, door, status, took, upstream_took: None, bytes, masked: 0 });
+        if let Some(refused) = own.refused {
+            self.recorder.denied(refused.reason);
+        }
+        let Some(page) = &self.page else { return };
+        page.write(&Line {
+            at: SystemClock.now(),
+            request_id: own.origin.request_id().unwrap_or_default(),
+            client: own.origin.address(),
+            door: door.name(),
+            method: own.method.as_str(),
+            provider: self.provider(upstream),
+            status,
+            bytes,
+            took,
+            upstream_took: None,
+            complete: true,
+            refused: own.refused,
+            agent: None,
+            path: None,
+        });
+    }
+
+    fn provider(&self, upstream: Option<usize>) -> Option<&str> {
+        Some(self.providers.get(upstream?)?.as_str())
+    }
+}
+
+impl Observer for Witness {
+    fn ended(&self, call: &Ended<'_>) {
+        let (door, upstream) = way(Some(call.route));
+        let Ended { status, bytes, masked, took, .. } = *call;
+        let upstream_took = Some(call.upstream_took);
+        self.recorder.call(&Call { upstream, door, status, took, upstream_took, bytes, masked });
+        let Some(page) = &self.page else { return };
+        let shape = page.shape();
+        page.write(&Line {
+            at: SystemClock.now(),
+            request_id: call.origin.request_id().unwrap_or_default(),
+            client: call.origin.address(),
+            door: door.name(),
+            method: call.method,
+            provider: self.provider(upstream),
+            status,
+            bytes,
+            took,
+            upstream_took,
+            complete: call.complete,
+            refused: None,
+            agent: shape.agents.then(|| call.caller.agent_id().as_str()),
+            path: call.uri.map(http::Uri::path),
+        });
+    }
+
+    fn keeps_paths(&self) -> bool {
+        self.page.as_ref().is_some_and(|page| page.shape().paths)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+fn way(route: Option<Proxied>) -> (Door, Option<usize>) {
+    let Some(route) = route else { return (Door::Control, None) };
+    let door = match route.entrance() {
+        Entrance::Ath => Door::Ath,
+        Entrance::Prefix => Door::Path,
+        Entrance::Host => Door::Host,
+    };
+    (door, route.upstream())
+}

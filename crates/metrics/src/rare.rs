@@ -1,0 +1,152 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::cells::{Seen, bucket};
+use crate::recorder::{Cells, Recorder};
+
+/// Everything that is counted. Cheap to clone; all clones count into one.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The providers' ids, by the number of their upstream.
+    upstreams: Vec<String>,
+    cores: Mutex<Vec<Arc<Cells>>>,
+    refreshes: Mutex<BTreeMap<(String, &'static str), u64>>,
+    consents: Mutex<BTreeMap<(String, &'static str), u64>>,
+    store: [Operation; StoreOperation::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Operation {
+    buckets: [AtomicU64; crate::cells::BOUNDS.len() + 1],
+    nanos: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// What a provider's OAuth server made of a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// New tokens.
+    Ok,
+    /// `invalid_grant`.
+    Ended,
+    /// Anything else.
+    Failed,
+}
+
+/// How far a consent came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// An agent asked for it.
+    Begun,
+    /// The person allowed it.
+    Granted,
+    /// The person did not.
+    Denied,
+}
+
+/// What the store was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOperation {
+    /// A record, or many.
+    Read,
+    /// Changes.
+    Write,
+    /// A lease, or its end.
+    Lease,
+    /// That everybody has heard of a change.
+    Propagate,
+}
+
+impl StoreOperation {
+    const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Lease, Self::Propagate];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Lease => "lease",
+            Self::Propagate => "propagate",
+        }
+    }
+}
+
+impl Metrics {
+    /// For upstreams of these providers, in their order.
+    #[must_use]
+    pub fn new(upstreams: Vec<String>) -> Self {
+        Self(Arc::new(Shared { upstreams, ..Shared::default() }))
+    }
+
+    /// Where one core counts; to be made on its thread.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        let (recorder, cells) = Recorder::new(self.0.upstreams.len());
+        self.0.cores.lock().unwrap_or_else(PoisonError::into_inner).push(cells);
+        recorder
+    }
+
+    /// Counts what a provider answered to a refresh token.
+    pub fn refreshed(&self, provider: &str, result: Refresh) {
+        let word = match result {
+            Refresh::Ok => "ok",
+            Refresh::Ended => "ended",
+            Refresh::Failed => "failed",
+        };
+        count(&self.0.refreshes, provider, word);
+    }
+
+    /// Counts a step of a consent.
+    pub fn consent(&self, provider: &str, step: Consent) {
+        let word = match step {
+            Consent::Begun => "begun",
+            Consent::Granted => "granted",
+            Consent::Denied => "denied",
+        };
+        count(&self.0.consents, provider, word);
+    }
+
+    /// Counts an operation of the store.
+    pub fn stored(&self, operation: StoreOperation, took: Duration, failed: bool) {
+        let Some(cells) = self.0.store.get(operation as usize) else { return };
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        if let Some(bucket) = cells.buckets.get(bucket(nanos)) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        cells.nanos.fetch_add(nanos, Ordering::Relaxed);
+        cells.errors.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    pub(crate) fn upstreams(&self) -> &[String] {
+        &self.0.upstreams
+    }
+
+    pub(crate) fn cores(&self) -> Vec<Arc<Cells>> {
+        self.0.cores.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn refreshes(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.0.refreshes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn consents(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.0.consents.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// By operation: its times, and how often it failed.
+    pub(crate) fn store(&self) -> impl Iterator<Item = (&'static str, Seen, u64)> {
+        StoreOperation::ALL.into_iter().zip(&self.0.store).map(|(operation, cells)| {
+            let buckets = cells.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed));
+            let nanos = cells.nanos.load(Ordering::Relaxed);
+            (operation.name(), Seen { buckets, nanos }, cells.errors.load(Ordering::Relaxed))
+        })
+    }
+}
+
+fn count(family: &Mutex<BTreeMap<(String, &'static str), u64>>, provider: &str, word: &'static str) {
+    *family.lock().unwrap_or_else(PoisonError::into_inner).entry((provider.to_owned(), word)).or_default() += 1;
+}

@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::cells::{Row, Single};
+use crate::code;
+
+/// The way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// `/ath/proxy/{provider}`.
+    Ath,
+    /// A provider's own path.
+    Path,
+    /// A provider's own host.
+    Host,
+    /// No call: the control plane, and what was refused before it was known to be one.
+    Control,
+}
+
+impl Door {
+    pub(crate) const ALL: [Self; 4] = [Self::Ath, Self::Path, Self::Host, Self::Control];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ath => "ath",
+            Self::Path => "path",
+            Self::Host => "host",
+            Self::Control => "control",
+        }
+    }
+}
+
+/// One request, answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// The number of its upstream; `None` where it belongs to none.
+    pub upstream: Option<usize>,
+    /// The way in.
+    pub door: Door,
+    /// The answer's.
+    pub status: u16,
+    /// From its head to the last byte of the answer.
+    pub took: Duration,
+    /// From the call to the upstream to the head of its answer, where there was one.
+    pub upstream_took: Option<Duration>,
+    /// Of the answer's body.
+    pub bytes: u64,
+    /// Tokens that were masked in it.
+    pub masked: u64,
+}
+
+/// Where one core counts. It stays on the thread that it was made on: nobody else writes what it writes.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    cells: Arc<Cells>,
+    here: PhantomData<Rc<()>>,
+}
+
+/// What one core counts.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Cells {
+    /// By upstream, and the last for none; made when there is something to count.
+    pub(crate) rows: Box<[OnceLock<Box<Row>>]>,
+    pub(crate) accepted: Single,
+    pub(crate) closed: Single,
+    /// Refusals are not on the way of a call that is forwarded.
+    pub(crate) denied: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(upstreams: usize) -> (Self, Arc<Cells>) {
+        let cells = Arc::new(Cells {
+            rows: (0..=upstreams).map(|_| OnceLock::new()).collect(),
+            accepted: Single::default(),
+            closed: Single::default(),
+            denied: Mutex::default(),
+        });
+        (Self { cells: cells.clone(), here: PhantomData }, cells)
+    }
+
+    /// Counts a request that was answered.
+    pub fn call(&self, call: &Call) {
+        let none = self.cells.rows.len().saturating_sub(1);
+        let Some(row) = self.cells.rows.get(call.upstream.unwrap_or(none)) else { return };
+        let row = row.get_or_init(Box::default);
+        if let Some(count) = row.requests.get(call.door as usize).and_then(|codes| codes.get(code::index(call.status)))
+        {
+            count.add(1);
+        }
+        row.took.add(call.took);
+        if let Some(took) = call.upstream_took {
+            row.upstream.add(took);
+        }
+        row.sent.add(call.bytes);
+        if call.masked > 0 {
+            row.masked.add(call.masked);
+        }
+    }
+
+    /// Counts a refusal, by its fixed word.
+    pub fn denied(&self, reason: &'static str) {
+        *self.cells.denied.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    /// Counts a connection that was accepted.
+    pub fn accepted(&self) {
+        self.cells.accepted.add(1);
+    }
+
+    /// Counts its end.
+    pub fn closed(&self) {
+        self.cells.closed.add(1);
+    }
+}
