@@ -157,8 +157,6 @@ pub(crate) enum Download {
     Dedicated(Incoming),
     /// Over a connection that it has not to itself.
     Shared(Stream),
-    /// To a handshake, over the connection that was made for it.
-    Alone(Incoming),
     Read(Option<Bytes>),
 }
 
@@ -196,7 +194,6 @@ impl Body for Download {
                 }
             },
             Self::Shared(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
-            Self::Alone(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -206,7 +203,6 @@ impl Body for Download {
             Self::Http1(body) => body.is_end_stream(),
             Self::Dedicated(body) => body.is_end_stream(),
             Self::Shared(body) => body.is_end_stream(),
-            Self::Alone(body) => body.is_end_stream(),
             Self::Read(bytes) => bytes.is_none(),
         }
     }
@@ -216,7 +212,6 @@ impl Body for Download {
             Self::Http1(body) => body.size_hint(),
             Self::Dedicated(body) => body.size_hint(),
             Self::Shared(body) => body.size_hint(),
-            Self::Alone(body) => body.size_hint(),
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
