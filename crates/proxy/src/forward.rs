@@ -196,13 +196,13 @@ impl Call<'_> {
         let offer = self.handshake.map(|handshake| handshake.offer(request.headers_mut())).transpose()?;
         let limit = self.upstream.connect_timeout;
         let sent = async {
-            match offer {
+            match &offer {
                 None => pool.send(&target, limit, request, progress).await,
                 Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
             }
         };
-        let (sent, limit) = (pin!(sent), self.upstream.response_timeout);
-        let answered = in_time(self.watch, limit, (progress, self.dialect), sent).await;
+        let limit = self.upstream.response_timeout;
+        let answered = { in_time(self.watch, limit, (progress, self.dialect), pin!(sent)).await };
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             pool.forget_silent(self.upstream.response_timeout);

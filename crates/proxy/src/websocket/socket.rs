@@ -61,7 +61,8 @@ async fn carry(agreed: Agreed, drain: &Drain) {
     let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
     let (up, down) = (Lane::new(from_agent, to_upstream, up), Lane::new(from_upstream, to_agent, down));
     let mut socket = Socket { up, down, mask, access, end: End::Cut };
-    socket.end = watch.over(std::pin::pin!(socket.converse(drain))).await.unwrap_or(End::Revoked);
+    let end = { watch.over(std::pin::pin!(socket.converse(drain))).await };
+    socket.end = end.unwrap_or(End::Revoked);
     socket.leave().await;
 }
 
