@@ -43,6 +43,8 @@ pub(crate) struct Streamed {
     access: Access,
     watch: Watch,
     ended: bool,
+    /// It has broken off, and what came before is on its way.
+    broken: Option<BodyError>,
     /// What a gRPC answer ends with.
     trailers: Option<HeaderMap>,
 }
@@ -96,14 +98,30 @@ impl Streamed {
     /// An answer without a body (to HEAD, or 204, or 304) is over before it begins: nobody will poll it.
     pub(crate) fn new(body: Download, guard: Guard, access: Access, watch: Watch) -> Self {
         let ended = body.is_end_stream();
-        let mut streamed = Self { body, guard, access, watch, ended, trailers: None };
+        let mut streamed = Self { body, guard, access, watch, ended, broken: None, trailers: None };
         if ended {
             streamed.finish(Bytes::new());
         }
         streamed
     }
 
+    /// A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too. But first goes what came before:
+    /// the server forgets what it has not written when it hears of an error.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(self.poll_frame(context)) {
+            Some(Err(error)) => {
+                self.broken = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while !self.ended {
             let polled = Pin::new(&mut self.body).poll_frame(context);
             let look = match polled {
@@ -116,7 +134,6 @@ impl Streamed {
             }
             let ready = match ready!(polled) {
                 None => self.finish(Bytes::new()),
-                // A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too.
                 Some(frame) => match frame.map_err(BodyError::Upstream)?.into_data() {
                     Err(frame) => {
                         let trailers = frame.into_trailers().unwrap_or_default();
