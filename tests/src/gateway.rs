@@ -169,7 +169,7 @@ impl Gateway {
         let environment: Vec<(String, String)> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let process = spawn(&config, &log, &environment);
-        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
+        let mut gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
         gateway.await_listening(patience);
         gateway
     }
@@ -181,9 +181,9 @@ impl Gateway {
         self.await_listening(USUAL_START);
     }
 
-    fn await_listening(&self, patience: Duration) {
+    fn await_listening(&mut self, patience: Duration) {
         let begun = Instant::now();
-        while begun.elapsed() < patience {
+        while begun.elapsed() < patience && self.is_running() {
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return;
             }

@@ -56,10 +56,6 @@ impl ProxyBody {
         Self(Kind::Own(Some(Bytes::from(bytes))))
     }
 
-    pub(crate) fn empty() -> Self {
-        Self(Kind::Own(None))
-    }
-
     pub(crate) fn streamed(streamed: Streamed) -> Self {
         Self(Kind::Streamed(Box::new(streamed)))
     }

@@ -14,10 +14,11 @@ pub(crate) struct House {
     two: Option<Gateway>,
     agent: Agent,
     token: String,
-    _upstream: Upstream,
-    _redis: Option<RedisServer>,
-    _tunnel: Option<Tunnel>,
+    _around: Around,
 }
+
+/// What has to live as long as the house.
+type Around = (Upstream, Option<RedisServer>, Option<Tunnel>);
 
 impl House {
     pub(crate) fn start(redis: Option<RedisServer>, service: &Service) -> Self {
@@ -25,7 +26,7 @@ impl House {
         let store = redis.as_ref().map_or(Store::Embedded, Store::Redis);
         let one = Gateway::start_with(store, upstream.gateway_port(), &text);
         let two = redis.is_some().then(|| one.replica_with(store, &text));
-        Self::with_consent(one, two, upstream, redis)
+        Self::with_consent(one, two, (upstream, redis, None))
     }
 
     /// The same behind TLS of the gateway's own; and the port of that. What the consent takes goes through a tunnel.
@@ -36,18 +37,16 @@ impl House {
         let (certificate, key) = (authority.certificate_file(), authority.key_file());
         let text = format!("[gateway.tls]\ncert_file = {certificate:?}\nkey_file = {key:?}\n\n{text}");
         let gateway = Gateway::start_behind(tunnel.port(), Store::Embedded, port, &text);
-        let mut house = Self::with_consent(gateway, None, upstream, None);
-        house._tunnel = Some(tunnel);
-        (house, port)
+        (Self::with_consent(gateway, None, (upstream, None, Some(tunnel))), port)
     }
 
-    fn with_consent(one: Gateway, two: Option<Gateway>, upstream: Upstream, redis: Option<RedisServer>) -> Self {
+    fn with_consent(one: Gateway, two: Option<Gateway>, around: Around) -> Self {
         let mut agent = Agent::new("Ticket Helper");
         agent.register(&one);
         let (link, session) = agent.authorize(&one, &["read:tickets"]);
         let end = Browser::new().consent(&link);
         let token = agent.exchange(&one, &session, &end["code"]).text("/access_token");
-        Self { one, two, agent, token, _upstream: upstream, _redis: redis, _tunnel: None }
+        Self { one, two, agent, token, _around: around }
     }
 
     pub(crate) fn door(&self, gateway: &Gateway) -> Door {

@@ -156,7 +156,7 @@ fn answer(mut head: response::Parts, accept: Option<HeaderValue>) -> Response<Pr
         head.headers.insert(UPGRADE, HeaderValue::from_static(NAME));
         head.headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    Response::from_parts(head, ProxyBody::empty())
+    Response::from_parts(head, ProxyBody::none())
 }
 
 /// Whether it names WebSocket as what it wants to go on with. Any other name is between the agent and the gateway, which does not follow.
