@@ -62,6 +62,7 @@ pub(crate) fn is_unauthenticated(headers: &HeaderMap) -> bool {
 pub(crate) fn refusal(refused: Response<()>, reason: &str, sentence: &str, error: &[u8]) -> Response<ProxyBody> {
     let (parts, ()) = refused.into_parts();
     let mut response = Response::new(ProxyBody::none());
+    *response.extensions_mut() = parts.extensions;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(STATUS, HeaderValue::from(status(parts.status, reason)));

@@ -247,3 +247,54 @@ impl Body for Upload {
 const MAX_KEPT: usize = 64 << 10;
 /// Each piece may keep a larger buffer from being used again.
 const MAX_PIECES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn next(upload: &mut Upload) -> Option<Bytes> {
+        match Pin::new(upload).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+            _ => None,
+        }
+    }
+
+    fn pieces() -> Vec<Bytes> {
+        ["one", "two", "three"].map(|piece| Bytes::from_static(piece.as_bytes())).to_vec()
+    }
+
+    #[test]
+    fn what_was_sent_can_be_sent_again_when_all_of_it_was() {
+        let (mut upload, progress) = Upload::again(pieces());
+        assert_eq!((upload.size_hint().exact(), progress.copy()), (Some(11), None));
+        for piece in pieces() {
+            assert_eq!(next(&mut upload), Some(piece));
+        }
+        assert!(upload.is_end_stream() && progress.is_done());
+        assert_eq!((next(&mut upload), progress.copy()), (None, Some(pieces())));
+        let (nothing, progress) = Upload::again(Vec::new());
+        assert!(nothing.is_end_stream() && progress.copy() == Some(Vec::new()));
+    }
+
+    #[test]
+    fn it_begins_again_from_any_place_and_the_former_one_has_nothing_more() {
+        for taken in 0..=3 {
+            let (mut upload, progress) = Upload::again(pieces());
+            for _ in 0..taken {
+                next(&mut upload);
+            }
+            let (mut again, _) = progress.begun_again().expect("it is short");
+            assert_eq!((next(&mut upload), again.size_hint().exact()), (None, Some(11)), "{taken}");
+            assert_eq!((0..3).filter_map(|_| next(&mut again)).collect::<Vec<_>>(), pieces());
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_kept() {
+        let (mut upload, progress) = Upload::again(vec![Bytes::from(vec![b'x'; MAX_KEPT]), Bytes::from_static(b"x")]);
+        while next(&mut upload).is_some() {}
+        assert!(progress.is_done() && progress.copy().is_none() && progress.begun_again().is_none());
+    }
+}
