@@ -28,6 +28,13 @@ impl Fronted {
     pub fn with(api_base: &str, keys: &str, gateway: &str) -> Self {
         let upstream = Upstream::start(free_port(), |_| {});
         let there = format!("http://localhost:{}", upstream.port());
+        Self::of(upstream, api_base, &there, (keys, gateway))
+    }
+
+    /// The same in front of a helpdesk that is there already, whose endpoints, but for the browser's, lie at `tokens`.
+    #[must_use]
+    pub fn of(upstream: Upstream, api_base: &str, tokens: &str, (keys, gateway): (&str, &str)) -> Self {
+        let there = format!("http://localhost:{}", upstream.port());
         let provider = format!(
             r#"[development]
 loopback_http = true
@@ -42,8 +49,8 @@ host = "{host}"
 
 [provider.oauth]
 authorize_endpoint = "{there}/authorize"
-token_endpoint = "{there}/token"
-userinfo_endpoint = "{there}/userinfo"
+token_endpoint = "{tokens}/token"
+userinfo_endpoint = "{tokens}/userinfo"
 client_id = "ath-gateway"
 client_secret = {{ env = "CLIENT_SECRET" }}
 pkce = "none"

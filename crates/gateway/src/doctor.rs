@@ -70,7 +70,7 @@ pub(crate) fn run(path: &Path, environment: &dyn Environment, scope: &Scope) -> 
 
 async fn examine(provider: &ProviderConfig) -> Report {
     let mut report = Report::of(provider);
-    let client = match tls::client(&provider.extra_roots) {
+    let client = match tls::Trust::load().and_then(|trust| trust.towards(provider)) {
         Ok(tls) => ProviderClient::new(tls, provider.oauth_timeout).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };

@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod front;
+mod line;
 mod listener;
 mod names;
 mod proxy_protocol;
@@ -126,7 +127,7 @@ async fn accept(listener: TcpListener, parts: &Parts) {
     if let Some(page) = witness.page() {
         tokio::task::spawn_local(async move { page.keep_turning().await });
     }
-    let core = Rc::new(Core::new(parts.plane.clone(), parts.drain.clone(), witness.clone()));
+    let core = Rc::new(Core::new(parts.plane.clone(), witness.clone(), parts.drain.clone()));
     let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy), witness });
     let watch = core.clone();
     tokio::task::spawn_local(async move { watch.watch().await });

@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
 use broker::ClientCertificate;
+use rustls::client::WantsClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, DnsName, ServerName};
 use webpki::EndEntityCert;
 
-use crate::config::TlsFiles;
+use crate::config::{ProviderConfig, TlsFiles};
 
 /// aws-lc-rs for libraries that ask for the process's provider; our own code names it.
 pub(crate) fn install_provider() {
@@ -33,7 +34,7 @@ impl Trust {
             let errors = native.errors.len();
             tracing::debug!(ignored, errors, "some of the machine's root certificates are of no use");
         }
-        Ok(Self { usual: verifying(roots.clone())?, native: roots })
+        Ok(Self { usual: verifying(roots.clone())?.with_no_client_auth(), native: roots })
     }
 
     /// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer. Without extra ones it
@@ -42,11 +43,22 @@ impl Trust {
         if extra.is_empty() {
             return Ok(self.usual.clone());
         }
+        Ok(verifying(self.with(extra)?)?.with_no_client_auth())
+    }
+
+    /// The same for one provider, with its own roots and with what it is shown.
+    pub(crate) fn towards(&self, provider: &ProviderConfig) -> Result<ClientConfig, rustls::Error> {
+        let Some(identity) = &provider.identity else { return self.client(&provider.extra_roots) };
+        let builder = verifying(self.with(&provider.extra_roots)?)?;
+        builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+    }
+
+    fn with(&self, extra: &[CertificateDer<'static>]) -> Result<RootCertStore, rustls::Error> {
         let mut roots = self.native.clone();
         for certificate in extra {
             roots.add(certificate.clone())?;
         }
-        verifying(roots)
+        Ok(roots)
     }
 }
 
@@ -55,9 +67,9 @@ pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, 
     Trust::load()?.client(extra)
 }
 
-fn verifying(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+fn verifying(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(builder.with_root_certificates(roots))
 }
 
 /// The gateway's own listener: h2 and HTTP/1.1 by ALPN. Clients may present a certificate of one of the configured authorities, and

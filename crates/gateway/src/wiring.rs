@@ -233,7 +233,7 @@ impl Outgoing {
     }
 
     fn client(&self, config: &ProviderConfig, tls: &ClientConfig) -> Result<ProviderClient, reqwest::Error> {
-        if config.extra_roots.is_empty() {
+        if config.extra_roots.is_empty() && config.identity.is_none() {
             return Ok(self.usual.with_timeout(config.oauth_timeout));
         }
         ProviderClient::new(tls.clone(), config.oauth_timeout)
@@ -241,7 +241,7 @@ impl Outgoing {
 }
 
 fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker::Provider, Upstream), WiringError> {
-    let tls = outgoing.trust.client(&config.extra_roots)?;
+    let tls = outgoing.trust.towards(&config)?;
     let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
     let place = config.oauth().and_then(oauth::Settings::token_place).unwrap_or(&config.api_base).clone();

@@ -153,10 +153,10 @@ impl Streamed {
 pub(crate) enum Download {
     /// Over a connection that it has to itself. Data alone: trailers are dropped.
     Http1(http1::Body),
+    /// What was answered instead of a WebSocket, over a connection that was made for one.
+    Dedicated(Incoming),
     /// Over a connection that it has not to itself.
     Shared(Stream),
-    /// To a handshake, over the connection that was made for it.
-    Alone(Incoming),
     Read(Option<Bytes>),
 }
 
@@ -187,8 +187,13 @@ impl Body for Download {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
         match &mut *self {
             Self::Http1(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
+            Self::Dedicated(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                    Some(Ok(frame)) if !frame.is_data() => {}
+                    frame => return Poll::Ready(frame.map(|frame| frame.map_err(Cause::from))),
+                }
+            },
             Self::Shared(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
-            Self::Alone(body) => Pin::new(body).poll_frame(context).map_err(Cause::from),
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -196,8 +201,8 @@ impl Body for Download {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Http1(body) => body.is_end_stream(),
+            Self::Dedicated(body) => body.is_end_stream(),
             Self::Shared(body) => body.is_end_stream(),
-            Self::Alone(body) => body.is_end_stream(),
             Self::Read(bytes) => bytes.is_none(),
         }
     }
@@ -205,8 +210,8 @@ impl Body for Download {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http1(body) => body.size_hint(),
+            Self::Dedicated(body) => body.size_hint(),
             Self::Shared(body) => body.size_hint(),
-            Self::Alone(body) => body.size_hint(),
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

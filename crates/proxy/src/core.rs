@@ -50,8 +50,8 @@ pub struct Core {
     near: Rc<Near>,
     flights: Rc<Flights>,
     ring: Ring,
-    drain: Drain,
     observer: Rc<dyn Observer>,
+    drain: Drain,
 }
 
 impl DataPlane {
@@ -78,10 +78,10 @@ impl DataPlane {
 impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
-    pub fn new(plane: Arc<DataPlane>, drain: Drain, observer: Rc<dyn Observer>) -> Self {
+    pub fn new(plane: Arc<DataPlane>, observer: Rc<dyn Observer>, drain: Drain) -> Self {
         let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
         let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
-        Self { plane, pools, near, flights: Rc::default(), ring, drain, observer }
+        Self { plane, pools, near, flights: Rc::default(), ring, observer, drain }
     }
 
     /// The shared half.

@@ -106,17 +106,30 @@ impl Call<'_> {
         (upload, sent): (Upload, Rc<Progress>),
         lent: &Lent,
     ) -> Result<(Response<Download>, Rc<Progress>, Proof), ProxyError> {
-        let (mut upload, mut sent) = (upload, sent);
-        for _ in 1..ATTEMPTS {
-            let error = match self.forward(upload, &sent, lent).await {
-                Ok((answered, proof)) => return Ok((answered, sent, proof)),
-                Err(error) => error,
-            };
-            let ProxyError::Untouched(_) = error else { return Err(error) };
-            (upload, sent) = sent.begun_again().ok_or(error)?;
+        match self.forward(upload, &sent, lent).await {
+            Ok((answered, proof)) => Ok((answered, sent, proof)),
+            Err(error @ ProxyError::Untouched(_)) => Box::pin(self.sent_again(error, sent, lent)).await,
+            Err(error) => Err(error),
         }
-        let (answered, proof) = self.forward(upload, &sent, lent).await?;
-        Ok((answered, sent, proof))
+    }
+
+    async fn sent_again(
+        &self,
+        error: ProxyError,
+        sent: Rc<Progress>,
+        lent: &Lent,
+    ) -> Result<(Response<Download>, Rc<Progress>, Proof), ProxyError> {
+        let (mut error, mut sent) = (error, sent);
+        for _ in 1..ATTEMPTS {
+            let upload;
+            (upload, sent) = sent.begun_again().ok_or(error)?;
+            match self.forward(upload, &sent, lent).await {
+                Ok((answered, proof)) => return Ok((answered, sent, proof)),
+                Err(again @ ProxyError::Untouched(_)) => error = again,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(error)
     }
 
     /// Whether the upstream refuses the token.
@@ -188,7 +201,8 @@ impl Call<'_> {
                 Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
             }
         };
-        let answered = in_time(self.watch, self.upstream.response_timeout, progress, self.dialect, sent).await;
+        let sent = in_time(self.watch, self.upstream.response_timeout, (progress, self.dialect), sent);
+        let answered = sent.await;
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             pool.forget_silent(self.upstream.response_timeout);
@@ -255,23 +269,19 @@ enum Proof {
 async fn in_time(
     watch: &Watch,
     limit: Duration,
-    upload: &Progress,
-    dialect: Dialect,
+    (upload, dialect): (&Progress, Dialect),
     answer: impl Future<Output = Result<Response<Download>, ProxyError>>,
 ) -> Result<Response<Download>, ProxyError> {
     let mut answer = pin!(answer);
-    let mut since = upload.moved();
-    watch.set_due(Some(since + limit));
+    watch.set_due(Some(upload.moved() + limit));
     let answered = poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {
             return Poll::Ready(answered);
         }
         if watch.is_due() {
-            let now = Instant::now();
-            if dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent {
-                since = now;
-            }
-            let due = upload.moved().max(since) + limit;
+            let (due, now) = (upload.moved() + limit, Instant::now());
+            let agents_turn = dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent;
+            let due = if agents_turn { now + limit } else { due };
             if due <= now {
                 return Poll::Ready(Err(ProxyError::Timeout));
             }

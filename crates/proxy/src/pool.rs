@@ -2,8 +2,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::TE;
-use http::{Method, Request, Response};
+use http::header::{HOST, TE};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::client::conn::TrySendError;
 
 use crate::body::Download;
@@ -131,6 +131,19 @@ impl Failure {
         match error.take_message() {
             Some(request) => Self::Unsent(Box::new(request)),
             None => Self::Lost(lost(error.into_error())),
+        }
+    }
+}
+
+impl Failure {
+    /// What was unsent has this `Host` again.
+    pub(crate) fn with_host(self, host: Option<HeaderValue>) -> Self {
+        match (self, host) {
+            (Self::Unsent(mut request), Some(host)) => {
+                request.headers_mut().insert(HOST, host);
+                Self::Unsent(request)
+            }
+            (failure, _) => failure,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
+use http::header::HOST;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -95,14 +96,16 @@ impl Room {
     ) -> Result<http::Response<Download>, Failure> {
         let Self { mut sender, slot, heard } = self;
         let trailers = if request.body().passes_trailers() { Trailers::Pass } else { Trailers::Drop };
-        let request = request.map(|body| body.in_slot(slot.clone()));
+        let mut request = request.map(|body| body.in_slot(slot.clone()));
+        // It stands in `:authority`; some servers refuse it twice, as it may differ.
+        let host = request.headers_mut().remove(HOST);
         match sender.try_send_request(request).await {
             Ok(response) => {
                 heard.set(Instant::now());
                 upload.answered();
                 Ok(response.map(|body| Download::Shared(Stream { body, trailers, _slot: slot })))
             }
-            Err(error) => Err(Failure::new(error, lost)),
+            Err(error) => Err(Failure::new(error, lost).with_host(host)),
         }
     }
 }

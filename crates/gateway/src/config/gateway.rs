@@ -2,14 +2,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use protocol::Loopback;
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::key::{Form, Key};
+use super::pem::{self, Identity};
 use super::reader::{Place, Table};
-use super::{pem, urls};
+use super::urls;
 
 mod ending;
 mod front;
@@ -95,19 +94,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 fn tls(table: &Table<'_>) -> Option<TlsFiles> {
-    let chain = table.text(&CERT_FILE).and_then(|file| pem::certificates(&file));
-    let key = table.text(&KEY_FILE).and_then(|file| Some((pem::private_key(&file)?, file.place)));
+    let files = table.text(&CERT_FILE).zip(table.text(&KEY_FILE));
+    let identity = files.and_then(|(chain, key)| pem::identity(&chain, &key));
     let client_roots = table.text(&CLIENT_CA_FILE).map(|file| pem::roots(&file));
-    let ((key, place), cert_chain) = key.zip(chain)?;
-    match CertifiedKey::from_der(cert_chain.clone(), key.clone_key(), &default_provider()) {
-        Ok(_) => Some(TlsFiles { cert_chain, key, client_roots: client_roots.unwrap_or(Some(Vec::new()))? }),
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            place.refused("the key does not belong to the certificate in cert_file; name the key it was issued for")
-        }
-        Err(_) => {
-            place.refused("the key and the certificate in cert_file are of no use for TLS; use RSA, ECDSA or Ed25519")
-        }
-    }
+    let Identity { chain: cert_chain, key } = identity?;
+    Some(TlsFiles { cert_chain, key, client_roots: client_roots.unwrap_or(Some(Vec::new()))? })
 }
 
 pub(super) const KEYS: &[Key] = &[

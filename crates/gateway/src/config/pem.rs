@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::sign::CertifiedKey;
+use rustls::{Error, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -42,4 +44,28 @@ pub(super) fn private_key(file: &Found<'_, &str>) -> Option<PrivateKeyDer<'stati
         file.place.problem(format!("{name} holds no private key in PEM; use PKCS#8, SEC1 or PKCS#1, not encrypted"));
     }
     key
+}
+
+/// A certificate chain, leaf first, and the key that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// As it is shown.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// Prints nothing of itself.
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// The certificate in one file and its key in another.
+pub(super) fn identity(chain: &Found<'_, &str>, key: &Found<'_, &str>) -> Option<Identity> {
+    let (read_chain, read_key) = (certificates(chain), private_key(key));
+    let (chain, place, key) = (read_chain?, &key.place, read_key?);
+    match CertifiedKey::from_der(chain.clone(), key.clone_key(), &default_provider()) {
+        Ok(_) => Some(Identity { chain, key }),
+        Err(Error::InconsistentKeys(_)) => {
+            place.refused("the key does not belong to the certificate in cert_file; name the key it was issued for")
+        }
+        Err(_) => {
+            place.refused("the key and the certificate in cert_file are of no use for TLS; use RSA, ECDSA or Ed25519")
+        }
+    }
 }

@@ -1,6 +1,7 @@
 mod answer;
 mod api_base_from;
 mod client;
+mod client_certificate;
 mod credential;
 mod discovery;
 mod entrance;
@@ -28,7 +29,7 @@ use rustls_pki_types::CertificateDer;
 use url::Url;
 
 use super::key::{Form, Key};
-use super::pem;
+use super::pem::{self, Identity};
 use super::reader::{Found, Table};
 use super::urls::{self, PlainHttp};
 
@@ -53,6 +54,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) host: Option<String>,
     /// Roots that its certificates may go back to, besides the machine's.
     pub(crate) extra_roots: Vec<CertificateDer<'static>>,
+    /// What is shown where it asks for a certificate.
+    pub(crate) identity: Option<Identity>,
     /// For a connection to the API, with TLS.
     pub(crate) connect_timeout: Duration,
     /// From the end of a request to the head of its answer.
@@ -151,6 +154,7 @@ pub(super) struct Rest {
     categories: Vec<String>,
     api_base: Url,
     extra_roots: Vec<CertificateDer<'static>>,
+    identity: Option<Identity>,
     connect_timeout: Duration,
     response_timeout: Duration,
     expired: Vec<ExpirySign>,
@@ -200,6 +204,7 @@ impl Partial<'_> {
             path_prefix: self.path_prefix.map(|found| found.value),
             host: self.host.map(|found| found.value),
             extra_roots: rest.extra_roots,
+            identity: rest.identity,
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
             expired: rest.expired,
@@ -285,6 +290,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     }
     let base = api_base.as_ref().map(|found| found.value.to_string());
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
+    let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let expired = expired::read(table, &EXPIRED);
     let bases = api_base_from::read(table, &API_BASE_FROM, http);
@@ -330,6 +336,10 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         categories,
         api_base: api_base?.value,
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
+        identity: match identity {
+            Some(read) => Some(read?),
+            None => None,
+        },
         connect_timeout: connect?,
         response_timeout: response?,
         expired,
@@ -361,6 +371,7 @@ pub(super) const KEYS: &[Key] = &[
     HOST,
     ALLOW_PLAINTEXT,
     CA_FILE,
+    CLIENT_CERTIFICATE,
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
     EXPIRED,
@@ -415,6 +426,11 @@ const CA_FILE: Key = Key::optional(
     "ca_file",
     Form::Text,
     "A PEM file of certificates to trust besides the machine's, for a service with a private authority.",
+);
+const CLIENT_CERTIFICATE: Key = Key::optional(
+    "client_certificate",
+    Form::Table(client_certificate::KEYS),
+    "What the gateway shows the API and the OAuth endpoints where they ask for a certificate; none by default.",
 );
 const CONNECT_TIMEOUT: Key = Key::default(
     "connect_timeout",

@@ -15,11 +15,11 @@ use hyper_util::server::conn::auto;
 use protocol::{Origin, Refused};
 use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::server::Here;
+use crate::server::line::{Line, Socket};
 use crate::server::witness::Own;
 use crate::tls;
 
@@ -101,15 +101,11 @@ async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    protocol: Protocol,
-    arrival: Arrival,
-    here: Rc<Here>,
-) {
+async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
     let drain = here.parts.drain.clone();
     let mut builder = auto::Builder::new(LocalExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
+    builder.http1().half_close(true);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
     builder.http2().enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
     let builder = match protocol {
@@ -122,7 +118,9 @@ async fn converse(
         mark.set(true);
         answer(request, arrival, here.clone())
     });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let line = Line::new(stream);
+    let lost = line.watched().lost();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(line), service);
     let mut connection = std::pin::pin!(connection);
     // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
     let goodbye = match protocol {
@@ -131,6 +129,10 @@ async fn converse(
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = lost => {
+            tracing::debug!(peer = %arrival.address, "a client is gone");
+            return;
+        }
         () = drain.reached(goodbye) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,13 +21,8 @@ pub(crate) async fn send(
 ) -> Result<Response<Download>, ProxyError> {
     let connected = tokio::time::timeout(connect_timeout, connect(target)).await;
     let mut sender = connected.map_err(|elapsed| ProxyError::Unreachable(Box::new(elapsed)))??;
-    let mut request = request;
-    if let Some(path) = request.uri().path_and_query().cloned() {
-        // HTTP/1.1 sends path and query; `Host` says the rest (RFC 9112 §3.2.1).
-        *request.uri_mut() = Uri::from(path);
-    }
     let response = sender.send_request(request).await.map_err(malformed)?;
-    Ok(response.map(Download::Alone))
+    Ok(response.map(Download::Dedicated))
 }
 
 fn malformed(error: hyper::Error) -> ProxyError {

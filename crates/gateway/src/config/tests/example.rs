@@ -57,6 +57,8 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "provider.client_id",
             "provider.client_secret",
             "provider.ca_file",
+            "provider.client_certificate.cert_file",
+            "provider.client_certificate.key_file",
             "provider.people",
             "provider.key",
             "provider.oauth.device_authorization_endpoint",
@@ -92,7 +94,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 227);
+    assert_eq!(keys, 230);
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {

@@ -53,6 +53,32 @@ fn a_key_that_everybody_can_read_is_a_warning() {
 }
 
 #[test]
+fn what_a_service_is_shown_is_a_certificate_and_its_key() {
+    let with = |value: &str| {
+        let line = format!("client_certificate = {value}\n[provider.oauth]");
+        format!("{GATEWAY}{}", PROVIDER.replace("[provider.oauth]", &line))
+    };
+    let text = with("{ cert_file = \"/tls.crt\", key_file = \"/tls.key\" }");
+    let (config, _) = Config::parse("gateway.toml", &text, &environment()).expect("a configuration");
+    let identity = config.providers.first().and_then(|provider| provider.identity.as_ref());
+    assert_eq!(identity.map(|identity| identity.chain.len()), Some(1));
+    for (value, expected) in [
+        (
+            "{ cert_file = \"/tls.crt\", key_file = \"/other.key\" }",
+            "provider.client_certificate.key_file: the key does not belong to the certificate in cert_file; name the key it was issued for",
+        ),
+        (
+            "{ cert_file = \"/none.crt\", key_file = \"/tls.key\" }",
+            "provider.client_certificate.cert_file: /none.crt does not exist",
+        ),
+        ("{ cert_file = \"/tls.crt\" }", "provider.client_certificate.key_file: is missing; add `key_file = "),
+    ] {
+        let found = lines(&with(value), &environment());
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
+}
+
+#[test]
 fn a_private_authority_is_trusted_besides_the_others() {
     let provider = PROVIDER.replace("[provider.oauth]", "ca_file = \"/tls.crt\"\n[provider.oauth]");
     let text = format!("{GATEWAY}{provider}");
