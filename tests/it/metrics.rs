@@ -9,14 +9,17 @@ use tests::{Agent, Answer, Browser, CANARY, Gateway, RedisServer, Request, Store
 const PKCE: &str = "pkce = \"none\"";
 
 fn admin(gateway: &Gateway, path: &str) -> Request {
-    let text = fs::read_to_string(gateway.folder().join("data/admin.json")).expect("where it is");
+    let file = gateway.folder().join("data/admin.json");
+    eventually("operators are listened for", || file.exists());
+    let text = fs::read_to_string(file).expect("where it is");
     let place: Value = serde_json::from_str(&text).expect("JSON");
     Request::new("GET", &format!("{}{path}", place["url"].as_str().expect("a URL")))
 }
 
 fn with_key(gateway: &Gateway, path: &str) -> Answer {
+    let request = admin(gateway, path);
     let key = fs::read_to_string(gateway.folder().join("data/admin.key")).expect("a key");
-    admin(gateway, path).header("authorization", &format!("Bearer {}", key.trim())).send()
+    request.header("authorization", &format!("Bearer {}", key.trim())).send()
 }
 
 /// Every line of the page, by name and labels.

@@ -1,4 +1,4 @@
-use crate::{Agent, Answer, Browser, Gateway, Launch, Request, Store, Upstream, free_port};
+use crate::{Agent, Answer, Authority, Browser, Gateway, Launch, Request, Store, Tunnel, Upstream, free_port};
 
 /// An API of any kind in front of which the gateway stands, while the helpdesk signs people in. It is reached by the path `/api`, and by a
 /// host of its own, [`Fronted::HOST`]; everything there is allowed.
@@ -11,6 +11,8 @@ pub struct Fronted {
     pub token: String,
     /// Where its tokens come from.
     pub upstream: Upstream,
+    /// Where TLS is spoken, and what speaks it for those who cannot.
+    secure: Option<(u16, Tunnel)>,
 }
 
 impl Fronted {
@@ -33,7 +35,34 @@ impl Fronted {
 
     /// The same in front of a helpdesk that is there already, whose endpoints, but for the browser's, lie at `tokens`.
     #[must_use]
-    pub fn of(upstream: Upstream, api_base: &str, tokens: &str, (keys, gateway): (&str, &str)) -> Self {
+    pub fn of(upstream: Upstream, api_base: &str, tokens: &str, settings: (&str, &str)) -> Self {
+        Self::start(upstream, (api_base, tokens), settings, None)
+    }
+
+    /// The same where the gateway speaks TLS.
+    #[must_use]
+    pub fn over_tls(api_base: &str, keys: &str, authority: &Authority) -> Self {
+        let (certificate, key) = (authority.certificate_file(), authority.key_file());
+        let port = free_port();
+        let tunnel = Tunnel::start(port, &std::fs::read_to_string(&certificate).expect("a certificate"), None);
+        let upstream = Upstream::start(tunnel.port(), |_| {});
+        let there = format!("http://localhost:{}", upstream.port());
+        let tls = format!("tls = {{ cert_file = \"{certificate}\", key_file = \"{key}\" }}");
+        Self::start(upstream, (api_base, &there), (keys, &tls), Some((port, tunnel)))
+    }
+
+    /// The port on which TLS is spoken.
+    #[must_use]
+    pub fn secure_port(&self) -> u16 {
+        self.secure.as_ref().map(|(port, _)| *port).expect("it speaks TLS")
+    }
+
+    fn start(
+        upstream: Upstream,
+        (api_base, tokens): (&str, &str),
+        (keys, gateway): (&str, &str),
+        secure: Option<(u16, Tunnel)>,
+    ) -> Self {
         let there = format!("http://localhost:{}", upstream.port());
         let provider = format!(
             r#"[development]
@@ -60,8 +89,9 @@ pkce = "none"
 "#,
             host = Self::HOST
         );
-        let port = upstream.gateway_port();
-        let public_url = format!("http://127.0.0.1:{port}");
+        let front = upstream.gateway_port();
+        let port = secure.as_ref().map_or(front, |(port, _)| *port);
+        let public_url = format!("http://127.0.0.1:{front}");
         let gateway = Gateway::launch(&Launch {
             store: Store::Embedded,
             port,
@@ -70,13 +100,14 @@ pkce = "none"
             rest: &provider,
             environment: &[],
         });
+        let gateway = gateway.behind(front);
         let mut agent = Agent::new("Caller");
         let registered = agent.register(&gateway);
         assert_eq!(registered.status, 201, "{}", registered.body_text());
         let (link, session) = agent.authorize(&gateway, &["read:tickets"]);
         let end = Browser::new().consent(&link);
         let token = agent.exchange(&gateway, &session, &end["code"]).text("/access_token");
-        Self { gateway, agent, token, upstream }
+        Self { gateway, agent, token, upstream, secure }
     }
 
     /// A call, ready to be sent.

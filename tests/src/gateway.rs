@@ -124,6 +124,14 @@ impl Gateway {
         Self::launch(&Launch { store, port, public_url, gateway: "", rest, environment: &[] })
     }
 
+    /// The same gateway, reached at another port, where something forwards to it.
+    #[must_use]
+    pub fn behind(self, front: u16) -> Self {
+        let mut gateway = self;
+        gateway.port = front;
+        gateway
+    }
+
     /// A gateway that is started in some other way than most.
     #[must_use]
     pub fn launch(launch: &Launch<'_>) -> Self {
@@ -161,7 +169,7 @@ impl Gateway {
         let environment: Vec<(String, String)> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let process = spawn(&config, &log, &environment);
-        let gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
+        let mut gateway = Self { process, port, public_url: public_url.to_owned(), folder, log, environment };
         gateway.await_listening(patience);
         gateway
     }
@@ -173,9 +181,9 @@ impl Gateway {
         self.await_listening(USUAL_START);
     }
 
-    fn await_listening(&self, patience: Duration) {
+    fn await_listening(&mut self, patience: Duration) {
         let begun = Instant::now();
-        while begun.elapsed() < patience {
+        while begun.elapsed() < patience && self.is_running() {
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return;
             }

@@ -107,7 +107,7 @@ fn neither(path: &Path, name: &str, environment: &dyn Environment) -> String {
     let file = path.display();
     let why = match Config::load(path, environment) {
         Ok(_) => String::new(),
-        Err(_) if environment.read(path).is_err() => {
+        Err(_) if environment.read_up_to(path, config::MAX_CONFIGURATION).is_err() => {
             ", which does not exist or cannot be read (--config names another)".to_owned()
         }
         Err(problems) => {

@@ -72,7 +72,7 @@ pub(crate) async fn parts(
     let metrics = Metrics::new(ids.clone());
     let store = open_store(&config.store, &instance).await?;
     let store = Arc::new(MeteredStore::new(store, metrics.clone()));
-    let access_log = config.access_log.as_ref().map(open_access_log).transpose()?;
+    let access_log = open_access_log(&config.access_log)?;
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
     let outgoing = Outgoing::new()?;
@@ -175,12 +175,13 @@ fn open_journal(config: &JournalConfig, instance: &str) -> Option<JournalParts> 
     }
 }
 
-fn open_access_log(config: &AccessLogConfig) -> Result<AccessLog, WiringError> {
+fn open_access_log(config: &AccessLogConfig) -> Result<Option<AccessLog>, WiringError> {
     let path = match &config.path {
+        AccessLogPath::Off => return Ok(None),
         AccessLogPath::File(path) => path.display().to_string(),
         AccessLogPath::StandardOutput => "-".to_owned(),
     };
-    AccessLog::start(config).map_err(|source| WiringError::AccessLog { path, source })
+    AccessLog::start(config).map(Some).map_err(|source| WiringError::AccessLog { path, source })
 }
 
 pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {

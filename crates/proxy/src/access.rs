@@ -68,6 +68,11 @@ impl Access {
         self.told = Some(Told { observer, route, upstream_took: self.asked.elapsed(), uri });
     }
 
+    /// It becomes a refusal all the same, and is told as one.
+    pub(crate) fn refused(&mut self) {
+        self.told = None;
+    }
+
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }

@@ -167,7 +167,7 @@ impl Core {
         // What fails before this is told as a refusal.
         access.answered(answered.status(), (self.observer.clone(), *route, uri));
         if let Some(handshake) = handshake {
-            return Ok(self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch)));
+            return self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch));
         }
         Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
     }
@@ -190,26 +190,30 @@ impl Core {
         Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
 
-    /// The tunnel that a handshake has led to; an ordinary answer where it has not.
+    /// What becomes of a handshake: a tunnel, or an ordinary answer.
     fn switched(
         &self,
         (upstream, handshake): (&Upstream, Handshake),
         mut answered: Response<Download>,
         rewriting: Option<&Rewriting<'_>>,
         lents: Lents,
-        (access, watch): (Access, Watch),
-    ) -> Response<ProxyBody> {
-        let mut guard = Guard::new(lents.clone(), upstream.guard);
+        (mut access, watch): (Access, Watch),
+    ) -> Result<Response<ProxyBody>, ProxyError> {
         if answered.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return respond(answered, rewriting, guard, access, watch);
+            if handshake.is_connect() && answered.status().is_success() {
+                access.refused();
+                return Err(ProxyError::NotSwitched);
+            }
+            return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));
         }
         let tunnel = hyper::upgrade::on(&mut answered);
         let (mut head, _) = answered.into_parts();
+        let mut guard = Guard::new(lents.clone(), upstream.guard);
         clean(&mut head, rewriting, &mut guard);
         let guards = (upstream.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lents, upstream.guard)));
         let (response, agreed) = handshake.agreed(head, tunnel, guards, (access, watch));
         websocket::open(agreed, self.drain.clone());
-        response
+        Ok(response)
     }
 }
 

@@ -213,9 +213,6 @@ impl Call<'_> {
             offer.ok_or(ProxyError::Switched)?.check(status, headers)?;
             return Ok((answered, Proof::Enough));
         }
-        if self.handshake.is_some_and(Handshake::is_connect) && answered.status().is_success() {
-            return Err(ProxyError::NotSwitched);
-        }
         refuse_ambiguous(answered.headers())?;
         if self.upstream.guard == BodyGuard::Mask {
             refuse_encoded(answered.headers())?;

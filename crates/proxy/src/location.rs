@@ -78,7 +78,7 @@ impl<'a> Rewriting<'a> {
             return Some(format!("{}{below}", self.path));
         }
         let authority = self.target.authority.to_str().ok()?;
-        let after_scheme = target.strip_prefix(self.target.scheme())?.strip_prefix("://")?;
+        let after_scheme = self.after_scheme(target)?;
         let end = after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len());
         let (given, path) = after_scheme.split_at(end);
         let with_port = format!("{}:{}", self.target.host, self.target.port);
@@ -87,6 +87,15 @@ impl<'a> Rewriting<'a> {
         }
         let below = self.below_base(path)?;
         Some(format!("{}{}{below}", self.origin, self.path))
+    }
+
+    /// What stands behind `https://`, or behind `//`, where the agent would put the scheme that it came by.
+    fn after_scheme<'t>(&self, target: &'t str) -> Option<&'t str> {
+        if let Some(rest) = target.strip_prefix("//") {
+            return Some(rest);
+        }
+        let (scheme, rest) = target.split_once("://")?;
+        scheme.eq_ignore_ascii_case(self.target.scheme()).then_some(rest)
     }
 
     fn below_base<'t>(&self, path: &'t str) -> Option<&'t str> {
@@ -116,6 +125,8 @@ mod tests {
             (Entrance::Prefix, "https://API.test/v1/tickets", "https://gw.test/crm/tickets"),
             (Entrance::Host, "https://api.test/v1/tickets", "https://crm.gw.test/tickets"),
             (Entrance::Host, "/v1/tickets", "/tickets"),
+            (Entrance::Ath, "HTTPS://api.test:443/v1", "https://gw.test/ath/proxy/crm"),
+            (Entrance::Ath, "//api.test/v1/tickets/7#x", "https://gw.test/ath/proxy/crm/tickets/7#x"),
         ] {
             assert_eq!(location(entrance, target), expected);
         }
@@ -129,6 +140,8 @@ mod tests {
             "https://api.test/v10",
             "http://api.test/v1/x",
             "//evil.test/v1",
+            "//api.test@evil.test/v1",
+            "?page=2",
             "tickets/7",
             "https://api.test:444/v1/x",
             "https://api.test@evil.test/v1",

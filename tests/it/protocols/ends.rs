@@ -21,13 +21,13 @@ fn an_agent_that_waits_is_told_to_continue_when_somebody_reads() {
     let upstream = echo();
     let front = Fronted::new(&upstream.url(), "");
     let mut talk = Talk::to(front.gateway.port());
-    let head = front.head("POST", "/things", "1.1");
-    talk.say(&format!("{head}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+    let request = front.head("POST", "/things", "1.1");
+    talk.say(&format!("{request}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
     talk.hears("HTTP/1.1 100 Continue\r\n\r\n", SOON);
     talk.say("hello");
     talk.hears("5 bytes", SOON);
     // The same connection goes on.
-    talk.say(&format!("{head}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"));
+    talk.say(&format!("{request}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"));
     talk.say("3\r\nabc\r\n0\r\n\r\n");
     talk.hears("3 bytes", SOON);
 }
@@ -37,8 +37,8 @@ fn a_refusal_comes_without_100_and_nobody_reads_the_body() {
     let upstream = echo();
     let front = Fronted::new(&upstream.url(), "");
     let mut talk = Talk::to(front.gateway.port());
-    let head = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
-    talk.say(&format!("{head}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+    let request = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
+    talk.say(&format!("{request}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
     let (heard, orderly) = talk.to_the_end();
     assert!(heard.starts_with("HTTP/1.1 401 ") && !heard.contains("100 Continue") && orderly, "{heard}");
     assert_eq!(upstream.connections(), 0);
@@ -49,8 +49,8 @@ fn a_refusal_is_heard_by_an_agent_that_is_still_sending() {
     let upstream = echo();
     let front = Fronted::new(&upstream.url(), "");
     let mut talk = Talk::to(front.gateway.port());
-    let head = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
-    talk.say(&format!("{head}Content-Length: 100000000\r\n\r\n"));
+    let request = front.head("POST", "/things", "1.1").replace("Bearer ", "Bearer not_");
+    talk.say(&format!("{request}Content-Length: 100000000\r\n\r\n"));
     let piece = vec![b'x'; 64 << 10];
     let begun = Instant::now();
     while begun.elapsed() < A_WHILE && talk.try_say(&piece) {}
@@ -135,4 +135,27 @@ fn an_upload_that_breaks_off_does_not_look_whole_upstream() {
     drop(talk);
     eventually("the upstream has seen the end", || seen.lock().expect("no panic").is_some());
     assert_eq!(*seen.lock().expect("no panic"), Some(9));
+}
+#[test]
+fn an_answer_that_comes_before_the_end_of_the_request_is_heard() {
+    let upstream = OddHttp::start(|exchange| {
+        let _ = exchange.some(1000);
+        exchange.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo much");
+        Then::Close
+    });
+    let front = Fronted::new(&upstream.url(), "");
+    for _ in 0..5 {
+        let mut talk = Talk::to(front.gateway.port());
+        talk.say(&format!("{}Content-Length: 100000000\r\n\r\n", front.head("POST", "/things", "1.1")));
+        let piece = vec![b'x'; 64 << 10];
+        let begun = Instant::now();
+        // As any agent would, it goes on until it has been told.
+        while begun.elapsed() < A_WHILE && talk.try_say(&piece) {}
+        let (heard, orderly) = talk.to_the_end();
+        assert!(heard.starts_with("HTTP/1.1 413 ") && heard.ends_with("too much"), "{heard}");
+        assert!(orderly, "it ended by a reset");
+    }
+    let again = front.get("/things");
+    assert_eq!(again.status, 413);
+    assert_eq!(upstream.connections(), 6, "none of these connections was used again");
 }

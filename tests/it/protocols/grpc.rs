@@ -58,6 +58,17 @@ impl Scene {
         table.lines().filter(stands).count()
     }
 
+    /// TLS on both sides.
+    fn secure(authority: &Authority) -> Self {
+        let port = free_port();
+        let mut server = python("grpc_server.py");
+        let server =
+            Peer::ready(server.arg(port.to_string()).arg(authority.certificate_file()).arg(authority.key_file()));
+        let keys = format!("ca_file = \"{}\"\nresponse_timeout = \"2s\"", authority.certificate_file());
+        let front = Fronted::over_tls(&format!("https://localhost:{port}"), &keys, authority);
+        Self { server, port, front }
+    }
+
     fn run(&self, case: &str) {
         let said = crate::clients::run(self.client(case));
         assert!(said.starts_with(case), "{said}");
@@ -72,6 +83,22 @@ fn calls_of_every_kind_pass_with_their_trailers() {
         scene.run("kinds");
         scene.run("messages");
     }
+}
+
+#[test]
+fn calls_pass_with_tls_on_both_sides() {
+    let authority = Authority::of(&["localhost", "127.0.0.1", Fronted::HOST]);
+    let scene = Scene::secure(&authority);
+    for case in ["unary", "kinds", "messages"] {
+        let mut command = python("grpc_client.py");
+        command.args([&scene.front.secure_port().to_string(), Fronted::HOST, &scene.front.token, case]);
+        let said = crate::clients::run({
+            command.arg(authority.certificate_file());
+            command
+        });
+        assert!(!said.is_empty(), "{case}");
+    }
+    assert!(scene.connections() > 0);
 }
 
 #[test]

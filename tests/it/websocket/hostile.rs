@@ -258,4 +258,11 @@ fn a_side_that_does_not_read_is_not_read_for() {
     assert!(last < 32 << 20, "{last} bytes were taken for a side that reads nothing");
     let grown = front.gateway.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes");
+    // That it cannot be told keeps nobody from ending it.
+    assert_eq!(front.agent.revoke(&front.gateway, &front.token).status, 200);
+    let begun = std::time::Instant::now();
+    tests::eventually("it is over", || {
+        front.gateway.events("proxy_request").iter().any(|call| call["end"] == "revoked")
+    });
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }

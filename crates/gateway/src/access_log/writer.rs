@@ -25,6 +25,7 @@ enum Sink {
 impl Writer {
     pub(super) fn open(path: AccessLogPath, state: Arc<State>) -> io::Result<Self> {
         let sink = match path {
+            AccessLogPath::Off => return Err(io::ErrorKind::InvalidInput.into()),
             AccessLogPath::StandardOutput => Sink::StandardOutput,
             AccessLogPath::File(path) => Sink::File { file: appended(&path)?, path },
         };

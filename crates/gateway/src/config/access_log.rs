@@ -16,14 +16,15 @@ pub(crate) struct AccessLogConfig {
 /// Where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AccessLogPath {
+    /// Nowhere.
+    Off,
     /// A file that only grows, until somebody moves it away.
     File(PathBuf),
     /// Standard output, for a collector that reads it.
     StandardOutput,
 }
 
-/// `None` where it is off; nothing at all where it cannot be read.
-pub(super) fn read(table: &Table<'_>) -> Option<Option<AccessLogConfig>> {
+pub(super) fn read(table: &Table<'_>) -> Option<AccessLogConfig> {
     let parse = |text: &str| match text {
         "" => Err("is empty; write a file, or \"-\" for standard output"),
         "-" => Ok(AccessLogPath::StandardOutput),
@@ -36,10 +37,10 @@ pub(super) fn read(table: &Table<'_>) -> Option<Option<AccessLogConfig>> {
                 "is off without path; add `path = \"/var/log/ath-gateway/access.jsonl\"`, or \"-\" for standard output",
             );
         }
-        return Some(None);
+        return Some(AccessLogConfig { path: AccessLogPath::Off, agents, paths });
     }
     let path = table.parsed(&PATH, parse)?.value;
-    Some(Some(AccessLogConfig { path, agents, paths }))
+    Some(AccessLogConfig { path, agents, paths })
 }
 
 pub(super) const KEYS: &[Key] = &[PATH, AGENTS, PATHS];

@@ -8,8 +8,13 @@ use zeroize::Zeroizing;
 /// What a configuration refers to beyond its own text: files and environment variables. The one door to both, so that tests are
 /// hermetic.
 pub(crate) trait Environment {
-    /// The file's content; an error of kind `FileTooLarge` where it is larger than [`MAX_FILE`].
-    fn read(&self, path: &Path) -> io::Result<Contents>;
+    /// The file's content; an error of kind `FileTooLarge` where it has more than `most` bytes.
+    fn read_up_to(&self, path: &Path, most: u64) -> io::Result<Contents>;
+
+    /// The content of a file that a configuration refers to; an error of kind `FileTooLarge` where it is larger than [`MAX_FILE`].
+    fn read(&self, path: &Path) -> io::Result<Contents> {
+        self.read_up_to(path, MAX_FILE)
+    }
 
     /// The variable's value, `None` where it is not set.
     fn variable(&self, name: &str) -> Option<OsString>;
@@ -37,12 +42,12 @@ pub(crate) enum Readers {
 pub(crate) struct SystemEnvironment;
 
 impl Environment for SystemEnvironment {
-    fn read(&self, path: &Path) -> io::Result<Contents> {
+    fn read_up_to(&self, path: &Path, most: u64) -> io::Result<Contents> {
         let file = File::open(path)?;
         let readers = readers(&file.metadata()?);
         let mut bytes = Zeroizing::new(Vec::new());
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(Contents { bytes, readers })
@@ -68,6 +73,8 @@ fn readers(_: &std::fs::Metadata) -> Readers {
 
 /// In bytes. Nothing that a configuration refers to is larger; a device or a wrong file could be.
 pub(crate) const MAX_FILE: u64 = 1024 * 1024;
+/// In bytes. Of a million providers, each with a few lines; a device or a wrong file could be larger.
+pub(crate) const MAX_CONFIGURATION: u64 = 1024 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,7 @@ pub(crate) use agents::PinnedAgent;
 pub(crate) use audit::AuditConfig;
 pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
 pub(crate) use effective::{Setting, of_preset};
-pub(crate) use environment::{Environment, SystemEnvironment};
+pub(crate) use environment::{Environment, MAX_CONFIGURATION, SystemEnvironment};
 pub(crate) use gateway::{Ending, FrontConfig, GatewayConfig, ProxyProtocol, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::LimitsConfig;
@@ -80,8 +80,8 @@ pub(crate) struct Config {
     pub(crate) lifetimes: LifetimesConfig,
     /// Where decisions and calls are written down.
     pub(crate) audit: AuditConfig,
-    /// Where every request is logged; `None` where that is not asked for.
-    pub(crate) access_log: Option<AccessLogConfig>,
+    /// Where every request is logged.
+    pub(crate) access_log: AccessLogConfig,
     /// The operators' door.
     pub(crate) admin: AdminConfig,
     /// How often what may happen.
@@ -189,7 +189,10 @@ fn read(root: &Table<'_>) -> Option<Config> {
 
 fn text_of(path: &Path, environment: &dyn Environment) -> Result<String, Problems> {
     let file = path.display().to_string();
-    let contents = environment.read(path).map_err(|error| whole(&file, &secrets::unreadable(&error)))?;
+    let contents = environment.read_up_to(path, MAX_CONFIGURATION).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => whole(&file, "is larger than 1 GiB"),
+        _ => whole(&file, &secrets::unreadable(&error)),
+    })?;
     match std::str::from_utf8(&contents.bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => Err(whole(&file, "is not UTF-8 text")),

@@ -21,12 +21,8 @@ pub(crate) async fn send(
 ) -> Result<Response<Download>, ProxyError> {
     let connected = tokio::time::timeout(connect_timeout, connect(target)).await;
     let mut sender = connected.map_err(|elapsed| ProxyError::Unreachable(Box::new(elapsed)))??;
-    let response = sender.send_request(request).await.map_err(malformed)?;
+    let response = sender.send_request(request).await.map_err(|error| ProxyError::Malformed(error.into()))?;
     Ok(response.map(Download::Dedicated))
-}
-
-fn malformed(error: hyper::Error) -> ProxyError {
-    ProxyError::Malformed(Box::new(error))
 }
 
 async fn connect(target: &Target) -> Result<http1::SendRequest<Upload>, ProxyError> {
@@ -42,7 +38,8 @@ async fn connect(target: &Target) -> Result<http1::SendRequest<Upload>, ProxyErr
 async fn http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<http1::SendRequest<Upload>, ProxyError> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(malformed)?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| ProxyError::Malformed(error.into()))?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(error = %error, "an upstream connection ended");

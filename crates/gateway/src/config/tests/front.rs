@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Fake, GATEWAY, PROVIDER, good, lines};
-use crate::config::ProxyProtocol;
+use crate::config::{AccessLogConfig, AccessLogPath, ProxyProtocol};
 
 fn with(settings: &str) -> String {
     format!("{GATEWAY}{settings}\n{PROVIDER}")
@@ -66,4 +66,16 @@ fn plain_http_behind_a_proxy_or_on_loopback_is_no_reason_to_warn() {
     for text in ["listen = \"0.0.0.0:80\"\ntrusted_proxies = \"10.0.0.7\"", "listen = \"[::1]:80\""] {
         assert_eq!(lines(&with(text), &Fake::new()), Vec::<String>::new(), "{text}");
     }
+}
+
+#[test]
+fn an_access_log_is_asked_for() {
+    assert_eq!(good(&with("")).access_log.path, AccessLogPath::Off);
+    let text = format!("{}[access_log]\npath = \"-\"\npaths = true\n", with(""));
+    let log = good(&text).access_log;
+    assert_eq!(log, AccessLogConfig { path: AccessLogPath::StandardOutput, agents: false, paths: true });
+    let text = format!("[access_log]\nagents = true\n{}", with(""));
+    let found = lines(&text, &Fake::new());
+    let expected = "gateway.toml:1:1: access_log: is off without path; add `path = \"/var/log/ath-gateway/access.jsonl\"`, or \"-\" for standard output";
+    assert_eq!(found, [expected]);
 }
