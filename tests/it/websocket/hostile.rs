@@ -136,6 +136,15 @@ fn a_service_that_breaks_the_protocol_ends_the_socket() {
 }
 
 #[test]
+fn an_empty_list_of_extensions_agrees_to_none() {
+    let service = RawService::switching("Sec-WebSocket-Extensions: ,\r\n", b"\xc1\x01x");
+    let front = Fronted::new(&service.url(), WEBSOCKET);
+    let (mut agent, head) = RawAgent::open(&front);
+    assert!(head.starts_with("http/1.1 101 ") && !head.contains("extensions"), "{head}");
+    assert_eq!(agent.rest(), PROTOCOL_ERROR);
+}
+
+#[test]
 fn an_agent_that_breaks_the_protocol_ends_the_socket_and_nothing_but_frames_passes() {
     for (bytes, why) in [
         (&b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"[..], "a request"),
