@@ -223,7 +223,7 @@ impl Broker {
         Ok(self.audit.health()?)
     }
 
-    /// How many lines wait for the audit log.
+    /// How many decisions and refusals wait for the audit log.
     #[must_use]
     pub fn audit_waiting(&self) -> usize {
         self.audit.waiting()

@@ -37,6 +37,10 @@ use clap::Parser;
 
 use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
 
+/// Requests make and drop many small things on the core where they are served, which it is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     tls::install_provider();
     match Cli::parse().command {

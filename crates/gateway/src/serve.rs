@@ -47,6 +47,9 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
     let secret_files = secret_files::of(&config);
     let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, drain.clone()))?;
+    // Whoever finds it listening may tell it to stop.
+    let mut signals = runtime.block_on(async { StopSignals::new() })?;
+    let rotations = runtime.block_on(async { Rotations::new() })?;
     let server = Server::start(listen, workers, &parts)?;
     let (broker, access_log) = (parts.broker, parts.records.access_log.clone());
     // Operators see the end, too: their door closes last.
@@ -65,11 +68,10 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
         runtime.spawn(broker.clone().clear_providers()),
         runtime.spawn(broker.clone().keep_keys()),
         runtime.spawn(secret_files::watch(broker.clone(), secret_files)),
-        runtime.spawn(reopen(access_log.clone())),
+        runtime.spawn(reopen(rotations, access_log.clone())),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     let ended = runtime.block_on(async {
-        let mut signals = StopSignals::new()?;
         signals.next().await;
         tokio::select! {
             () = end(ending, server, &broker, &drain, &helpers) => Ok(()),
@@ -120,15 +122,23 @@ async fn end(ending: Ending, server: Server, broker: &Broker, drain: &Drain, hel
     }
 }
 
-/// Whoever rotates logs says so by SIGHUP or SIGUSR1, neither of which is to end the process.
-async fn reopen(log: Option<AccessLog>) {
-    let (Ok(mut hangup), Ok(mut user)) = (signal(SignalKind::hangup()), signal(SignalKind::user_defined1())) else {
-        return;
-    };
+/// SIGHUP and SIGUSR1, by which whoever rotates logs says so; neither is to end the process.
+struct Rotations {
+    hangup: Signal,
+    user: Signal,
+}
+
+impl Rotations {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { hangup: signal(SignalKind::hangup())?, user: signal(SignalKind::user_defined1())? })
+    }
+}
+
+async fn reopen(mut rotations: Rotations, log: Option<AccessLog>) {
     loop {
         tokio::select! {
-            _ = hangup.recv() => {}
-            _ = user.recv() => {}
+            _ = rotations.hangup.recv() => {}
+            _ = rotations.user.recv() => {}
         }
         if let Some(log) = &log {
             log.reopen();

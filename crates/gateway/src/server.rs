@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod front;
+mod guests;
 mod line;
 mod listener;
 mod names;
@@ -33,6 +34,7 @@ pub(crate) use control::Control;
 pub(crate) use front::Front;
 pub(crate) use witness::Records;
 
+use crate::server::guests::Guests;
 use crate::server::names::Names;
 use crate::server::witness::Witness;
 use crate::system::SystemEntropy;
@@ -63,6 +65,7 @@ struct Here {
     core: Rc<Core>,
     parts: Parts,
     names: Names,
+    guests: Rc<Guests>,
     witness: Rc<Witness>,
 }
 
@@ -128,9 +131,18 @@ async fn accept(listener: TcpListener, parts: &Parts) {
         tokio::task::spawn_local(async move { page.keep_turning().await });
     }
     let core = Rc::new(Core::new(parts.plane.clone(), witness.clone(), parts.drain.clone()));
-    let here = Rc::new(Here { core: core.clone(), parts: parts.clone(), names: Names::new(&SystemEntropy), witness });
+    let guests = Rc::<Guests>::default();
+    let here = Rc::new(Here {
+        core: core.clone(),
+        parts: parts.clone(),
+        names: Names::new(&SystemEntropy),
+        guests: guests.clone(),
+        witness,
+    });
     let watch = core.clone();
     tokio::task::spawn_local(async move { watch.watch().await });
+    let drain = parts.drain.clone();
+    tokio::task::spawn_local(async move { guests.watch(&drain).await });
     let connections = TaskTracker::new();
     let serve = |stream: TcpStream, peer: SocketAddr| {
         let serve = connection::serve(stream, peer, here.clone());

@@ -93,7 +93,7 @@ pub(crate) const AUDIT: Name = Name {
     name: "ath_gateway_audit_waiting",
     kind: "gauge",
     labels: &[],
-    says: "Lines that wait to be written to the audit log",
+    says: "Decisions and refusals that wait to be written to the audit log",
 };
 pub(crate) const READY: Name =
     Name { name: "ath_gateway_draining", kind: "gauge", labels: &[], says: "1 once the gateway was told to stop" };

@@ -17,7 +17,7 @@ use crate::{Metrics, code};
 pub struct Readings {
     /// The gateway's.
     pub version: &'static str,
-    /// Calls that wait for the audit log.
+    /// Decisions and refusals that wait for the audit log.
     pub audit_waiting: u64,
     /// Lines that are not in the access log.
     pub access_log_lost: u64,

@@ -1,4 +1,5 @@
 use std::cell::OnceCell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -158,7 +159,7 @@ impl Core {
             handshake: handshake.as_deref(),
         };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
-        let answered = watch.over(call.exchange(body, lent, begun)).await;
+        let answered = watch.over(pin!(call.exchange(body, lent, begun))).await;
         let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
         let target =
             if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };

@@ -1,5 +1,5 @@
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -196,13 +196,13 @@ impl Call<'_> {
         let offer = self.handshake.map(|handshake| handshake.offer(request.headers_mut())).transpose()?;
         let limit = self.upstream.connect_timeout;
         let sent = async {
-            match offer {
+            match &offer {
                 None => pool.send(&target, limit, request, progress).await,
                 Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
             }
         };
-        let sent = in_time(self.watch, self.upstream.response_timeout, (progress, self.dialect), sent);
-        let answered = sent.await;
+        let limit = self.upstream.response_timeout;
+        let answered = { in_time(self.watch, limit, (progress, self.dialect), pin!(sent)).await };
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             pool.forget_silent(self.upstream.response_timeout);
@@ -267,9 +267,8 @@ async fn in_time(
     watch: &Watch,
     limit: Duration,
     (upload, dialect): (&Progress, Dialect),
-    answer: impl Future<Output = Result<Response<Download>, ProxyError>>,
+    mut answer: Pin<&mut impl Future<Output = Result<Response<Download>, ProxyError>>>,
 ) -> Result<Response<Download>, ProxyError> {
-    let mut answer = pin!(answer);
     watch.set_due(Some(upload.moved() + limit));
     let answered = poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {

@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -48,8 +48,7 @@ impl Watch {
     }
 
     /// `work`, unless the caller's right to it ends before; `None` then.
-    pub(crate) async fn over<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    pub(crate) async fn over<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|context| {
             if self.poll_busy(context) == Look::Over {
                 return Poll::Ready(None);

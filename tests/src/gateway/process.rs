@@ -52,6 +52,11 @@ impl Gateway {
         self.signal(Signal::TERM);
     }
 
+    /// SIGHUP: logs were moved.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// The code that it ended with by itself, within so long.
     pub fn exit_code(&mut self, limit: Duration) -> Option<i32> {
         assert!(self.ends_within(limit), "it does not end: {}", self.log());

@@ -1,17 +1,22 @@
-use std::cell::Cell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use api::Availability;
 use broker::{Arrival, ClientCertificate};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use http_body::{Frame, SizeHint};
 use http_body_util::Either;
 use hyper::body::{Body, Incoming};
-use hyper::service::service_fn;
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use protocol::{Origin, Refused};
 use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
@@ -19,11 +24,10 @@ use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::server::Here;
+use crate::server::guests::{Busy, Guest};
 use crate::server::line::{Line, Socket};
 use crate::server::witness::Own;
 use crate::tls;
-
-type Answer = Response<Either<ProxyBody, axum::body::Body>>;
 
 /// Runs what hyper spawns on this core.
 #[derive(Clone)]
@@ -102,47 +106,126 @@ async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
 }
 
 async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
-    let drain = here.parts.drain.clone();
-    let mut builder = auto::Builder::new(LocalExecutor);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
-    builder.http1().half_close(true);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
-    builder.http2().enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-    let builder = match protocol {
-        Protocol::Http1 => builder.http1_only(),
-        Protocol::Http2 => builder.http2_only(),
-    };
-    let asked = Rc::new(Cell::new(false));
-    let mark = asked.clone();
+    let guest = here.guests.arrive();
+    let line = TokioIo::new(Line::new(stream, guest.state().clone()));
+    let (drain, state) = (here.parts.drain.clone(), guest.state().clone());
     let service = service_fn(move |request| {
-        mark.set(true);
-        answer(request, arrival, here.clone())
+        let busy = state.ask();
+        // Boxed: neither the future nor what it is put into has to be moved about whole.
+        Box::pin(answer(request, arrival, here.clone(), busy))
     });
-    let line = Line::new(stream);
-    let lost = line.watched().lost();
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(line), service);
-    let mut connection = std::pin::pin!(connection);
-    // GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up, which a request on its way may meet.
-    let goodbye = match protocol {
-        Protocol::Http1 => Stage::Closing,
-        Protocol::Http2 => Stage::Leaving,
-    };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = lost => {
-            tracing::debug!(peer = %arrival.address, "a client is gone");
-            return;
+    let ended = match protocol {
+        Protocol::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder.header_read_timeout(None).max_headers(MAX_HEADERS).half_close(true);
+            drive(builder.serve_connection(line, service).with_upgrades(), &guest, &drain).await
         }
-        () = drain.reached(goodbye) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection => ended,
-                () = silent(&drain), if !asked.get() => return,
-            }
+        Protocol::Http2 => {
+            let mut builder = http2::Builder::new(LocalExecutor);
+            builder.timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
+            builder.enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+            drive(builder.serve_connection(line, service), &guest, &drain).await
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error, peer = %arrival.address, "a connection ended");
+        tracing::debug!(error = %error, peer = %arrival.address, "a connection ended");
+    }
+}
+
+/// Serves to the end; from the end of the gateway on, to the end of what is under way.
+async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -> hyper::Result<()> {
+    let mut conversation = pin!(conversation);
+    let mut said = Goodbye::Unsaid;
+    let served = poll_fn(|context| {
+        if let Poll::Ready(ended) = conversation.as_mut().poll(context) {
+            return Poll::Ready(Some(ended));
+        }
+        guest.wait(context);
+        if C::WAITS_FOR_HEADS && guest.state().is_overdue() {
+            return Poll::Ready(Some(Ok(())));
+        }
+        if said == Goodbye::Unsaid && drain.has_reached(C::GOODBYE) {
+            said = Goodbye::Said;
+            conversation.as_mut().say_goodbye();
+            context.waker().wake_by_ref();
+        }
+        let silent = drain.has_reached(Stage::Closing) && !guest.state().has_asked();
+        if silent { Poll::Ready(None) } else { Poll::Pending }
+    });
+    if let Some(ended) = served.await {
+        return ended;
+    }
+    // It has not asked for anything, and nothing new is taken any more.
+    tokio::time::timeout(SILENCE, conversation).await.unwrap_or(Ok(()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goodbye {
+    Unsaid,
+    Said,
+}
+
+/// One connection's HTTP.
+trait Conversation: Future<Output = hyper::Result<()>> {
+    /// When it is told that the gateway goes. GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up,
+    /// which a request on its way may meet.
+    const GOODBYE: Stage;
+    /// Whether a silence between two requests ends it. HTTP/2 asks whether anybody is there.
+    const WAITS_FOR_HEADS: bool;
+
+    fn say_goodbye(self: Pin<&mut Self>);
+}
+
+impl<I, S> Conversation for http1::UpgradeableConnection<I, S>
+where
+    S: HttpService<Incoming, ResBody = Attended>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    const GOODBYE: Stage = Stage::Closing;
+    const WAITS_FOR_HEADS: bool = true;
+
+    fn say_goodbye(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Conversation for http2::Connection<I, S, LocalExecutor>
+where
+    S: HttpService<Incoming, ResBody = Attended>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: 'static,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    LocalExecutor: Http2ServerConnExec<S::Future, Attended>,
+{
+    const GOODBYE: Stage = Stage::Leaving;
+    const WAITS_FOR_HEADS: bool = false;
+
+    fn say_goodbye(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// The body of an answer, and that somebody waits for its end.
+struct Attended {
+    body: Either<ProxyBody, axum::body::Body>,
+    _busy: Busy,
+}
+
+impl Body for Attended {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -153,7 +236,12 @@ async fn silent(drain: &Drain) {
 }
 
 /// One request: named, routed, answered.
-async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) -> Result<Answer, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    arrival: Arrival,
+    here: Rc<Here>,
+    busy: Busy,
+) -> Result<Response<Attended>, Infallible> {
     let (id, begun) = (here.names.draw(), Instant::now());
     let (head, body) = request.into_parts();
     let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
@@ -198,7 +286,7 @@ async fn answer(request: Request<Incoming>, arrival: Arrival, here: Rc<Here>) ->
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    Ok(response)
+    Ok(response.map(|body| Attended { body, _busy: busy }))
 }
 
 /// What probes are told.
@@ -213,7 +301,6 @@ const FIRST_BYTES: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const MAX_HEADERS: usize = 100;
 const MAX_HEADER_LIST: u32 = 32 * 1024;

@@ -51,7 +51,7 @@ pub(crate) fn open(agreed: Agreed, drain: Drain) {
 async fn carry(agreed: Agreed, drain: &Drain) {
     let Agreed { agent, upstream, up, down, mask, mut access, watch } = agreed;
     let opening = tokio::time::timeout(OPENING, async { tokio::try_join!(agent, upstream) });
-    let (agent, upstream) = match watch.over(opening).await {
+    let (agent, upstream) = match watch.over(std::pin::pin!(opening)).await {
         Some(Ok(Ok(sides))) => sides,
         Some(Ok(Err(error))) => return tracing::debug!(error = %error, "a WebSocket was gone before it was open"),
         Some(Err(_)) => return tracing::debug!("a WebSocket was not open in time"),
@@ -61,7 +61,8 @@ async fn carry(agreed: Agreed, drain: &Drain) {
     let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
     let (up, down) = (Lane::new(from_agent, to_upstream, up), Lane::new(from_upstream, to_agent, down));
     let mut socket = Socket { up, down, mask, access, end: End::Cut };
-    socket.end = watch.over(socket.converse(drain)).await.unwrap_or(End::Revoked);
+    let end = { watch.over(std::pin::pin!(socket.converse(drain))).await };
+    socket.end = end.unwrap_or(End::Revoked);
     socket.leave().await;
 }
 

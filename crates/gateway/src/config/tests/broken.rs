@@ -290,6 +290,28 @@ fn providers_do_not_clash() {
     );
 }
 
+/// With the first of those that are the same path, or above it, or below.
+#[test]
+fn paths_of_providers_lie_beside_each_other() {
+    let paths = ["/a/b", "/a/c", "/a", "/ab", "/a/b/c", "/a/c"];
+    let provider = |(number, path): (usize, &&str)| {
+        let keys = format!("\"p{number}\"\npath_prefix = \"{path}\"");
+        PROVIDER.replace("\"helpdesk\"", &keys).replace("client_id", "callback = \"own\"\nclient_id")
+    };
+    let text = format!("{GATEWAY}{}", paths.iter().enumerate().map(provider).collect::<String>());
+    let numbered = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with("path_prefix"));
+    let at: Vec<usize> = numbered.map(|(number, _)| number).collect();
+    let clash = |one: usize, other: usize| {
+        let (one, other, id) = (at[one], at[other], format!("p{one}"));
+        format!(
+            "gateway.toml:{one}:15: provider.path_prefix of {id}: clashes with the one of line {other}; choose another"
+        )
+    };
+    let found: Vec<String> =
+        lines(&text, &Fake::new()).into_iter().filter(|line| line.contains("path_prefix")).collect();
+    assert_eq!(found, [clash(2, 0), clash(4, 0), clash(5, 1)]);
+}
+
 #[test]
 fn agents_are_pinned_once_and_by_public_keys() {
     let agent = "[[agent]]\nagent_id = \"https://a.example/\"\nname = \"A\"\ndeveloper = \"D\"\n";
