@@ -136,6 +136,15 @@ fn a_service_that_breaks_the_protocol_ends_the_socket() {
 }
 
 #[test]
+fn an_empty_list_of_extensions_agrees_to_none() {
+    let service = RawService::switching("Sec-WebSocket-Extensions: ,\r\n", b"\xc1\x01x");
+    let front = Fronted::new(&service.url(), WEBSOCKET);
+    let (mut agent, head) = RawAgent::open(&front);
+    assert!(head.starts_with("http/1.1 101 ") && !head.contains("extensions"), "{head}");
+    assert_eq!(agent.rest(), PROTOCOL_ERROR);
+}
+
+#[test]
 fn an_agent_that_breaks_the_protocol_ends_the_socket_and_nothing_but_frames_passes() {
     for (bytes, why) in [
         (&b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"[..], "a request"),
@@ -258,4 +267,11 @@ fn a_side_that_does_not_read_is_not_read_for() {
     assert!(last < 32 << 20, "{last} bytes were taken for a side that reads nothing");
     let grown = front.gateway.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes");
+    // That it cannot be told keeps nobody from ending it.
+    assert_eq!(front.agent.revoke(&front.gateway, &front.token).status, 200);
+    let begun = std::time::Instant::now();
+    tests::eventually("it is over", || {
+        front.gateway.events("proxy_request").iter().any(|call| call["end"] == "revoked")
+    });
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }

@@ -123,8 +123,16 @@ impl Handshake {
         guards: Option<(Guard, Guard)>,
         (access, watch): (Access, Watch),
     ) -> (Response<ProxyBody>, Agreed) {
-        let agreed = head.headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
-        let extensions = if agreed { Extensions::Agreed } else { Extensions::None };
+        let mut head = head;
+        // What the guard reads has no extension, whatever an empty header may seem to say.
+        let extensions = match (&guards, head.headers.contains_key(SEC_WEBSOCKET_EXTENSIONS)) {
+            (None, true) => Extensions::Agreed,
+            (None, false) => Extensions::None,
+            (Some(_), _) => {
+                head.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+                Extensions::None
+            }
+        };
         let rules = |sender| Rules::new(sender, extensions);
         let down = match guards {
             Some((messages, controls)) => {
