@@ -82,7 +82,7 @@ impl Guests {
     fn walk(&self) {
         let now = self.now.get().wrapping_add(1);
         self.now.set(now);
-        let ask = now % ASK == 0;
+        let ask = now.is_multiple_of(ASK);
         self.wake(|state| {
             state.now.store(now, Ordering::Relaxed);
             if ask && state.finished.load(Ordering::Relaxed) {
