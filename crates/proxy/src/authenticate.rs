@@ -20,7 +20,8 @@ pub(crate) async fn authenticate(
     let token = bearer(headers)?;
     let caller = match near.at_hand(token, now) {
         Some(caller) => caller,
-        None => near.look_up(&near.broker().asked_by(origin), token).await?,
+        // Boxed, as everything is that is rare: a call on its usual way need not carry its size.
+        None => Box::pin(near.look_up(&near.broker().asked_by(origin), token)).await?,
     };
     let named = named_agent(headers)?;
     if named.is_some_and(|named| named != caller.agent_id().as_str()) {

@@ -186,8 +186,8 @@ impl Core {
             return Ok((caller, lent));
         }
         let broker = self.near.broker().asked_by(origin);
-        let lent = broker.lend(&caller).await?;
-        let caller = broker.still_may(&caller, scope).await?;
+        let lent = Box::pin(broker.lend(&caller)).await?;
+        let caller = Box::pin(broker.still_may(&caller, scope)).await?;
         Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
 

@@ -144,7 +144,7 @@ impl Call<'_> {
             return Ok(verdict);
         }
         let reading = response.body_mut().peek(MAX_READ);
-        let read = tokio::time::timeout(self.upstream.response_timeout, reading).await;
+        let read = Box::pin(tokio::time::timeout(self.upstream.response_timeout, reading)).await;
         match read.map_err(|_| ProxyError::Timeout)? {
             Some(body) => {
                 let body = body.map_err(ProxyError::Malformed)?;
@@ -173,7 +173,8 @@ impl Call<'_> {
             (Dialect::Grpc, Carrier::Header(name, _)) => upload.with_trailers(Trailers::Pass(Some(name.clone()))),
             (Dialect::Grpc, Carrier::Query(..)) => upload.with_trailers(Trailers::Pass(None)),
         };
-        let mut request = Request::new(upload);
+        // Boxed: it goes through many hands.
+        let mut request = Box::new(Request::new(upload));
         *request.method_mut() = method.clone();
         let path = self.path(lent)?;
         *request.uri_mut() = Uri::from(path.clone());
@@ -198,7 +199,7 @@ impl Call<'_> {
         let sent = async {
             match &offer {
                 None => pool.send(&target, limit, request, progress).await,
-                Some(_) => Box::pin(websocket::send(&target, limit, request)).await,
+                Some(_) => Box::pin(websocket::send(&target, limit, *request)).await,
             }
         };
         let limit = self.upstream.response_timeout;

@@ -39,39 +39,60 @@ impl Pool {
         self: &Rc<Self>,
         target: &Target,
         connect_timeout: Duration,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
+        upload: &Rc<Progress>,
+    ) -> Result<Response<Download>, ProxyError> {
+        let mut request = request;
+        if self.shared.spoken() == Spoken::Http1
+            && let Some(connection) = self.idle(request.method())
+        {
+            match self.send_http1(connection, request).await {
+                Ok(answered) => return Ok(answered),
+                Err(Failure::Lost(error)) => return Err(error),
+                Err(Failure::Unsent(unsent)) => request = unsent,
+            }
+        }
+        // Boxed: a request on a connection that stands, the usual case, need not carry the size of all others.
+        Box::pin(self.send_anyhow(target, connect_timeout, request, upload)).await
+    }
+
+    /// By whatever connection there is, or a new one.
+    async fn send_anyhow(
+        self: &Rc<Self>,
+        target: &Target,
+        connect_timeout: Duration,
+        request: Box<Request<Upload>>,
         upload: &Rc<Progress>,
     ) -> Result<Response<Download>, ProxyError> {
         let mut request = request;
         loop {
             while let Some(room) = self.shared.room() {
-                match room.send(in_absolute_form(request, target), upload).await {
+                match room.send(in_absolute_form(*request, target), upload).await {
                     Ok(answered) => return Ok(answered),
                     Err(Failure::Lost(error)) => return Err(error),
-                    Err(Failure::Unsent(unsent)) => request = *unsent,
+                    Err(Failure::Unsent(unsent)) => request = unsent,
                 }
             }
             while let Some(connection) = self.idle(request.method()) {
                 match self.send_http1(connection, request).await {
                     Ok(answered) => return Ok(answered),
                     Err(Failure::Lost(error)) => return Err(error),
-                    Err(Failure::Unsent(unsent)) => request = *unsent,
+                    Err(Failure::Unsent(unsent)) => request = unsent,
                 }
             }
             if !target.may_share() || self.shared.spoken() == Spoken::Http1 || !self.shared.awaited().await? {
                 break;
             }
         }
-        // Boxed: a request on a standing connection, the usual case, need not carry the size of a handshake.
         let opener = self.shared.open();
-        let answered = match Box::pin(connect(target, connect_timeout)).await {
+        let answered = match connect(target, connect_timeout).await {
             Ok(Connection::Http1(connection)) => {
                 opener.opened_for_one();
                 self.send_http1(connection, request).await
             }
             Ok(Connection::Http2(connection)) => match opener.opened(connection) {
-                Some(room) => room.send(in_absolute_form(request, target), upload).await,
-                None => Err(Failure::Unsent(Box::new(request))),
+                Some(room) => room.send(in_absolute_form(*request, target), upload).await,
+                None => Err(Failure::Unsent(request)),
             },
             Err(error) => {
                 opener.failed();
@@ -87,7 +108,7 @@ impl Pool {
     async fn send_http1(
         self: &Rc<Self>,
         connection: Box<http1::Connection>,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
     ) -> Result<Response<Download>, Failure> {
         let mut request = request;
         if request.body().passes_trailers() {

@@ -45,11 +45,11 @@ impl Connection {
     /// the connection goes `home`.
     pub(crate) async fn exchange(
         mut self: Box<Self>,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
         home: &Rc<Pool>,
     ) -> Result<Response<Body>, Failure> {
         let coding = self.sending.begin(|out| head::write(&request, out));
-        let (parts, upload) = request.into_parts();
+        let (parts, upload) = (*request).into_parts();
         self.sending.follow(upload, coding);
         match self.answer(&parts.method).await {
             Ok(Head { response, framing, persistence }) => {

@@ -1,3 +1,5 @@
+use std::mem::MaybeUninit;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -81,33 +83,33 @@ pub(super) fn read(read: &mut BytesMut, seen: &mut usize, method: &Method) -> Re
         *seen = read.len();
         return if read.len() > MAX_HEAD { Err(Http1Error::HeadTooLarge) } else { Ok(None) };
     }
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut parsed = httparse::Response::new(&mut fields);
-    let length = match parsed.parse(read) {
-        Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
-        Ok(httparse::Status::Complete(_)) | Err(httparse::Error::TooManyHeaders) => {
-            return Err(Http1Error::HeadTooLarge);
-        }
-        Ok(httparse::Status::Partial) => {
-            *seen = read.len();
-            return Ok(None);
-        }
-        Err(error) => return Err(Http1Error::Head(error)),
-    };
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let length =
+        match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, read, &mut fields) {
+            Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
+            Ok(httparse::Status::Complete(_)) | Err(httparse::Error::TooManyHeaders) => {
+                return Err(Http1Error::HeadTooLarge);
+            }
+            Ok(httparse::Status::Partial) => {
+                *seen = read.len();
+                return Ok(None);
+            }
+            Err(error) => return Err(Http1Error::Head(error)),
+        };
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let status =
         StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|error| Http1Error::Field(error.into()))?;
     // Where each value lies, so that the values can share the one buffer that was read.
     let base = read.as_ptr().addr();
-    let mut places = [(0, 0); MAX_FIELDS];
     let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ADDED);
-    let mut names = Vec::with_capacity(parsed.headers.len());
-    for (field, place) in parsed.headers.iter().zip(&mut places) {
-        *place = (field.value.as_ptr().addr().wrapping_sub(base), field.value.len());
-        names.push(HeaderName::from_bytes(field.name.as_bytes()).map_err(|error| Http1Error::Field(error.into()))?);
+    let mut found = Vec::with_capacity(parsed.headers.len());
+    for field in &*parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|error| Http1Error::Field(error.into()))?;
+        found.push((name, field.value.as_ptr().addr().wrapping_sub(base), field.value.len()));
     }
     let head = read.split_to(length).freeze();
-    for (name, (start, length)) in names.into_iter().zip(places) {
+    for (name, start, length) in found {
         headers.append(name, value(&head, start, length)?);
     }
     *seen = 0;

@@ -14,10 +14,10 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-fn request(method: &str, body: &[&'static [u8]]) -> http::Request<Upload> {
+fn request(method: &str, body: &[&'static [u8]]) -> Box<http::Request<Upload>> {
     let body = body.iter().map(|piece| Bytes::from_static(piece)).collect();
     let request = http::Request::builder().method(method).uri("/tickets?a=b").header("host", "api.test");
-    request.body(Upload::again(body).0).expect("a request")
+    Box::new(request.body(Upload::again(body).0).expect("a request"))
 }
 
 fn pair() -> (Box<Connection>, DuplexStream) {
