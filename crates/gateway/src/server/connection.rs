@@ -49,27 +49,32 @@ pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here
         return;
     }
     let _open = here.witness.connection();
-    let Some(address) = here.parts.front.address(&mut stream, peer).await else { return };
+    let Some(address) = Box::pin(here.parts.front.address(&mut stream, peer)).await else { return };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = here.parts.tls.clone() else {
-        let spoken = tokio::select! {
-            spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => spoken,
-            () = silent(&here.parts.drain) => return,
-        };
+        // Boxed, so that an open connection keeps none of the room that its beginning took.
+        let spoken = Box::pin(async {
+            tokio::select! {
+                spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => Some(spoken),
+                () = silent(&here.parts.drain) => None,
+            }
+        });
+        let Some(spoken) = spoken.await else { return };
         match spoken {
-            Ok(Ok(protocol)) => converse(stream, protocol, arrival, here).await,
+            Ok(Ok(protocol)) => Box::pin(converse(stream, protocol, arrival, here)).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => tracing::debug!(%peer, "a connection said nothing"),
         }
         return;
     };
-    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    let shaken = Box::pin(tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))).await;
+    match shaken {
         Ok(Ok(stream)) => {
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
             arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
-            converse(stream, protocol, arrival, here).await;
+            Box::pin(converse(stream, protocol, arrival, here)).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
@@ -118,13 +123,13 @@ async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, her
         Protocol::Http1 => {
             let mut builder = http1::Builder::new();
             builder.header_read_timeout(None).max_headers(MAX_HEADERS).half_close(true);
-            drive(builder.serve_connection(line, service).with_upgrades(), &guest, &drain).await
+            Box::pin(drive(builder.serve_connection(line, service).with_upgrades(), &guest, &drain)).await
         }
         Protocol::Http2 => {
             let mut builder = http2::Builder::new(LocalExecutor);
             builder.timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
             builder.enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-            drive(builder.serve_connection(line, service), &guest, &drain).await
+            Box::pin(drive(builder.serve_connection(line, service), &guest, &drain)).await
         }
     };
     if let Err(error) = ended {
@@ -156,7 +161,7 @@ async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -
         return ended;
     }
     // It has not asked for anything, and nothing new is taken any more.
-    tokio::time::timeout(SILENCE, conversation).await.unwrap_or(Ok(()))
+    Box::pin(tokio::time::timeout(SILENCE, conversation)).await.unwrap_or(Ok(()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
