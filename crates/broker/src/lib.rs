@@ -22,6 +22,7 @@ mod consent;
 mod device;
 mod documents;
 mod error;
+mod generations;
 mod keep_alive;
 mod keys;
 mod lend;

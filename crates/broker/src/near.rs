@@ -1,5 +1,4 @@
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -7,6 +6,7 @@ use std::rc::Rc;
 use protocol::Timestamp;
 use secret::SecretHash;
 
+use crate::generations::Generations;
 use crate::limits::Share;
 use crate::token::PREFIX;
 use crate::{Broker, BrokerError, Caller, Lent};
@@ -18,7 +18,7 @@ use crate::{Broker, BrokerError, Caller, Lent};
 /// missed.
 pub struct Near {
     broker: Broker,
-    callers: RefCell<HashMap<[u8; 32], Rc<Seen>, BuildHasherDefault<First>>>,
+    callers: RefCell<Generations<[u8; 32], Rc<Seen>, BuildHasherDefault<First>>>,
 }
 
 /// A caller as one core knows it, with its credential where that can be lent as it is.
@@ -33,7 +33,7 @@ impl Near {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(broker: Broker) -> Self {
-        Self { broker, callers: RefCell::default() }
+        Self { broker, callers: RefCell::new(Generations::new(MOST_TOKENS)) }
     }
 
     /// What is behind it, at work for nobody in particular.
@@ -55,25 +55,21 @@ impl Near {
             return None;
         }
         let hash = SecretHash::of(presented).bytes();
-        let seen = self.callers.borrow().get(&hash)?.clone();
+        let seen = self.callers.borrow_mut().get(&hash)?;
         seen.is_good(now).then_some(seen)
     }
 
     /// The same where it is not at hand: remembered from then on. `broker` works for the request that asks.
     pub async fn look_up(&self, broker: &Broker, presented: &str) -> Result<Rc<Seen>, BrokerError> {
         let seen = Rc::new(Seen::new(broker, broker.authenticate(presented).await?));
-        let mut callers = self.callers.borrow_mut();
-        if callers.len() >= MOST_TOKENS {
-            callers.clear();
-        }
-        callers.insert(seen.known().hash().bytes(), seen.clone());
+        self.callers.borrow_mut().insert(seen.known().hash().bytes(), seen.clone());
         Ok(seen)
     }
 
     /// Forgets what is over, with the credentials that hang on it.
     pub fn sweep(&self) {
         let now = self.now();
-        self.callers.borrow_mut().retain(|_, seen| seen.is_good(now));
+        self.callers.borrow_mut().retain(|seen| seen.is_good(now));
     }
 }
 
@@ -129,4 +125,4 @@ impl Hasher for First {
 }
 
 /// Bounds one core's memory.
-const MOST_TOKENS: usize = 50_000;
+const MOST_TOKENS: usize = 25_000;

@@ -85,7 +85,8 @@ impl Guests {
         let ask = now.is_multiple_of(ASK);
         self.wake(|state| {
             state.now.store(now, Ordering::Relaxed);
-            if ask && state.finished.load(Ordering::Relaxed) {
+            // Whoever waits for an answer is not read from, nor is whoever has said that it sends nothing more.
+            if ask && (state.finished.load(Ordering::Relaxed) || state.busy.load(Ordering::Relaxed) > 0) {
                 state.doubted.store(true, Ordering::Relaxed);
                 return true;
             }
@@ -173,7 +174,7 @@ impl Drop for Busy {
 const WALK: Duration = Duration::from_secs(1);
 /// How many seconds a connection may take to say what it wants, from its beginning or from the end of the answer before.
 const HEAD_SECONDS: u32 = 30;
-/// After how many seconds each the kernel is asked for those that send nothing more.
+/// After how many seconds each the kernel is asked for those that nobody reads from.
 const ASK: u32 = 10;
 
 #[cfg(test)]
@@ -205,10 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sends_nothing_more_is_asked_for_now_and_then() {
+    fn whoever_is_not_read_from_is_asked_for_now_and_then() {
         let guests = Rc::<Guests>::default();
         let guest = guests.arrive();
         let looks = |guests: &Guests| (0..2 * ASK).filter(|_| (guests.walk(), guest.state().is_doubted()).1).count();
+        assert_eq!(looks(&guests), 0);
+        let busy = guest.state().ask();
+        assert_eq!(looks(&guests), 2);
+        drop(busy);
         assert_eq!(looks(&guests), 0);
         guest.state().finish();
         assert_eq!(looks(&guests), 2);

@@ -22,6 +22,8 @@ struct Open {
     home: Rc<Pool>,
     /// How much is asked for at once.
     appetite: usize,
+    /// How much was handed on.
+    length: usize,
 }
 
 impl Body {
@@ -31,7 +33,7 @@ impl Body {
         persistence: Persistence,
         home: &Rc<Pool>,
     ) -> Self {
-        let open = Open { connection, framing, persistence, home: home.clone(), appetite: LEAST };
+        let open = Open { connection, framing, persistence, home: home.clone(), appetite: LEAST, length: 0 };
         if open.has_ended() {
             open.end();
             return Self { open: None };
@@ -88,6 +90,7 @@ impl Open {
         self.connection.send(context)?;
         loop {
             if let Some(piece) = self.at_hand()? {
+                self.length = self.length.saturating_add(piece.len());
                 return Poll::Ready(Ok(Some(piece)));
             }
             if self.has_ended() {
@@ -132,10 +135,10 @@ impl Open {
 
     /// The end is where the framing says: the connection may carry another exchange, where nothing stands against it.
     fn end(self) {
-        let Self { mut connection, persistence, home, .. } = self;
+        let Self { mut connection, persistence, home, length, .. } = self;
         // A byte that nobody asked for makes all that follow doubtful.
         if persistence == Persistence::Kept && connection.read.is_empty() {
-            connection.rest();
+            connection.rest(length);
             home.take_in(connection);
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(super) sending: Sending,
     /// Since when it has been at rest; `None` where it has never been.
     rested: Option<Instant>,
+    /// How long the last answer was: the next one is likely to be as long, and is read at once.
+    usual: usize,
 }
 
 /// Why there is no answer.
@@ -38,7 +40,7 @@ pub(crate) enum Failure {
 impl Connection {
     /// A fresh one.
     pub(crate) fn new(wire: Wire) -> Box<Self> {
-        Box::new(Self { wire, read: BytesMut::new(), sending: Sending::default(), rested: None })
+        Box::new(Self { wire, read: BytesMut::new(), sending: Sending::default(), rested: None, usual: HEAD_READ })
     }
 
     /// Sends a request and waits for the head of its answer; the body of the answer goes on with the rest. When that has ended well,
@@ -89,7 +91,7 @@ impl Connection {
             {
                 return Poll::Ready(Ok(head));
             }
-            if ready!(self.poll_read(HEAD_READ, context))? == 0 {
+            if ready!(self.poll_read(self.usual, context))? == 0 {
                 let end = if self.read.is_empty() { Http1Error::NoAnswer } else { Http1Error::Cut };
                 return Poll::Ready(Err(end));
             }
@@ -136,8 +138,9 @@ impl Connection {
         Failure::Unsent(Box::new(Request::from_parts(parts, body)))
     }
 
-    /// Goes to rest.
-    pub(super) fn rest(&mut self) {
+    /// Goes to rest after an answer of so many bytes.
+    pub(super) fn rest(&mut self, length: usize) {
+        self.usual = (length + HEAD_READ / 2).clamp(HEAD_READ, MOST_READ);
         self.rested = Some(Instant::now());
         if self.read.capacity() > KEPT_ROOM {
             self.read = BytesMut::new();
@@ -181,6 +184,8 @@ impl Wire {
 
 /// How much is asked for where the size of what comes is not known.
 const HEAD_READ: usize = 8 << 10;
+/// How much is asked for where much is expected.
+const MOST_READ: usize = 128 << 10;
 /// What a connection at rest may keep.
 const KEPT_ROOM: usize = 16 << 10;
 const MAX_INTERIM: usize = 16;
