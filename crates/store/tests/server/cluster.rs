@@ -29,6 +29,12 @@ impl RedisCluster {
             .expect("redis-cli comes with redis-server");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
         let cluster = Self { nodes, killed: None };
+        // Who is to be a replica is no replica yet when the cluster has been made.
+        until("every replica follows", || {
+            let follows =
+                |node: &&RedisServer| node.client().command(&["INFO", "replication"]).contains("link_status:up");
+            cluster.nodes.iter().filter(follows).count() == 3 * replicas
+        });
         cluster.await_whole();
         cluster
     }
