@@ -4,7 +4,9 @@ use broker::{Near, Seen};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use protocol::{Origin, Timestamp};
+use tracing::Instrument;
 
+use crate::core::named;
 use crate::error::ProxyError;
 use crate::route::{Entrance, Proxied};
 use crate::upstream::Upstream;
@@ -21,7 +23,7 @@ pub(crate) async fn authenticate(
     let caller = match near.at_hand(token, now) {
         Some(caller) => caller,
         // Boxed, as everything is that is rare: a call on its usual way need not carry its size.
-        None => Box::pin(near.look_up(&near.broker().asked_by(origin), token)).await?,
+        None => Box::pin(near.look_up(&near.broker().asked_by(origin), token).instrument(named(&origin))).await?,
     };
     let named = named_agent(headers)?;
     if named.is_some_and(|named| named != caller.agent_id().as_str()) {

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied};
 use protocol::{Origin, Scope, Timestamp};
 use secret::Entropy;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::access::Access;
@@ -101,7 +102,8 @@ impl Core {
         let dialect = Dialect::of(&parts);
         match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
-            Err(error) => refuse(&error, dialect),
+            // What is said of it in the log is said under the request's name.
+            Err(error) => named(&origin).in_scope(|| refuse(&error, dialect)),
         }
     }
 
@@ -186,7 +188,7 @@ impl Core {
             return Ok((caller, lent));
         }
         let broker = self.near.broker().asked_by(origin);
-        let lent = Box::pin(broker.lend(&caller)).await?;
+        let lent = Box::pin(broker.lend(&caller).instrument(named(&origin))).await?;
         let caller = Box::pin(broker.still_may(&caller, scope)).await?;
         Ok((Rc::new(Seen::new(&broker, caller)), Rc::new(lent)))
     }
@@ -216,6 +218,11 @@ impl Core {
         websocket::open(agreed, self.drain.clone());
         Ok(response)
     }
+}
+
+/// For the rare ways: on the usual one there is nothing to say.
+pub(crate) fn named(origin: &Origin) -> Span {
+    tracing::info_span!("request", request_id = origin.request_id())
 }
 
 fn respond(
