@@ -142,6 +142,7 @@ impl Connection {
     pub(super) fn rest(&mut self, length: usize) {
         self.usual = (length + HEAD_READ / 2).clamp(HEAD_READ, MOST_READ);
         self.rested = Some(Instant::now());
+        self.sending.wipe();
         if self.read.capacity() > KEPT_ROOM {
             self.read = BytesMut::new();
         }

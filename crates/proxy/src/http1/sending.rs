@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
+use zeroize::Zeroize;
 
 use crate::http1::head::Coding;
 use crate::http1::{Http1Error, Wire};
@@ -61,6 +62,11 @@ impl Sending {
     /// Whether all of it has left.
     pub(super) fn has_ended(&self) -> bool {
         self.body.is_none() && self.progress == Progress::Flushed
+    }
+
+    /// Nothing of the last request, its credential least of all, stays in a connection at rest.
+    pub(super) fn wipe(&mut self) {
+        self.out.zeroize();
     }
 
     /// Nothing more can be sent.
