@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("journal", &[]),
     ("metrics", &[]),
     ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
-    ("proxy", &["audit", "broker", "policy", "protocol", "secret"]),
+    ("proxy", &["audit", "broker", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
     (

@@ -16,7 +16,8 @@ use hyper::body::{Body, Incoming};
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use limits::Room;
 use protocol::{Origin, Refused};
 use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
@@ -24,114 +25,108 @@ use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::server::Here;
-use crate::server::guests::{Busy, Guest};
+use crate::server::guests::Guest;
+use crate::server::http2::builder;
 use crate::server::line::{Line, Socket};
+use crate::server::memory::Full;
+use crate::server::spoken::{Protocol, spoken};
+use crate::server::state::{Busy, Late};
+use crate::server::streams::{Executor, Flowing};
 use crate::server::witness::Own;
 use crate::tls;
 
-/// Runs what hyper spawns on this core.
-#[derive(Clone)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(async move {
-            task.await;
-        });
-    }
-}
-
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here>) {
-    if let Err(error) = prepare(&stream) {
+pub(super) async fn serve(mut stream: TcpStream, (peer, _room): (SocketAddr, Room), here: Rc<Here>) {
+    let timeouts = here.parts.timeouts;
+    if let Err(error) = prepare(&stream, timeouts.write) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
     let _open = here.witness.connection();
     let Some(address) = Box::pin(here.parts.front.address(&mut stream, peer)).await else { return };
+    let _stay = if here.parts.front.trusted.trusts(address) {
+        None
+    } else {
+        let Some(stay) = here.parts.houseful.enter(address) else { return here.witness.turned_away("address") };
+        Some(stay)
+    };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = here.parts.tls.clone() else {
         // Boxed, so that an open connection keeps none of the room that its beginning took.
         let spoken = Box::pin(async {
             tokio::select! {
-                spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => Some(spoken),
+                spoken = tokio::time::timeout(timeouts.head, spoken(&mut stream)) => Some(spoken),
                 () = silent(&here.parts.drain) => None,
             }
         });
         let Some(spoken) = spoken.await else { return };
         match spoken {
-            Ok(Ok(protocol)) => Box::pin(converse(stream, protocol, arrival, here)).await,
+            Ok(Ok((protocol, early))) => Box::pin(converse((stream, early), protocol, arrival, here)).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
-            Err(_) => tracing::debug!(%peer, "a connection said nothing"),
+            Err(_) => {
+                here.witness.turned_away("head");
+                tracing::debug!(%peer, "a connection said nothing");
+            }
         }
         return;
     };
-    let shaken = Box::pin(tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))).await;
+    let shaken = Box::pin(tokio::time::timeout(timeouts.handshake, acceptor.accept(stream))).await;
     match shaken {
         Ok(Ok(stream)) => {
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
             arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
-            Box::pin(converse(stream, protocol, arrival, here)).await;
+            Box::pin(converse((stream, Bytes::new()), protocol, arrival, here)).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
-        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        Err(_) => {
+            here.witness.turned_away("handshake");
+            tracing::debug!(%peer, "the TLS handshake took too long");
+        }
     }
 }
 
-/// What a connection speaks: by ALPN, or by its first bytes.
-#[derive(Debug, Clone, Copy)]
-enum Protocol {
-    Http1,
-    Http2,
-}
-
-fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+/// The kernel ends what takes nothing for so long: a tunnel, too, which nobody here looks at.
+fn prepare(stream: &TcpStream, write: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(write))?;
     let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
-/// Looks at the first bytes without taking them: HTTP/2 with prior knowledge begins with its preface (RFC 9113 §3.4).
-async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
-    let mut seen = [0; PREFACE.len()];
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        let begun = seen.get(..length).unwrap_or_default();
-        if length == 0 || !PREFACE.starts_with(begun) {
-            return Ok(Protocol::Http1);
-        }
-        if length == PREFACE.len() {
-            return Ok(Protocol::Http2);
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
+async fn converse((stream, early): (impl Socket, Bytes), protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
     let guest = here.guests.arrive();
-    let line = TokioIo::new(Line::new(stream, guest.state().clone()));
-    let (drain, state) = (here.parts.drain.clone(), guest.state().clone());
-    let service = service_fn(move |request| {
-        let busy = state.ask();
-        // Boxed: neither the future nor what it is put into has to be moved about whole.
-        Box::pin(answer(request, arrival, here.clone(), busy))
-    });
+    let line = Line::new(stream, guest.state().clone(), early);
+    let (drain, state, witness) = (here.parts.drain.clone(), guest.state().clone(), here.witness.clone());
     let ended = match protocol {
         Protocol::Http1 => {
+            let service = service_fn(move |request| {
+                let busy = state.ask();
+                // Boxed: neither the future nor what it is put into has to be moved about whole.
+                Box::pin(answer(request, arrival, here.clone(), busy))
+            });
             let mut builder = http1::Builder::new();
             builder.header_read_timeout(None).max_headers(MAX_HEADERS).half_close(true);
-            Box::pin(drive(builder.serve_connection(line, service).with_upgrades(), &guest, &drain)).await
+            Box::pin(drive(builder.serve_connection(TokioIo::new(line), service).with_upgrades(), &guest, &drain)).await
         }
         Protocol::Http2 => {
-            let mut builder = http2::Builder::new(LocalExecutor);
-            builder.timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
-            builder.enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+            let executor = Executor::default();
+            let builder = builder(executor.clone(), &here.parts.timeouts, &here.parts.numbers);
+            let service = service_fn(move |request| {
+                let flow = executor.announce(here.guests.streams(), &state);
+                let answered = answer(request, arrival, here.clone(), state.ask());
+                Box::pin(async { answered.await.map(|response| response.map(|body| flow.of(body))) })
+            });
+            let line = TokioIo::new(line.shared());
             Box::pin(drive(builder.serve_connection(line, service), &guest, &drain)).await
         }
     };
+    if let Some(word) = guest.state().late().and_then(Late::word) {
+        witness.turned_away(word);
+    }
     if let Err(error) = ended {
         tracing::debug!(error = %error, peer = %arrival.address, "a connection ended");
     }
@@ -141,13 +136,23 @@ async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, her
 async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -> hyper::Result<()> {
     let mut conversation = pin!(conversation);
     let mut said = Goodbye::Unsaid;
+    let mut told = None;
     let served = poll_fn(|context| {
+        guest.state().begin_turn();
         if let Poll::Ready(ended) = conversation.as_mut().poll(context) {
             return Poll::Ready(Some(ended));
         }
         guest.wait(context);
-        if C::WAITS_FOR_HEADS && guest.state().is_overdue() {
-            return Poll::Ready(Some(Ok(())));
+        match guest.state().late() {
+            None => told = None,
+            // Its client may have begun another request, which is still answered: it has a moment to hear of the end.
+            Some(Late::Idle) if C::LETS_GO && told.is_none() => {
+                told = Some(guest.state().now());
+                conversation.as_mut().say_goodbye();
+                context.waker().wake_by_ref();
+            }
+            Some(Late::Idle) if told.is_some_and(|told| guest.state().now().wrapping_sub(told) <= LEAVE) => {}
+            Some(_) => return Poll::Ready(Some(Ok(()))),
         }
         if said == Goodbye::Unsaid && drain.has_reached(C::GOODBYE) {
             said = Goodbye::Said;
@@ -175,8 +180,8 @@ trait Conversation: Future<Output = hyper::Result<()>> {
     /// When it is told that the gateway goes. GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up,
     /// which a request on its way may meet.
     const GOODBYE: Stage;
-    /// Whether a silence between two requests ends it. HTTP/2 asks whether anybody is there.
-    const WAITS_FOR_HEADS: bool;
+    /// Whether one that rests too long can be ended so that nothing is lost.
+    const LETS_GO: bool;
 
     fn say_goodbye(self: Pin<&mut Self>);
 }
@@ -188,23 +193,23 @@ where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     const GOODBYE: Stage = Stage::Closing;
-    const WAITS_FOR_HEADS: bool = true;
+    const LETS_GO: bool = false;
 
     fn say_goodbye(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
-impl<I, S> Conversation for http2::Connection<I, S, LocalExecutor>
+impl<I, S> Conversation for http2::Connection<I, S, Executor>
 where
-    S: HttpService<Incoming, ResBody = Attended>,
+    S: HttpService<Incoming, ResBody = Flowing<Attended>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: 'static,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    LocalExecutor: Http2ServerConnExec<S::Future, Attended>,
+    Executor: Http2ServerConnExec<S::Future, Flowing<Attended>>,
 {
     const GOODBYE: Stage = Stage::Leaving;
-    const WAITS_FOR_HEADS: bool = false;
+    const LETS_GO: bool = true;
 
     fn say_goodbye(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -254,14 +259,17 @@ async fn answer(
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let origin = Origin::new(id, arrival.address);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
-    let checked = client.and_then(|_| proxy::check(&head));
+    let state = busy.state().clone();
+    let held = here.memory.hold(&state, &head);
+    let checked = client.and_then(|_| proxy::check(&head)).map_err(ProxyError::Gate);
+    let checked = checked.and_then(|()| held.as_ref().map(drop).map_err(|Full| ProxyError::Memory));
     let routed = checked.map(|()| here.core.plane().route(&head));
     let route = match &routed {
         Ok(Route::Proxied(route)) => Some(*route),
         _ => None,
     };
     let mut response = match routed {
-        Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
+        Err(error) => proxy::refuse(&error, dialect).map(Either::Left),
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
             let span = tracing::debug_span!("request", request_id = id.as_str());
@@ -275,7 +283,7 @@ async fn answer(
             request.extensions_mut().insert(here.parts.broker.asked_by(origin));
             request.extensions_mut().insert(availability(&here.parts.drain));
             // Boxed: the calls that are forwarded need not carry its size.
-            Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
+            Box::pin(here.parts.control.call(request, held.ok()).instrument(span)).await.map(Either::Right)
         }
     };
     let refused = response.extensions_mut().remove::<Refused>();
@@ -301,12 +309,8 @@ pub(crate) fn availability(drain: &Drain) -> Availability {
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const FIRST_BYTES: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-const HANDSHAKE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const MAX_HEADERS: usize = 100;
-const MAX_HEADER_LIST: u32 = 32 * 1024;
-const MAX_STREAMS: u32 = 100;
+/// How many seconds an HTTP/2 connection that rests too long is kept after its client was told.
+const LEAVE: u32 = 2;
