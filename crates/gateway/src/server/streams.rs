@@ -79,7 +79,7 @@ impl Seat {
     fn is_stalled(&self, now: u32) -> bool {
         let Some(since) = self.stuck.get() else { return false };
         let patience = self.connection.patience();
-        if now.wrapping_sub(since) < patience.write() || self.cut.get() {
+        if now.wrapping_sub(since) <= patience.write() || self.cut.get() {
             return false;
         }
         let slow = self.taken.replace(0) < patience.bytes();
