@@ -1,6 +1,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http1::HeadError;
 
 use crate::websocket;
 
@@ -34,6 +35,12 @@ pub enum GateError {
     /// Anything but `100-continue`.
     #[error("the expectation is not known")]
     Expect,
+    /// No request line and fields, each ended by CRLF, and HTTP/1.1 or HTTP/1.0 (RFC 9112 §2.2).
+    #[error("the request cannot be read")]
+    Syntax,
+    /// Bytes behind a handshake, before its answer.
+    #[error("another protocol was spoken before it was agreed upon")]
+    Early,
     /// More than 64 fields, or 16 KiB of them.
     #[error("too many headers")]
     HeadersTooLarge,
@@ -59,6 +66,8 @@ impl GateError {
             Self::HeaderName => "header_name",
             Self::Connection => "connection_header",
             Self::Expect => "expect",
+            Self::Syntax => "syntax",
+            Self::Early => "early_bytes",
             Self::HeadersTooLarge => "headers_too_large",
             Self::ClientAddress => "client_address",
             Self::ClientAddresses => "client_address_doubled",
@@ -73,7 +82,9 @@ impl GateError {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expect => StatusCode::EXPECTATION_FAILED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TargetForm
+            Self::Syntax
+            | Self::Early
+            | Self::TargetForm
             | Self::Host
             | Self::Framing
             | Self::Authorization
@@ -81,6 +92,19 @@ impl GateError {
             | Self::Connection
             | Self::ClientAddress
             | Self::ClientAddresses => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<&HeadError> for GateError {
+    fn from(error: &HeadError) -> Self {
+        match error {
+            HeadError::Syntax | HeadError::Version => Self::Syntax,
+            HeadError::Target => Self::TargetForm,
+            HeadError::Early => Self::Early,
+            HeadError::Framing => Self::Framing,
+            HeadError::TargetTooLong => Self::TargetTooLong,
+            HeadError::TooLarge => Self::HeadersTooLarge,
         }
     }
 }
