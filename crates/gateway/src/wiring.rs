@@ -287,6 +287,7 @@ fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker:
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        request_headers: config.request_headers,
         websocket: config.websocket,
         guard: config.guard,
         protocol: config.protocol,

@@ -9,7 +9,7 @@ use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, response};
 use hyper::body::Incoming;
-use policy::{CanonicalPath, Denied};
+use policy::{CanonicalPath, Denied, PathError};
 use protocol::{Origin, Scope, Timestamp};
 use secret::Entropy;
 use tracing::{Instrument, Span};
@@ -107,7 +107,11 @@ impl Core {
         }
     }
 
-    fn violation(&self, origin: &Origin, caller: &Caller, denied: &Denied) -> ProxyError {
+    fn violation(&self, origin: &Origin, caller: &Caller, path: CanonicalPath<'_>, denied: &Denied) -> ProxyError {
+        if path.has_encoded_slash() && denied.wanted().is_empty() {
+            // No rule speaks of an encoded slash there.
+            return ProxyError::Path(PathError::AmbiguousEncoding);
+        }
         let event = Event::new("scope_violation").from(origin).agent(caller.agent_id()).client(caller.client_id());
         let event = event.user(caller.user_id()).provider(caller.provider_id()).account(caller.account_id());
         let event = event.effective(caller.scopes()).denied(denied.wanted(), "no granted scope allows the operation");
@@ -134,11 +138,11 @@ impl Core {
 
         let handshake = Handshake::read(&mut parts, upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
-        let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
+        let path = upstream.operations.path(route.path(&parts.uri)).map_err(ProxyError::Path)?;
         // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
         let method = if handshake.is_some() { &Method::GET } else { &parts.method };
         let permit = upstream.operations.permit(caller.effective(), method, path);
-        let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
+        let permit = permit.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
         caller.admit(now)?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.
