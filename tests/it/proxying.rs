@@ -115,12 +115,12 @@ fn ambiguous_http_is_refused() {
     for lines in [
         "Host: a\r\nHost: b\r\n",
         "",
-        "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n",
-        "Host: a\r\nAuthorization: Bearer x\r\n",
-        "Host: a\r\nTransfer_Encoding: chunked\r\n",
-        "Host: a\r\nConnection: authorization\r\n",
-        "Host: a\r\nExpect: 200-ok\r\n",
-        "Host: a\r\nX_ATH_Agent_ID: other\r\n",
+        "Host: 127.0.0.1\r\nTransfer-Encoding: gzip, chunked\r\n",
+        "Host: 127.0.0.1\r\nAuthorization: Bearer x\r\n",
+        "Host: 127.0.0.1\r\nTransfer_Encoding: chunked\r\n",
+        "Host: 127.0.0.1\r\nConnection: authorization\r\n",
+        "Host: 127.0.0.1\r\nExpect: 200-ok\r\n",
+        "Host: 127.0.0.1\r\nX_ATH_Agent_ID: other\r\n",
     ] {
         let request = format!("GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\n{lines}{head}\r\n");
         let answer = raw(port, request.as_bytes(), "GET");
@@ -219,7 +219,7 @@ fn an_event_arrives_when_it_is_sent() {
     let scene = Scene::new();
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", scene.gateway.port())).expect("connects");
     let request = format!(
-        "GET /ath/proxy/helpdesk/tickets/events?every_ms=60000 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
+        "GET /ath/proxy/helpdesk/tickets/events?every_ms=60000 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
         scene.token, scene.agent.id
     );
     std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");

@@ -24,7 +24,9 @@ use crate::flight::Flights;
 use crate::forward::Call;
 use crate::grpc::Dialect;
 use crate::guard::{Guard, Lents};
+use crate::gate::GateError;
 use crate::headers;
+use crate::hosts::Hosts;
 use crate::location::Rewriting;
 use crate::observer::Observer;
 use crate::pools::Pools;
@@ -57,22 +59,21 @@ pub struct Core {
 }
 
 impl DataPlane {
-    /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
+    /// From the configured upstreams, with the gateway's public URL for links that lead back to it, and the names it answers to.
     #[must_use]
     pub fn new(
         broker: Broker,
         audit: Audit,
         upstreams: Vec<Upstream>,
-        public_url: &Url,
+        (public_url, hosts): (&Url, Hosts),
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let routes = Routes::new(&upstreams);
+        let routes = Routes::new(&upstreams, hosts);
         Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization(), entropy }
     }
 
-    /// Whether a request is to be forwarded, and where.
-    #[must_use]
-    pub fn route(&self, parts: &Parts) -> Route {
+    /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
+    pub fn route(&self, parts: &Parts) -> Result<Route, GateError> {
         self.routes.find(parts)
     }
 }
