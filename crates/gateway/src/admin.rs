@@ -206,7 +206,8 @@ fn is_own_host(headers: &HeaderMap, door: &Door) -> bool {
     let own =
         [door.address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
     // Bound to every address, it is called by each of them; a name of somebody else's is none.
-    let literal = door.address.ip().is_unspecified() && host.parse::<Authority>().is_ok_and(|host| is_address(host.host()));
+    let literal =
+        door.address.ip().is_unspecified() && host.parse::<Authority>().is_ok_and(|host| is_address(host.host()));
     own.iter().any(|own| own == host) || literal || door.hosts.is_named(host)
 }
 

@@ -100,7 +100,11 @@ fn notes(provider: &ProviderConfig, sign_in: &SignInConfig) -> String {
     }
     if !provider.request_headers.is_empty() {
         let names: Vec<String> = provider.request_headers.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "  headers of agents that go there besides those that every API knows: {}", names.join(", "));
+        let _ = writeln!(
+            text,
+            "  headers of agents that go there besides those that every API knows: {}",
+            names.join(", ")
+        );
     }
     if provider.guard == BodyGuard::Trust {
         text.push_str(TRUSTED);

@@ -130,7 +130,13 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, (&public_url, hosts), Arc::new(SystemEntropy))),
+        plane: Arc::new(DataPlane::new(
+            broker.clone(),
+            audit,
+            upstreams,
+            (&public_url, hosts),
+            Arc::new(SystemEntropy),
+        )),
         broker,
         control: Control::new(router, Handle::current()),
         tls,

@@ -32,7 +32,8 @@ mod tests {
         for authority in ["127.0.0.1:80", "localhost", "localhost:8080", "[::1]:1", "a.localhost:1"] {
             assert!(is_loopback(authority), "{authority}");
         }
-        for authority in ["", "evil.test", "evil.test:80", "localhost.evil.test", "127.0.0.1.evil.test:80", "10.0.0.1"] {
+        for authority in ["", "evil.test", "evil.test:80", "localhost.evil.test", "127.0.0.1.evil.test:80", "10.0.0.1"]
+        {
             assert!(!is_loopback(authority), "{authority}");
         }
     }

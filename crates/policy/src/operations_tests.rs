@@ -105,7 +105,8 @@ fn an_encoded_slash_is_read_where_a_rule_speaks_of_one() {
 
 fn a_rule() -> impl Strategy<Value = Rule> {
     let method = prop::sample::select(vec!["GET", "HEAD", "POST", "DELETE", "OPTIONS", "*"]);
-    let segment = prop::sample::select(vec!["a", "b", "ab", "a:v", ":v", "a:", "*", "*:v", "*:w", "*:*", "*:", "*%2F*", "a%2Fb"]);
+    let segment =
+        prop::sample::select(vec!["a", "b", "ab", "a:v", ":v", "a:", "*", "*:v", "*:w", "*:*", "*:", "*%2F*", "a%2Fb"]);
     let end = prop::sample::select(vec!["", "", "/", "/**"]);
     (method, prop::collection::vec(segment, 0..4), end).prop_map(|(method, segments, end)| {
         let path = if segments.is_empty() && end != "/**" { "/".to_owned() } else { joined(&segments) + end };

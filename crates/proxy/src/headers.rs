@@ -177,7 +177,8 @@ fn is_origin_bound(name: &str) -> bool {
 }
 
 /// Of these every request has some; the others are looked for one by one.
-const ALWAYS: [HeaderName; 5] = [HOST, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderName::from_static("x-ath-agent-id")];
+const ALWAYS: [HeaderName; 5] =
+    [HOST, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderName::from_static("x-ath-agent-id")];
 const BEGINNINGS: [&str; 6] = ["access-control-", "proxy-", "sec-", "x-ath-", "x-forwarded-", "x-original-"];
 
 #[cfg(test)]

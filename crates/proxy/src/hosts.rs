@@ -84,7 +84,9 @@ impl Hosts {
 /// A host and its port; `None` where what stands behind the colon is none, in digits as they are written.
 pub(crate) fn split(authority: &str) -> Option<(&str, Option<u16>)> {
     let bracket = authority.rfind(']').map_or(0, |at| at + 1);
-    let Some(colon) = authority.get(bracket..)?.find(':').map(|at| at + bracket) else { return Some((authority, None)) };
+    let Some(colon) = authority.get(bracket..)?.find(':').map(|at| at + bracket) else {
+        return Some((authority, None));
+    };
     let (name, port) = (authority.get(..colon)?, authority.get(colon + 1..)?);
     let digits = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
     let port = port.parse().ok().filter(|_| digits)?;
@@ -162,7 +164,9 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_not_listed() {
-        for text in ["", "*", "*.example.com", "Example.com", "https://a", "a/b", "a:", "a:x", "a_b", "0x7f.1", "a.", "a b"] {
+        for text in
+            ["", "*", "*.example.com", "Example.com", "https://a", "a/b", "a:", "a:x", "a_b", "0x7f.1", "a.", "a b"]
+        {
             assert_eq!(HostName::parse(text), Err(HostNameError), "{text}");
         }
         for text in ["a", "a.example:8080", "10.0.0.7", "[::1]:8080"] {

@@ -30,10 +30,14 @@ pub enum RequestHeaderError {
     #[error("has a `_` or `.` in it, which some servers read as `-`: no such header is forwarded; remove it")]
     Imitation,
     /// Read by the guard's leave alone.
-    #[error("asks for a part of an answer or a compressed one: it goes there with `guard = \"trust\"`, and needs no line here; remove it")]
+    #[error(
+        "asks for a part of an answer or a compressed one: it goes there with `guard = \"trust\"`, and needs no line here; remove it"
+    )]
     Guarded,
     /// Decides about the message, its place, its method or who asks.
-    #[error("says how the message is framed, where it goes, what it does or who asks, which an agent does not decide; remove it")]
+    #[error(
+        "says how the message is framed, where it goes, what it does or who asks, which an agent does not decide; remove it"
+    )]
     Reserved,
 }
 

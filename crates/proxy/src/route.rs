@@ -204,7 +204,9 @@ mod tests {
 
     #[test]
     fn a_host_that_is_nobodys_is_not_served() {
-        for host in ["evil.test", "gw.evil.test", "crm.gw.test.", "crm.gw.test:", "crm.gw.test:x", "x.crm.gw.test", "gw:1"] {
+        for host in
+            ["evil.test", "gw.evil.test", "crm.gw.test.", "crm.gw.test:", "crm.gw.test:x", "x.crm.gw.test", "gw:1"]
+        {
             for path in ["/", "/ath/proxy/helpdesk/x", "/ath/token", "/helpdesk/x", "/healthz/"] {
                 assert_eq!(routed(path, host), Err(GateError::Misdirected), "{host} {path}");
             }
