@@ -21,6 +21,8 @@ mod error;
 mod expiry;
 mod flight;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gate;
 mod grpc;
 mod guard;
