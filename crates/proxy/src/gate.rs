@@ -20,6 +20,9 @@ pub enum GateError {
     /// No Host, more than one, an empty one, or one that differs from `:authority`.
     #[error("the request has not exactly one Host")]
     Host,
+    /// A host that is none of the gateway's names.
+    #[error("the request is for another host")]
+    Misdirected,
     /// A doubled or odd Content-Length, a Transfer-Encoding other than `chunked`, or both.
     #[error("the length of the body can be read in two ways")]
     Framing,
@@ -61,6 +64,7 @@ impl GateError {
             Self::TargetForm => "target_form",
             Self::TargetTooLong => "target_too_long",
             Self::Host => "host",
+            Self::Misdirected => "misdirected",
             Self::Framing => "framing",
             Self::Authorization => "authorization_doubled",
             Self::HeaderName => "header_name",
@@ -80,6 +84,7 @@ impl GateError {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Expect => StatusCode::EXPECTATION_FAILED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Syntax

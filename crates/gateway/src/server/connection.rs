@@ -277,7 +277,7 @@ async fn answer(
     let origin = Origin::new(id, arrival.address);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let checked = client.and_then(|_| proxy::check(&head));
-    let routed = checked.map(|()| here.core.plane().route(&head));
+    let routed = checked.and_then(|()| here.core.plane().route(&head));
     let route = match &routed {
         Ok(Route::Proxied(route)) => Some(*route),
         _ => None,
