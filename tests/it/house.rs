@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("secret", &[]),
     ("catalogue", &[]),
     ("protocol", &["secret"]),
@@ -13,11 +13,12 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("oauth", &["secret"]),
     ("store", &["protocol"]),
     ("audit", &["protocol"]),
+    ("http1", &[]),
     ("limits", &["protocol"]),
     ("journal", &[]),
     ("metrics", &[]),
     ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
-    ("proxy", &["audit", "broker", "limits", "policy", "protocol", "secret"]),
+    ("proxy", &["audit", "broker", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
     (
@@ -30,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "console",
             "helpdesk",
             "journal",
+            "http1",
             "limits",
             "metrics",
             "oauth",

@@ -76,6 +76,7 @@ pub(crate) async fn parts(
     let store = open_store(&config.store, &instance).await?;
     let store = Arc::new(MeteredStore::new(store, metrics.clone()));
     let access_log = open_access_log(&config.access_log)?;
+    let hosts = config.gateway.hosts();
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
     let outgoing = Outgoing::new()?;
@@ -92,8 +93,8 @@ pub(crate) async fn parts(
     }
     let audit = open_audit(&config.audit)?;
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
-    let public_host = config.gateway.public_url.clone();
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
+    let public_url = config.gateway.public_url;
     let broker = Broker::new(broker::Parts {
         store,
         keys,
@@ -136,7 +137,7 @@ pub(crate) async fn parts(
             broker.clone(),
             audit,
             upstreams,
-            &public_host,
+            (&public_url, hosts),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
@@ -144,7 +145,7 @@ pub(crate) async fn parts(
         control: Control::new(router, Handle::current()),
         tls,
         proxy_name,
-        front: Front::new(config.gateway.front),
+        front: Front::new(config.gateway.front, timeouts.handshake),
         drain,
         records: Records { metrics, access_log, providers: ids.into() },
         timeouts,
@@ -324,6 +325,7 @@ fn wire_provider(
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        request_headers: config.request_headers,
         websocket: config.websocket,
         guard: config.guard,
         protocol: config.protocol,

@@ -28,7 +28,7 @@ pub(crate) struct Lents {
 
 enum Needles {
     Of(Lents),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     These(std::sync::Arc<[Finder<'static>]>),
 }
 
@@ -39,7 +39,7 @@ impl Needles {
                 let refused = lents.refused.as_ref().map(|lent| lent.credential().needles().iter());
                 lents.lent.credential().needles().iter().chain(refused.into_iter().flatten())
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzzing"))]
             Self::These(these) => these.iter().chain(None.into_iter().flatten()),
         }
     }
@@ -51,7 +51,7 @@ impl Guard {
         Self { needles: Needles::Of(lents), bodies, held: Bytes::new(), finds: 0 }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
         let needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
         Self { needles: Needles::These(needles), bodies, held: Bytes::new(), finds: 0 }

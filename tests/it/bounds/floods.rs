@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{Fronted, RawH2, field, frame};
+use tests::{Fronted, RawFrame, RawH2, field, frame};
 
-use super::{Modest, fronted};
+use super::{Modest, place};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const END_STREAM: u8 = 1;
@@ -12,12 +12,15 @@ const END_HEADERS: u8 = 4;
 
 /// While `flood` runs against it, others are served, and its memory stays below so many bytes more.
 fn bounded(what: &str, most: u64, flood: impl Fn(&Fronted)) {
-    let front = fronted("response_timeout = \"60s\"", "");
+    let place = place("response_timeout = \"60s\"", "");
+    let front = &place.front;
     assert_eq!(front.get("/quick").status, 200);
+    let call = place.of_another("/quick");
     let before = front.gateway.memory();
-    let modest = Modest::calls(front.call("GET", "/quick"));
+    let modest = Modest::calls(call);
     std::thread::sleep(Duration::from_millis(300));
-    flood(&front);
+    flood(front);
+    place.let_go();
     let grown = front.gateway.memory().saturating_sub(before);
     modest.was_served();
     println!("{what}: grown by {} KiB", grown >> 10);
@@ -130,12 +133,13 @@ fn requests_that_are_taken_back_at_once_are_cut() {
 fn many_requests_behind_a_window_of_nothing_take_little_and_end() {
     let settings = [(4, 0)];
     let short = "[timeouts]\nwrite = \"2s\"\n";
-    let front = fronted("", short);
+    let place = place("", short);
+    let (front, call) = (&place.front, place.of_another("/quick"));
     let before = front.gateway.memory();
-    let modest = Modest::calls(front.call("GET", "/quick"));
+    let modest = Modest::calls(call);
     let token = format!("Bearer {}", front.token);
     std::thread::scope(|scope| {
-        for _ in 0..20 {
+        for _ in 0..6 {
             scope.spawn(|| {
                 let mut client = RawH2::to(front.gateway.port(), &settings);
                 for number in 0..100 {
@@ -152,20 +156,18 @@ fn many_requests_behind_a_window_of_nothing_take_little_and_end() {
     assert!(grown < 32 << 20, "it grew by {grown} bytes");
 }
 
-/// As many fields as fit into a head, each a byte on the wire, in as many streams as there may be, which never end.
-fn bomb(client: &mut RawH2, path: &str) -> usize {
+/// So many fields, each a byte on the wire, in as many streams as there may be, which never end.
+fn bomb(client: &mut RawH2, fields: usize, value: &str) -> usize {
     let mut sent = 0;
     for number in 0..100u32 {
-        let mut block = Vec::new();
-        for (name, value) in [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "127.0.0.1")] {
-            block.extend(field(name, value));
-        }
+        let pseudo = [(":method", "POST"), (":scheme", "http"), (":path", "/ath/token"), (":authority", "127.0.0.1")];
+        let mut block: Vec<u8> = pseudo.iter().flat_map(|(name, value)| field(name, value)).collect();
         if number == 0 {
-            // Remembered: with the next it is one byte.
+            // Remembered (RFC 7541 §6.2.1): with the next it is one byte.
             block.push(0x40);
-            block.extend(field("a", "b").into_iter().skip(1));
+            block.extend(field("a", value).into_iter().skip(1));
         }
-        block.extend(vec![0xbe; 400]);
+        block.extend(vec![0xbe; fields]);
         if !client.send(1, END_HEADERS, 1 + 2 * number, &block) {
             break;
         }
@@ -176,11 +178,25 @@ fn bomb(client: &mut RawH2, path: &str) -> usize {
 
 #[test]
 fn heads_that_are_large_when_they_are_unpacked_have_a_budget() {
-    bounded("bomb", 48 << 20, |front| {
-        let mut clients: Vec<_> = (0..50).map(|_| RawH2::to(front.gateway.port(), &[])).collect();
-        let sent: usize = clients.iter_mut().map(|client| bomb(client, "/ath/token")).sum();
-        std::thread::sleep(Duration::from_secs(2));
-        println!("bomb: {sent} bytes sent over {} connections", clients.len());
-        drop(clients);
+    bounded("bomb", 40 << 20, |front| {
+        let mut clients: Vec<_> = (0..8).map(|_| RawH2::to(front.gateway.port(), &[])).collect();
+        let sent: usize = clients.iter_mut().map(|client| bomb(client, 60, &"x".repeat(200))).sum();
+        let answered = |client: &mut RawH2| {
+            let is_refusal = |frame: &RawFrame| frame.kind == 1;
+            (0..100).map_while(|_| client.until(Duration::from_millis(500), is_refusal)).count()
+        };
+        let refused: Vec<usize> = clients.iter_mut().map(answered).collect();
+        println!("bomb: {sent} bytes sent over {} connections, {refused:?} requests refused", clients.len());
+        assert!(refused.iter().all(|refused| (30..80).contains(refused)), "a MiB for each connection: {refused:?}");
+    });
+}
+
+#[test]
+fn a_connection_whose_requests_cannot_be_read_in_one_way_is_cut() {
+    bounded("fields without end", 40 << 20, |front| {
+        let mut clients: Vec<_> = (0..4).map(|_| RawH2::to(front.gateway.port(), &[])).collect();
+        let sent: usize = clients.iter_mut().map(|client| bomb(client, 400, "b")).sum();
+        println!("fields without end: {sent} bytes sent over {} connections", clients.len());
+        assert!(clients.iter_mut().all(|client| client.ends(LIMIT).is_some()));
     });
 }

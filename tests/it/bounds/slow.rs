@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use tests::{Authority, Fronted, OddHttp, PREFACE, RawH2, Then, Upstream, free_port};
 
-use super::{Modest, ended, fronted};
+use super::{Modest, ended, place};
 
 const SHORT: &str = "[timeouts]\nhandshake = \"1s\"\nhead = \"2s\"\nidle = \"4s\"\nbody = \"2s\"\nwrite = \"3s\"\nhttp2_ping = \"2s\"\n";
 const SECOND: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ fn dripping(port: u16, begun: &str, each: Duration) -> (Duration, String) {
 
 #[test]
 fn whoever_does_not_come_to_the_point_is_let_go() {
-    let front = fronted("", SHORT);
+    let front = place("", SHORT).front;
     let port = front.gateway.port();
     let modest = Modest::calls(front.call("GET", "/quick"));
     let upload = |length: u64| format!("{}Content-Length: {length}\r\n\r\n", front.head("PUT", "/put", "1.1"));
@@ -76,7 +77,7 @@ fn whoever_does_not_come_to_the_point_is_let_go() {
 
 #[test]
 fn a_body_that_comes_steadily_may_take_its_time() {
-    let front = fronted("", &format!("{SHORT}[limits]\nbytes_per_second = 1000\n"));
+    let front = place("", &format!("{SHORT}[limits]\nbytes_per_second = 1000\n")).front;
     let mut stream = connected(front.gateway.port());
     let head = front.head("PUT", "/put", "1.1") + "Content-Length: 30000\r\nConnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("sent");
@@ -90,7 +91,7 @@ fn a_body_that_comes_steadily_may_take_its_time() {
 
 #[test]
 fn http2_connections_are_let_go_too() {
-    let front = fronted("", SHORT);
+    let front = place("", SHORT).front;
     let port = front.gateway.port();
     let token = format!("Bearer {}", front.token);
     let modest = Modest::calls(front.call("GET", "/quick"));
@@ -153,7 +154,7 @@ fn endless() -> (OddHttp, mpsc::Receiver<Duration>) {
     let (tell, told) = mpsc::channel();
     let api = OddHttp::start(move |exchange| {
         if exchange.path().contains("quick") {
-            return super::answers(exchange);
+            return super::answers(exchange, &AtomicBool::new(true));
         }
         let begun = Instant::now();
         let mut taken = exchange.write(b"HTTP/1.1 200 OK\r\n\r\n");

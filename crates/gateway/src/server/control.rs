@@ -5,7 +5,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use proxy::Inbound;
 use tokio::runtime::Handle;
 use tower_service::Service;
 use tracing::Instrument;
@@ -25,7 +25,7 @@ impl Control {
     }
 
     /// Answers one request, and sees to it that nobody keeps or frames the answer, whatever it is.
-    pub(super) async fn call(&self, request: Request<Incoming>, held: Option<Held<'_>>) -> Response<Body> {
+    pub(super) async fn call(&self, request: Request<Inbound>, held: Option<Held<'_>>) -> Response<Body> {
         let mut response = self.answer(request, held).await;
         for (name, value) in GUARDS {
             response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -35,7 +35,7 @@ impl Control {
 
     /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
     /// up, since a decision that was begun is one.
-    async fn answer(&self, request: Request<Incoming>, held: Option<Held<'_>>) -> Response<Body> {
+    async fn answer(&self, request: Request<Inbound>, held: Option<Held<'_>>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, held)).await {
             Ok(Ok(body)) => body,
@@ -65,7 +65,7 @@ enum Unread {
 }
 
 /// All of a body, in one piece however many it came in.
-async fn whole(mut body: Incoming, mut held: Option<Held<'_>>) -> Result<Bytes, Unread> {
+async fn whole(mut body: Inbound, mut held: Option<Held<'_>>) -> Result<Bytes, Unread> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::TooLarge)?.into_data() else { continue };

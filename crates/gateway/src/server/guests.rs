@@ -2,13 +2,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http1::Date;
+use protocol::Clock as _;
 use proxy::{Drain, Stage};
 use slab::Slab;
 
 use crate::server::state::{Look, Patience, State};
 use crate::server::streams::Streams;
+use crate::system::SystemClock;
 
 /// The connections that are open on one core. Somebody walks by all of them once a second, and wakes what has to look at something: so
 /// none of them needs a timer, and an ordinary request costs none a thought.
@@ -18,6 +21,7 @@ pub(super) struct Guests {
     streams: Rc<Streams>,
     /// Seconds, by the walks.
     now: Cell<u32>,
+    date: Rc<Date>,
 }
 
 struct Seat {
@@ -35,12 +39,18 @@ pub(super) struct Guest {
 impl Guests {
     /// None yet, and how long each may take.
     pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, seats: RefCell::default(), streams: Rc::default(), now: Cell::new(0) }
+        let date = Rc::new(Date::new(time()));
+        Self { patience, seats: RefCell::default(), streams: Rc::default(), now: Cell::new(0), date }
     }
 
     /// What HTTP/2 connections answer at present.
     pub(super) fn streams(&self) -> &Rc<Streams> {
         &self.streams
+    }
+
+    /// What time answers say it is.
+    pub(super) fn date(&self) -> Rc<Date> {
+        self.date.clone()
     }
 
     /// A new connection.
@@ -73,6 +83,7 @@ impl Guests {
     fn walk(&self) {
         let now = self.now.get().wrapping_add(1);
         self.now.set(now);
+        self.date.turn(time());
         let look = if now.is_multiple_of(ASK) { Look::Closely } else { Look::Briefly };
         self.streams.walk(now);
         self.wake(|state| state.tick(now, look));
@@ -111,6 +122,10 @@ impl Drop for Guest {
         let seat = self.guests.seats.borrow_mut().try_remove(self.key);
         drop(seat);
     }
+}
+
+fn time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(SystemClock.now().as_millis())
 }
 
 const WALK: Duration = Duration::from_secs(1);

@@ -113,6 +113,9 @@ impl<S: Socket> AsyncRead for Line<S> {
             line.heard(buffer.filled().get(before..).unwrap_or_default());
             return Poll::Ready(Ok(()));
         }
+        if line.state.is_flooding() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
         if line.state.turn() == 0 {
             // Others first.
             context.waker().wake_by_ref();

@@ -32,6 +32,8 @@ pub(super) struct State {
     flooding: AtomicBool,
     /// Streams of it that were ended, since what they were sent was not taken.
     strikes: AtomicU32,
+    /// Requests of it that could be read in more than one way.
+    offences: AtomicU32,
     /// Bytes that may still be read before others have their turn.
     turn: AtomicUsize,
     /// Bytes of memory that its requests take.
@@ -127,6 +129,7 @@ impl State {
             stalled: AtomicBool::new(false),
             flooding: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
+            offences: AtomicU32::new(0),
             turn: AtomicUsize::new(usize::MAX),
             held: AtomicUsize::new(0),
         }
@@ -190,6 +193,20 @@ impl State {
     /// It says much, and nothing.
     pub(super) fn flood(&self) {
         self.flooding.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    pub(super) fn is_flooding(&self) -> bool {
+        self.flooding.load(Ordering::Relaxed)
+    }
+
+    /// One of its requests could be read in more than one way.
+    pub(super) fn offend(&self) {
+        let offences = self.offences.load(Ordering::Relaxed) + 1;
+        self.offences.store(offences, Ordering::Relaxed);
+        if offences >= OFFENCES && self.shares.load(Ordering::Relaxed) {
+            self.flood();
+        }
     }
 
     /// One of its streams took nothing. What was sent there stays until it is taken: with too many such streams the connection ends.
@@ -336,8 +353,10 @@ impl Drop for Busy {
     }
 }
 
-/// What is read of a connection that shares itself before others have their turn: a millisecond's work or two.
-const TURN: usize = 64 << 10;
+/// What is read of a connection that shares itself before others have their turn: a byte may be a whole field of a head.
+const TURN: usize = 16 << 10;
+/// Requests that nobody can read in one way, of a connection that shares itself: over HTTP/1.1 the first ends it.
+const OFFENCES: u32 = 16;
 /// Streams that may stay untaken.
 const STRIKES: u32 = 8;
 
