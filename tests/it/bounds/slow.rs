@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(14);
 
 /// It may be a little late; never early.
 fn within(took: Duration, from: u32, to: u32, what: &str) {
-    assert!(took >= from * SECOND - SECOND / 5 && took <= to * SECOND, "{what}: {took:?}");
+    assert!(took + SECOND / 5 >= from * SECOND && took <= to * SECOND, "{what}: {took:?}");
 }
 
 fn connected(port: u16) -> TcpStream {
@@ -65,10 +65,13 @@ fn whoever_does_not_come_to_the_point_is_let_go() {
         for (what, each) in [("a body that does not come", 60 * SECOND), ("a body that drips", SECOND / 10)] {
             let said = upload(1 << 20);
             scope.spawn(move || {
-                let (took, heard) = dripping(port, &said, each);
+                let (took, answer) = dripping(port, &said, each);
                 within(took, 2, 7, what);
-                assert!(heard.starts_with("HTTP/1.1 408 ") && heard.contains("\"body_too_slow\""), "{what}: {heard}");
-                assert!(heard.to_ascii_lowercase().contains("connection: close"), "{what}: {heard}");
+                assert!(
+                    answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"body_too_slow\""),
+                    "{what}: {answer}"
+                );
+                assert!(answer.to_ascii_lowercase().contains("connection: close"), "{what}: {answer}");
             });
         }
     });
@@ -85,8 +88,8 @@ fn a_body_that_comes_steadily_may_take_its_time() {
         stream.write_all(&[b'x'; 1000]).expect("sent");
         std::thread::sleep(SECOND / 4);
     }
-    let (_, heard) = ended(&mut stream, LIMIT);
-    assert!(heard.starts_with("HTTP/1.1 200 "), "{heard}");
+    let (_, answer) = ended(&mut stream, LIMIT);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn endless() -> (OddHttp, mpsc::Receiver<Duration>) {
         let begun = Instant::now();
         let mut taken = exchange.write(b"HTTP/1.1 200 OK\r\n\r\n");
         while taken {
-            taken = exchange.write(&[b'x'; 64 << 10]);
+            taken = exchange.write(&[b'x'; 8 << 10]);
         }
         let _ = tell.send(begun.elapsed());
         Then::Close
