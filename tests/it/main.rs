@@ -5,6 +5,7 @@
 mod access_log;
 mod attacks;
 mod bases;
+mod bounds;
 mod catalogue;
 mod client_address;
 mod client_credentials;
