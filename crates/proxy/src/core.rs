@@ -8,7 +8,6 @@ use audit::{Audit, Event, Ring};
 use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, response};
-use hyper::body::Incoming;
 use policy::{CanonicalPath, Denied, PathError};
 use protocol::{Origin, Scope, Timestamp};
 use secret::Entropy;
@@ -27,6 +26,7 @@ use crate::grpc::Dialect;
 use crate::guard::{Guard, Lents};
 use crate::headers;
 use crate::hosts::Hosts;
+use crate::inbound::Inbound;
 use crate::location::Rewriting;
 use crate::observer::Observer;
 use crate::pools::Pools;
@@ -99,7 +99,7 @@ impl Core {
     }
 
     /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
-    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Incoming) -> Response<ProxyBody> {
+    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Inbound) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
         match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
@@ -127,7 +127,7 @@ impl Core {
         &self,
         origin: Origin,
         route: &Proxied,
-        (mut parts, body): (Parts, Incoming),
+        (mut parts, mut body): (Parts, Inbound),
         dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, now) = (Instant::now(), self.near.now());
@@ -137,7 +137,7 @@ impl Core {
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
         let pools = pools.get_or_init(Box::default);
 
-        let handshake = Handshake::read(&mut parts, upstream, &self.plane.entropy)?;
+        let handshake = Handshake::read((&mut parts, &mut body), upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
         let path = upstream.operations.path(route.path(&parts.uri)).map_err(ProxyError::Path)?;
         // A WebSocket is opened by a GET, whatever HTTP/2 calls it.

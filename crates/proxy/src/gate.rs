@@ -1,6 +1,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http1::HeadError;
 
 use crate::websocket;
 
@@ -37,6 +38,12 @@ pub enum GateError {
     /// Anything but `100-continue`.
     #[error("the expectation is not known")]
     Expect,
+    /// No request line and fields, each ended by CRLF, and HTTP/1.1 or HTTP/1.0 (RFC 9112 §2.2).
+    #[error("the request cannot be read")]
+    Syntax,
+    /// Bytes behind a handshake, before its answer.
+    #[error("another protocol was spoken before it was agreed upon")]
+    Early,
     /// More than 64 fields, or 16 KiB of them.
     #[error("too many headers")]
     HeadersTooLarge,
@@ -63,6 +70,8 @@ impl GateError {
             Self::HeaderName => "header_name",
             Self::Connection => "connection_header",
             Self::Expect => "expect",
+            Self::Syntax => "syntax",
+            Self::Early => "early_bytes",
             Self::HeadersTooLarge => "headers_too_large",
             Self::ClientAddress => "client_address",
             Self::ClientAddresses => "client_address_doubled",
@@ -78,7 +87,9 @@ impl GateError {
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Expect => StatusCode::EXPECTATION_FAILED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TargetForm
+            Self::Syntax
+            | Self::Early
+            | Self::TargetForm
             | Self::Host
             | Self::Framing
             | Self::Authorization
@@ -86,6 +97,19 @@ impl GateError {
             | Self::Connection
             | Self::ClientAddress
             | Self::ClientAddresses => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<&HeadError> for GateError {
+    fn from(error: &HeadError) -> Self {
+        match error {
+            HeadError::Syntax | HeadError::Version => Self::Syntax,
+            HeadError::Target => Self::TargetForm,
+            HeadError::Early => Self::Early,
+            HeadError::Framing => Self::Framing,
+            HeadError::TargetTooLong => Self::TargetTooLong,
+            HeadError::TooLarge => Self::HeadersTooLarge,
         }
     }
 }
@@ -178,7 +202,7 @@ fn check_names(headers: &HeaderMap) -> Result<(), GateError> {
     Ok(())
 }
 
-const FORWARDED: [Method; 7] =
+pub(crate) const FORWARDED: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 /// The headers that decide who may do what, and where a message ends.
 const SECURITY: [&str; 7] =
