@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("secret", &[]),
     ("catalogue", &[]),
     ("protocol", &["secret"]),
@@ -43,7 +43,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("helpdesk", &[]),
-    ("tests", &["helpdesk", "protocol", "secret"]),
+    ("tests", &["helpdesk", "policy", "protocol", "secret"]),
 ];
 
 const ALONE: [(&str, &str); 3] = [("redis", "store"), ("redb", "store"), ("reqwest", "gateway")];
