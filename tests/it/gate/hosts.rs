@@ -1,5 +1,6 @@
 //! A request for a host that is none of the gateway's is not served, whoever resolved that name to its address.
 
+use super::vectors::say;
 use tests::{Fronted, Gateway, Launch, Spy, Store, Upstream, free_port, raw};
 
 fn asked(port: u16, path: &str, host: &str) -> (u16, String) {
@@ -92,6 +93,6 @@ fn a_page_that_was_rebound_gets_nothing() {
         Fronted::HOST,
         front.token
     );
-    assert_eq!(raw(port, request.as_bytes(), "GET").status, 200);
+    assert_eq!(say(port, request.as_bytes()).status(), 200);
     assert!(spy.heads()[1].starts_with("GET /ath/agents/register "));
 }

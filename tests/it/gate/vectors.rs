@@ -104,6 +104,17 @@ fn a_length_that_can_be_read_in_two_ways() {
     ] {
         range.refuses(&format!("POST /api/x HTTP/1.1\n{{H}}\n{lines}\n\n0\n\n"), 400, "framing");
     }
+    // A body with a GET is one that half of all servers do not look for.
+    for method in ["GET", "HEAD"] {
+        for lines in ["Content-Length: 5\n\nfives", "Transfer-Encoding: chunked\n\n0\n\n"] {
+            let vector = format!("{method} /api/x HTTP/1.1\n{{H}}\n{lines}");
+            if method == "GET" {
+                range.refuses(&vector, 400, "framing");
+            } else {
+                assert_eq!(say(range.front.gateway.port(), &range.written(&vector)).status(), 400, "{vector}");
+            }
+        }
+    }
     range.refuses("POST /api/x HTTP/1.0\n{H}\nTransfer-Encoding: chunked\n\n0\n\n", 400, "framing");
 }
 
@@ -257,7 +268,6 @@ fn chunks_that_are_none() {
         "+5\nfives\n0\n\n",
         "-5\nfives\n0\n\n",
         " 5\nfives\n0\n\n",
-        "5 \nfives\n0\n\n",
         "\n5\nfives\n0\n\n",
         "g\nfives\n0\n\n",
         "FFFFFFFFFFFFFFFFF\nfives\n0\n\n",
