@@ -6,8 +6,11 @@ use crate::pattern::Rule;
 use http::Method;
 use protocol::{Scope, ScopeSet};
 
+/// From the bytes that were sent to those that a server acts on.
+pub type Reading = fn(&[u8]) -> Vec<u8>;
+
 /// The ways of reading, by name: from the path as it was sent to the one that a server acts on.
-pub const READINGS: [(&str, fn(&[u8]) -> Vec<u8>); 9] = [
+pub const READINGS: [(&str, Reading); 9] = [
     ("RFC 3986, remove_dot_segments", remove_dot_segments),
     ("WHATWG URL", whatwg),
     ("decoded once", |path| remove_dot_segments(&decoded(path))),
@@ -236,7 +239,7 @@ impl Targets {
         Self(seed)
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn draw(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -3,6 +3,7 @@
 
 mod desync;
 mod downgrade;
+mod frames;
 mod headers;
 mod hosts;
 mod methods;
