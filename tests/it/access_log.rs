@@ -149,7 +149,7 @@ fn a_log_that_hangs_holds_nobody_up_and_what_is_lost_is_counted() {
         reader = Some(fs::OpenOptions::new().read(true).write(true).open(path).expect("opens"));
     });
     let head = format!(
-        "GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
+        "GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
         house.token, house.agent.id
     );
     let text = fs::read_to_string(house.gateway.folder().join("data/admin.json")).expect("where it is");

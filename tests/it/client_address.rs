@@ -46,7 +46,7 @@ fn guess(host: u8, port: u16, before: &[u8], lines: &str) -> u16 {
 
 fn ask(mut stream: TcpStream, before: &[u8], lines: &str) -> (u16, String) {
     let head = format!(
-        "GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer ath_tk_wrong\r\nX-ATH-Agent-ID: https://agent.example.com/agent.json\r\n{lines}\r\n"
+        "GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer ath_tk_wrong\r\nX-ATH-Agent-ID: https://agent.example.com/agent.json\r\n{lines}\r\n"
     );
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let _ = stream.write_all(&[before, head.as_bytes()].concat());
@@ -115,7 +115,7 @@ fn what_a_trusted_proxy_says_in_two_ways_or_in_none_is_refused() {
         ("X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.2\r\n", "client_address_doubled"),
     ] {
         for path in ["/ath/proxy/helpdesk/tickets", "/.well-known/ath.json"] {
-            let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{lines}\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{lines}\r\n");
             let answer = raw(house.gateway.port(), request.as_bytes(), "GET");
             assert_eq!((answer.refusal().0, answer.text("/details/reason")), (400, reason.to_owned()), "{lines}");
         }
@@ -161,7 +161,7 @@ fn the_audit_log_names_the_client_and_the_upstream_hears_nothing_of_it() {
     let end = Browser::new().consent(&link);
     let token = agent.exchange(&house.gateway, &session, &end["code"]).text("/access_token");
     let request = format!(
-        "GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+        "GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
          X-ATH-Agent-ID: {}\r\nX-Forwarded-For: 192.0.2.66\r\nX-Forwarded-Proto: https\r\n\r\n",
         agent.id
     );

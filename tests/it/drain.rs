@@ -54,7 +54,7 @@ impl Line {
     /// A call and its whole answer; `None` where it failed in any way.
     fn call(&mut self, agent: &str, token: &str, path: &str) -> Option<Kept> {
         let head = format!(
-            "GET /ath/proxy/helpdesk{path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {agent}\r\n\r\n"
+            "GET /ath/proxy/helpdesk{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {agent}\r\n\r\n"
         );
         self.0.get_mut().write_all(head.as_bytes()).ok()?;
         let (status, length, kept) = self.head()?;
@@ -87,7 +87,7 @@ impl Line {
 
 fn head(agent: &Agent, token: &str, path: &str) -> String {
     format!(
-        "GET /ath/proxy/helpdesk{path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
+        "GET /ath/proxy/helpdesk{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
         agent.id
     )
 }
@@ -234,7 +234,7 @@ fn an_end_with_nothing_under_way_takes_no_time() {
     let upstream = Upstream::start(free_port(), |_| {});
     let mut gateway = alone("drain = \"1h\"", &upstream);
     let mut line = Line::to(gateway.port()).expect("connects");
-    let request = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n";
+    let request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     line.0.get_mut().write_all(request).expect("sent");
     let (status, length, _) = line.head().expect("an answer");
     line.0.read_exact(&mut vec![0; length]).expect("a body");

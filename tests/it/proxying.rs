@@ -115,12 +115,12 @@ fn ambiguous_http_is_refused() {
     for lines in [
         "Host: a\r\nHost: b\r\n",
         "",
-        "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n",
-        "Host: a\r\nAuthorization: Bearer x\r\n",
-        "Host: a\r\nTransfer_Encoding: chunked\r\n",
-        "Host: a\r\nConnection: authorization\r\n",
-        "Host: a\r\nExpect: 200-ok\r\n",
-        "Host: a\r\nX_ATH_Agent_ID: other\r\n",
+        "Host: 127.0.0.1\r\nTransfer-Encoding: gzip, chunked\r\n",
+        "Host: 127.0.0.1\r\nAuthorization: Bearer x\r\n",
+        "Host: 127.0.0.1\r\nTransfer_Encoding: chunked\r\n",
+        "Host: 127.0.0.1\r\nConnection: authorization\r\n",
+        "Host: 127.0.0.1\r\nExpect: 200-ok\r\n",
+        "Host: 127.0.0.1\r\nX_ATH_Agent_ID: other\r\n",
     ] {
         let request = format!("GET /ath/proxy/helpdesk/tickets HTTP/1.1\r\n{lines}{head}\r\n");
         let answer = raw(port, request.as_bytes(), "GET");
@@ -143,7 +143,8 @@ fn the_upstream_sees_its_own_token_and_nothing_of_the_agents_credentials() {
         ("x-forwarded-for", "1.2.3.4"),
         ("forwarded", "for=x"),
         ("x-http-method-override", "DELETE"),
-        ("x-custom", "kept"),
+        ("accept-language", "kept"),
+        ("x-custom", "unknown"),
         ("proxy-authorization", "Basic x"),
         ("te", "trailers"),
         ("accept-encoding", "gzip"),
@@ -160,7 +161,7 @@ fn the_upstream_sees_its_own_token_and_nothing_of_the_agents_credentials() {
     let authorization = values("authorization");
     assert_eq!(authorization.len(), 1);
     assert!(authorization[0].starts_with(&format!("Bearer {CANARY}")), "its own token");
-    assert_eq!(values("x-custom"), ["kept"]);
+    assert_eq!(values("accept-language"), ["kept"]);
     assert_eq!(values("accept-encoding"), ["identity"]);
     assert!(values("host")[0].starts_with("localhost:"));
     for name in [
@@ -168,6 +169,7 @@ fn the_upstream_sees_its_own_token_and_nothing_of_the_agents_credentials() {
         "x-ath-agent-id",
         "x-forwarded-for",
         "forwarded",
+        "x-custom",
         "x-http-method-override",
         "proxy-authorization",
         "te",
@@ -219,7 +221,7 @@ fn an_event_arrives_when_it_is_sent() {
     let scene = Scene::new();
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", scene.gateway.port())).expect("connects");
     let request = format!(
-        "GET /ath/proxy/helpdesk/tickets/events?every_ms=60000 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
+        "GET /ath/proxy/helpdesk/tickets/events?every_ms=60000 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nX-ATH-Agent-ID: {}\r\n\r\n",
         scene.token, scene.agent.id
     );
     std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");

@@ -57,7 +57,7 @@ fn a_refresh_outlives_the_client_that_caused_it() {
     upstream.helpdesk.set_token_behaviour(TokenBehaviour::Delay(Duration::from_millis(500)));
     upstream.helpdesk.change_settings(|settings| settings.access_token_lifetime = Duration::from_secs(3600));
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", gateway.port())).expect("connects");
-    let request = format!("GET /helpdesk/tickets HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let request = format!("GET /helpdesk/tickets HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n");
     std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");
     tests::eventually("the provider is being asked", || upstream.helpdesk.counters().token_requests.refresh_token > 0);
     drop(stream);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,10 +12,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use broker::Broker;
+use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
 use metrics::{Metrics, Readings};
 use protocol::{Origin, RequestId};
-use proxy::{Drain, Stage};
+use proxy::{Drain, Hosts, Stage};
 use secret::{Entropy, Opaque, SecretHash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -36,8 +37,15 @@ pub(crate) struct Whereabouts {
     pub(crate) url: String,
 }
 
-/// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door.
-pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, seen: Seen, shutdown: CancellationToken) {
+/// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door. `hosts` are the names of
+/// the gateway, which may be this listener's as well.
+pub(crate) async fn start(
+    (config, hosts): (&AdminConfig, Hosts),
+    data: &Path,
+    broker: Broker,
+    seen: Seen,
+    shutdown: CancellationToken,
+) {
     let Some(listen) = config.listen else { return };
     let key = match &config.key {
         Some(key) => key.clone(),
@@ -63,7 +71,7 @@ pub(crate) async fn start(config: &AdminConfig, data: &Path, broker: Broker, see
         tracing::warn!(error = %error, "admin.json was not written: name the address in [admin] for operators' commands");
     }
     tracing::info!(%address, "operators' commands are listened for");
-    let door = Door { key: SecretHash::of(&key), address, broker, seen, metrics: config.metrics };
+    let door = Door { key: SecretHash::of(&key), address, hosts, broker, seen, metrics: config.metrics };
     tokio::spawn(async move {
         let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
@@ -98,6 +106,7 @@ fn made_key(data: &Path) -> io::Result<Zeroizing<String>> {
 struct Door {
     key: SecretHash,
     address: SocketAddr,
+    hosts: Hosts,
     broker: Broker,
     seen: Seen,
     metrics: MetricsDoor,
@@ -115,7 +124,7 @@ fn router(door: Door) -> Router {
     let page = Router::new().route("/metrics", get(metrics)).with_state(door.clone());
     let (closed, open) = match door.metrics {
         MetricsDoor::Key => (page, Router::new()),
-        MetricsDoor::Open => (Router::new(), page),
+        MetricsDoor::Open => (Router::new(), page.layer(from_fn_with_state(door.clone(), called_by_its_name))),
     };
     let commands = api::admin_router().merge(closed).layer(from_fn_with_state(door.clone(), admitted));
     // Probes have no key: they read, and are told nothing that is secret.
@@ -144,6 +153,11 @@ async fn probed(State(door): State<Arc<Door>>, mut request: Request, next: Next)
     next.run(request).await
 }
 
+/// Without a key, too, no page reads by a name of its own what is for the network alone (DNS rebinding).
+async fn called_by_its_name(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    if is_own_host(request.headers(), &door) { next.run(request).await } else { misdirected() }
+}
+
 /// Lets in whoever has the key; and no browser, whatever page it is on (DNS rebinding, forged requests).
 async fn admitted(
     State(door): State<Arc<Door>>,
@@ -152,9 +166,8 @@ async fn admitted(
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    if !is_own_host(headers, door.address) {
-        let hint = "Ask for the address and port that the gateway listens on for operators.";
-        return refused(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This listener has another name.", hint);
+    if !is_own_host(headers, &door) {
+        return misdirected();
     }
     if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
         let hint = "Use the `ath-gateway` command, or any client that is no browser.";
@@ -185,13 +198,26 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     value.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-fn is_own_host(headers: &HeaderMap, address: SocketAddr) -> bool {
+fn is_own_host(headers: &HeaderMap, door: &Door) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let port = address.port();
-    let own = [address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
-    // Bound to every address, it has names that only the operator knows; the key is asked for in any case.
-    address.ip().is_unspecified() || own.iter().any(|own| own.as_bytes() == host.as_bytes())
+    let Ok(host) = host.to_str() else { return false };
+    let port = door.address.port();
+    let own =
+        [door.address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+    // Bound to every address, it is called by each of them; a name of somebody else's is none.
+    let literal =
+        door.address.ip().is_unspecified() && host.parse::<Authority>().is_ok_and(|host| is_address(host.host()));
+    own.iter().any(|own| own == host) || literal || door.hosts.is_named(host)
+}
+
+fn is_address(host: &str) -> bool {
+    host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+}
+
+fn misdirected() -> Response {
+    let hint = "Ask for the address and port that the gateway listens on for operators; another name of it stands in hosts of [gateway].";
+    refused(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This listener has another name.", hint)
 }
 
 fn refused(status: StatusCode, reason: &str, message: &str, hint: &str) -> Response {

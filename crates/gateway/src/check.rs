@@ -98,6 +98,14 @@ fn notes(provider: &ProviderConfig, sign_in: &SignInConfig) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  scopes of the preset that do not hold: {}", left.join(", "));
     }
+    if !provider.request_headers.is_empty() {
+        let names: Vec<String> = provider.request_headers.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            text,
+            "  headers of agents that go there besides those that every API knows: {}",
+            names.join(", ")
+        );
+    }
     if provider.guard == BodyGuard::Trust {
         text.push_str(TRUSTED);
     }

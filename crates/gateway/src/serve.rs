@@ -44,7 +44,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let drain = Drain::default();
     let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
     let (public_url, ending) = (config.gateway.public_url.clone(), config.gateway.ending);
-    let (admin, data) = (config.admin.clone(), config.store.path.clone());
+    let (admin, hosts, data) = (config.admin.clone(), config.gateway.hosts(), config.store.path.clone());
     let secret_files = secret_files::of(&config);
     let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, drain.clone()))?;
     // Whoever finds it listening may tell it to stop.
@@ -55,7 +55,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     // Operators see the end, too: their door closes last.
     let admin_ends = CancellationToken::new();
     runtime.block_on(admin::start(
-        &admin,
+        (&admin, hosts),
         &data,
         broker.clone(),
         Seen { drain: drain.clone(), records: parts.records },

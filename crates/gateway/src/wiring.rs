@@ -73,6 +73,7 @@ pub(crate) async fn parts(
     let store = open_store(&config.store, &instance).await?;
     let store = Arc::new(MeteredStore::new(store, metrics.clone()));
     let access_log = open_access_log(&config.access_log)?;
+    let hosts = config.gateway.hosts();
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
     let outgoing = Outgoing::new()?;
@@ -89,8 +90,8 @@ pub(crate) async fn parts(
     }
     let audit = open_audit(&config.audit)?;
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
-    let public_host = config.gateway.public_url.clone();
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
+    let public_url = config.gateway.public_url;
     let broker = Broker::new(broker::Parts {
         store,
         keys,
@@ -129,7 +130,13 @@ pub(crate) async fn parts(
     broker.resume().await;
     let router = console::router(broker.clone()).merge(api::router());
     Ok(Parts {
-        plane: Arc::new(DataPlane::new(broker.clone(), audit, upstreams, &public_host, Arc::new(SystemEntropy))),
+        plane: Arc::new(DataPlane::new(
+            broker.clone(),
+            audit,
+            upstreams,
+            (&public_url, hosts),
+            Arc::new(SystemEntropy),
+        )),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
@@ -287,6 +294,7 @@ fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker:
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,
+        request_headers: config.request_headers,
         websocket: config.websocket,
         guard: config.guard,
         protocol: config.protocol,

@@ -21,6 +21,7 @@ mod events;
 mod fault;
 mod faulty;
 mod ledger;
+mod names;
 mod pages;
 mod parameters;
 mod presentation;

@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     attachments, authorize, control, device, echo,
     error::Error,
-    events, recorder, revoke,
+    events, names, recorder, revoke,
     state::Helpdesk,
     tickets, token, userinfo,
     wire::{Wire, WiredListener},
@@ -36,13 +36,13 @@ impl Helpdesk {
         self.routes().merge(control::routes()).with_state(self.clone())
     }
 
-    /// Answers connections until `shutdown` completes. What is still running then has a second to end.
+    /// Answers connections until `shutdown` completes, under the machine's own names. What is still running then has a second to end.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        serve(self.router(), listener, shutdown).await
+        serve(self.router().layer(middleware::from_fn(names::loopback_alone)), listener, shutdown).await
     }
 
     /// As [`Helpdesk::serve`], with the routes of [`Helpdesk::router_with_control`].
@@ -51,7 +51,7 @@ impl Helpdesk {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        serve(self.router_with_control(), listener, shutdown).await
+        serve(self.router_with_control().layer(middleware::from_fn(names::loopback_alone)), listener, shutdown).await
     }
 
     fn routes(&self) -> Router<Self> {

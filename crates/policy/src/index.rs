@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use crate::methods::Methods;
+use crate::path::{CanonicalPath, has_encoded_slash};
 use crate::pattern::{Rest, Rule, Segment};
 
 /// The tree. Its texts are the configuration's: that a caller could choose colliding ones to be looked up costs nothing.
@@ -39,6 +40,8 @@ struct Node {
     any: u32,
     /// By `*:*`.
     any_verb: u32,
+    /// By `*%2F*`.
+    joined: u32,
     has_words: bool,
     has_verbs: bool,
     /// For a path that ends here.
@@ -85,37 +88,46 @@ impl Index {
         index
     }
 
-    /// Shows the grants for a path below the root, list by list; each is in the order of scopes.
-    pub(crate) fn find(&self, path: &str, mut seen: impl FnMut(&[Grant])) {
-        self.walk(ROOT, Some(path), &mut seen);
+    /// Shows the grants for a path, list by list; each is in the order of scopes.
+    pub(crate) fn find(&self, path: CanonicalPath<'_>, mut seen: impl FnMut(&[Grant])) {
+        self.walk(ROOT, Some(path.below_root()), path.clear(), &mut seen);
     }
 
-    fn walk(&self, number: u32, path: Option<&str>, seen: &mut impl FnMut(&[Grant])) {
+    /// The last `clear` bytes of the path are free of encoded slashes: only they are anything that `**` allows.
+    fn walk(&self, number: u32, path: Option<&str>, clear: usize, seen: &mut impl FnMut(&[Grant])) {
         let Some(node) = self.nodes.get(number as usize) else { return };
-        self.show(node.rest, seen);
+        if path.is_none_or(|path| path.len() <= clear) {
+            self.show(node.rest, seen);
+        }
         let Some(path) = path else { return self.show(node.ends, seen) };
         let (segment, below) = path.split_once('/').map_or((path, None), |(segment, below)| (segment, Some(below)));
         if node.has_words
             && let Some(next) = self.words.get(segment).and_then(|word| self.edges.get(&(number, Label::Word(*word))))
         {
-            self.walk(*next, below, seen);
+            self.walk(*next, below, clear, seen);
+        }
+        if path.len() > clear && has_encoded_slash(segment) {
+            if node.joined != ROOT && !segment.contains(':') {
+                self.walk(node.joined, below, clear, seen);
+            }
+            return;
         }
         if node.any == ROOT && node.any_verb == ROOT && !node.has_verbs {
             return;
         }
         match segment.split_once(':') {
-            None if node.any != ROOT && !segment.is_empty() => self.walk(node.any, below, seen),
+            None if node.any != ROOT && !segment.is_empty() => self.walk(node.any, below, clear, seen),
             None => {}
             Some((name, verb)) => {
                 if node.any_verb != ROOT {
-                    self.walk(node.any_verb, below, seen);
+                    self.walk(node.any_verb, below, clear, seen);
                 }
                 if node.has_verbs
                     && !name.is_empty()
                     && let Some(next) =
                         self.words.get(verb).and_then(|verb| self.edges.get(&(number, Label::Verb(*verb))))
                 {
-                    self.walk(*next, below, seen);
+                    self.walk(*next, below, clear, seen);
                 }
             }
         }
@@ -143,7 +155,7 @@ impl Index {
         let label = match segment {
             Segment::Exactly(word) => Some(Label::Word(self.word(word)?)),
             Segment::Verb(verb) => Some(Label::Verb(self.word(verb)?)),
-            Segment::Any | Segment::AnyVerb => None,
+            Segment::Any | Segment::AnyVerb | Segment::Joined => None,
         };
         let here = self.nodes.get_mut(node as usize)?;
         let next = match (label, segment) {
@@ -153,6 +165,7 @@ impl Index {
                 *self.edges.entry((node, label)).or_insert(free)
             }
             (None, Segment::Any) => *fill(&mut here.any, free),
+            (None, Segment::Joined) => *fill(&mut here.joined, free),
             (None, _) => *fill(&mut here.any_verb, free),
         };
         if next == free {

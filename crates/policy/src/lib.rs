@@ -14,5 +14,5 @@ mod pattern;
 
 pub use approvals::{ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict};
 pub use operations::{Denied, Effective, Operations, Permit, ScopeRule};
-pub use path::{CanonicalPath, PathError};
+pub use path::{CanonicalPath, EncodedSlash, PathError};
 pub use pattern::{Rule, RuleError};

@@ -5,7 +5,7 @@ use protocol::{Scope, ScopeSet};
 
 use crate::methods::Methods;
 use crate::operations::ScopeRule;
-use crate::path::CanonicalPath;
+use crate::path::{CanonicalPath, has_encoded_slash};
 use crate::pattern::{Rest, Rule, Segment};
 
 impl Rule {
@@ -22,14 +22,21 @@ impl Rule {
                 _ => return false,
             }
         }
-        self.rest() == Rest::Anything || given.next().is_none()
+        match (self.rest(), given.next()) {
+            (_, None) => true,
+            (Rest::Nothing, Some(_)) => false,
+            (Rest::Anything, Some(first)) => !std::iter::once(first).chain(given).any(has_encoded_slash),
+        }
     }
 }
 
 impl Segment<'_> {
     fn matches(&self, segment: &str) -> bool {
+        let joined = has_encoded_slash(segment);
         match self {
             Self::Exactly(text) => *text == segment,
+            Self::Joined => joined && !segment.contains(':'),
+            _ if joined => false,
             Self::Any => !segment.is_empty() && !segment.contains(':'),
             Self::Verb(verb) => segment.split_once(':').is_some_and(|(name, after)| !name.is_empty() && after == *verb),
             Self::AnyVerb => segment.contains(':'),

@@ -7,7 +7,7 @@ use protocol::{Scope, ScopeSet};
 
 use crate::index::{Grant, Index};
 use crate::methods::Methods;
-use crate::path::CanonicalPath;
+use crate::path::{CanonicalPath, EncodedSlash, PathError};
 use crate::pattern::Rule;
 
 /// What a scope means: a sentence for people, and the operations it allows.
@@ -31,6 +31,8 @@ struct Table {
     numbers: HashMap<Scope, u32, FixedState>,
     index: Index,
     rules: usize,
+    /// Whether any rule speaks of one.
+    slash: EncodedSlash,
 }
 
 /// Scopes in force, as the operations that they were made for know them: to be kept for as long as they stay the same. Cheap to clone.
@@ -72,6 +74,9 @@ impl Operations {
                 table.meanings.push((scope, rule.says.into()));
             }
             table.rules += rule.rules.len();
+            if rule.rules.iter().any(Rule::joins) {
+                table.slash = EncodedSlash::InSegments;
+            }
             numbered.push((number, rule.rules));
         }
         let each = numbered.iter().flat_map(|(number, rules)| rules.iter().map(|rule| (*number, rule)));
@@ -108,6 +113,11 @@ impl Operations {
         Effective { of: self.0.clone(), members: members.into(), low }
     }
 
+    /// Reads a path as these operations take it: an encoded slash is refused where no rule speaks of one.
+    pub fn path<'p>(&self, raw: &'p str) -> Result<CanonicalPath<'p>, PathError> {
+        CanonicalPath::parse_with(raw, self.0.slash)
+    }
+
     /// Allows an operation if some scope of `effective` has a rule for it; default deny, scopes made for other operations too.
     pub fn permit<'p>(
         &'p self,
@@ -118,7 +128,7 @@ impl Operations {
         let wanted = Methods::of(method);
         let mut first: Option<u32> = None;
         if Arc::ptr_eq(&effective.of, &self.0) {
-            self.0.index.find(path.below_root(), |grants| {
+            self.0.index.find(path, |grants| {
                 let found = effective.first(grants, wanted);
                 first = first.into_iter().chain(found).min();
             });
@@ -132,7 +142,7 @@ impl Operations {
     #[cold]
     fn denied(&self, method: Methods, path: CanonicalPath<'_>) -> Denied {
         let mut wanted = Vec::new();
-        self.0.index.find(path.below_root(), |grants| {
+        self.0.index.find(path, |grants| {
             let allowing = grants.iter().filter(|grant| grant.methods.share(method));
             let scopes = allowing.filter_map(|grant| self.0.meanings.get(grant.scope as usize));
             wanted.extend(scopes.map(|(scope, _)| scope.clone()));

@@ -83,9 +83,30 @@ fn many_scopes_at_one_place_are_told_apart() {
     }
 }
 
+#[test]
+fn an_encoded_slash_is_read_where_a_rule_speaks_of_one() {
+    assert_eq!(tickets().path("/tickets/a%2Fb"), Err(PathError::AmbiguousEncoding));
+    let operations = Operations::new(rules(&[("read", &["GET /projects/*%2F*/issues", "GET /**"])]));
+    let effective = operations.effective(&ScopeSet::from_list("read"));
+    let permitted = |raw| operations.path(raw).map(|path| operations.permit(&effective, &Method::GET, path).is_ok());
+    assert_eq!(permitted("/projects/a%2Fb/issues"), Ok(true));
+    assert_eq!(permitted("/projects/a%2Fb"), Ok(false));
+    assert_eq!(permitted("/x%2Fy"), Ok(false));
+    for raw in ["/projects/a%2F%2e%2e%2Fb/issues", "/projects/%2e%2e%2f/issues", "/projects/a%252Fb/issues"] {
+        assert_eq!(permitted(raw), Err(PathError::AmbiguousEncoding), "{raw}");
+    }
+    for raw in ["/projects/a%2F../issues", "/projects/..%2Fb/issues", "/projects/.%2fb/issues"] {
+        assert_eq!(permitted(raw), Err(PathError::DotSegment), "{raw}");
+    }
+    for raw in ["/projects/%2Fb/issues", "/projects/a%2F/issues", "/projects/a%2F%2fb/issues", "/projects/%2F/issues"] {
+        assert_eq!(permitted(raw), Err(PathError::EmptySegment), "{raw}");
+    }
+}
+
 fn a_rule() -> impl Strategy<Value = Rule> {
     let method = prop::sample::select(vec!["GET", "HEAD", "POST", "DELETE", "OPTIONS", "*"]);
-    let segment = prop::sample::select(vec!["a", "b", "ab", "a:v", ":v", "a:", "*", "*:v", "*:w", "*:*", "*:"]);
+    let segment =
+        prop::sample::select(vec!["a", "b", "ab", "a:v", ":v", "a:", "*", "*:v", "*:w", "*:*", "*:", "*%2F*", "a%2Fb"]);
     let end = prop::sample::select(vec!["", "", "/", "/**"]);
     (method, prop::collection::vec(segment, 0..4), end).prop_map(|(method, segments, end)| {
         let path = if segments.is_empty() && end != "/**" { "/".to_owned() } else { joined(&segments) + end };
@@ -107,7 +128,7 @@ proptest! {
         held in prop::collection::vec("[a-i]", 0..4),
         calls in prop::collection::vec((
             prop::sample::select(vec!["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X"]),
-            prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "c", "a:v", "b:w", ":v", "a:", "a:b:v", "*"]), 1..5),
+            prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "c", "a:v", "b:w", ":v", "a:", "a:b:v", "*", "a%2Fb", "b%2fc%2Fa", "a%2Fb:v"]), 1..5),
             prop::sample::select(vec!["", "", "/"]),
         ), 1..20),
     ) {
@@ -120,7 +141,7 @@ proptest! {
         for (method, segments, slash) in calls {
             let method = Method::from_bytes(method.as_bytes()).expect("a token");
             let raw = joined(&segments) + slash;
-            let path = path(&raw);
+            let path = CanonicalPath::parse_with(&raw, EncodedSlash::InSegments).expect("a canonical path");
             let found = operations.permit(&effective, &method, path);
             let found = found.map(|permit| permit.scope().clone()).map_err(|denied| denied.wanted().clone());
             prop_assert_eq!(found, linear::permit(&rules, &held, &method, path), "{} {}", method, raw);

@@ -3,7 +3,21 @@
 /// Nothing is repaired: a path that two servers could read differently is refused, and what is accepted is matched and forwarded as
 /// the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CanonicalPath<'p>(&'p str);
+pub struct CanonicalPath<'p> {
+    raw: &'p str,
+    /// How many bytes stand behind the last slash that is encoded; all and more where none is.
+    clear: usize,
+}
+
+/// What is done with a slash that is percent-encoded: some servers take `a%2Fb` for one segment, some for two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EncodedSlash {
+    /// It is refused.
+    #[default]
+    Refused,
+    /// It may stand between two parts of a segment, neither of which is empty or a dot segment. Only a rule that says so matches it.
+    InSegments,
+}
 
 /// Why a path has more than one reading, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +66,13 @@ impl PathError {
 }
 
 impl<'p> CanonicalPath<'p> {
-    /// Checks the bytes of a request target's path, once each. One trailing slash is legal, and significant.
+    /// Checks the bytes of a request target's path, once each. One trailing slash is legal, and significant; an encoded one is refused.
     pub fn parse(raw: &'p str) -> Result<Self, PathError> {
+        Self::parse_with(raw, EncodedSlash::Refused)
+    }
+
+    /// The same where an encoded slash is not refused in any case.
+    pub fn parse_with(raw: &'p str, slash: EncodedSlash) -> Result<Self, PathError> {
         if raw.len() > MAX_LENGTH {
             return Err(PathError::TooLong);
         }
@@ -62,51 +81,82 @@ impl<'p> CanonicalPath<'p> {
         if raw.len() > MAX_SEGMENTS && slashes() > MAX_SEGMENTS {
             return Err(PathError::TooLong);
         }
-        let (mut begin, mut plain) = (0, true);
+        let (mut begin, mut plain, mut joined) = (0, true, false);
         for (at, byte) in segments.bytes().enumerate() {
             if byte == b'/' {
                 match segments.as_bytes().get(begin..at).unwrap_or_default() {
                     [] => return Err(PathError::EmptySegment),
-                    segment => check_segment(segment, plain)?,
+                    segment => joined |= check_segment(segment, plain, slash)?,
                 }
                 (begin, plain) = (at + 1, true);
             } else {
                 plain &= is_plain(byte);
             }
         }
-        check_segment(segments.as_bytes().get(begin..).unwrap_or_default(), plain)?;
-        Ok(Self(raw))
+        joined |= check_segment(segments.as_bytes().get(begin..).unwrap_or_default(), plain, slash)?;
+        Ok(Self { raw, clear: if joined { behind_encoded_slash(raw) } else { usize::MAX } })
     }
 
     /// The bytes that were checked.
     #[must_use]
     pub fn as_str(self) -> &'p str {
-        self.0
+        self.raw
+    }
+
+    /// Whether a segment has an encoded slash in it.
+    #[must_use]
+    pub fn has_encoded_slash(self) -> bool {
+        self.clear != usize::MAX
+    }
+
+    /// How many bytes at its end are free of encoded slashes.
+    pub(crate) fn clear(self) -> usize {
+        self.clear
     }
 
     /// What stands behind the first slash.
     pub(crate) fn below_root(self) -> &'p str {
-        self.0.get(1..).unwrap_or_default()
+        self.raw.get(1..).unwrap_or_default()
     }
 }
 
-/// `plain` says that every byte stands for itself.
-fn check_segment(segment: &[u8], plain: bool) -> Result<(), PathError> {
+/// Whether there is an encoded slash in a segment of a canonical path.
+pub(crate) fn has_encoded_slash(segment: &str) -> bool {
+    segment.contains("%2F") || segment.contains("%2f")
+}
+
+fn behind_encoded_slash(path: &str) -> usize {
+    let last = path.rfind("%2F").max(path.rfind("%2f"));
+    last.map_or(usize::MAX, |at| path.len() - at - "%2F".len())
+}
+
+/// `plain` says that every byte stands for itself. Says whether there is an encoded slash in it.
+fn check_segment(segment: &[u8], plain: bool, slash: EncodedSlash) -> Result<bool, PathError> {
     match segment {
         b"." | b".." => Err(PathError::DotSegment),
-        _ if plain => Ok(()),
-        _ => check_encoded(segment),
+        _ if plain => Ok(false),
+        _ => check_encoded(segment, slash),
     }
 }
 
 /// Each byte first, then what they make together.
-fn check_encoded(segment: &[u8]) -> Result<(), PathError> {
+fn check_encoded(segment: &[u8], slash: EncodedSlash) -> Result<bool, PathError> {
     let mut characters = Characters::default();
     let mut bytes = segment.iter().copied();
+    // The part since the last encoded slash: how long it is, and whether there is more in it than dots.
+    let (mut joined, mut length, mut dots) = (false, 0, 0);
     while let Some(byte) = bytes.next() {
+        length += 1;
+        dots += usize::from(byte == b'.');
         match byte {
             b'%' => {
                 let value = encoded(bytes.next(), bytes.next())?;
+                if value == b'/' && slash == EncodedSlash::InSegments {
+                    check_part(length - 1, dots)?;
+                    (joined, length, dots) = (true, 0, 0);
+                    characters.push(b'/');
+                    continue;
+                }
                 if is_ambiguous(value) {
                     return Err(PathError::AmbiguousEncoding);
                 }
@@ -116,7 +166,20 @@ fn check_encoded(segment: &[u8]) -> Result<(), PathError> {
             _ => return Err(PathError::Character),
         }
     }
-    characters.end()
+    characters.end()?;
+    if joined {
+        check_part(length, dots)?;
+    }
+    Ok(joined)
+}
+
+/// What stands between two slashes, however they are written, is a segment to some server.
+fn check_part(length: usize, dots: usize) -> Result<(), PathError> {
+    match length {
+        0 => Err(PathError::EmptySegment),
+        1 | 2 if length == dots => Err(PathError::DotSegment),
+        _ => Ok(()),
+    }
 }
 
 /// The characters that decoded bytes make.

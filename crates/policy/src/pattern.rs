@@ -1,11 +1,12 @@
 use crate::methods::Methods;
-use crate::path::{CanonicalPath, PathError};
+use crate::path::{CanonicalPath, EncodedSlash, PathError, has_encoded_slash};
 
 /// One allowed kind of operation: `GET /tickets/*`.
 ///
 /// In the pattern, `*` is one whole segment that is neither empty nor holds a `:`, and `**`, at the end alone, is the rest: any number
 /// of segments, none too. A segment with a colon is often another operation (`/documents/7:delete`), so it has to be written:
-/// `*:archive`, or `*:*` for any. Everything else is compared byte for byte, a trailing slash with it.
+/// `*:archive`, or `*:*` for any. A segment with a slash in it that is percent-encoded is two segments to some servers, so it has to be
+/// written as well: `*%2F*`, or its very bytes. Everything else is compared byte for byte, a trailing slash with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     methods: Methods,
@@ -24,7 +25,7 @@ pub enum RuleError {
     #[error("the method must be GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, or * for any of them")]
     Method,
     /// `*` beside other characters, or `**` before the end.
-    #[error("`*` must be a whole segment or stand before a colon, and `**` be the last one")]
+    #[error("`*` must be a whole segment, `*%2F*`, or stand before a colon, and `**` be the last one")]
     Wildcard,
     /// The path could not be one of a request.
     #[error("the path is not a canonical one")]
@@ -40,6 +41,8 @@ pub(crate) enum Segment<'r> {
     Verb(&'r str),
     /// Anything, a colon, anything.
     AnyVerb,
+    /// Two parts or more with an encoded slash between them, and no colon.
+    Joined,
 }
 
 /// What may stand behind the segments.
@@ -64,7 +67,7 @@ impl Rule {
         if path.ends_with('/') && rest == Rest::Anything {
             return Err(RuleError::Path(PathError::EmptySegment));
         }
-        let path = CanonicalPath::parse(path).map_err(RuleError::Path)?.below_root();
+        let path = CanonicalPath::parse_with(path, EncodedSlash::InSegments).map_err(RuleError::Path)?.below_root();
         path.split('/').try_for_each(|segment| Segment::parse(segment).map(drop))?;
         Ok(Self { methods, path: Some(path.into()), rest })
     }
@@ -81,6 +84,11 @@ impl Rule {
     pub(crate) fn rest(&self) -> Rest {
         self.rest
     }
+
+    /// Whether a path with an encoded slash can match it.
+    pub(crate) fn joins(&self) -> bool {
+        self.path.as_deref().is_some_and(has_encoded_slash)
+    }
 }
 
 impl<'r> Segment<'r> {
@@ -88,6 +96,7 @@ impl<'r> Segment<'r> {
         match text {
             "*" => Ok(Self::Any),
             "*:*" => Ok(Self::AnyVerb),
+            "*%2F*" => Ok(Self::Joined),
             _ if text.starts_with("*:") && !text.trim_start_matches("*:").contains(['*', ':']) => {
                 Ok(Self::Verb(text.trim_start_matches("*:")))
             }
@@ -141,6 +150,39 @@ mod tests {
         ] {
             assert_eq!(allows(rule, &Method::GET, path), expected, "{rule} on {path}");
         }
+    }
+
+    #[test]
+    fn an_encoded_slash_stays_in_the_segment_that_the_rule_marks() {
+        for (rule, path, expected) in [
+            ("GET /projects/*%2F*", "/projects/group%2Fproject", true),
+            ("GET /projects/*%2F*", "/projects/group%2fproject", true),
+            ("GET /projects/*%2F*", "/projects/a%2Fb%2fc", true),
+            ("GET /projects/*%2F*", "/projects/42", false),
+            ("GET /projects/*%2F*", "/projects/group/project", false),
+            ("GET /projects/*%2F*", "/projects/a%2Fb:c", false),
+            ("GET /projects/*%2F*", "/projects/a%2Fb/c", false),
+            ("GET /projects/*%2F*/issues", "/projects/a%2Fb/issues", true),
+            ("GET /projects/*%2F*/issues", "/projects/a%2Fb/is%2Fsues", false),
+            ("GET /projects/*%2F*/**", "/projects/a%2Fb/issues/7", true),
+            ("GET /projects/*%2F*/**", "/projects/a%2Fb", true),
+            ("GET /projects/*%2F*/**", "/projects/a%2Fb/c%2Fd", false),
+            ("GET /projects/*%2F*/*", "/projects/a%2Fb/c%2Fd", false),
+            ("GET /projects/*", "/projects/group%2Fproject", false),
+            ("GET /projects/*:*", "/projects/group%2Fproject:x", false),
+            ("GET /projects/*:x", "/projects/group%2Fproject:x", false),
+            ("GET /projects/**", "/projects/group%2Fproject", false),
+            ("* /**", "/a%2Fb", false),
+            ("GET /projects/a%2Fb/issues", "/projects/a%2Fb/issues", true),
+            ("GET /projects/a%2Fb/issues", "/projects/a%2fb/issues", false),
+        ] {
+            let given = CanonicalPath::parse_with(path, EncodedSlash::InSegments).expect("a canonical path");
+            assert_eq!(Rule::parse(rule).expect("a rule").allows(&Method::GET, given), expected, "{rule} on {path}");
+        }
+        for rule in ["GET /*%2f*", "GET /x%2F*", "GET /*%2F*%2F*", "GET /*%2F**", "GET /*%2F*:x"] {
+            assert_eq!(Rule::parse(rule).err(), Some(RuleError::Wildcard), "{rule}");
+        }
+        assert_eq!(Rule::parse("GET /a%2F..").err(), Some(RuleError::Path(PathError::DotSegment)));
     }
 
     #[test]

@@ -8,8 +8,7 @@ use audit::{Audit, Event, Ring};
 use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, response};
-use hyper::body::Incoming;
-use policy::{CanonicalPath, Denied};
+use policy::{CanonicalPath, Denied, PathError};
 use protocol::{Origin, Scope, Timestamp};
 use secret::Entropy;
 use tracing::{Instrument, Span};
@@ -22,9 +21,12 @@ use crate::drain::Drain;
 use crate::error::{ProxyError, refuse};
 use crate::flight::Flights;
 use crate::forward::Call;
+use crate::gate::GateError;
 use crate::grpc::Dialect;
 use crate::guard::{Guard, Lents};
 use crate::headers;
+use crate::hosts::Hosts;
+use crate::inbound::Inbound;
 use crate::location::Rewriting;
 use crate::observer::Observer;
 use crate::pools::Pools;
@@ -57,22 +59,21 @@ pub struct Core {
 }
 
 impl DataPlane {
-    /// From the configured upstreams, with the gateway's public URL for links that lead back to it.
+    /// From the configured upstreams, with the gateway's public URL for links that lead back to it, and the names it answers to.
     #[must_use]
     pub fn new(
         broker: Broker,
         audit: Audit,
         upstreams: Vec<Upstream>,
-        public_url: &Url,
+        (public_url, hosts): (&Url, Hosts),
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let routes = Routes::new(&upstreams);
+        let routes = Routes::new(&upstreams, hosts);
         Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization(), entropy }
     }
 
-    /// Whether a request is to be forwarded, and where.
-    #[must_use]
-    pub fn route(&self, parts: &Parts) -> Route {
+    /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
+    pub fn route(&self, parts: &Parts) -> Result<Route, GateError> {
         self.routes.find(parts)
     }
 }
@@ -98,7 +99,7 @@ impl Core {
     }
 
     /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
-    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Incoming) -> Response<ProxyBody> {
+    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Inbound) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
         match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
@@ -107,7 +108,11 @@ impl Core {
         }
     }
 
-    fn violation(&self, origin: &Origin, caller: &Caller, denied: &Denied) -> ProxyError {
+    fn violation(&self, origin: &Origin, caller: &Caller, path: CanonicalPath<'_>, denied: &Denied) -> ProxyError {
+        if path.has_encoded_slash() && denied.wanted().is_empty() {
+            // No rule speaks of an encoded slash there.
+            return ProxyError::Path(PathError::AmbiguousEncoding);
+        }
         let event = Event::new("scope_violation").from(origin).agent(caller.agent_id()).client(caller.client_id());
         let event = event.user(caller.user_id()).provider(caller.provider_id()).account(caller.account_id());
         let event = event.effective(caller.scopes()).denied(denied.wanted(), "no granted scope allows the operation");
@@ -122,7 +127,7 @@ impl Core {
         &self,
         origin: Origin,
         route: &Proxied,
-        (mut parts, body): (Parts, Incoming),
+        (mut parts, mut body): (Parts, Inbound),
         dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, now) = (Instant::now(), self.near.now());
@@ -132,13 +137,13 @@ impl Core {
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
         let pools = pools.get_or_init(Box::default);
 
-        let handshake = Handshake::read(&mut parts, upstream, &self.plane.entropy)?;
+        let handshake = Handshake::read((&mut parts, &mut body), upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
-        let path = CanonicalPath::parse(route.path(&parts.uri)).map_err(ProxyError::Path)?;
+        let path = upstream.operations.path(route.path(&parts.uri)).map_err(ProxyError::Path)?;
         // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
         let method = if handshake.is_some() { &Method::GET } else { &parts.method };
         let permit = upstream.operations.permit(caller.effective(), method, path);
-        let permit = permit.map_err(|denied| self.violation(&origin, &caller, &denied))?;
+        let permit = permit.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
         caller.admit(now)?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.

@@ -199,6 +199,13 @@ fn row(error: &ProxyError) -> Row {
             message: "The proxy in front of the gateway does not say who the client is.",
             hint: "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
         },
+        ProxyError::Gate(cause @ GateError::Misdirected) => Row {
+            status: cause.status(),
+            code: ErrorCode::ScopeNotApproved,
+            reason: cause.reason(),
+            message: "The request is for a host that is none of the gateway's.",
+            hint: "Call the gateway by its public URL; an operator adds another name of it with hosts in [gateway].",
+        },
         ProxyError::Gate(cause) => Row {
             status: cause.status(),
             code: ErrorCode::ScopeNotApproved,

@@ -9,7 +9,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use policy::Permit;
 
 use crate::body::Download;
@@ -19,6 +18,7 @@ use crate::gate::GateError;
 use crate::grpc::{self, Dialect};
 use crate::guard::Lents;
 use crate::headers;
+use crate::inbound::Inbound;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
@@ -48,7 +48,7 @@ impl Call<'_> {
     /// token that the answer could hold.
     pub(crate) async fn exchange(
         &self,
-        body: Incoming,
+        body: Inbound,
         lent: Rc<Lent>,
         begun: Instant,
     ) -> Result<(Response<Download>, Lents), ProxyError> {

@@ -1,6 +1,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http1::HeadError;
 
 use crate::websocket;
 
@@ -19,6 +20,9 @@ pub enum GateError {
     /// No Host, more than one, an empty one, or one that differs from `:authority`.
     #[error("the request has not exactly one Host")]
     Host,
+    /// A host that is none of the gateway's names.
+    #[error("the request is for another host")]
+    Misdirected,
     /// A doubled or odd Content-Length, a Transfer-Encoding other than `chunked`, or both.
     #[error("the length of the body can be read in two ways")]
     Framing,
@@ -34,6 +38,12 @@ pub enum GateError {
     /// Anything but `100-continue`.
     #[error("the expectation is not known")]
     Expect,
+    /// No request line and fields, each ended by CRLF, and HTTP/1.1 or HTTP/1.0 (RFC 9112 §2.2).
+    #[error("the request cannot be read")]
+    Syntax,
+    /// Bytes behind a handshake, before its answer.
+    #[error("another protocol was spoken before it was agreed upon")]
+    Early,
     /// More than 64 fields, or 16 KiB of them.
     #[error("too many headers")]
     HeadersTooLarge,
@@ -54,11 +64,14 @@ impl GateError {
             Self::TargetForm => "target_form",
             Self::TargetTooLong => "target_too_long",
             Self::Host => "host",
+            Self::Misdirected => "misdirected",
             Self::Framing => "framing",
             Self::Authorization => "authorization_doubled",
             Self::HeaderName => "header_name",
             Self::Connection => "connection_header",
             Self::Expect => "expect",
+            Self::Syntax => "syntax",
+            Self::Early => "early_bytes",
             Self::HeadersTooLarge => "headers_too_large",
             Self::ClientAddress => "client_address",
             Self::ClientAddresses => "client_address_doubled",
@@ -71,9 +84,12 @@ impl GateError {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Expect => StatusCode::EXPECTATION_FAILED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TargetForm
+            Self::Syntax
+            | Self::Early
+            | Self::TargetForm
             | Self::Host
             | Self::Framing
             | Self::Authorization
@@ -81,6 +97,19 @@ impl GateError {
             | Self::Connection
             | Self::ClientAddress
             | Self::ClientAddresses => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<&HeadError> for GateError {
+    fn from(error: &HeadError) -> Self {
+        match error {
+            HeadError::Syntax | HeadError::Version => Self::Syntax,
+            HeadError::Target => Self::TargetForm,
+            HeadError::Early => Self::Early,
+            HeadError::Framing => Self::Framing,
+            HeadError::TargetTooLong => Self::TargetTooLong,
+            HeadError::TooLarge => Self::HeadersTooLarge,
         }
     }
 }

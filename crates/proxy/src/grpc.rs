@@ -82,7 +82,7 @@ fn status(http: StatusCode, reason: &str) -> u16 {
         "reconnect_required" => FAILED_PRECONDITION,
         "upstream_malformed" | "upstream_encoded" => INTERNAL,
         _ => match http.as_u16() {
-            400 | 414 | 417 | 431 => INVALID_ARGUMENT,
+            400 | 414 | 417 | 421 | 431 => INVALID_ARGUMENT,
             401 => UNAUTHENTICATED,
             403 => PERMISSION_DENIED,
             405 => UNIMPLEMENTED,

@@ -9,16 +9,14 @@ use broker::{Carrier, Lent};
 use crate::target::Target;
 use crate::upstream::{BodyGuard, Upstream};
 
-/// The agent's headers without what is between it and the gateway, and without what the provider's configuration sets.
+/// Of the agent's headers those that are listed, without what it means for one connection alone, and what the configuration sets.
 pub(crate) fn onward(mut headers: HeaderMap, upstream: &Upstream) -> HeaderMap {
     let named = named_by_connection(&headers);
     for name in ALWAYS {
         headers.remove(name);
     }
     let stays = |name: &&HeaderName| {
-        let unguarded = upstream.guard == BodyGuard::Mask && is_unguarded(name.as_str());
-        unguarded
-            || stays_here(name.as_str())
+        !upstream.request_headers.allows(name, upstream.guard)
             || named.contains(name)
             || upstream.headers.keys().any(|set| reads_alike(name, set))
     };
@@ -110,11 +108,18 @@ pub(crate) fn stays_here(name: &str) -> bool {
         || is_credential(name)
         || matches!(
             name,
-            "content-length"
+            "cf-connecting-ip"
+                | "client-ip"
+                | "content-length"
                 | "expect"
+                | "fastly-client-ip"
                 | "forwarded"
+                | "host"
+                | "max-forwards"
                 | "true-client-ip"
                 | "via"
+                | "x-client-ip"
+                | "x-cluster-client-ip"
                 | "x-host"
                 | "x-http-method"
                 | "x-http-method-override"
@@ -123,15 +128,8 @@ pub(crate) fn stays_here(name: &str) -> bool {
                 | "x-request-id"
                 | "x-rewrite-url"
         )
-        || name.starts_with("x-ath-")
-        || name.starts_with("x-forwarded-")
-        || name.starts_with("x-original-")
+        || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
         || name.contains(['_', '.'])
-}
-
-/// The guard looks into whole and plain bodies alone: in parts, a credential could be had in pieces, and compressed it is not found.
-fn is_unguarded(name: &str) -> bool {
-    matches!(name, "accept-encoding" | "range" | "if-range")
 }
 
 /// Names under which some service takes a credential: beside the injected one, another could decide in whose name the call is made.
@@ -179,11 +177,14 @@ fn is_origin_bound(name: &str) -> bool {
 }
 
 /// Of these every request has some; the others are looked for one by one.
-const ALWAYS: [HeaderName; 4] = [HOST, AUTHORIZATION, CONNECTION, HeaderName::from_static("x-ath-agent-id")];
+const ALWAYS: [HeaderName; 5] =
+    [HOST, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderName::from_static("x-ath-agent-id")];
+const BEGINNINGS: [&str; 6] = ["access-control-", "proxy-", "sec-", "x-ath-", "x-forwarded-", "x-original-"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::tests::upstream;
 
     fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
@@ -251,6 +252,24 @@ mod tests {
         for name in ["accept", "idempotency-key", "x-request-tag", "x-api-version"] {
             assert!(!stays_here(name), "{name}");
         }
+    }
+
+    #[test]
+    fn listed_headers_go_on_without_what_connection_names() {
+        let upstream = upstream("a", "https://api.test", None, None);
+        let sent = [
+            ("accept", "*/*"),
+            ("authorization", "Bearer x"),
+            ("cache-control", "no-cache"),
+            ("connection", "close, cache-control"),
+            ("content-length", "5"),
+            ("content-type", "text/plain"),
+            ("host", "gw"),
+            ("range", "bytes=0-1"),
+            ("x-ath-agent-id", "a"),
+            ("x-custom", "1"),
+        ];
+        assert_eq!(names(&onward(map(&sent), &upstream)), ["accept", "content-type"]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use http::header::HOST;
 use http::request::Parts;
 use protocol::ProviderId;
 
+use crate::gate::GateError;
+use crate::hosts::{self, Hosts};
 use crate::upstream::Upstream;
 
 /// Where a request belongs.
@@ -61,8 +63,9 @@ impl Proxied {
 }
 
 /// The ways to all upstreams, which is found in the same time however many there are.
-#[derive(Default)]
 pub(crate) struct Routes {
+    /// The gateway's own names.
+    own: Hosts,
     ids: HashMap<ProviderId, usize, FixedState>,
     /// In lower case.
     hosts: HashMap<Box<str>, usize, FixedState>,
@@ -73,8 +76,9 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// Where two upstreams have the same way, it leads to the first.
-    pub(crate) fn new(upstreams: &[Upstream]) -> Self {
-        let mut routes = Self::default();
+    pub(crate) fn new(upstreams: &[Upstream], own: Hosts) -> Self {
+        let (ids, hosts, prefixes) = Default::default();
+        let mut routes = Self { own, ids, hosts, prefixes, deepest: 0 };
         for (number, upstream) in upstreams.iter().enumerate() {
             routes.ids.entry(upstream.provider_id.clone()).or_insert(number);
             if let Some(host) = &upstream.entrance_host {
@@ -88,15 +92,24 @@ impl Routes {
         routes
     }
 
-    /// Finds the upstream by host, then by ATH's path, then by prefix.
-    pub(crate) fn find(&self, parts: &Parts) -> Route {
-        let path = parts.uri.path();
-        if let Some(upstream) = self.by_host(parts) {
-            if path == "/.well-known/ath-app.json" {
-                return Route::Control;
-            }
-            return proxied(Entrance::Host, Some(upstream), 0);
+    /// Finds the upstream by host, then by ATH's path, then by prefix. Whatever names a host that is nobody's here is refused: a page
+    /// whose name was made to resolve to the gateway's address gets nothing (DNS rebinding). Probes alone name what they like, since
+    /// load balancers know addresses only, and what they are told is no secret.
+    pub(crate) fn find(&self, parts: &Parts) -> Result<Route, GateError> {
+        let (host, path) = (host(parts).ok_or(GateError::Misdirected)?, parts.uri.path());
+        if self.own.is_public(host) {
+            return Ok(self.by_path(path));
         }
+        match self.by_host(host) {
+            Some(_) if path == APP => Ok(Route::Control),
+            Some(upstream) => Ok(proxied(Entrance::Host, Some(upstream), 0)),
+            None if self.own.is_further(host) => Ok(self.by_path(path)),
+            None if PROBES.contains(&path) => Ok(Route::Control),
+            None => Err(GateError::Misdirected),
+        }
+    }
+
+    fn by_path(&self, path: &str) -> Route {
         if let Some(rest) = path.strip_prefix(ATH) {
             let id = rest.split('/').next().unwrap_or_default();
             return proxied(Entrance::Ath, self.ids.get(id).copied(), ATH.len() + id.len());
@@ -107,15 +120,14 @@ impl Routes {
         }
     }
 
-    fn by_host(&self, parts: &Parts) -> Option<usize> {
+    /// By a name that is a provider's alone, with whichever port.
+    fn by_host(&self, host: &str) -> Option<usize> {
         if self.hosts.is_empty() {
             return None;
         }
-        let host = host(parts)?;
-        let lower = host.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
-        let host = lower.as_deref().unwrap_or(host);
-        let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        [host, bare].into_iter().filter_map(|name| self.hosts.get(name).copied()).min()
+        let (name, _) = hosts::split(host)?;
+        let lower = name.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| name.to_ascii_lowercase());
+        self.hosts.get(lower.as_deref().unwrap_or(name)).copied()
     }
 
     /// The first upstream whose prefix ends where a segment of the path does, and where that is.
@@ -136,16 +148,21 @@ fn host(parts: &Parts) -> Option<&str> {
 }
 
 const ATH: &str = "/ath/proxy/";
+const APP: &str = "/.well-known/ath-app.json";
+const PROBES: [&str; 3] = ["/health", "/healthz", "/readyz"];
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
+    use crate::hosts::LoopbackNames;
     use crate::upstream::tests::upstream;
 
     /// The way, the upstream's number, and the path below it.
     type Found = Option<(Entrance, Option<usize>, String)>;
 
-    fn routed(uri: &str, host: &str) -> Found {
+    fn routed(uri: &str, host: &str) -> Result<Found, GateError> {
         let upstreams = [
             upstream("crm", "https://crm.test", None, Some("crm.gw.test")),
             upstream("helpdesk", "http://h.test/v1", Some("/helpdesk"), None),
@@ -153,15 +170,16 @@ mod tests {
         ];
         let request = http::Request::builder().uri(uri).header("host", host).body(()).expect("a request");
         let parts = request.into_parts().0;
-        match Routes::new(&upstreams).find(&parts) {
-            Route::Control => None,
-            Route::Proxied(found) => Some((found.entrance, found.upstream, found.path(&parts.uri).to_owned())),
+        let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
+        match Routes::new(&upstreams, own).find(&parts)? {
+            Route::Control => Ok(None),
+            Route::Proxied(found) => Ok(Some((found.entrance, found.upstream, found.path(&parts.uri).to_owned()))),
         }
     }
 
     #[test]
     fn three_ways_lead_to_an_upstream() {
-        let to = |entrance, upstream, path: &str| Some((entrance, upstream, path.to_owned()));
+        let to = |entrance, upstream, path: &str| Ok(Some((entrance, upstream, path.to_owned())));
         assert_eq!(routed("/ath/proxy/helpdesk/tickets/1?x=y", "gw"), to(Entrance::Ath, Some(1), "/tickets/1"));
         assert_eq!(routed("/ath/proxy/helpdesk", "gw"), to(Entrance::Ath, Some(1), "/"));
         assert_eq!(routed("/ath/proxy/none/x", "gw"), to(Entrance::Ath, None, "/x"));
@@ -180,7 +198,19 @@ mod tests {
     #[test]
     fn everything_else_is_the_control_planes() {
         for path in ["/", "/ath/token", "/helpdeskx", "/crm/x", "/ath/proxy", "/teams", "/teams/x", "/x/helpdesk"] {
-            assert_eq!(routed(path, "gw"), None, "{path}");
+            assert_eq!(routed(path, "gw"), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_nobodys_is_not_served() {
+        for host in
+            ["evil.test", "gw.evil.test", "crm.gw.test.", "crm.gw.test:", "crm.gw.test:x", "x.crm.gw.test", "gw:1"]
+        {
+            for path in ["/", "/ath/proxy/helpdesk/x", "/ath/token", "/helpdesk/x", "/healthz/"] {
+                assert_eq!(routed(path, host), Err(GateError::Misdirected), "{host} {path}");
+            }
+            assert_eq!(routed("/healthz", host), Ok(None), "{host}");
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use crate::inbound::{Inbound, InboundError};
 use crate::shared::Slot;
 use crate::trailers;
 
@@ -43,7 +43,7 @@ struct Source {
     /// What was sent before.
     again: VecDeque<Bytes>,
     /// What the agent sends.
-    agent: Option<Incoming>,
+    agent: Option<Inbound>,
 }
 
 /// Whom an upload waits for.
@@ -70,7 +70,7 @@ pub(crate) enum Repeat {
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, repeat: Repeat, begun: Instant) -> (Self, Rc<Progress>) {
+    pub(crate) fn new(body: Inbound, repeat: Repeat, begun: Instant) -> (Self, Rc<Progress>) {
         if body.is_end_stream() {
             return Self::of(Source::default(), Kept::ToTheEnd(Vec::new()), begun);
         }
@@ -172,7 +172,7 @@ impl Progress {
         }
     }
 
-    fn poll(&self, trailers: &Trailers, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&self, trailers: &Trailers, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, InboundError>>> {
         let mut source = self.source.borrow_mut();
         let Source { again, agent } = &mut *source;
         if let Some(data) = again.pop_front() {
@@ -220,9 +220,9 @@ impl Progress {
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = InboundError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, InboundError>>> {
         self.progress.poll(&self.trailers, context)
     }
 

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use url::Url;
 
 use crate::expiry::ExpirySign;
+use crate::request_headers::{Allowed, RequestHeader};
 use crate::target::Target;
 use crate::websocket::WebSocket;
 
@@ -36,6 +37,8 @@ pub struct UpstreamSettings {
     pub headers: HeaderMap,
     /// Headers that are sent where the agent sends none of that name.
     pub default_headers: HeaderMap,
+    /// Headers that an agent may send besides those that every API knows, and the default ones.
+    pub request_headers: Vec<RequestHeader>,
     /// Whether it is used by WebSocket.
     pub websocket: WebSocket,
     /// What is done with the bodies of its answers.
@@ -89,6 +92,7 @@ pub struct Upstream {
     pub(crate) expired: Vec<ExpirySign>,
     pub(crate) headers: HeaderMap,
     pub(crate) default_headers: HeaderMap,
+    pub(crate) request_headers: Allowed,
     pub(crate) websocket: WebSocket,
     pub(crate) guard: BodyGuard,
     pub(crate) protocol: UpstreamProtocol,
@@ -119,6 +123,7 @@ impl Upstream {
             response_timeout: settings.response_timeout,
             expired: settings.expired,
             headers: settings.headers,
+            request_headers: Allowed::new(settings.request_headers, &settings.default_headers),
             default_headers: settings.default_headers,
             websocket: settings.websocket,
             guard: settings.guard,
@@ -147,6 +152,7 @@ pub(crate) mod tests {
             expired: vec![ExpirySign::unauthorized()],
             headers: HeaderMap::new(),
             default_headers: HeaderMap::new(),
+            request_headers: Vec::new(),
             websocket: WebSocket::Refused,
             guard: BodyGuard::Mask,
             protocol: UpstreamProtocol::Auto,

@@ -252,7 +252,7 @@ fn c085_bodies_pass_unmodified_both_ways(setup: Setup) {
             assert!(back.body == body, "{} bytes came back as {}", body.len(), back.body.len());
             // The same in chunks, as an agent sends what it does not know the length of.
             let head = format!(
-                "PUT /ath/proxy/helpdesk/tickets/1/attachments/b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+                "PUT /ath/proxy/helpdesk/tickets/1/attachments/b HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\
                  Authorization: Bearer {token}\r\nX-ATH-Agent-ID: {}\r\nConnection: close\r\n\r\n",
                 agent.id
             );

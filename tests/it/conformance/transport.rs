@@ -89,7 +89,7 @@ fn c001_outside_of_loopback_there_is_https_alone_and_no_tls_before_1_2(setup: Se
                 "{version}: {said}"
             );
         }
-        let plain = raw(gateway.port(), b"GET /.well-known/ath.json HTTP/1.1\r\nHost: a\r\n\r\n", "GET");
+        let plain = raw(gateway.port(), b"GET /.well-known/ath.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "GET");
         assert_eq!((plain.status, plain.body.len()), (0, 0), "plain HTTP gets no answer where TLS is spoken");
     }
     // No configuration has the gateway, or a provider, at http on another host.

@@ -129,7 +129,7 @@ fn an_agent_of_http_1_0_is_answered_as_it_understands() {
     });
     let front = Fronted::new(&upstream.url(), "");
     let answer = text(&front, &["--http1.0", "-i"], "/things");
-    assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("\r\n\r\nhello"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nhello"), "{answer}");
     assert!(!answer.contains("transfer-encoding"), "{answer}");
 }
 

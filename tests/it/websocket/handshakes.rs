@@ -182,8 +182,12 @@ fn what_is_answered_instead_is_an_ordinary_answer() {
     });
     let front = Fronted::new(&service.url(), WEBSOCKET);
     // What follows it is a request like any other, and no tunnel.
-    let mut agent =
-        RawAgent::send(&front, SOCKET, RIGHT, b"GET /smuggled HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n");
+    let mut agent = RawAgent::send(
+        &front,
+        SOCKET,
+        RIGHT,
+        b"GET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+    );
     let head = agent.head();
     assert!(head.starts_with("http/1.1 400 ") && head.contains("sec-websocket-version: 13"), "{head}");
     let rest = String::from_utf8_lossy(&agent.rest()).into_owned();

@@ -146,8 +146,9 @@ impl RawAgent {
         let Door { port, token, agent } = door.into();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
         stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a timeout");
-        let head =
-            format!("{start}\r\nHost: gw\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {agent}\r\n{lines}\r\n");
+        let head = format!(
+            "{start}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nX-ATH-Agent-ID: {agent}\r\n{lines}\r\n"
+        );
         stream.write_all(&[head.as_bytes(), behind].concat()).expect("sent");
         Self(stream)
     }

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use protocol::Loopback;
+use proxy::{HostName, Hosts, LoopbackNames};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
@@ -21,6 +22,8 @@ pub(crate) use front::{FrontConfig, ProxyProtocol};
 pub(crate) struct GatewayConfig {
     /// Scheme, host and port; the path is `/`.
     pub(crate) public_url: Url,
+    /// Names that it answers to besides.
+    pub(crate) hosts: Vec<HostName>,
     /// Where it listens.
     pub(crate) listen: SocketAddr,
     /// Threads of the data plane; one for each core where it is `None`.
@@ -47,6 +50,7 @@ pub(crate) struct TlsFiles {
 /// The section, as far as it can be read: others need the public URL even where something else is wrong.
 pub(super) struct Partial {
     pub(super) public_url: Option<Url>,
+    hosts: Vec<HostName>,
     listen: Option<SocketAddr>,
     workers: Option<NonZeroUsize>,
     tls: Option<TlsFiles>,
@@ -56,8 +60,18 @@ pub(super) struct Partial {
 
 impl Partial {
     pub(super) fn complete(self) -> Option<GatewayConfig> {
-        let Self { public_url, listen, workers, tls, front, ending } = self;
-        Some(GatewayConfig { public_url: public_url?, listen: listen?, workers, tls, front: front?, ending: ending? })
+        let Self { public_url, hosts, listen, workers, tls, front, ending } = self;
+        let (public_url, listen) = (public_url?, listen?);
+        Some(GatewayConfig { public_url, hosts, listen, workers, tls, front: front?, ending: ending? })
+    }
+}
+
+impl GatewayConfig {
+    /// All names that it answers to, but for those that are a provider's alone.
+    pub(crate) fn hosts(&self) -> Hosts {
+        let own = self.listen.ip().is_loopback() || urls::is_loopback(&self.public_url);
+        let loopback = if own { LoopbackNames::Known } else { LoopbackNames::Unknown };
+        Hosts::new(&self.public_url, self.hosts.clone(), loopback)
     }
 }
 
@@ -75,6 +89,7 @@ pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
     }
     Partial {
         public_url: table.parsed(&PUBLIC_URL, |text| urls::public(text, loopback)).map(|found| found.value),
+        hosts: hosts(table),
         listen: listen.map(|found| found.value),
         workers: workers.and_then(NonZeroUsize::new),
         tls: table.optional_table(&TLS).and_then(|table| tls(&table)),
@@ -86,6 +101,11 @@ pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
 /// Where it says whose certificates clients may present, if it does.
 pub(super) fn client_authority<'c>(table: &Table<'c>) -> Option<Place<'c>> {
     table.nested(&TLS)?.written(&CLIENT_CA_FILE)
+}
+
+fn hosts(table: &Table<'_>) -> Vec<HostName> {
+    let parsed = table.texts(&HOSTS).into_iter().filter_map(|found| found.parsed(HostName::parse));
+    parsed.map(|found| found.value).collect()
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -103,6 +123,7 @@ fn tls(table: &Table<'_>) -> Option<TlsFiles> {
 
 pub(super) const KEYS: &[Key] = &[
     PUBLIC_URL,
+    HOSTS,
     LISTEN,
     WORKERS,
     TLS,
@@ -118,6 +139,12 @@ const PUBLIC_URL: Key = Key::required(
     Form::Text,
     "public_url = \"https://gateway.example.com\"",
     "Where browsers and agents reach the gateway: https, a host, and a port if it is not 443.",
+);
+const HOSTS: Key = Key::optional(
+    "hosts",
+    Form::Texts,
+    "Further names that it is called by, with a port where only that one counts; none by default, and a request for any other host than these, \
+     public_url's and the providers' is refused, so that no page reaches it by a name of its own.",
 );
 const LISTEN: Key = Key::default(
     "listen",

@@ -11,6 +11,7 @@ mod grant;
 mod habits;
 mod oauth;
 mod preset;
+mod request_headers;
 mod scopes;
 mod static_key;
 mod way;
@@ -24,7 +25,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{BodyGuard, ExpirySign, UpstreamProtocol, WebSocket};
+use proxy::{BodyGuard, ExpirySign, RequestHeader, UpstreamProtocol, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -70,6 +71,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) headers: HeaderMap,
     /// Headers that go there where the agent sends none of that name.
     pub(crate) default_headers: HeaderMap,
+    /// Headers of agents that go there besides those that every API knows.
+    pub(crate) request_headers: Vec<RequestHeader>,
     /// Whether agents may use it by WebSocket.
     pub(crate) websocket: WebSocket,
     /// What is done with the bodies of its answers.
@@ -162,6 +165,7 @@ pub(super) struct Rest {
     placement: Placement,
     headers: HeaderMap,
     default_headers: HeaderMap,
+    request_headers: Vec<RequestHeader>,
     websocket: WebSocket,
     guard: BodyGuard,
     protocol: UpstreamProtocol,
@@ -212,6 +216,7 @@ impl Partial<'_> {
             placement,
             headers: rest.headers,
             default_headers: rest.default_headers,
+            request_headers: rest.request_headers,
             websocket: rest.websocket,
             guard: rest.guard,
             protocol: rest.protocol,
@@ -297,6 +302,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let placement = credential::read(table, &CREDENTIAL);
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
+    let request_headers = request_headers::read(table, &REQUEST_HEADERS, placement.as_ref());
     let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let guard = match table.text(&GUARD).map(|found| found.value) {
         Some("trust") => BodyGuard::Trust,
@@ -347,6 +353,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         placement: placement?,
         headers,
         default_headers,
+        request_headers,
         websocket,
         guard,
         protocol,
@@ -378,6 +385,7 @@ pub(super) const KEYS: &[Key] = &[
     CREDENTIAL,
     HEADERS,
     DEFAULT_HEADERS,
+    REQUEST_HEADERS,
     PROTOCOL,
     GUARD,
     WEBSOCKET,
@@ -464,6 +472,12 @@ const DEFAULT_HEADERS: Key = Key::optional(
     "default_headers",
     Form::TextMap,
     "Headers for both that an agent may set otherwise, such as the version of an API; none by default.",
+);
+const REQUEST_HEADERS: Key = Key::optional(
+    "request_headers",
+    Form::Texts,
+    "Headers of agents that go to the API besides those that every API knows and those of default_headers; none by default, since of a header \
+     that nobody listed, nobody knows what the service makes of it.",
 );
 const WEBSOCKET: Key = Key::optional(
     "websocket",

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::StatusCode;
+use http::{StatusCode, header};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,10 +21,21 @@ pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>, shutdown: Ca
         .route("/agent.json", get(identity))
         .route("/", get(begin))
         .route("/callback", get(callback))
+        .layer(from_fn(by_its_own_name))
         .with_state(agent);
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await {
         eprintln!("the demonstration agent's site ended: {error}");
     }
+}
+
+/// A page whose name was made to resolve to loopback is shown nothing (DNS rebinding).
+async fn by_its_own_name(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if matches!(name, "127.0.0.1" | "localhost") {
+        return next.run(request).await;
+    }
+    page(StatusCode::MISDIRECTED_REQUEST, "This is a demonstration on 127.0.0.1; call it there.")
 }
 
 async fn identity(State(agent): State<Arc<Agent>>) -> Response {

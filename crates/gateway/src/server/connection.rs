@@ -9,17 +9,19 @@ use std::time::{Duration, Instant};
 use api::Availability;
 use broker::{Arrival, ClientCertificate};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::Either;
+use http1::HeadError;
 use hyper::body::{Body, Incoming};
 use hyper::rt::bounds::Http2ServerConnExec;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use protocol::{Origin, Refused};
-use proxy::{Dialect, Drain, ProxyBody, ProxyError, Route, Stage};
+use protocol::{Origin, Refused, RequestId};
+use proxy::{Dialect, Drain, GateError, Inbound, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
@@ -112,37 +114,40 @@ async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
 
 async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
     let guest = here.guests.arrive();
-    let line = TokioIo::new(Line::new(stream, guest.state().clone()));
-    let (drain, state) = (here.parts.drain.clone(), guest.state().clone());
-    let service = service_fn(move |request| {
-        let busy = state.ask();
-        // Boxed: neither the future nor what it is put into has to be moved about whole.
-        Box::pin(answer(request, arrival, here.clone(), busy))
-    });
+    let line = Line::new(stream, guest.state().clone());
+    let (drain, state, date) = (here.parts.drain.clone(), guest.state().clone(), here.guests.date());
     let ended = match protocol {
         Protocol::Http1 => {
-            let mut builder = http1::Builder::new();
-            builder.header_read_timeout(None).max_headers(MAX_HEADERS).half_close(true);
-            Box::pin(drive(builder.serve_connection(line, service).with_upgrades(), &guest, &drain)).await
+            let service = move |request: Result<Request<http1::Body>, HeadError>| {
+                let request = request.map(|request| request.map(Inbound::Http1));
+                answer(request, arrival, here.clone(), state.ask())
+            };
+            Box::pin(drive(http1::Connection::new(line, service, date), &guest, &drain)).await
         }
         Protocol::Http2 => {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let request = Ok(request.map(Inbound::Http2));
+                let answered = answer(request, arrival, here.clone(), state.ask());
+                // Boxed: neither the future nor what it is put into has to be moved about whole.
+                Box::pin(async { Ok::<_, Infallible>(answered.await) })
+            });
             let mut builder = http2::Builder::new(LocalExecutor);
             builder.timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
             builder.enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-            Box::pin(drive(builder.serve_connection(line, service), &guest, &drain)).await
+            Box::pin(drive(builder.serve_connection(TokioIo::new(line), service), &guest, &drain)).await
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = %error, peer = %arrival.address, "a connection ended");
+        tracing::debug!(error = error.as_ref(), peer = %arrival.address, "a connection ended");
     }
 }
 
 /// Serves to the end; from the end of the gateway on, to the end of what is under way.
-async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -> hyper::Result<()> {
+async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -> Result<(), Ended> {
     let mut conversation = pin!(conversation);
     let mut said = Goodbye::Unsaid;
     let served = poll_fn(|context| {
-        if let Poll::Ready(ended) = conversation.as_mut().poll(context) {
+        if let Poll::Ready(ended) = conversation.as_mut().poll_on(context) {
             return Poll::Ready(Some(ended));
         }
         guest.wait(context);
@@ -161,7 +166,8 @@ async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -
         return ended;
     }
     // It has not asked for anything, and nothing new is taken any more.
-    Box::pin(tokio::time::timeout(SILENCE, conversation)).await.unwrap_or(Ok(()))
+    let rest = poll_fn(|context| conversation.as_mut().poll_on(context));
+    Box::pin(tokio::time::timeout(SILENCE, rest)).await.unwrap_or(Ok(()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,28 +176,36 @@ enum Goodbye {
     Said,
 }
 
+/// How a connection ended other than by agreement.
+type Ended = Box<dyn std::error::Error + Send + Sync>;
+
 /// One connection's HTTP.
-trait Conversation: Future<Output = hyper::Result<()>> {
+trait Conversation {
     /// When it is told that the gateway goes. GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up,
     /// which a request on its way may meet.
     const GOODBYE: Stage;
     /// Whether a silence between two requests ends it. HTTP/2 asks whether anybody is there.
     const WAITS_FOR_HEADS: bool;
 
+    fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>>;
     fn say_goodbye(self: Pin<&mut Self>);
 }
 
-impl<I, S> Conversation for http1::UpgradeableConnection<I, S>
+impl<L, S, A> Conversation for http1::Connection<L, S, A, Attended>
 where
-    S: HttpService<Incoming, ResBody = Attended>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    L: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Fn(Result<Request<http1::Body>, HeadError>) -> A + Unpin,
+    A: Future<Output = Response<Attended>>,
 {
     const GOODBYE: Stage = Stage::Closing;
     const WAITS_FOR_HEADS: bool = true;
 
-    fn say_goodbye(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+    fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        self.poll(context).map_err(Ended::from)
+    }
+
+    fn say_goodbye(mut self: Pin<&mut Self>) {
+        http1::Connection::say_goodbye(&mut self);
     }
 }
 
@@ -205,6 +219,10 @@ where
 {
     const GOODBYE: Stage = Stage::Leaving;
     const WAITS_FOR_HEADS: bool = false;
+
+    fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        self.poll(context).map_err(Ended::from)
+    }
 
     fn say_goodbye(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -242,12 +260,16 @@ async fn silent(drain: &Drain) {
 
 /// One request: named, routed, answered.
 async fn answer(
-    request: Request<Incoming>,
+    request: Result<Request<Inbound>, HeadError>,
     arrival: Arrival,
     here: Rc<Here>,
     busy: Busy,
-) -> Result<Response<Attended>, Infallible> {
+) -> Response<Attended> {
     let (id, begun) = (here.names.draw(), Instant::now());
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => return unread(&error, (id, begun), arrival, &here, busy),
+    };
     let (head, body) = request.into_parts();
     let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
@@ -255,7 +277,7 @@ async fn answer(
     let origin = Origin::new(id, arrival.address);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let checked = client.and_then(|_| proxy::check(&head));
-    let routed = checked.map(|()| here.core.plane().route(&head));
+    let routed = checked.and_then(|()| here.core.plane().route(&head));
     let route = match &routed {
         Ok(Route::Proxied(route)) => Some(*route),
         _ => None,
@@ -291,7 +313,28 @@ async fn answer(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    Ok(response.map(|body| Attended { body, _busy: busy }))
+    response.map(|body| Attended { body, _busy: busy })
+}
+
+/// What could not be read as a request.
+fn unread(
+    error: &HeadError,
+    (id, begun): (RequestId, Instant),
+    arrival: Arrival,
+    here: &Here,
+    busy: Busy,
+) -> Response<Attended> {
+    let origin = Origin::new(id, arrival.address);
+    let mut response = proxy::refuse(&ProxyError::Gate(GateError::from(error)), Dialect::Http);
+    let refused = response.extensions_mut().remove::<Refused>();
+    let bytes = response.body().size_hint().exact().unwrap_or_default();
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    let method = Method::from_bytes(UNREAD).unwrap_or_default();
+    here.witness.answered(&Own { origin: &origin, route: None, method: &method, status, bytes, took, refused });
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.map(|body| Attended { body: Either::Left(body), _busy: busy })
 }
 
 /// What probes are told.
@@ -307,6 +350,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-const MAX_HEADERS: usize = 100;
+/// In the place of a method, where there was none.
+const UNREAD: &[u8] = b"-";
 const MAX_HEADER_LIST: u32 = 32 * 1024;
 const MAX_STREAMS: u32 = 100;

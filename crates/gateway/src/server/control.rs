@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use proxy::Inbound;
 use tokio::runtime::Handle;
 use tower_service::Service;
 use tracing::Instrument;
@@ -22,7 +22,7 @@ impl Control {
     }
 
     /// Answers one request, and sees to it that nobody keeps or frames the answer, whatever it is.
-    pub(crate) async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn call(&self, request: Request<Inbound>) -> Response<Body> {
         let mut response = self.answer(request).await;
         for (name, value) in GUARDS {
             response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -32,7 +32,7 @@ impl Control {
 
     /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
     /// up, since a decision that was begun is one.
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Inbound>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),

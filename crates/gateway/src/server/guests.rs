@@ -3,18 +3,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http1::Date;
+use protocol::Clock as _;
 use proxy::{Drain, Stage};
 use slab::Slab;
 
+use crate::system::SystemClock;
+
 /// The connections that are open on one core. Somebody walks by all of them once a second, and wakes what has to look at something: so
 /// none of them needs a timer, and an ordinary request costs none a thought.
-#[derive(Default)]
 pub(super) struct Guests {
     seats: RefCell<Slab<Seat>>,
     /// Seconds, by the walks.
     now: Cell<u32>,
+    date: Rc<Date>,
 }
 
 struct Seat {
@@ -49,7 +53,18 @@ pub(super) struct State {
 /// A request that is being answered; over when it is dropped.
 pub(super) struct Busy(Arc<State>);
 
+impl Default for Guests {
+    fn default() -> Self {
+        Self { seats: RefCell::default(), now: Cell::default(), date: Rc::new(Date::new(time())) }
+    }
+}
+
 impl Guests {
+    /// What time answers say it is.
+    pub(super) fn date(&self) -> Rc<Date> {
+        self.date.clone()
+    }
+
     /// A new connection.
     pub(super) fn arrive(self: &Rc<Self>) -> Guest {
         let state = Arc::new(State::default());
@@ -82,6 +97,7 @@ impl Guests {
     fn walk(&self) {
         let now = self.now.get().wrapping_add(1);
         self.now.set(now);
+        self.date.turn(time());
         let ask = now.is_multiple_of(ASK);
         self.wake(|state| {
             state.now.store(now, Ordering::Relaxed);
@@ -169,6 +185,10 @@ impl Drop for Busy {
         self.0.busy.store(self.0.busy.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
         self.0.took();
     }
+}
+
+fn time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(SystemClock.now().as_millis())
 }
 
 const WALK: Duration = Duration::from_secs(1);

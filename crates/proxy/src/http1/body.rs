@@ -112,7 +112,7 @@ impl Open {
     fn at_hand(&mut self) -> Result<Option<Bytes>, Http1Error> {
         let read = &mut self.connection.read;
         match &mut self.framing {
-            Framing::Chunked(chunked) => chunked.next(read),
+            Framing::Chunked(chunked) => chunked.next(read).map_err(Http1Error::from),
             _ if read.is_empty() => Ok(None),
             Framing::Close => Ok(Some(read.split().freeze())),
             Framing::Length(left) => {

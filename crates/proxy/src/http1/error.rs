@@ -27,13 +27,13 @@ pub enum Http1Error {
     Coding,
     /// No chunks (RFC 9112 §7.1).
     #[error("the chunks of the upstream's answer are malformed")]
-    Chunks,
+    Chunks(#[from] http1::ChunkError),
     /// More interim answers than anybody sends.
     #[error("the upstream sends one interim answer after another")]
     Interim,
     /// The agent's body broke off.
     #[error("the agent's body broke off")]
-    Upload(#[source] hyper::Error),
+    Upload(#[source] crate::InboundError),
     /// The agent's body has another length than it said.
     #[error("the agent's body has another length than it said")]
     UploadLength,

@@ -4,9 +4,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
+use http1::Chunked;
 
 use crate::http1::Http1Error;
-use crate::http1::chunked::Chunked;
 use crate::upload::Upload;
 
 /// Where the body of an answer ends (RFC 9112 §6.3).

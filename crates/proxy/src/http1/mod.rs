@@ -5,7 +5,6 @@
 //! not a byte left over; after any doubt it is closed.
 
 mod body;
-mod chunked;
 mod connection;
 mod error;
 mod head;

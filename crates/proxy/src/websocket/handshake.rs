@@ -6,13 +6,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, response};
-use hyper::upgrade::OnUpgrade;
 use secret::Entropy;
 
 use crate::access::Access;
 use crate::body::ProxyBody;
 use crate::error::ProxyError;
 use crate::guard::Guard;
+use crate::inbound::{Inbound, OnUpgrade};
 use crate::upstream::{BodyGuard, Upstream};
 use crate::watch::Watch;
 use crate::websocket::codec::Codec;
@@ -55,7 +55,7 @@ pub(crate) struct Handshake {
 impl Handshake {
     /// The wish, if there is one: any other request is none of its business.
     pub(crate) fn read(
-        parts: &mut Parts,
+        (parts, body): (&mut Parts, &mut Inbound),
         upstream: &Upstream,
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Option<Box<Self>>, ProxyError> {
@@ -65,12 +65,16 @@ impl Handshake {
         if upstream.websocket == WebSocket::Refused {
             return Err(ProxyError::Handshake(HandshakeError::Refused));
         }
-        let handshake = Self::parse(parts, upstream.guard, entropy.clone()).map_err(ProxyError::Handshake)?;
+        let handshake = Self::parse((parts, body), upstream.guard, entropy.clone()).map_err(ProxyError::Handshake)?;
         // Boxed: most requests are none, and need not carry its size.
         Ok(Some(Box::new(handshake)))
     }
 
-    fn parse(parts: &mut Parts, guard: BodyGuard, entropy: Arc<dyn Entropy>) -> Result<Self, HandshakeError> {
+    fn parse(
+        (parts, body): (&mut Parts, &mut Inbound),
+        guard: BodyGuard,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, HandshakeError> {
         let headers = &parts.headers;
         if one(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13") {
             return Err(HandshakeError::Version);
@@ -90,7 +94,7 @@ impl Handshake {
             BodyGuard::Mask => Vec::new(),
             BodyGuard::Trust => headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().cloned().collect(),
         };
-        let agent = parts.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::Form)?;
+        let agent = body.upgrade(parts).ok_or(HandshakeError::Form)?;
         Ok(Self { agent, accept, protocols, extensions, entropy })
     }
 
@@ -119,7 +123,7 @@ impl Handshake {
     pub(crate) fn agreed(
         self,
         head: response::Parts,
-        upstream: OnUpgrade,
+        upstream: hyper::upgrade::OnUpgrade,
         guards: Option<(Guard, Guard)>,
         (access, watch): (Access, Watch),
     ) -> (Response<ProxyBody>, Agreed) {

@@ -3,23 +3,21 @@ use std::pin::pin;
 use std::time::Duration;
 
 use audit::End;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 use tokio::io::{ReadHalf, WriteHalf};
 
 use crate::access::Access;
 use crate::drain::{Drain, Stage};
+use crate::inbound::{OnUpgrade, Side};
 use crate::watch::Watch;
 use crate::websocket::codec::Codec;
 use crate::websocket::lane::{Lane, Stop};
 
-type Io = TokioIo<Upgraded>;
-type Half = Lane<ReadHalf<Io>, WriteHalf<Io>>;
+type Half = Lane<ReadHalf<Side>, WriteHalf<Side>>;
 
 /// A tunnel that both sides have agreed to.
 pub(crate) struct Agreed {
     pub(crate) agent: OnUpgrade,
-    pub(crate) upstream: OnUpgrade,
+    pub(crate) upstream: hyper::upgrade::OnUpgrade,
     /// What is done with the agent's frames.
     pub(crate) up: Codec,
     /// What is done with the upstream's.
@@ -50,15 +48,16 @@ pub(crate) fn open(agreed: Agreed, drain: Drain) {
 
 async fn carry(agreed: Agreed, drain: &Drain) {
     let Agreed { agent, upstream, up, down, mask, mut access, watch } = agreed;
-    let opening = tokio::time::timeout(OPENING, async { tokio::try_join!(agent, upstream) });
+    let opening =
+        tokio::time::timeout(OPENING, async { tokio::try_join!(agent.side(), OnUpgrade::Library(upstream).side()) });
     let (agent, upstream) = match watch.over(std::pin::pin!(opening)).await {
         Some(Ok(Ok(sides))) => sides,
         Some(Ok(Err(error))) => return tracing::debug!(error = %error, "a WebSocket was gone before it was open"),
         Some(Err(_)) => return tracing::debug!("a WebSocket was not open in time"),
         None => return access.tunnelled(0, 0, End::Revoked),
     };
-    let (from_agent, to_agent) = tokio::io::split(TokioIo::new(agent));
-    let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
+    let (from_agent, to_agent) = tokio::io::split(agent);
+    let (from_upstream, to_upstream) = tokio::io::split(upstream);
     let (up, down) = (Lane::new(from_agent, to_upstream, up), Lane::new(from_upstream, to_agent, down));
     let mut socket = Socket { up, down, mask, access, end: End::Cut };
     let end = { watch.over(std::pin::pin!(socket.converse(drain))).await };

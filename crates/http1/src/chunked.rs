@@ -1,9 +1,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::http1::Http1Error;
-
 /// Reads chunks (RFC 9112 §7.1), strictly: a size of hexadecimal digits, CRLF where CRLF belongs. Extensions and trailers are read over.
-pub(super) struct Chunked {
+pub struct Chunked {
     state: State,
     /// Bytes of extensions and trailers so far.
     overhead: usize,
@@ -22,22 +20,38 @@ enum State {
     Ended,
 }
 
+/// No chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no chunks (RFC 9112 section 7.1)")]
+pub struct ChunkError;
+
+impl Default for Chunked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Chunked {
-    pub(super) fn new() -> Self {
+    /// At the beginning.
+    #[must_use]
+    pub fn new() -> Self {
         Self { state: State::Size, overhead: 0 }
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    /// Whether the last chunk has come, and what stands behind it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         self.state == State::Ended
     }
 
     /// How much is known to come.
-    pub(super) fn expected(&self) -> u64 {
+    #[must_use]
+    pub fn expected(&self) -> u64 {
         if let State::Data(left) = self.state { left } else { 0 }
     }
 
     /// The next piece of data in `read`; `None` where more has to be read first, or all is over.
-    pub(super) fn next(&mut self, read: &mut BytesMut) -> Result<Option<Bytes>, Http1Error> {
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<Option<Bytes>, ChunkError> {
         if !self.at_data(read)? {
             return Ok(None);
         }
@@ -52,7 +66,7 @@ impl Chunked {
     }
 
     /// Reads over everything that is no data. Whether there is data then.
-    fn at_data(&mut self, read: &mut BytesMut) -> Result<bool, Http1Error> {
+    fn at_data(&mut self, read: &mut BytesMut) -> Result<bool, ChunkError> {
         loop {
             match self.state {
                 State::Data(_) => return Ok(!read.is_empty()),
@@ -60,7 +74,7 @@ impl Chunked {
                 State::DataEnd => {
                     let Some(end) = read.first_chunk::<2>() else { return Ok(false) };
                     if end != b"\r\n" {
-                        return Err(Http1Error::Chunks);
+                        return Err(ChunkError);
                     }
                     read.advance(2);
                     self.state = State::Size;
@@ -83,39 +97,39 @@ impl Chunked {
     }
 
     /// The next line, without its end; `None` where it has not come yet.
-    fn line(&mut self, read: &mut BytesMut) -> Result<Option<BytesMut>, Http1Error> {
+    fn line(&mut self, read: &mut BytesMut) -> Result<Option<BytesMut>, ChunkError> {
         let Some(end) = memchr::memchr(b'\n', read) else {
             if self.overhead + read.len() > MAX_OVERHEAD {
-                return Err(Http1Error::Chunks);
+                return Err(ChunkError);
             }
             return Ok(None);
         };
         let mut line = read.split_to(end + 1);
         line.truncate(end);
         if line.last() != Some(&b'\r') {
-            return Err(Http1Error::Chunks);
+            return Err(ChunkError);
         }
         line.truncate(end - 1);
         // The size of a chunk is no overhead, however many there are.
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         self.overhead += if self.state == State::Size { line.len() - digits } else { line.len() + 2 };
         if line.contains(&b'\r') || self.overhead > MAX_OVERHEAD {
-            return Err(Http1Error::Chunks);
+            return Err(ChunkError);
         }
         Ok(Some(line))
     }
 }
 
 /// Hexadecimal digits, and perhaps extensions behind them.
-fn size(line: &[u8]) -> Result<u64, Http1Error> {
+fn size(line: &[u8]) -> Result<u64, ChunkError> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, rest) = line.split_at(end);
     // Whitespace before an extension is one of the things that senders do (RFC 9112 §7.1.1).
     if !matches!(rest.trim_ascii_start().first(), None | Some(b';')) || digits.is_empty() || digits.len() > 16 {
-        return Err(Http1Error::Chunks);
+        return Err(ChunkError);
     }
-    let digits = std::str::from_utf8(digits).map_err(|_| Http1Error::Chunks)?;
-    u64::from_str_radix(digits, 16).map_err(|_| Http1Error::Chunks)
+    let digits = std::str::from_utf8(digits).map_err(|_| ChunkError)?;
+    u64::from_str_radix(digits, 16).map_err(|_| ChunkError)
 }
 
 /// Bytes of extensions and trailers in one answer.
@@ -126,7 +140,7 @@ mod tests {
     use super::*;
 
     /// What comes out when the bytes come in pieces of `step`.
-    fn read(bytes: &[u8], step: usize) -> Result<(Vec<u8>, bool, usize), Http1Error> {
+    fn read(bytes: &[u8], step: usize) -> Result<(Vec<u8>, bool, usize), ChunkError> {
         let (mut chunked, mut read, mut out) = (Chunked::new(), BytesMut::new(), Vec::new());
         for piece in bytes.chunks(step) {
             read.extend_from_slice(piece);
@@ -177,11 +191,7 @@ mod tests {
             b"5;a\rb\r\nhello\r\n",
         ] {
             for step in [1, 64] {
-                assert!(
-                    matches!(read(bytes, step), Err(Http1Error::Chunks)),
-                    "{:?} {step}",
-                    String::from_utf8_lossy(bytes)
-                );
+                assert!(matches!(read(bytes, step), Err(ChunkError)), "{:?} {step}", String::from_utf8_lossy(bytes));
             }
         }
         let long = [b"1;".as_slice(), &[b'a'; MAX_OVERHEAD], b"\r\n"].concat();
