@@ -94,7 +94,7 @@ fn home(address: IpAddr) -> IpAddr {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::from([a, b, c, d, 0, 0, 0, 0])
         }
-        four => four,
+        four @ IpAddr::V4(_) => four,
     }
 }
 
