@@ -43,7 +43,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("helpdesk", &[]),
-    ("tests", &["helpdesk", "protocol", "secret"]),
+    ("tests", &["helpdesk", "policy", "protocol", "secret"]),
 ];
 
 const ALONE: [(&str, &str); 3] = [("redis", "store"), ("redb", "store"), ("reqwest", "gateway")];

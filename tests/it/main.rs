@@ -23,6 +23,7 @@ mod drain;
 mod embedded;
 mod evil_answers;
 mod expiry;
+mod gate;
 mod habits;
 mod handshake;
 mod house;

@@ -17,6 +17,7 @@ use crate::http1::Http1Error;
 use crate::websocket::HandshakeError;
 
 mod bounds;
+mod gate;
 mod handshake;
 mod upstream;
 
@@ -211,27 +212,7 @@ fn row(error: &ProxyError) -> Row {
         Row { status, code, reason, message, hint }
     };
     match error {
-        ProxyError::Gate(cause @ (GateError::ClientAddress | GateError::ClientAddresses)) => Row {
-            status: cause.status(),
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The proxy in front of the gateway does not say who the client is.",
-            hint: "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
-        },
-        ProxyError::Gate(cause @ GateError::Misdirected) => Row {
-            status: cause.status(),
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The request is for a host that is none of the gateway's.",
-            hint: "Call the gateway by its public URL; an operator adds another name of it with hosts in [gateway].",
-        },
-        ProxyError::Gate(cause) => Row {
-            status: cause.status(),
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The request cannot be matched to an approved operation: it can be read in more than one way.",
-            hint: "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
-        },
+        ProxyError::Gate(cause) => gate::row(*cause),
         ProxyError::Audit(_) => unrecorded(),
         ProxyError::TokenMissing => new(
             ErrorCode::TokenInvalid,

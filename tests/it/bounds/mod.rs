@@ -1,6 +1,7 @@
 //! What one client can take of the gateway is bounded: its time, its numbers, its memory; and the others' share stays theirs.
 
 mod floods;
+mod neighbours;
 mod numbers;
 mod slow;
 
