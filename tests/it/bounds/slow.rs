@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use tests::{Authority, Fronted, OddHttp, PREFACE, RawH2, Then, Upstream, free_port};
+use tests::{Authority, Fronted, OddHttp, PREFACE, RawFrame, RawH2, Then, Upstream, free_port};
 
 use super::{Modest, ended, place};
 
@@ -135,6 +135,19 @@ fn http2_connections_are_let_go_too() {
         });
     });
     modest.was_served();
+}
+
+#[test]
+fn a_stream_of_grpc_may_be_silent() {
+    let front = place("response_timeout = \"3s\"", SHORT).front;
+    let token = format!("Bearer {}", front.token);
+    let mut client = RawH2::to(front.gateway.port(), &[]);
+    let fields = [("authorization", token.as_str()), ("content-type", "application/grpc"), ("te", "trailers")];
+    assert!(client.request(1, "POST", "/api/put", &fields, 0));
+    let answered = |frame: &RawFrame| frame.kind == 1 && frame.stream == 1;
+    assert!(client.until(7 * SECOND, answered).is_none(), "it is waited for");
+    assert!(client.send(0, 1, 1, b"at last"));
+    client.until(LIMIT, answered).expect("an answer");
 }
 
 #[test]
