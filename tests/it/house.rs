@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("journal", &[]),
     ("metrics", &[]),
     ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
-    ("proxy", &["audit", "broker", "http1", "policy", "protocol", "secret"]),
+    ("proxy", &["audit", "broker", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
     (
