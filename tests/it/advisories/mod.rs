@@ -43,3 +43,26 @@ impl Scene {
         assert_eq!(self.spy.count(), 0, "{what}: {:?}", self.spy.heads());
     }
 }
+
+/// The page names tests that there are, and has each row once.
+#[test]
+fn every_row_of_the_page_leads_to_a_test_that_there_is() {
+    let page = include_str!("../../../docs/security-advisories.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
+    let rows: Vec<&str> = rows.collect();
+    for (number, row) in rows.iter().enumerate() {
+        assert!(row.starts_with(&format!("| {} | ", number + 1)), "{row}");
+    }
+    assert_eq!(rows.len(), 44);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+    let words = page.split('`').filter(|word| word.contains("::") && !word.contains(' '));
+    for word in words {
+        let parts: Vec<&str> = word.split("::").collect();
+        let (name, modules) = parts.split_last().expect("a name");
+        let file = folder.join(modules.join("/"));
+        let text = std::fs::read_to_string(file.with_extension("rs"));
+        let text = text.or_else(|_| std::fs::read_to_string(file.join("mod.rs"))).expect(word);
+        let beginning = name.trim_end_matches('\u{2026}');
+        assert!(text.contains(&format!("fn {beginning}")), "{word}");
+    }
+}
