@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("secret", &[]),
     ("catalogue", &[]),
     ("protocol", &["secret"]),
@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("journal", &[]),
     ("metrics", &[]),
     ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
-    ("proxy", &["audit", "broker", "echo", "http1", "policy", "protocol", "secret"]),
+    ("proxy", &["audit", "broker", "echo", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
     (
@@ -44,7 +44,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("helpdesk", &[]),
-    ("tests", &["helpdesk", "protocol", "secret"]),
+    ("tests", &["helpdesk", "policy", "protocol", "secret"]),
 ];
 
 const ALONE: [(&str, &str); 3] = [("redis", "store"), ("redb", "store"), ("reqwest", "gateway")];

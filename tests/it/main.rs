@@ -5,6 +5,7 @@
 mod access_log;
 mod attacks;
 mod bases;
+mod bounds;
 mod catalogue;
 mod client_address;
 mod client_credentials;
@@ -22,6 +23,7 @@ mod drain;
 mod embedded;
 mod evil_answers;
 mod expiry;
+mod gate;
 mod habits;
 mod handshake;
 mod house;

@@ -33,10 +33,18 @@ impl Fronted {
         Self::of(upstream, api_base, &there, (keys, gateway))
     }
 
+    /// A gateway before `api_base` where these rules alone allow something.
+    #[must_use]
+    pub fn allowing(api_base: &str, rules: &[&str]) -> Self {
+        let upstream = Upstream::start(free_port(), |_| {});
+        let there = format!("http://localhost:{}", upstream.port());
+        Self::start(upstream, (api_base, &there), ("", ""), None, rules)
+    }
+
     /// The same in front of a helpdesk that is there already, whose endpoints, but for the browser's, lie at `tokens`.
     #[must_use]
     pub fn of(upstream: Upstream, api_base: &str, tokens: &str, settings: (&str, &str)) -> Self {
-        Self::start(upstream, (api_base, tokens), settings, None)
+        Self::start(upstream, (api_base, tokens), settings, None, &EVERYTHING)
     }
 
     /// The same where the gateway speaks TLS.
@@ -48,7 +56,7 @@ impl Fronted {
         let upstream = Upstream::start(tunnel.port(), |_| {});
         let there = format!("http://localhost:{}", upstream.port());
         let tls = format!("tls = {{ cert_file = \"{certificate}\", key_file = \"{key}\" }}");
-        Self::start(upstream, (api_base, &there), (keys, &tls), Some((port, tunnel)))
+        Self::start(upstream, (api_base, &there), (keys, &tls), Some((port, tunnel)), &EVERYTHING)
     }
 
     /// The port on which TLS is spoken.
@@ -62,6 +70,7 @@ impl Fronted {
         (api_base, tokens): (&str, &str),
         (keys, gateway): (&str, &str),
         secure: Option<(u16, Tunnel)>,
+        rules: &[&str],
     ) -> Self {
         let there = format!("http://localhost:{}", upstream.port());
         let provider = format!(
@@ -85,7 +94,7 @@ client_secret = {{ env = "CLIENT_SECRET" }}
 pkce = "none"
 
 [provider.scopes]
-"read:tickets" = {{ says = "Everything", allow = ["* /**"] }}
+"read:tickets" = {{ says = "Everything", allow = {rules:?} }}
 "#,
             host = Self::HOST
         );
@@ -138,3 +147,5 @@ pkce = "none"
         format!("{}/api{path}", self.gateway.url())
     }
 }
+
+const EVERYTHING: [&str; 1] = ["* /**"];

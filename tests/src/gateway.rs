@@ -157,8 +157,9 @@ impl Gateway {
             Store::Redis(server) => format!("url = \"{}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]", server.url()),
             Store::Written(lines) => format!("{lines}\nkeys = [{{ env = \"SEALING_KEY\" }}]"),
         };
-        let limits = if rest.contains("[limits]") { "" } else { UNLIMITED };
-        let log = if rest.contains("[log]") { "" } else { "[log]\nfilter = \"debug\"\n\n" };
+        let limits = if rest.contains("[limits]") || gateway.contains("[limits]") { "" } else { UNLIMITED };
+        let log =
+            if rest.contains("[log]") || gateway.contains("[log]") { "" } else { "[log]\nfilter = \"debug\"\n\n" };
         let text = format!(
             "[gateway]\npublic_url = \"{public_url}\"\nlisten = \"127.0.0.1:{port}\"\nworkers = 2\n{gateway}\n\n[store]\n{store}\n\n\
              {log}{limits}{rest}"

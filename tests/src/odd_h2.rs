@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::raw_h2::{field, frame};
+
 /// An HTTP/2 server with prior knowledge that does as a function says with each stream, good manners or not. It looks at frames alone, and
 /// serves until the test's process ends.
 pub struct OddH2 {
@@ -143,17 +145,6 @@ fn act(socket: &mut TcpStream, deed: Deed, stream: u32) -> Option<()> {
         Deed::GoAway(last) => frame(GOAWAY, 0, 0, &[last.to_be_bytes(), 0u32.to_be_bytes()].concat()),
     };
     socket.write_all(&frames).ok()
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// A header without the table (RFC 7541 §6.2.2).
-fn field(name: &str, value: &str) -> Vec<u8> {
-    let length = |text: &str| u8::try_from(text.len()).expect("short");
-    [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
 }
 
 const DATA: u8 = 0;

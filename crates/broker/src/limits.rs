@@ -1,10 +1,12 @@
-use limits::{Bucket, Limit, Wait};
+use std::num::NonZeroUsize;
+
+use limits::{Bucket, Crowd, Limit, Wait};
 use protocol::{AgentId, ClientId, Timestamp};
 
 use crate::caller::Caller;
 use crate::{Broker, BrokerError};
 
-/// How often agents, people, clients and addresses may do what.
+/// How often agents, people, clients and addresses may do what, and how much of it at a time.
 #[derive(Clone)]
 pub struct Limits {
     /// Registering, beginning a consent and asking for a token, for each address.
@@ -23,6 +25,10 @@ pub struct Limits {
     pub calls_per_agent: Limit,
     /// Calls, for each person.
     pub calls_per_user: Limit,
+    /// Calls that are under way at a time, for each agent.
+    pub concurrent_calls: Crowd,
+    /// `WebSockets` among them.
+    pub sockets: Crowd,
 }
 
 impl Limits {
@@ -39,6 +45,8 @@ impl Limits {
             documents_per_host: off(),
             calls_per_agent: off(),
             calls_per_user: off(),
+            concurrent_calls: Crowd::new(None, NonZeroUsize::MIN),
+            sockets: Crowd::new(None, NonZeroUsize::MIN),
         }
     }
 }

@@ -1,9 +1,11 @@
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
 use std::rc::Rc;
 
-use protocol::Timestamp;
+use limits::{Corner, Place};
+use protocol::{AgentId, Timestamp};
 use secret::SecretHash;
 
 use crate::generations::Generations;
@@ -19,6 +21,13 @@ use crate::{Broker, BrokerError, Caller, Lent};
 pub struct Near {
     broker: Broker,
     callers: RefCell<Generations<[u8; 32], Rc<Seen>, BuildHasherDefault<First>>>,
+    agents: RefCell<HashMap<AgentId, Rc<Corners>>>,
+}
+
+/// This core's part of what one agent may have under way.
+struct Corners {
+    calls: Rc<Corner>,
+    sockets: Rc<Corner>,
 }
 
 /// A caller as one core knows it, with its credential where that can be lent as it is.
@@ -27,13 +36,14 @@ pub struct Seen {
     /// And until when.
     lent: Option<(Rc<Lent>, Option<Timestamp>)>,
     share: Share,
+    corners: OnceCell<Rc<Corners>>,
 }
 
 impl Near {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(broker: Broker) -> Self {
-        Self { broker, callers: RefCell::new(Generations::new(MOST_TOKENS)) }
+        Self { broker, callers: RefCell::new(Generations::new(MOST_TOKENS)), agents: RefCell::default() }
     }
 
     /// What is behind it, at work for nobody in particular.
@@ -70,6 +80,41 @@ impl Near {
     pub fn sweep(&self) {
         let now = self.now();
         self.callers.borrow_mut().retain(|seen| seen.is_good(now));
+        self.agents.borrow_mut().retain(|_, corners| corners.is_used());
+    }
+
+    /// One more call of the agent's that is under way on this core, until what is returned is dropped; `None` where there are too many.
+    #[must_use]
+    pub fn begin_call(&self, seen: &Seen) -> Option<Place> {
+        self.corners(seen).calls.enter()
+    }
+
+    /// The same for a `WebSocket`, which is a call, too.
+    #[must_use]
+    pub fn open_socket(&self, seen: &Seen) -> Option<Place> {
+        self.corners(seen).sockets.enter()
+    }
+
+    /// Looked up once for each token.
+    fn corners<'s>(&self, seen: &'s Seen) -> &'s Corners {
+        seen.corners.get_or_init(|| {
+            let mut agents = self.agents.borrow_mut();
+            let known = agents.get(seen.agent_id()).cloned();
+            known.unwrap_or_else(|| {
+                let (limits, name) = (&self.broker.limits, seen.agent_id().as_str());
+                let (calls, sockets) = (limits.concurrent_calls.corner(name), limits.sockets.corner(name));
+                let corners = Rc::new(Corners { calls, sockets });
+                agents.insert(seen.agent_id().clone(), corners.clone());
+                corners
+            })
+        })
+    }
+}
+
+impl Corners {
+    /// Whether a token is remembered with it, or anything is under way.
+    fn is_used(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) > 1 || Rc::strong_count(&self.calls) > 1 || Rc::strong_count(&self.sockets) > 1
     }
 }
 
@@ -81,7 +126,7 @@ impl Seen {
         let lent = known.lent.as_ref().filter(|_| !known.is_operators);
         let lent = lent.map(|(lent, due)| (Rc::new(lent.clone()), *due));
         let share = broker.share(&caller);
-        Self { caller, lent, share }
+        Self { caller, lent, share, corners: OnceCell::new() }
     }
 
     /// Whether the agent, and the person it calls for, may call once more now.

@@ -2,6 +2,7 @@ use std::fs;
 
 use metrics::Process;
 use protocol::Clock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::system::SystemClock;
 
@@ -26,6 +27,17 @@ fn memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// Lets the process open as many files as it may, and says how many.
+pub(crate) fn raise_files() -> Option<u64> {
+    let limits = getrlimit(Resource::Nofile);
+    if limits.current != limits.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits })
+    {
+        tracing::debug!(error = %error, "the number of files that the process may open stays");
+    }
+    getrlimit(Resource::Nofile).current
 }
 
 fn most_files() -> Option<u64> {

@@ -42,7 +42,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     let drain = Drain::default();
-    let (listen, workers) = (config.gateway.listen, wiring::workers(config.gateway.workers));
+    let listen = config.gateway.listen;
     let (public_url, ending) = (config.gateway.public_url.clone(), config.gateway.ending);
     let (admin, hosts, data) = (config.admin.clone(), config.gateway.hosts(), config.store.path.clone());
     let secret_files = secret_files::of(&config);
@@ -50,7 +50,8 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     // Whoever finds it listening may tell it to stop.
     let mut signals = runtime.block_on(async { StopSignals::new() })?;
     let rotations = runtime.block_on(async { Rotations::new() })?;
-    let server = Server::start(listen, workers, &parts)?;
+    let server = Server::start(listen, &parts)?;
+    let workers = parts.workers;
     let (broker, access_log) = (parts.broker, parts.records.access_log.clone());
     // Operators see the end, too: their door closes last.
     let admin_ends = CancellationToken::new();

@@ -6,12 +6,18 @@
 
 mod connection;
 mod control;
+mod frames;
 mod front;
 mod guests;
+mod http2;
 mod line;
 mod listener;
+mod memory;
 mod names;
 mod proxy_protocol;
+mod spoken;
+mod state;
+mod streams;
 mod witness;
 
 use std::net::SocketAddr;
@@ -22,6 +28,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use broker::Broker;
+use limits::Houseful;
 use proxy::{Core, DataPlane, Drain, Stage};
 use rustls_pki_types::DnsName;
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +41,11 @@ pub(crate) use control::Control;
 pub(crate) use front::Front;
 pub(crate) use witness::Records;
 
+use crate::config::{NumbersConfig, TimeoutsConfig};
 use crate::server::guests::Guests;
+use crate::server::memory::Memory;
 use crate::server::names::Names;
+use crate::server::state::Patience;
 use crate::server::witness::Witness;
 use crate::system::SystemEntropy;
 
@@ -58,6 +68,14 @@ pub(crate) struct Parts {
     pub(crate) drain: Drain,
     /// Where is written down what happens.
     pub(crate) records: Records,
+    /// How long clients may take.
+    pub(crate) timeouts: TimeoutsConfig,
+    /// How much they may have.
+    pub(crate) numbers: NumbersConfig,
+    /// Who is connected.
+    pub(crate) houseful: Houseful,
+    /// On how many cores.
+    pub(crate) workers: NonZeroUsize,
 }
 
 /// What the connections of one core share.
@@ -66,6 +84,7 @@ struct Here {
     parts: Parts,
     names: Names,
     guests: Rc<Guests>,
+    memory: Memory,
     witness: Rc<Witness>,
 }
 
@@ -77,11 +96,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Binds the address once for each core, then starts them. Port 0 is drawn once, for all.
-    pub(crate) fn start(address: SocketAddr, workers: NonZeroUsize, parts: &Parts) -> std::io::Result<Self> {
+    pub(crate) fn start(address: SocketAddr, parts: &Parts) -> std::io::Result<Self> {
         let first = listener::bind(address)?;
         let address = first.local_addr()?;
         let mut listeners = vec![first];
-        for _ in 1..workers.get() {
+        for _ in 1..parts.workers.get() {
             listeners.push(listener::bind(address)?);
         }
         let mut threads = Vec::with_capacity(listeners.len());
@@ -131,13 +150,14 @@ async fn accept(listener: TcpListener, parts: &Parts) {
         tokio::task::spawn_local(async move { page.keep_turning().await });
     }
     let core = Rc::new(Core::new(parts.plane.clone(), witness.clone(), parts.drain.clone()));
-    let guests = Rc::<Guests>::default();
+    let guests = Rc::new(Guests::new(Patience::new(&parts.timeouts, &parts.numbers)));
     let here = Rc::new(Here {
         core: core.clone(),
         parts: parts.clone(),
         names: Names::new(&SystemEntropy),
         guests: guests.clone(),
-        witness,
+        memory: Memory::new(parts.numbers.request_memory, parts.workers),
+        witness: witness.clone(),
     });
     let watch = core.clone();
     tokio::task::spawn_local(async move { watch.watch().await });
@@ -145,7 +165,8 @@ async fn accept(listener: TcpListener, parts: &Parts) {
     tokio::task::spawn_local(async move { guests.watch(&drain).await });
     let connections = TaskTracker::new();
     let serve = |stream: TcpStream, peer: SocketAddr| {
-        let serve = connection::serve(stream, peer, here.clone());
+        let Some(room) = parts.houseful.open() else { return witness.turned_away("connections") };
+        let serve = connection::serve(stream, (peer, room), here.clone());
         tokio::task::spawn_local(connections.track_future(serve));
     };
     loop {

@@ -10,9 +10,10 @@ use broker::{
     Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
+use limits::{Crowd, Houseful};
 use metrics::Metrics;
 use protocol::AgentId;
-use proxy::{DataPlane, Drain, Upstream, UpstreamSettings};
+use proxy::{DataPlane, Drain, Pace, Upstream, UpstreamSettings};
 use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
 use secret::{Opaque, Unspoken};
@@ -22,15 +23,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::access_log::AccessLog;
 use crate::config::{
-    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, PinnedAgent, PlaceholderCodes, ProviderConfig,
-    SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
+    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, NumbersConfig, PinnedAgent, PlaceholderCodes,
+    ProviderConfig, SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::metered_store::MeteredStore;
 use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::tls::Trust;
-use crate::{keys, tls};
+use crate::{keys, process, tls};
 
 /// Why the gateway cannot be put together from a configuration that is right in itself.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,8 @@ pub(crate) async fn parts(
     unspoken: Arc<Unspoken>,
     drain: Drain,
 ) -> Result<Parts, WiringError> {
+    let workers = workers(config.gateway.workers);
+    let (timeouts, numbers) = (config.timeouts, within_reach(config.limits.numbers));
     let urls = Urls::new(&config.gateway.public_url);
     let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
     let ids: Vec<String> = config.providers.iter().map(|provider| provider.id.to_string()).collect();
@@ -84,7 +87,7 @@ pub(crate) async fn parts(
         for secret in secrets.into_iter().flatten().flatten() {
             unspoken.note_for_good(secret.expose());
         }
-        let (provider, upstream) = wire_provider(provider, &outgoing)?;
+        let (provider, upstream) = wire_provider(provider, &outgoing, workers)?;
         providers.push(provider);
         upstreams.push(upstream);
     }
@@ -100,7 +103,7 @@ pub(crate) async fn parts(
         audit: audit.clone(),
         metrics: metrics.clone(),
         approvals: config.approvals,
-        limits: config.limits.limits(),
+        limits: config.limits.limits(workers),
         entropy: Arc::new(SystemEntropy),
         documents: Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?),
         pinned: pinned(config.agents),
@@ -136,19 +139,39 @@ pub(crate) async fn parts(
             upstreams,
             (&public_url, hosts),
             Arc::new(SystemEntropy),
+            Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
         broker,
         control: Control::new(router, Handle::current()),
         tls,
         proxy_name,
-        front: Front::new(config.gateway.front),
+        front: Front::new(config.gateway.front, timeouts.handshake),
         drain,
         records: Records { metrics, access_log, providers: ids.into() },
+        timeouts,
+        numbers,
+        houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
+        workers,
     })
 }
 
+/// A connection may need a file of its own, and another for the upstream.
+fn within_reach(numbers: NumbersConfig) -> NumbersConfig {
+    let most = process::raise_files().map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX));
+    if most >= numbers.connections {
+        return numbers;
+    }
+    let (connections, wanted) = (most.max(1), numbers.connections);
+    tracing::warn!(
+        connections,
+        wanted,
+        "the process may open too few files for more connections; raise its limit (ulimit -n)"
+    );
+    NumbersConfig { connections, ..numbers }
+}
+
 /// One core for each processor, unless the configuration says otherwise.
-pub(crate) fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
+fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
     configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
@@ -248,7 +271,11 @@ impl Outgoing {
     }
 }
 
-fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker::Provider, Upstream), WiringError> {
+fn wire_provider(
+    config: ProviderConfig,
+    outgoing: &Outgoing,
+    workers: NonZeroUsize,
+) -> Result<(broker::Provider, Upstream), WiringError> {
     let tls = outgoing.trust.towards(&config)?;
     let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
@@ -291,6 +318,10 @@ fn wire_provider(config: ProviderConfig, outgoing: &Outgoing) -> Result<(broker:
         tls,
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
+        concurrent_calls: Crowd::new(
+            usize::try_from(config.concurrent_calls).ok().and_then(NonZeroUsize::new),
+            workers,
+        ),
         expired: config.expired,
         headers: config.headers,
         default_headers: config.default_headers,

@@ -1,8 +1,10 @@
-//! How often something may happen, for each agent, user, client and address.
+//! How often something may happen, and how much of it at a time, for each agent, user, client, provider and address.
 //!
 //! **Invariant:** memory is bounded: of the names that were seen, each limit remembers so many, beside those that somebody has a
 //! [`Bucket`] of, and forgets those that were quiet longest.
 
+mod crowd;
+mod houseful;
 mod rate;
 mod shelf;
 
@@ -12,6 +14,8 @@ use std::time::Duration;
 
 use protocol::Timestamp;
 
+pub use crowd::{Corner, Crowd, Place};
+pub use houseful::{Houseful, Room, Stay};
 pub use rate::{Rate, RateError};
 use shelf::Shelf;
 

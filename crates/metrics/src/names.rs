@@ -83,6 +83,12 @@ pub(crate) const ACCEPTED: Name = Name {
     labels: &[],
     says: "Connections of clients that were accepted",
 };
+pub(crate) const TURNED_AWAY: Name = Name {
+    name: "ath_gateway_agent_connections_turned_away",
+    kind: "counter",
+    labels: &["reason"],
+    says: "Connections that were not taken, or not kept: connections or address (too many), handshake, head or write (too slow), flood (frames that carry nothing)",
+};
 pub(crate) const LOST: Name = Name {
     name: "ath_gateway_access_log_dropped",
     kind: "counter",
@@ -128,6 +134,7 @@ pub const NAMES: &[Name] = &[
     STORE_ERRORS,
     OPEN,
     ACCEPTED,
+    TURNED_AWAY,
     LOST,
     AUDIT,
     READY,

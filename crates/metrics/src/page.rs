@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
@@ -126,14 +126,8 @@ impl Page {
     }
 
     fn rare(&self, encoder: &mut DescriptorEncoder<'_>, cores: Cores<'_>) -> fmt::Result {
-        let mut denied: BTreeMap<&str, u64> = BTreeMap::new();
-        for core in cores {
-            for (reason, number) in core.denied.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                *denied.entry(reason).or_default() += number;
-            }
-        }
         let mut metric = described(encoder, names::DENIED, MetricType::Counter)?;
-        for (reason, number) in denied {
+        for (reason, number) in summed(cores, |core| &core.denied) {
             count(&mut metric, &[("reason", reason)], number)?;
         }
         for (name, family) in [(names::REFRESHES, self.metrics.refreshes()), (names::CONSENTS, self.metrics.consents())]
@@ -163,6 +157,10 @@ impl Page {
             described(encoder, name, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
         };
         counter(encoder, names::ACCEPTED, accepted)?;
+        let mut metric = described(encoder, names::TURNED_AWAY, MetricType::Counter)?;
+        for (reason, number) in summed(cores, |core| &core.turned_away) {
+            count(&mut metric, &[("reason", reason)], number)?;
+        }
         counter(encoder, names::LOST, self.readings.access_log_lost)?;
         gauge(encoder, names::AUDIT, self.readings.audit_waiting)?;
         gauge(encoder, names::READY, u64::from(self.readings.draining))?;
@@ -176,6 +174,20 @@ impl Page {
         let mut metric = described(encoder, names::PROCESSOR, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&process.processor, None)
     }
+}
+
+/// What all cores have counted, by word.
+fn summed(
+    cores: Cores<'_>,
+    counts: impl Fn(&Cells) -> &Mutex<BTreeMap<&'static str, u64>>,
+) -> BTreeMap<&'static str, u64> {
+    let mut sums = BTreeMap::new();
+    for core in cores {
+        for (word, number) in counts(core).lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            *sums.entry(*word).or_default() += number;
+        }
+    }
+    sums
 }
 
 fn described<'a>(

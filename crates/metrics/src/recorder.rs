@@ -71,6 +71,7 @@ pub(crate) struct Cells {
     pub(crate) closed: Single,
     /// Refusals are not on the way of a call that is forwarded.
     pub(crate) denied: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) turned_away: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Recorder {
@@ -80,6 +81,7 @@ impl Recorder {
             accepted: Single::default(),
             closed: Single::default(),
             denied: Mutex::default(),
+            turned_away: Mutex::default(),
         });
         (Self { cells: cells.clone(), here: PhantomData }, cells)
     }
@@ -106,6 +108,11 @@ impl Recorder {
     /// Counts a refusal, by its fixed word.
     pub fn denied(&self, reason: &'static str) {
         *self.cells.denied.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    /// Counts a connection that was not taken, or not kept, by a fixed word.
+    pub fn turned_away(&self, why: &'static str) {
+        *self.cells.turned_away.lock().unwrap_or_else(PoisonError::into_inner).entry(why).or_default() += 1;
     }
 
     /// Counts a connection that was accepted.

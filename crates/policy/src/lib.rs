@@ -11,6 +11,8 @@ mod methods;
 mod operations;
 mod path;
 mod pattern;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod readings;
 
 pub use approvals::{ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict};
 pub use operations::{Denied, Effective, Operations, Permit, ScopeRule};

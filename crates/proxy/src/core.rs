@@ -10,6 +10,7 @@ use audit::{Audit, Event, Ring};
 use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, response};
+use limits::Corner;
 use policy::{CanonicalPath, Denied, PathError};
 use protocol::{Origin, Scope, Timestamp};
 use secret::Entropy;
@@ -21,7 +22,7 @@ use crate::authenticate::authenticate;
 use crate::body::{Download, ProxyBody, Streamed};
 use crate::drain::Drain;
 use crate::error::{ProxyError, refuse};
-use crate::flight::Flights;
+use crate::flight::{Flights, Places};
 use crate::forward::Call;
 use crate::gate::GateError;
 use crate::grpc::Dialect;
@@ -31,6 +32,7 @@ use crate::hosts::Hosts;
 use crate::inbound::Inbound;
 use crate::location::Rewriting;
 use crate::observer::Observer;
+use crate::pace::Pace;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
@@ -46,6 +48,7 @@ pub struct DataPlane {
     routes: Routes,
     public_url: String,
     entropy: Arc<dyn Entropy>,
+    pace: Pace,
 }
 
 /// One core's half of the data plane: what no other core touches.
@@ -53,6 +56,8 @@ pub struct Core {
     plane: Arc<DataPlane>,
     /// Made when the first call to the upstream comes by here.
     pools: Vec<OnceCell<Box<Pools>>>,
+    /// What may be under way at each upstream.
+    corners: Vec<Rc<Corner>>,
     near: Rc<Near>,
     flights: Rc<Flights>,
     ring: Ring,
@@ -69,9 +74,11 @@ impl DataPlane {
         upstreams: Vec<Upstream>,
         (public_url, hosts): (&Url, Hosts),
         entropy: Arc<dyn Entropy>,
+        pace: Pace,
     ) -> Self {
         let routes = Routes::new(&upstreams, hosts);
-        Self { broker, audit, upstreams, routes, public_url: public_url.origin().ascii_serialization(), entropy }
+        let public_url = public_url.origin().ascii_serialization();
+        Self { broker, audit, upstreams, routes, public_url, entropy, pace }
     }
 
     /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
@@ -85,8 +92,9 @@ impl Core {
     #[must_use]
     pub fn new(plane: Arc<DataPlane>, observer: Rc<dyn Observer>, drain: Drain) -> Self {
         let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
+        let corners = plane.upstreams.iter().map(|upstream| upstream.concurrent_calls.corner("")).collect();
         let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
-        Self { plane, pools, near, flights: Rc::default(), ring, observer, drain }
+        Self { plane, pools, corners, near, flights: Rc::default(), ring, observer, drain }
     }
 
     /// The shared half.
@@ -147,13 +155,14 @@ impl Core {
         let permit = upstream.operations.permit(caller.effective(), method, path);
         let permit = permit.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
         caller.admit(now)?;
+        let places = self.places(&caller, route, handshake.as_deref())?;
 
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.ring.reserve()?;
         let (caller, lent) = self.lent(origin, caller, permit.scope(), now).await?;
         query::without(query, &lent)?;
         let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
-        let flight = self.flights.begin(caller.clone());
+        let flight = self.flights.begin(caller.clone(), places);
         let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
         let uri = self.observer.keeps_paths().then(|| parts.uri.clone());
         let headers = headers::onward(parts.headers, upstream);
@@ -165,6 +174,7 @@ impl Core {
             headers,
             dialect,
             watch: &watch,
+            pace: self.plane.pace,
             handshake: handshake.as_deref(),
         };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
@@ -181,6 +191,15 @@ impl Core {
             return Box::pin(self.switched(about, answered, rewriting, lents, (access, watch))).await;
         }
         respond(answered, rewriting.as_ref(), (Guard::new(lents, upstream.guard), dialect), access, watch).await
+    }
+
+    /// Room for one more call: of the agent's, and at the upstream.
+    fn places(&self, caller: &Seen, route: &Proxied, opened: Option<&Handshake>) -> Result<Places, ProxyError> {
+        let socket = opened.map(|_| self.near.open_socket(caller).ok_or(ProxyError::Sockets)).transpose()?;
+        let own = self.near.begin_call(caller).ok_or(ProxyError::Crowded)?;
+        let there = route.upstream.and_then(|number| self.corners.get(number));
+        let there = there.map(|corner| corner.enter().ok_or(ProxyError::Full)).transpose()?;
+        Ok([Some(own), there, socket])
     }
 
     /// The caller's credential. Where it is not at hand, that may take as long as a renewal does: whoever was ended meanwhile sends

@@ -62,6 +62,21 @@ pub enum ProxyError {
     /// The call cannot be recorded.
     #[error("the audit log failed")]
     Audit(#[from] audit::AuditError),
+    /// The agent sends its body too slowly.
+    #[error("the body of the request does not come")]
+    Slow,
+    /// The agent has too many calls under way.
+    #[error("the agent has too many calls under way")]
+    Crowded,
+    /// The agent has too many `WebSockets`.
+    #[error("the agent has too many WebSockets open")]
+    Sockets,
+    /// Too many calls are under way at the upstream.
+    #[error("too many calls are under way at the upstream")]
+    Full,
+    /// What requests may take of memory is taken.
+    #[error("requests that are under way take all the memory that they may")]
+    Memory,
     /// No connection to the upstream.
     #[error("the upstream cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -163,8 +178,8 @@ pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
     if matches!(error, ProxyError::Handshake(HandshakeError::Version)) {
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
-    // A doubt about where a message ends ends the connection with it.
-    if matches!(error, ProxyError::Gate(_) | ProxyError::Handshake(_)) {
+    // A doubt about where a message ends ends the connection with it, as does a body whose rest is not waited for.
+    if matches!(error, ProxyError::Gate(_) | ProxyError::Handshake(_) | ProxyError::Slow) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(after) = retry_after(error, row.status) {
@@ -180,6 +195,7 @@ fn retry_after(error: &ProxyError, status: StatusCode) -> Option<Duration> {
     match error {
         ProxyError::Broker(BrokerError::Provider { retry_after, .. }) => *retry_after,
         ProxyError::Broker(BrokerError::TooMany { retry_after }) => Some(*retry_after),
+        ProxyError::Crowded | ProxyError::Sockets => Some(Duration::from_secs(1)),
         _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
         _ => None,
     }
@@ -202,27 +218,7 @@ fn row(error: &ProxyError) -> Row {
         Row { status, code, reason, message, hint }
     };
     match error {
-        ProxyError::Gate(cause @ (GateError::ClientAddress | GateError::ClientAddresses)) => Row {
-            status: cause.status(),
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The proxy in front of the gateway does not say who the client is.",
-            hint: "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
-        },
-        ProxyError::Gate(cause @ GateError::Misdirected) => Row {
-            status: cause.status(),
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The request is for a host that is none of the gateway's.",
-            hint: "Call the gateway by its public URL; an operator adds another name of it with hosts in [gateway].",
-        },
-        ProxyError::Gate(cause) => Row {
-            status: cause.status(),
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The request cannot be matched to an approved operation: it can be read in more than one way.",
-            hint: "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
-        },
+        ProxyError::Gate(cause) => gate_row(*cause),
         ProxyError::Audit(_) => unrecorded(),
         ProxyError::TokenMissing => new(
             ErrorCode::TokenInvalid,
@@ -283,6 +279,9 @@ fn row(error: &ProxyError) -> Row {
             "Ask for one of details.wanted_scopes with POST /ath/authorize; where it is empty, the operation is not offered at all.",
         ),
         ProxyError::Broker(error) => broker_row(error),
+        ProxyError::Slow | ProxyError::Crowded | ProxyError::Sockets | ProxyError::Full | ProxyError::Memory => {
+            bound_row(error)
+        }
         ProxyError::Unreachable(_) | ProxyError::Untouched(_) => {
             new(ErrorCode::OAuthError, "upstream_unreachable", "The upstream cannot be reached.", OPERATOR)
         }
@@ -305,6 +304,73 @@ fn row(error: &ProxyError) -> Row {
             "The upstream's answer holds the credential that the gateway sent, so it is not handed on.",
             "Do not repeat the call; the upstream has done what it asked for. Tell the gateway's operator the request id.",
         ),
+    }
+}
+
+fn gate_row(cause: GateError) -> Row {
+    let (message, hint) = match cause {
+        GateError::ClientAddress | GateError::ClientAddresses => (
+            "The proxy in front of the gateway does not say who the client is.",
+            "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
+        ),
+        GateError::Misdirected => (
+            "The request is for a host that is none of the gateway's.",
+            "Call the gateway by its public URL; an operator adds another name of it with hosts in [gateway].",
+        ),
+        GateError::Syntax => (
+            "What came is no request of HTTP/1.1.",
+            "End every line with CRLF, send no empty line before a request, and one space between method, target and version.",
+        ),
+        GateError::Early => (
+            "Another protocol was spoken before the gateway agreed to it.",
+            "Send nothing behind a handshake before its answer is there.",
+        ),
+        _ => (
+            "The request cannot be matched to an approved operation: it can be read in more than one way.",
+            "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
+        ),
+    };
+    Row { status: cause.status(), code: ErrorCode::ScopeNotApproved, reason: cause.reason(), message, hint }
+}
+
+/// Somebody takes more than there is for one, or for all.
+fn bound_row(error: &ProxyError) -> Row {
+    let row = Row {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: ErrorCode::InternalError,
+        reason: "too_many_at_once",
+        message: "The agent has as many calls under way as it may have.",
+        hint: "Let some of them end first; the limit is concurrent_calls_per_agent of the gateway's operator.",
+    };
+    match error {
+        ProxyError::Slow => Row {
+            status: StatusCode::REQUEST_TIMEOUT,
+            code: ErrorCode::ScopeNotApproved,
+            reason: "body_too_slow",
+            message: "The body of the request does not come, or comes too slowly.",
+            hint: "Begin the call when the body is at hand, and send it without pauses.",
+        },
+        ProxyError::Sockets => Row {
+            reason: "too_many_sockets",
+            message: "The agent has as many WebSockets open as it may have.",
+            hint: "Close some of them first; the limit is sockets_per_agent of the gateway's operator.",
+            ..row
+        },
+        ProxyError::Full => Row {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: "provider_busy",
+            message: "As many calls are under way to this provider as there may be.",
+            hint: "Try again after Retry-After; other providers are not concerned.",
+            ..row
+        },
+        ProxyError::Memory => Row {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: "request_memory",
+            message: "The requests that are under way take all the memory that there is for them.",
+            hint: "Try again after Retry-After, with fewer headers and fewer requests at a time.",
+            ..row
+        },
+        _ => row,
     }
 }
 

@@ -4,6 +4,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use broker::{Near, Seen};
+use limits::Place;
 use protocol::Timestamp;
 use slab::Slab;
 use tokio::sync::Notify;
@@ -27,21 +28,26 @@ struct Slot {
     has_run_out: bool,
 }
 
+/// What a call counts among: its agent's, those at its upstream, and its agent's `WebSockets`.
+pub(crate) type Places = [Option<Place>; 3];
+
 /// One request, and its answer, while it is under way.
 pub(crate) struct Flight {
     flights: Rc<Flights>,
     key: usize,
+    /// What it counts among, as long as it is under way.
+    _places: Places,
 }
 
 impl Flights {
     /// Something begins, which ends when what is returned is dropped.
-    pub(crate) fn begin(self: &Rc<Self>, caller: Rc<Seen>) -> Flight {
+    pub(crate) fn begin(self: &Rc<Self>, caller: Rc<Seen>, places: Places) -> Flight {
         let mut slots = self.slots.borrow_mut();
         if slots.is_empty() {
             self.begun.notify_one();
         }
         let key = slots.insert(Slot { caller, waker: None, due: None, is_due: false, has_run_out: false });
-        Flight { flights: self.clone(), key }
+        Flight { flights: self.clone(), key, _places: places }
     }
 
     /// Makes the rounds, and has `near` forget what is over. Rests where nothing is under way.

@@ -19,6 +19,7 @@ use crate::grpc::{self, Dialect};
 use crate::guard::Lents;
 use crate::headers;
 use crate::inbound::Inbound;
+use crate::pace::Pace;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
@@ -35,6 +36,7 @@ pub(crate) struct Call<'a> {
     /// What goes on of the agent's, and what the configuration sets.
     pub(crate) headers: HeaderMap,
     pub(crate) watch: &'a Watch,
+    pub(crate) pace: Pace,
     pub(crate) dialect: Dialect,
     /// Where it asks for a WebSocket.
     pub(crate) handshake: Option<&'a Handshake>,
@@ -203,7 +205,8 @@ impl Call<'_> {
             }
         };
         let limit = self.upstream.response_timeout;
-        let answered = { in_time(self.watch, limit, (progress, self.dialect), pin!(sent)).await };
+        let limits = Limits { answer: limit, pace: self.pace, dialect: self.dialect };
+        let answered = { in_time(self.watch, limits, progress, pin!(sent)).await };
         if matches!(answered, Err(ProxyError::Timeout)) {
             // A shared connection that has gone silent would time every later request out, too.
             pool.forget_silent(self.upstream.response_timeout);
@@ -262,27 +265,51 @@ enum Proof {
     Another,
 }
 
+/// What an answer may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    answer: Duration,
+    pace: Pace,
+    dialect: Dialect,
+}
+
+impl Limits {
+    /// When to look again; or what is over.
+    fn next(self, upload: &Progress, now: Instant) -> Result<Instant, ProxyError> {
+        let due = upload.moved() + self.answer;
+        let agents_turn = !upload.is_done() && upload.turn() == Turn::Agent;
+        if self.dialect == Dialect::Grpc {
+            let due = if agents_turn { now + self.answer } else { due };
+            return if due <= now { Err(ProxyError::Timeout) } else { Ok(due) };
+        }
+        if !agents_turn {
+            let next = if upload.is_done() { due } else { due.min(now + self.pace.window()) };
+            return if due <= now { Err(ProxyError::Timeout) } else { Ok(next) };
+        }
+        // Whoever is waited for is the agent, whose body has a clock of its own.
+        upload.check(self.pace, now).ok_or(ProxyError::Slow)
+    }
+}
+
 /// The clock of the answer runs from the last piece of the request that was taken: a long upload is no slow upstream, nor is a gRPC
 /// stream whose agent says nothing for a while.
 async fn in_time(
     watch: &Watch,
-    limit: Duration,
-    (upload, dialect): (&Progress, Dialect),
+    limits: Limits,
+    upload: &Progress,
     mut answer: Pin<&mut impl Future<Output = Result<Response<Download>, ProxyError>>>,
 ) -> Result<Response<Download>, ProxyError> {
-    watch.set_due(Some(upload.moved() + limit));
+    let first = upload.moved() + if upload.is_done() { limits.answer } else { limits.answer.min(limits.pace.window()) };
+    watch.set_due(Some(first));
     let answered = poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {
             return Poll::Ready(answered);
         }
         if watch.is_due() {
-            let (due, now) = (upload.moved() + limit, Instant::now());
-            let agents_turn = dialect == Dialect::Grpc && !upload.is_done() && upload.turn() == Turn::Agent;
-            let due = if agents_turn { now + limit } else { due };
-            if due <= now {
-                return Poll::Ready(Err(ProxyError::Timeout));
+            match limits.next(upload, Instant::now()) {
+                Ok(due) => watch.set_due(Some(due)),
+                Err(error) => return Poll::Ready(Err(error)),
             }
-            watch.set_due(Some(due));
         }
         Poll::Pending
     });

@@ -23,13 +23,13 @@ pub enum GateError {
     /// A host that is none of the gateway's names.
     #[error("the request is for another host")]
     Misdirected,
-    /// A doubled or odd Content-Length, a Transfer-Encoding other than `chunked`, or both.
+    /// A doubled or odd Content-Length, a Transfer-Encoding other than `chunked`, or both; or a body with a GET or a HEAD.
     #[error("the length of the body can be read in two ways")]
     Framing,
     /// More than one Authorization.
     #[error("more than one Authorization")]
     Authorization,
-    /// A header whose name is a security header's with `_` or `.` in it, which some servers read as that header.
+    /// A header whose name is a security header's in other signs than single hyphens, which some servers read as that header.
     #[error("a header name imitates another")]
     HeaderName,
     /// `Connection` names a header that decides about access.
@@ -122,7 +122,7 @@ pub fn check(parts: &Parts) -> Result<(), GateError> {
     check_target(parts)?;
     check_size(&parts.headers)?;
     check_host(parts)?;
-    check_framing(&parts.headers)?;
+    check_framing(&parts.method, &parts.headers)?;
     check_names(&parts.headers)?;
     if parts.headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(GateError::Authorization);
@@ -168,8 +168,8 @@ fn check_host(parts: &Parts) -> Result<(), GateError> {
     }
 }
 
-/// RFC 9112 §6.3.
-fn check_framing(headers: &HeaderMap) -> Result<(), GateError> {
+/// RFC 9112 §6.3; and RFC 9110 §9.3.1: a body with a GET is one that half of all servers do not look for, and take for a request.
+fn check_framing(method: &Method, headers: &HeaderMap) -> Result<(), GateError> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let (length, second) = (lengths.next(), lengths.next());
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
@@ -177,20 +177,17 @@ fn check_framing(headers: &HeaderMap) -> Result<(), GateError> {
     let odd_length = length.is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit));
     let odd_encoding = encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let both = length.is_some() && encoding.is_some();
-    if second.is_some() || another.is_some() || odd_length || odd_encoding || both {
+    let empty = encoding.is_none() && length.is_none_or(|length| length == "0");
+    let unexpected = matches!(*method, Method::GET | Method::HEAD) && !empty;
+    if second.is_some() || another.is_some() || odd_length || odd_encoding || both || unexpected {
         return Err(GateError::Framing);
     }
     Ok(())
 }
 
 fn check_names(headers: &HeaderMap) -> Result<(), GateError> {
-    for name in headers.keys() {
-        if name.as_str().contains(['_', '.']) {
-            let plain = name.as_str().trim_matches('_').replace(['_', '.'], "-");
-            if SECURITY.contains(&plain.as_str()) {
-                return Err(GateError::HeaderName);
-            }
-        }
+    if headers.keys().any(|name| !is_plain(name.as_str()) && imitates(name.as_str())) {
+        return Err(GateError::HeaderName);
     }
     let named = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     for name in named {
@@ -202,7 +199,26 @@ fn check_names(headers: &HeaderMap) -> Result<(), GateError> {
     Ok(())
 }
 
-const FORWARDED: [Method; 7] =
+/// Words with one hyphen between each two: what nearly every name is.
+fn is_plain(name: &str) -> bool {
+    let mut before = b'-';
+    let plain = name.bytes().all(|byte| {
+        let joins = byte == b'-' && before != b'-';
+        before = byte;
+        joins || byte.is_ascii_alphanumeric()
+    });
+    plain && before != b'-'
+}
+
+/// Whether some server takes it for one of the headers that decide.
+#[cold]
+fn imitates(name: &str) -> bool {
+    let words = |text: &str| text.bytes().filter(u8::is_ascii_alphanumeric).collect::<Vec<u8>>();
+    let plain = words(name);
+    SECURITY.iter().any(|own| words(own) == plain)
+}
+
+pub(crate) const FORWARDED: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 /// The headers that decide who may do what, and where a message ends.
 const SECURITY: [&str; 7] =
@@ -230,7 +246,9 @@ mod tests {
             judge(|request| request.header("connection", "keep-alive, x-hop").header("expect", "100-continue")),
             Ok(())
         );
-        assert_eq!(judge(|request| request.header("x_custom", "1")), Ok(()));
+        for name in ["x_custom", "x--custom", "transfer-encodings", "x-transfer-encoding"] {
+            assert_eq!(judge(|request| request.header(name, "1")), Ok(()), "{name}");
+        }
         assert_eq!(judge(|request| request.version(Version::HTTP_2).uri("https://gw/tickets")), Ok(()));
     }
 
@@ -253,6 +271,12 @@ mod tests {
         ] {
             assert_eq!(judge(|request| request.header(name, value)), Err(GateError::Framing), "{name}: {value}");
         }
+        for (name, value) in [("content-length", "5"), ("transfer-encoding", "chunked")] {
+            for method in ["GET", "HEAD"] {
+                let judged = judge(|request| request.method(method).header(name, value));
+                assert_eq!(judged, Err(GateError::Framing), "{method} {name}");
+            }
+        }
         assert_eq!(
             judge(|request| request.header("content-length", "5").header("content-length", "5")),
             Err(GateError::Framing)
@@ -265,7 +289,17 @@ mod tests {
             judge(|request| request.header("authorization", "a").header("authorization", "b")),
             Err(GateError::Authorization)
         );
-        for name in ["transfer_encoding", "x_ath_agent_id", "x-ath_agent-id", "authorization_", "content.length"] {
+        for name in [
+            "transfer_encoding",
+            "transfer--encoding",
+            "transfer-encoding-",
+            "transfer-encoding~",
+            "x_ath_agent_id",
+            "x-ath_agent-id",
+            "authorization_",
+            "content.length",
+            "!host",
+        ] {
             assert_eq!(judge(|request| request.header(name, "x")), Err(GateError::HeaderName), "{name}");
         }
         for named in ["authorization", "close, X-ATH-Agent-ID", "host", "content-length"] {

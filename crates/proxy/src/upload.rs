@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::inbound::{Inbound, InboundError};
+use crate::pace::{Pace, Stretch};
 use crate::shared::Slot;
 use crate::trailers;
 
@@ -33,6 +34,7 @@ pub(crate) struct Progress {
     source: RefCell<Source>,
     moved: Cell<Instant>,
     turn: Cell<Turn>,
+    stretch: Stretch,
     done: Cell<bool>,
     kept: RefCell<Kept>,
 }
@@ -90,6 +92,7 @@ impl Upload {
             source: RefCell::new(source),
             moved: Cell::new(begun),
             turn: Cell::new(Turn::Upstream),
+            stretch: Stretch::default(),
             kept: RefCell::new(kept),
         });
         (Self { progress: progress.clone(), trailers: Trailers::Drop, _slot: None }, progress)
@@ -125,6 +128,11 @@ impl Progress {
     /// Whose turn it is.
     pub(crate) fn turn(&self) -> Turn {
         self.turn.get()
+    }
+
+    /// When to look again whether the agent sends fast enough; `None` where it does not.
+    pub(crate) fn check(&self, pace: Pace, now: Instant) -> Option<Instant> {
+        self.stretch.check(pace, now)
     }
 
     /// Whether the upstream has had all of it.
@@ -185,10 +193,16 @@ impl Progress {
             return Poll::Ready(None);
         };
         loop {
-            self.turn.set(Turn::Agent);
-            let frame = ready!(Pin::new(&mut *agent).poll_frame(context));
+            let Poll::Ready(frame) = Pin::new(&mut *agent).poll_frame(context) else {
+                if self.turn.replace(Turn::Agent) == Turn::Upstream {
+                    self.stretch.wait(Instant::now());
+                }
+                return Poll::Pending;
+            };
+            let now = Instant::now();
             self.turn.set(Turn::Upstream);
-            self.moved.set(Instant::now());
+            self.moved.set(now);
+            self.stretch.came(frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()), now);
             let frame = match frame {
                 None => {
                     self.done.set(true);

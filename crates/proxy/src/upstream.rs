@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use limits::Crowd;
 use policy::Operations;
 use protocol::ProviderId;
 use rustls::ClientConfig;
@@ -31,6 +32,8 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// From the last byte of the request to the head of the answer.
     pub response_timeout: Duration,
+    /// Calls that may be under way there.
+    pub concurrent_calls: Crowd,
     /// What an answer looks like that refuses a token; one of these.
     pub expired: Vec<ExpirySign>,
     /// Headers that are sent with every call, whatever the agent sends under those names.
@@ -98,6 +101,7 @@ pub struct Upstream {
     pub(crate) base_path: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
+    pub(crate) concurrent_calls: Crowd,
     pub(crate) expired: Vec<ExpirySign>,
     pub(crate) headers: HeaderMap,
     pub(crate) default_headers: HeaderMap,
@@ -130,6 +134,7 @@ impl Upstream {
             base_path: base.path().trim_end_matches('/').to_owned(),
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
+            concurrent_calls: settings.concurrent_calls,
             expired: settings.expired,
             headers: settings.headers,
             request_headers: Allowed::new(settings.request_headers, &settings.default_headers),
@@ -141,7 +146,7 @@ impl Upstream {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod tests {
     use super::*;
 
@@ -158,6 +163,7 @@ pub(crate) mod tests {
             tls: builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
+            concurrent_calls: Crowd::new(None, std::num::NonZeroUsize::MIN),
             expired: vec![ExpirySign::unauthorized()],
             headers: HeaderMap::new(),
             default_headers: HeaderMap::new(),

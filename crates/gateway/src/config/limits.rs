@@ -1,18 +1,25 @@
+use std::num::NonZeroUsize;
+
 use broker::Limits;
-use limits::{Limit, Rate};
+use limits::{Crowd, Limit, Rate};
 
 use super::key::{Form, Key};
 use super::reader::Table;
 
-/// How often what may happen.
+mod numbers;
+
+pub(crate) use numbers::NumbersConfig;
+
+/// How often what may happen, and how much at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LimitsConfig {
     rates: [Option<Rate>; 8],
+    pub(crate) numbers: NumbersConfig,
 }
 
 impl LimitsConfig {
-    /// The limits, with nothing counted yet.
-    pub(crate) fn limits(self) -> Limits {
+    /// The limits, with nothing counted yet, for so many cores.
+    pub(crate) fn limits(self, cores: NonZeroUsize) -> Limits {
         let [address, agent, client, secrets, tokens, documents, calls, users] = self.rates.map(Limit::new);
         Limits {
             handshake_per_address: address,
@@ -23,6 +30,8 @@ impl LimitsConfig {
             documents_per_host: documents,
             calls_per_agent: calls,
             calls_per_user: users,
+            concurrent_calls: Crowd::new(NonZeroUsize::new(self.numbers.calls_per_agent), cores),
+            sockets: Crowd::new(NonZeroUsize::new(self.numbers.sockets_per_agent), cores),
         }
     }
 }
@@ -41,7 +50,8 @@ pub(super) fn read(table: &Table<'_>) -> Option<LimitsConfig> {
     // All of them are read before one that is wrong is missed.
     let read = keys.map(|key| table.parsed(key, Rate::parse).map(|found| found.value));
     let rates: Option<Vec<Option<Rate>>> = read.into_iter().collect();
-    Some(LimitsConfig { rates: rates?.try_into().ok()? })
+    let numbers = numbers::read(table);
+    Some(LimitsConfig { rates: rates?.try_into().ok()?, numbers })
 }
 
 pub(super) const KEYS: &[Key] = &[
@@ -53,6 +63,14 @@ pub(super) const KEYS: &[Key] = &[
     DOCUMENTS_PER_HOST,
     CALLS_PER_AGENT,
     CALLS_PER_USER,
+    numbers::CONCURRENT_CALLS_PER_AGENT,
+    numbers::SOCKETS_PER_AGENT,
+    numbers::CONNECTIONS,
+    numbers::CONNECTIONS_PER_ADDRESS,
+    numbers::STREAMS_PER_CONNECTION,
+    numbers::CONTROL_FRAMES,
+    numbers::BYTES_PER_SECOND,
+    numbers::REQUEST_MEMORY,
 ];
 
 const HANDSHAKE_PER_ADDRESS: Key = Key::default(

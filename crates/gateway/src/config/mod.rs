@@ -38,6 +38,7 @@ mod suggest;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod urls;
 
 use std::path::Path;
@@ -54,7 +55,7 @@ pub(crate) use effective::{Setting, of_preset};
 pub(crate) use environment::{Environment, MAX_CONFIGURATION, SystemEnvironment};
 pub(crate) use gateway::{Ending, FrontConfig, GatewayConfig, ProxyProtocol, TlsFiles};
 pub(crate) use lifetimes::LifetimesConfig;
-pub(crate) use limits::LimitsConfig;
+pub(crate) use limits::{LimitsConfig, NumbersConfig};
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use presets::meant;
 pub(crate) use provider::{ProviderConfig, WayConfig};
@@ -62,6 +63,7 @@ pub(crate) use report::{Problems, Warning};
 pub(crate) use schema::schema;
 pub(crate) use sign_in::SignInConfig;
 pub(crate) use store::{JournalConfig, KeyPlace, StoreConfig, StoreKind};
+pub(crate) use timeouts::TimeoutsConfig;
 
 use key::Key;
 use reader::{Context, Table};
@@ -84,8 +86,10 @@ pub(crate) struct Config {
     pub(crate) access_log: AccessLogConfig,
     /// The operators' door.
     pub(crate) admin: AdminConfig,
-    /// How often what may happen.
+    /// How often what may happen, and how much at a time.
     pub(crate) limits: LimitsConfig,
+    /// How long clients may take for what.
+    pub(crate) timeouts: TimeoutsConfig,
     /// What agents that register are approved for.
     pub(crate) approvals: Approvals,
     /// How the gateway learns who the user is.
@@ -155,6 +159,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let access_log = access_log::read(&root.table(&ACCESS_LOG));
     let admin = admin::read(&root.table(&ADMIN));
     let limits = limits::read(&root.table(&LIMITS));
+    let timeouts = timeouts::read(&root.table(&TIMEOUTS));
     let approvals = Approvals::new(approvals::read(&root.tables(&APPROVAL), development.value.loopback));
     let sign_in = sign_in::read(
         &root.table(&SIGN_IN),
@@ -179,6 +184,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         access_log: access_log?,
         admin: admin?,
         limits: limits?,
+        timeouts: timeouts?,
         approvals,
         sign_in: sign_in?,
         agents,
@@ -214,6 +220,7 @@ const KEYS: &[Key] = &[
     ACCESS_LOG,
     ADMIN,
     LIMITS,
+    TIMEOUTS,
     APPROVAL,
     SIGN_IN,
     AGENT,
@@ -237,8 +244,10 @@ const ADMIN: Key = Key::optional("admin", key::Form::Table(admin::KEYS), "The do
 const LIMITS: Key = Key::optional(
     "limits",
     key::Form::Table(limits::KEYS),
-    "How often what may happen, as in \"600/m\": that many at once, then evenly; s, m and h, or \"off\".",
+    "How often what may happen, as in \"600/m\": that many at once, then evenly; s, m and h, or \"off\"; and how much at a time, as a number.",
 );
+const TIMEOUTS: Key =
+    Key::optional("timeouts", key::Form::Table(timeouts::KEYS), "How long clients may take, before they are let go.");
 const APPROVAL: Key = Key::optional(
     "approval",
     key::Form::Tables(approvals::KEYS),

@@ -61,6 +61,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) connect_timeout: Duration,
     /// From the end of a request to the head of its answer.
     pub(crate) response_timeout: Duration,
+    /// Calls that may be under way there at once.
+    pub(crate) concurrent_calls: u32,
     /// What an answer looks like that refuses a token.
     pub(crate) expired: Vec<ExpirySign>,
     /// Which hosts answers may name as the place of somebody's API, where they do.
@@ -160,6 +162,7 @@ pub(super) struct Rest {
     identity: Option<Identity>,
     connect_timeout: Duration,
     response_timeout: Duration,
+    concurrent_calls: u32,
     expired: Vec<ExpirySign>,
     bases: Option<api_base_from::Read>,
     placement: Placement,
@@ -211,6 +214,7 @@ impl Partial<'_> {
             identity: rest.identity,
             connect_timeout: rest.connect_timeout,
             response_timeout: rest.response_timeout,
+            concurrent_calls: rest.concurrent_calls,
             expired: rest.expired,
             bases,
             placement,
@@ -297,6 +301,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
+    let concurrent_calls = table.integer(&CONCURRENT_CALLS, 1..=1_000_000).unwrap_or(CONCURRENT_CALLS_BY_DEFAULT);
     let expired = expired::read(table, &EXPIRED);
     let bases = api_base_from::read(table, &API_BASE_FROM, http);
     let placement = credential::read(table, &CREDENTIAL);
@@ -349,6 +354,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         },
         connect_timeout: connect?,
         response_timeout: response?,
+        concurrent_calls,
         expired,
         bases,
         placement: placement?,
@@ -382,6 +388,7 @@ pub(super) const KEYS: &[Key] = &[
     CLIENT_CERTIFICATE,
     CONNECT_TIMEOUT,
     RESPONSE_TIMEOUT,
+    CONCURRENT_CALLS,
     EXPIRED,
     CREDENTIAL,
     HEADERS,
@@ -453,6 +460,13 @@ const RESPONSE_TIMEOUT: Key = Key::default(
     "60s",
     "How long the API may take to begin its answer; 60s by default, longer than most services allow themselves.",
 );
+const CONCURRENT_CALLS: Key = Key::optional(
+    "concurrent_calls",
+    Form::Integer,
+    "Calls that may be under way there at once, answers that stream among them, so that a service which hangs holds nothing up but itself; \
+     4000 by default.",
+);
+const CONCURRENT_CALLS_BY_DEFAULT: u32 = 4000;
 const EXPIRED: Key = Key::optional(
     "expired",
     Form::Tables(expired::KEYS),

@@ -76,9 +76,8 @@ impl Stage {
         telemetry::start(&config.log, unspoken.clone());
         let (door, data) = ((config.admin.clone(), config.gateway.hosts()), config.store.path.clone());
         let listen = config.gateway.listen;
-        let workers = wiring::workers(config.gateway.workers);
         let wired = wiring::parts(config, None, unspoken, drain.clone()).await?;
-        let server = Server::start(listen, workers, &wired)?;
+        let server = Server::start(listen, &wired)?;
         let seen = admin::Seen { drain: drain.clone(), records: wired.records.clone() };
         admin::start((&door.0, door.1), &data, wired.broker.clone(), seen, shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());

@@ -17,7 +17,8 @@ use hyper::body::{Body, Incoming};
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::http2;
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use limits::Room;
 use protocol::{Origin, Refused, RequestId};
 use proxy::{Dialect, Drain, GateError, Inbound, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
@@ -26,96 +27,83 @@ use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::server::Here;
-use crate::server::guests::{Busy, Guest};
+use crate::server::guests::Guest;
+use crate::server::http2::builder;
 use crate::server::line::{Line, Socket};
+use crate::server::memory::Full;
+use crate::server::spoken::{Protocol, spoken};
+use crate::server::state::{Busy, Late};
+use crate::server::streams::{Executor, Flowing};
 use crate::server::witness::Own;
 use crate::tls;
 
-/// Runs what hyper spawns on this core.
-#[derive(Clone)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(async move {
-            task.await;
-        });
-    }
-}
-
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, here: Rc<Here>) {
-    if let Err(error) = prepare(&stream) {
+pub(super) async fn serve(mut stream: TcpStream, (peer, _room): (SocketAddr, Room), here: Rc<Here>) {
+    let timeouts = here.parts.timeouts;
+    if let Err(error) = prepare(&stream, timeouts.write) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
         return;
     }
     let _open = here.witness.connection();
     let Some(address) = Box::pin(here.parts.front.address(&mut stream, peer)).await else { return };
+    let _stay = if here.parts.front.trusted.trusts(address) {
+        None
+    } else {
+        let Some(stay) = here.parts.houseful.enter(address) else { return here.witness.turned_away("address") };
+        Some(stay)
+    };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
     let Some(acceptor) = here.parts.tls.clone() else {
         // Boxed, so that an open connection keeps none of the room that its beginning took.
         let spoken = Box::pin(async {
             tokio::select! {
-                spoken = tokio::time::timeout(FIRST_BYTES, spoken(&stream)) => Some(spoken),
+                spoken = tokio::time::timeout(timeouts.head, spoken(&mut stream)) => Some(spoken),
                 () = silent(&here.parts.drain) => None,
             }
         });
         let Some(spoken) = spoken.await else { return };
         match spoken {
-            Ok(Ok(protocol)) => Box::pin(converse(stream, protocol, arrival, here)).await,
+            Ok(Ok((protocol, early))) => Box::pin(converse((stream, early), protocol, arrival, here)).await,
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
-            Err(_) => tracing::debug!(%peer, "a connection said nothing"),
+            Err(_) => {
+                here.witness.turned_away("head");
+                tracing::debug!(%peer, "a connection said nothing");
+            }
         }
         return;
     };
-    let shaken = Box::pin(tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))).await;
+    let shaken = Box::pin(tokio::time::timeout(timeouts.handshake, acceptor.accept(stream))).await;
     match shaken {
         Ok(Ok(stream)) => {
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
             arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
-            Box::pin(converse(stream, protocol, arrival, here)).await;
+            Box::pin(converse((stream, Bytes::new()), protocol, arrival, here)).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
-        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        Err(_) => {
+            here.witness.turned_away("handshake");
+            tracing::debug!(%peer, "the TLS handshake took too long");
+        }
     }
 }
 
-/// What a connection speaks: by ALPN, or by its first bytes.
-#[derive(Debug, Clone, Copy)]
-enum Protocol {
-    Http1,
-    Http2,
-}
-
-fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+/// The kernel ends what takes nothing for so long: a tunnel, too, which nobody here looks at.
+fn prepare(stream: &TcpStream, write: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(write))?;
     let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
-/// Looks at the first bytes without taking them: HTTP/2 with prior knowledge begins with its preface (RFC 9113 §3.4).
-async fn spoken(stream: &TcpStream) -> std::io::Result<Protocol> {
-    let mut seen = [0; PREFACE.len()];
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        let begun = seen.get(..length).unwrap_or_default();
-        if length == 0 || !PREFACE.starts_with(begun) {
-            return Ok(Protocol::Http1);
-        }
-        if length == PREFACE.len() {
-            return Ok(Protocol::Http2);
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
+async fn converse((stream, early): (impl Socket, Bytes), protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
     let guest = here.guests.arrive();
-    let line = Line::new(stream, guest.state().clone());
+    let line = Line::new(stream, guest.state().clone(), early);
     let (drain, state, date) = (here.parts.drain.clone(), guest.state().clone(), here.guests.date());
+    let witness = here.witness.clone();
     let ended = match protocol {
         Protocol::Http1 => {
             let service = move |request: Result<Request<http1::Body>, HeadError>| {
@@ -125,18 +113,22 @@ async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, her
             Box::pin(drive(http1::Connection::new(line, service, date), &guest, &drain)).await
         }
         Protocol::Http2 => {
+            let executor = Executor::default();
+            let builder = builder(executor.clone(), &here.parts.timeouts, &here.parts.numbers);
             let service = service_fn(move |request: Request<Incoming>| {
                 let request = Ok(request.map(Inbound::Http2));
+                let flow = executor.announce(here.guests.streams(), &state);
                 let answered = answer(request, arrival, here.clone(), state.ask());
                 // Boxed: neither the future nor what it is put into has to be moved about whole.
-                Box::pin(async { Ok::<_, Infallible>(answered.await) })
+                Box::pin(async { Ok::<_, Infallible>(answered.await.map(|body| flow.of(body))) })
             });
-            let mut builder = http2::Builder::new(LocalExecutor);
-            builder.timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST).max_concurrent_streams(MAX_STREAMS);
-            builder.enable_connect_protocol().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-            Box::pin(drive(builder.serve_connection(TokioIo::new(line), service), &guest, &drain)).await
+            let line = TokioIo::new(line.shared());
+            Box::pin(drive(builder.serve_connection(line, service), &guest, &drain)).await
         }
     };
+    if let Some(word) = guest.state().late().and_then(Late::word) {
+        witness.turned_away(word);
+    }
     if let Err(error) = ended {
         tracing::debug!(error = error.as_ref(), peer = %arrival.address, "a connection ended");
     }
@@ -146,13 +138,23 @@ async fn converse(stream: impl Socket, protocol: Protocol, arrival: Arrival, her
 async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -> Result<(), Ended> {
     let mut conversation = pin!(conversation);
     let mut said = Goodbye::Unsaid;
+    let mut told = None;
     let served = poll_fn(|context| {
+        guest.state().begin_turn();
         if let Poll::Ready(ended) = conversation.as_mut().poll_on(context) {
             return Poll::Ready(Some(ended));
         }
         guest.wait(context);
-        if C::WAITS_FOR_HEADS && guest.state().is_overdue() {
-            return Poll::Ready(Some(Ok(())));
+        match guest.state().late() {
+            None => told = None,
+            // Its client may have begun another request, which is still answered: it has a moment to hear of the end.
+            Some(Late::Idle) if C::LETS_GO && told.is_none() => {
+                told = Some(guest.state().now());
+                conversation.as_mut().say_goodbye();
+                context.waker().wake_by_ref();
+            }
+            Some(Late::Idle) if told.is_some_and(|told| guest.state().now().wrapping_sub(told) <= LEAVE) => {}
+            Some(_) => return Poll::Ready(Some(Ok(()))),
         }
         if said == Goodbye::Unsaid && drain.has_reached(C::GOODBYE) {
             said = Goodbye::Said;
@@ -184,8 +186,8 @@ trait Conversation {
     /// When it is told that the gateway goes. GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up,
     /// which a request on its way may meet.
     const GOODBYE: Stage;
-    /// Whether a silence between two requests ends it. HTTP/2 asks whether anybody is there.
-    const WAITS_FOR_HEADS: bool;
+    /// Whether one that rests too long can be ended so that nothing is lost.
+    const LETS_GO: bool;
 
     fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>>;
     fn say_goodbye(self: Pin<&mut Self>);
@@ -198,7 +200,7 @@ where
     A: Future<Output = Response<Attended>>,
 {
     const GOODBYE: Stage = Stage::Closing;
-    const WAITS_FOR_HEADS: bool = true;
+    const LETS_GO: bool = false;
 
     fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         self.poll(context).map_err(Ended::from)
@@ -209,16 +211,16 @@ where
     }
 }
 
-impl<I, S> Conversation for http2::Connection<I, S, LocalExecutor>
+impl<I, S> Conversation for http2::Connection<I, S, Executor>
 where
-    S: HttpService<Incoming, ResBody = Attended>,
+    S: HttpService<Incoming, ResBody = Flowing<Attended>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: 'static,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    LocalExecutor: Http2ServerConnExec<S::Future, Attended>,
+    Executor: Http2ServerConnExec<S::Future, Flowing<Attended>>,
 {
     const GOODBYE: Stage = Stage::Leaving;
-    const WAITS_FOR_HEADS: bool = false;
+    const LETS_GO: bool = true;
 
     fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         self.poll(context).map_err(Ended::from)
@@ -276,14 +278,22 @@ async fn answer(
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let origin = Origin::new(id, arrival.address);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
+    let state = busy.state().clone();
+    let held = here.memory.hold(&state, &head);
     let checked = client.and_then(|_| proxy::check(&head));
-    let routed = checked.and_then(|()| here.core.plane().route(&head));
+    let routed = checked.and_then(|()| here.core.plane().route(&head)).map_err(ProxyError::Gate);
+    let routed = held.as_ref().map_err(|Full| ProxyError::Memory).and(routed);
     let route = match &routed {
         Ok(Route::Proxied(route)) => Some(*route),
         _ => None,
     };
     let mut response = match routed {
-        Err(error) => proxy::refuse(&ProxyError::Gate(error), dialect).map(Either::Left),
+        Err(error) => {
+            if matches!(error, ProxyError::Gate(_)) {
+                state.offend();
+            }
+            proxy::refuse(&error, dialect).map(Either::Left)
+        }
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
             let span = tracing::debug_span!("request", request_id = id.as_str());
@@ -297,7 +307,7 @@ async fn answer(
             request.extensions_mut().insert(here.parts.broker.asked_by(origin));
             request.extensions_mut().insert(availability(&here.parts.drain));
             // Boxed: the calls that are forwarded need not carry its size.
-            Box::pin(here.parts.control.call(request).instrument(span)).await.map(Either::Right)
+            Box::pin(here.parts.control.call(request, held.ok()).instrument(span)).await.map(Either::Right)
         }
     };
     let refused = response.extensions_mut().remove::<Refused>();
@@ -344,13 +354,9 @@ pub(crate) fn availability(drain: &Drain) -> Availability {
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const FIRST_BYTES: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-const HANDSHAKE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How many seconds an HTTP/2 connection that rests too long is kept after its client was told.
+const LEAVE: u32 = 2;
 /// In the place of a method, where there was none.
 const UNREAD: &[u8] = b"-";
-const MAX_HEADER_LIST: u32 = 32 * 1024;
-const MAX_STREAMS: u32 = 100;

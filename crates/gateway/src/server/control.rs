@@ -2,12 +2,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use proxy::Inbound;
 use tokio::runtime::Handle;
 use tower_service::Service;
 use tracing::Instrument;
+
+use crate::server::memory::Held;
 
 /// The control plane's service, on its own runtime: a slow request there never holds a core up.
 #[derive(Clone)]
@@ -22,8 +25,8 @@ impl Control {
     }
 
     /// Answers one request, and sees to it that nobody keeps or frames the answer, whatever it is.
-    pub(crate) async fn call(&self, request: Request<Inbound>) -> Response<Body> {
-        let mut response = self.answer(request).await;
+    pub(super) async fn call(&self, request: Request<Inbound>, held: Option<Held<'_>>) -> Response<Body> {
+        let mut response = self.answer(request, held).await;
         for (name, value) in GUARDS {
             response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
         }
@@ -32,11 +35,12 @@ impl Control {
 
     /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
     /// up, since a decision that was begun is one.
-    async fn answer(&self, request: Request<Inbound>) -> Response<Body> {
+    async fn answer(&self, request: Request<Inbound>, held: Option<Held<'_>>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
+        let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, held)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(Unread::TooLarge)) => return refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
+            Ok(Err(Unread::Full)) => return refused(StatusCode::SERVICE_UNAVAILABLE, TOO_MUCH),
             Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, TOO_SLOW),
         };
         let mut router = self.router.clone();
@@ -52,10 +56,37 @@ impl Control {
     }
 }
 
+/// Why a body was not read to its end.
+enum Unread {
+    /// It is longer than any may be, or broke off.
+    TooLarge,
+    /// There is no memory for it.
+    Full,
+}
+
+/// All of a body, in one piece however many it came in.
+async fn whole(mut body: Inbound, mut held: Option<Held<'_>>) -> Result<Bytes, Unread> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::TooLarge)?.into_data() else { continue };
+        if whole.len() + data.len() > BODY_LIMIT {
+            return Err(Unread::TooLarge);
+        }
+        if let Some(held) = &mut held {
+            held.grow(data.len()).map_err(|_| Unread::Full)?;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
 /// A refusal from before the control plane's own table.
 fn refused(status: StatusCode, body: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -73,4 +104,5 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 const BODY_LIMIT: usize = 256 * 1024;
 const TOO_LARGE: &str = r#"{"code":"INVALID_ATTESTATION","message":"The request body is too large, or broke off.","details":{"reason":"body_too_large","hint":"Send a JSON object of at most 64 KiB."}}"#;
 const TOO_SLOW: &str = r#"{"code":"INVALID_ATTESTATION","message":"The request body did not arrive in time.","details":{"reason":"body_too_slow","hint":"Send the whole body within 15 seconds."}}"#;
+const TOO_MUCH: &str = r#"{"code":"INTERNAL_ERROR","message":"The requests that are under way take all the memory that there is for them.","details":{"reason":"request_memory","hint":"Try again after Retry-After."}}"#;
 const FAULT: &str = r#"{"code":"INTERNAL_ERROR","message":"The gateway failed at this request.","details":{"reason":"fault","hint":"Try again; tell the gateway's operator the request id."}}"#;

@@ -13,11 +13,14 @@ use crate::config::{FrontConfig, ProxyProtocol};
 pub(crate) struct Front {
     pub(super) trusted: Arc<TrustedProxies>,
     proxy_protocol: ProxyProtocol,
+    /// For the header.
+    time: Duration,
 }
 
 impl Front {
-    pub(crate) fn new(config: FrontConfig) -> Self {
-        Self { trusted: Arc::new(config.trusted), proxy_protocol: config.proxy_protocol }
+    /// As configured; the header has so much time to come.
+    pub(crate) fn new(config: FrontConfig, time: Duration) -> Self {
+        Self { trusted: Arc::new(config.trusted), proxy_protocol: config.proxy_protocol, time }
     }
 
     /// For whom a connection was made: the peer, or whoever a trusted proxy names in its PROXY header. `None`: it is not to be served.
@@ -29,7 +32,7 @@ impl Front {
             tracing::warn!(%peer, "a connection of nobody in trusted_proxies was closed");
             return None;
         }
-        match tokio::time::timeout(HEADER_TIME, proxy_protocol::take(stream)).await {
+        match tokio::time::timeout(self.time, proxy_protocol::take(stream)).await {
             Ok(Ok(client)) => Some(client.unwrap_or(peer.ip())),
             Ok(Err(error)) => {
                 tracing::warn!(error = %error, %peer, "a connection was closed");
@@ -42,5 +45,3 @@ impl Front {
         }
     }
 }
-
-const HEADER_TIME: Duration = Duration::from_secs(5);

@@ -3,12 +3,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::{Buf, Bytes};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::server::guests::State;
+use crate::server::frames::{Found, Frames};
+use crate::server::state::{Flushed, State};
 
 /// A client's connection, which tells how it goes.
 ///
@@ -18,11 +20,26 @@ use crate::server::guests::State;
 pub(super) struct Line<S> {
     stream: S,
     state: Arc<State>,
+    /// What was read to learn what it speaks.
+    early: Bytes,
+    /// Where many requests share it.
+    frames: Option<Box<Frames>>,
 }
 
 impl<S: Socket> Line<S> {
-    pub(super) fn new(stream: S, state: Arc<State>) -> Self {
-        Self { stream, state }
+    /// `early` has been read of it already.
+    pub(super) fn new(stream: S, state: Arc<State>, early: Bytes) -> Self {
+        if !early.is_empty() {
+            state.heard();
+        }
+        Self { stream, state, early, frames: None }
+    }
+
+    /// The same, speaking HTTP/2.
+    pub(super) fn shared(self) -> Self {
+        self.state.share();
+        let frames = Frames::new(self.state.patience().control_frames);
+        Self { frames: Some(Box::new(frames)), ..self }
     }
 
     /// Fails where the client is gone, when somebody wants to know.
@@ -33,6 +50,37 @@ impl<S: Socket> Line<S> {
         match SockRef::from(self.stream.tcp()).take_error()? {
             Some(error) => Err(error),
             None => Ok(()),
+        }
+    }
+
+    /// Looks at what has come.
+    fn heard(&mut self, bytes: &[u8]) {
+        self.state.heard();
+        let Some(frames) = &mut self.frames else { return };
+        self.state.use_turn(bytes.len());
+        if frames.read(bytes, self.state.now()) == Found::Flood {
+            self.state.flood();
+        }
+    }
+
+    /// Looks at what has left of these.
+    fn wrote<'p>(&mut self, written: &Poll<Result<usize>>, pieces: impl Iterator<Item = &'p [u8]>) {
+        match written {
+            Poll::Pending => self.state.is_full(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Ok(length)) => {
+                self.state.took(*length);
+                let Some(frames) = &mut self.frames else { return };
+                let mut left = *length;
+                for piece in pieces {
+                    let piece = piece.get(..left).unwrap_or(piece);
+                    frames.written(piece);
+                    left -= piece.len();
+                    if left == 0 {
+                        break;
+                    }
+                }
+            }
         }
     }
 }
@@ -58,9 +106,27 @@ impl<S: Socket> AsyncRead for Line<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let line = self.get_mut();
         let before = buffer.filled().len();
+        if !line.early.is_empty() {
+            let length = line.early.len().min(buffer.remaining());
+            buffer.put_slice(line.early.get(..length).unwrap_or_default());
+            line.early.advance(length);
+            line.heard(buffer.filled().get(before..).unwrap_or_default());
+            return Poll::Ready(Ok(()));
+        }
+        if line.state.is_flooding() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
+        if line.state.turn() == 0 {
+            // Others first.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let polled = Pin::new(&mut line.stream).poll_read(context, buffer);
-        if matches!(polled, Poll::Ready(Ok(()))) && buffer.filled().len() == before {
-            line.state.finish();
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            match buffer.filled().get(before..) {
+                Some(bytes) if !bytes.is_empty() => line.heard(bytes),
+                _ => line.state.finish(),
+            }
         }
         polled
     }
@@ -70,7 +136,7 @@ impl<S: Socket> AsyncWrite for Line<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let line = self.get_mut();
         let polled = Pin::new(&mut line.stream).poll_write(context, bytes);
-        line.state.took_some(&polled);
+        line.wrote(&polled, std::iter::once(bytes));
         polled
     }
 
@@ -81,7 +147,7 @@ impl<S: Socket> AsyncWrite for Line<S> {
     ) -> Poll<Result<usize>> {
         let line = self.get_mut();
         let polled = Pin::new(&mut line.stream).poll_write_vectored(context, pieces);
-        line.state.took_some(&polled);
+        line.wrote(&polled, pieces.iter().map(|piece| &**piece));
         polled
     }
 
@@ -94,18 +160,12 @@ impl<S: Socket> AsyncWrite for Line<S> {
         if let Err(error) = line.check() {
             return Poll::Ready(Err(Error::new(ErrorKind::ConnectionReset, error)));
         }
-        Pin::new(&mut line.stream).poll_flush(context)
+        let polled = Pin::new(&mut line.stream).poll_flush(context);
+        line.state.flushed(if polled.is_pending() { Flushed::Partly } else { Flushed::Wholly });
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
-    }
-}
-
-impl State {
-    fn took_some(&self, written: &Poll<Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.took();
-        }
     }
 }

@@ -59,6 +59,11 @@ impl Witness {
         Open(self.recorder.clone())
     }
 
+    /// Counts a connection that was not taken, or not kept, and why.
+    pub(super) fn turned_away(&self, why: &'static str) {
+        self.recorder.turned_away(why);
+    }
+
     pub(super) fn answered(&self, own: &Own<'_>) {
         let (door, upstream) = way(own.route);
         let Own { status, bytes, took, .. } = *own;
