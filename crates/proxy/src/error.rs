@@ -13,6 +13,7 @@ use serde_json::{Map, json};
 use crate::body::ProxyBody;
 use crate::gate::GateError;
 use crate::grpc::{self, Dialect};
+use crate::guard::Echoed;
 use crate::http1::Http1Error;
 use crate::websocket::HandshakeError;
 
@@ -97,6 +98,15 @@ pub enum ProxyError {
     /// The answer is compressed although that was not asked for: the guard could not look into it.
     #[error("the upstream compressed an answer that it was asked not to")]
     Encoded,
+    /// The answer holds a credential, and the provider's answers are stopped for that.
+    #[error("the upstream's answer holds a credential")]
+    Echoed,
+}
+
+impl From<Echoed> for ProxyError {
+    fn from(_: Echoed) -> Self {
+        Self::Echoed
+    }
 }
 
 impl From<BrokerError> for ProxyError {
@@ -287,6 +297,12 @@ fn row(error: &ProxyError) -> Row {
             "upstream_encoded",
             "The upstream compressed an answer that it was asked not to.",
             OPERATOR,
+        ),
+        ProxyError::Echoed => new(
+            ErrorCode::OAuthError,
+            "credential_echoed",
+            "The upstream's answer holds the credential that the gateway sent, so it is not handed on.",
+            "Do not repeat the call; the upstream has done what it asked for. Tell the gateway's operator the request id.",
         ),
     }
 }
