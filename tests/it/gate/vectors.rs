@@ -268,6 +268,7 @@ fn chunks_that_are_none() {
         "+5\nfives\n0\n\n",
         "-5\nfives\n0\n\n",
         " 5\nfives\n0\n\n",
+        "5 \nfives\n0\n\n",
         "\n5\nfives\n0\n\n",
         "g\nfives\n0\n\n",
         "FFFFFFFFFFFFFFFFF\nfives\n0\n\n",
