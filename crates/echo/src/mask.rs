@@ -28,6 +28,12 @@ impl Mask {
         self.finds
     }
 
+    /// How many bytes came that have not left.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// The next piece: what may leave now. Empty where all of it has to wait.
     pub fn piece<'n>(&mut self, needles: impl IntoIterator<Item = &'n Needles>, piece: Bytes) -> Bytes {
         let whole = if self.held.is_empty() { piece } else { joined(&std::mem::take(&mut self.held), &piece) };
