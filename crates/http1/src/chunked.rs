@@ -3,8 +3,17 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Reads chunks (RFC 9112 §7.1), strictly: a size of hexadecimal digits, CRLF where CRLF belongs. Extensions and trailers are read over.
 pub struct Chunked {
     state: State,
+    padding: Padding,
     /// Bytes of extensions and trailers so far.
     overhead: usize,
+}
+
+/// Whether whitespace may stand behind a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Padding {
+    /// Some servers pad their sizes.
+    Allowed,
+    Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +41,16 @@ impl Default for Chunked {
 }
 
 impl Chunked {
-    /// At the beginning.
+    /// At the beginning of an answer's.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: State::Size, overhead: 0 }
+        Self { state: State::Size, padding: Padding::Allowed, overhead: 0 }
+    }
+
+    /// At the beginning of a request's, where not a space stands that is not asked for.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self { padding: Padding::Refused, ..Self::new() }
     }
 
     /// Whether the last chunk has come, and what stands behind it.
@@ -81,7 +96,7 @@ impl Chunked {
                 }
                 State::Size => {
                     let Some(line) = self.line(read)? else { return Ok(false) };
-                    self.state = match size(&line)? {
+                    self.state = match size(&line, self.padding)? {
                         0 => State::Trailers,
                         size => State::Data(size),
                     };
@@ -121,11 +136,12 @@ impl Chunked {
 }
 
 /// Hexadecimal digits, and perhaps extensions behind them.
-fn size(line: &[u8]) -> Result<u64, ChunkError> {
+fn size(line: &[u8], padding: Padding) -> Result<u64, ChunkError> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, rest) = line.split_at(end);
     // Whitespace before an extension is one of the things that senders do (RFC 9112 §7.1.1).
-    if !matches!(rest.trim_ascii_start().first(), None | Some(b';')) || digits.is_empty() || digits.len() > 16 {
+    let rest = if padding == Padding::Allowed { rest.trim_ascii_start() } else { rest };
+    if !matches!(rest.first(), None | Some(b';')) || digits.is_empty() || digits.len() > 16 {
         return Err(ChunkError);
     }
     let digits = std::str::from_utf8(digits).map_err(|_| ChunkError)?;
@@ -168,6 +184,14 @@ mod tests {
         let (mut chunked, mut read) = (Chunked::new(), BytesMut::from(&b"2\r\nok\r\n0\r\n\r\n"[..]));
         assert_eq!(chunked.next(&mut read).expect("chunks").as_deref(), Some(&b"ok"[..]));
         assert!(chunked.has_ended());
+    }
+
+    #[test]
+    fn a_request_pads_nothing() {
+        for line in [&b"5 \r\nhello\r\n"[..], b"5 ;a\r\nhello\r\n", b"5\t\r\nhello\r\n"] {
+            assert!(read(line, 64).is_ok());
+            assert_eq!(Chunked::strict().next(&mut BytesMut::from(line)), Err(ChunkError));
+        }
     }
 
     #[test]

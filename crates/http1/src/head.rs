@@ -152,7 +152,7 @@ fn framing(version: Version, headers: &HeaderMap) -> Result<Framing, HeadError> 
     };
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next(), coding) {
-        (None, _, true) => Ok(Framing::Chunked(Chunked::new())),
+        (None, _, true) => Ok(Framing::Chunked(Chunked::strict())),
         (None, _, false) => Ok(Framing::Length(0)),
         (Some(length), None, false) => number(length.as_bytes()).map(Framing::Length).ok_or(HeadError::Framing),
         _ => Err(HeadError::Framing),
