@@ -14,8 +14,8 @@ use crate::headers;
 use crate::hosts::{HostName, Hosts, LoopbackNames};
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
-use crate::upstream::tests::upstream;
 use crate::upstream::Upstream;
+use crate::upstream::tests::upstream;
 
 /// Any text as a path: whatever a rule allows stays inside of that rule, however a server reads it.
 ///
