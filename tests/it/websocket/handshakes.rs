@@ -77,7 +77,8 @@ fn one_form_is_taken_and_no_other() {
     ] {
         let (status, reason, head) = refusal(&front, start, &lines);
         assert_eq!(status, 400, "{lines}: {head}");
-        assert!(reason.starts_with("websocket_"), "{lines}: {reason}");
+        // A body with a GET does not even come so far.
+        assert!(reason.starts_with("websocket_") || reason == "framing", "{lines}: {reason}");
         assert!(head.contains("connection: close"), "{lines}: {head}");
     }
     let (status, reason, head) = refusal(&front, SOCKET, &with("13", "8"));
