@@ -25,6 +25,7 @@ mod embedded;
 mod evil_answers;
 mod expiry;
 mod gate;
+mod guard;
 mod habits;
 mod handshake;
 mod house;

@@ -47,7 +47,7 @@ pub use nginx::Nginx;
 pub use odd_h2::{Deed, OddH2, Stream};
 pub use odd_http::{Exchange, OddHttp, Then};
 pub use peer::Peer;
-pub use raw_h2::{PREFACE, RawFrame, RawH2, field, frame};
+pub use raw_h2::{PREFACE, RawFrame, RawH2, RawNews, field, frame};
 pub use redis::{RedisCluster, RedisServer, WatchedRedis};
 pub use served::{Received, Reply, Served};
 pub use spy::Spy;

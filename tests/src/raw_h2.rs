@@ -21,6 +21,17 @@ pub struct RawFrame {
     pub payload: Vec<u8>,
 }
 
+/// What has come of a connection.
+#[derive(Debug)]
+pub enum RawNews {
+    /// A frame.
+    Frame(RawFrame),
+    /// Nothing yet.
+    Nothing,
+    /// Its end.
+    End,
+}
+
 impl RawH2 {
     /// Connects to a port of 127.0.0.1, with these settings: pairs of number and value.
     #[must_use]
@@ -61,21 +72,25 @@ impl RawH2 {
         self.send(HEADERS, END_HEADERS | end, stream, &block)
     }
 
-    /// The next frame, if one comes within `limit`; `Err` when the connection has ended.
-    pub fn next(&mut self, limit: Duration) -> Result<Option<RawFrame>, ()> {
+    /// What comes within `limit`.
+    pub fn next(&mut self, limit: Duration) -> RawNews {
         let begun = Instant::now();
         loop {
             if let Some(frame) = self.parsed() {
-                return Ok(Some(frame));
+                return RawNews::Frame(frame);
             }
-            let Some(left) = limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { return Ok(None) };
+            let Some(left) = limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
+                return RawNews::Nothing;
+            };
             self.stream.set_read_timeout(Some(left)).expect("a timeout");
             let mut buffer = vec![0; 64 << 10];
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(()),
+                Ok(0) => return RawNews::End,
                 Ok(read) => self.inbox.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(None),
-                Err(_) => return Err(()),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return RawNews::Nothing;
+                }
+                Err(_) => return RawNews::End,
             }
         }
     }
@@ -84,7 +99,7 @@ impl RawH2 {
     pub fn until(&mut self, limit: Duration, wanted: impl Fn(&RawFrame) -> bool) -> Option<RawFrame> {
         let begun = Instant::now();
         while let Some(left) = limit.checked_sub(begun.elapsed()) {
-            let frame = self.next(left).ok()??;
+            let RawNews::Frame(frame) = self.next(left) else { return None };
             if wanted(&frame) {
                 return Some(frame);
             }
@@ -100,7 +115,7 @@ impl RawH2 {
     pub fn ends(&mut self, limit: Duration) -> Option<Duration> {
         let begun = Instant::now();
         while let Some(left) = limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
-            if self.next(left).is_err() {
+            if matches!(self.next(left), RawNews::End) {
                 return Some(begun.elapsed());
             }
         }
@@ -126,11 +141,12 @@ impl RawH2 {
     }
 
     fn parsed(&mut self) -> Option<RawFrame> {
-        let [a, b, c, kind, flags, d, e, f, g] = *self.inbox.first_chunk::<9>()?;
-        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        let head = *self.inbox.first_chunk::<9>()?;
+        let [high, middle, low, kind, flags, number @ ..] = head;
+        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
         let payload = self.inbox.get(9..9 + length)?.to_vec();
         self.inbox.drain(..9 + length);
-        Some(RawFrame { kind, flags, stream: u32::from_be_bytes([d, e, f, g]) & 0x7fff_ffff, payload })
+        Some(RawFrame { kind, flags, stream: u32::from_be_bytes(number) & 0x7fff_ffff, payload })
     }
 }
 

@@ -1,6 +1,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -58,6 +59,8 @@ pub(crate) struct Streamed {
     ended: bool,
     /// What there was of it when the head was made ready.
     first: Option<Polled>,
+    /// Something is held while nothing more comes, and its time has been set.
+    hesitates: bool,
     /// Of gRPC, which is not to wait for the next message before it says the last byte of one.
     messages: Option<Messages>,
     /// It has broken off, and what came before is on its way.
@@ -116,7 +119,8 @@ impl Streamed {
         let ended = body.is_end_stream();
         let messages = (dialect == Dialect::Grpc).then(Messages::default);
         let (first, broken, trailers) = (None, None, None);
-        let mut streamed = Self { body, guard, access, watch, ended, first, messages, broken, trailers };
+        let hesitates = false;
+        let mut streamed = Self { body, guard, access, watch, ended, first, hesitates, messages, broken, trailers };
         if ended {
             streamed.access.ended(streamed.guard.finds());
         }
@@ -130,7 +134,7 @@ impl Streamed {
                 return Err(Echoed);
             }
             // A body that turns out to be empty is over.
-            self.first = Some(first).filter(|first| first.is_some());
+            self.first = Some(first).filter(Option::is_some);
         }
         Ok(())
     }
@@ -184,9 +188,13 @@ impl Streamed {
                 // Dropped with the upstream's connection, and visibly broken for the agent.
                 return Poll::Ready(Some(Err(BodyError::Revoked)));
             }
-            let ready = match ready!(polled) {
-                None => self.finish(Bytes::new()),
-                Some(frame) => match frame.map_err(BodyError::Upstream)?.into_data() {
+            let ready = match polled {
+                Poll::Pending => match self.hesitation() {
+                    Some(ready) => Ok(ready),
+                    None => return Poll::Pending,
+                },
+                Poll::Ready(None) => self.finish(Bytes::new()),
+                Poll::Ready(Some(frame)) => match frame.map_err(BodyError::Upstream)?.into_data() {
                     Err(frame) => {
                         let trailers = frame.into_trailers().unwrap_or_default();
                         let mut trailers = trailers::incoming(trailers).ok_or(BodyError::Trailers)?;
@@ -206,7 +214,27 @@ impl Streamed {
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
+    /// What is held and may leave all the same, when nothing has come for a moment.
+    fn hesitation(&mut self) -> Option<Bytes> {
+        if self.guard.held() == 0 {
+            return None;
+        }
+        if !self.hesitates {
+            self.hesitates = true;
+            self.watch.set_due(Some(Instant::now() + HESITATION));
+            return None;
+        }
+        if !self.watch.is_due() {
+            return None;
+        }
+        self.watch.set_due(None);
+        Some(self.guard.hesitation()).filter(|ready| !ready.is_empty())
+    }
+
     fn piece(&mut self, data: Bytes) -> Result<Bytes, Echoed> {
+        if std::mem::take(&mut self.hesitates) {
+            self.watch.set_due(None);
+        }
         let message_ends = self.messages.as_mut().is_some_and(|messages| messages.end_with(&data));
         let ready = self.guard.piece(data)?;
         // A body of known length is over with its last byte: nobody polls it for an end after that.
@@ -225,6 +253,9 @@ impl Streamed {
         Ok(last)
     }
 }
+
+/// How long what could be the beginning of a find waits for more, where it is a few bytes.
+const HESITATION: Duration = Duration::from_millis(100);
 
 /// The body of an upstream's answer, as it comes or as it was read already.
 pub(crate) enum Download {

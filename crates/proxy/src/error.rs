@@ -17,6 +17,11 @@ use crate::guard::Echoed;
 use crate::http1::Http1Error;
 use crate::websocket::HandshakeError;
 
+mod bounds;
+mod gate;
+mod handshake;
+mod upstream;
+
 /// Why a call was not forwarded, or its answer not handed on.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -212,13 +217,12 @@ fn unrecorded() -> Row {
 }
 
 fn row(error: &ProxyError) -> Row {
-    const OPERATOR: &str = "Try again later; if it goes on, tell the gateway's operator the request id.";
     let new = |code: ErrorCode, reason, message, hint| {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Row { status, code, reason, message, hint }
     };
     match error {
-        ProxyError::Gate(cause) => gate_row(*cause),
+        ProxyError::Gate(cause) => gate::row(*cause),
         ProxyError::Audit(_) => unrecorded(),
         ProxyError::TokenMissing => new(
             ErrorCode::TokenInvalid,
@@ -265,7 +269,7 @@ fn row(error: &ProxyError) -> Row {
             message: "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
             hint: "Send the call without that parameter.",
         },
-        ProxyError::Handshake(cause) => handshake_row(*cause),
+        ProxyError::Handshake(cause) => handshake::row(*cause),
         ProxyError::NotSwitched => new(
             ErrorCode::OAuthError,
             "upstream_not_switched",
@@ -280,131 +284,16 @@ fn row(error: &ProxyError) -> Row {
         ),
         ProxyError::Broker(error) => broker_row(error),
         ProxyError::Slow | ProxyError::Crowded | ProxyError::Sockets | ProxyError::Full | ProxyError::Memory => {
-            bound_row(error)
+            bounds::row(error)
         }
-        ProxyError::Unreachable(_) | ProxyError::Untouched(_) => {
-            new(ErrorCode::OAuthError, "upstream_unreachable", "The upstream cannot be reached.", OPERATOR)
-        }
-        ProxyError::Timeout => Row {
-            status: StatusCode::GATEWAY_TIMEOUT,
-            ..new(ErrorCode::OAuthError, "upstream_timeout", "The upstream did not answer in time.", OPERATOR)
-        },
-        ProxyError::Malformed(_) | ProxyError::Switched | ProxyError::Framing => {
-            new(ErrorCode::OAuthError, "upstream_malformed", "The upstream's answer is malformed.", OPERATOR)
-        }
-        ProxyError::Encoded => new(
-            ErrorCode::OAuthError,
-            "upstream_encoded",
-            "The upstream compressed an answer that it was asked not to.",
-            OPERATOR,
-        ),
-        ProxyError::Echoed => new(
-            ErrorCode::OAuthError,
-            "credential_echoed",
-            "The upstream's answer holds the credential that the gateway sent, so it is not handed on.",
-            "Do not repeat the call; the upstream has done what it asked for. Tell the gateway's operator the request id.",
-        ),
-    }
-}
-
-fn gate_row(cause: GateError) -> Row {
-    let (message, hint) = match cause {
-        GateError::ClientAddress | GateError::ClientAddresses => (
-            "The proxy in front of the gateway does not say who the client is.",
-            "Send no X-Forwarded-For or Forwarded of your own; otherwise tell the gateway's operator, whose proxy has to set one of them.",
-        ),
-        GateError::Misdirected => (
-            "The request is for a host that is none of the gateway's.",
-            "Call the gateway by its public URL; an operator adds another name of it with hosts in [gateway].",
-        ),
-        GateError::Syntax => (
-            "What came is no request of HTTP/1.1.",
-            "End every line with CRLF, send no empty line before a request, and one space between method, target and version.",
-        ),
-        GateError::Early => (
-            "Another protocol was spoken before the gateway agreed to it.",
-            "Send nothing behind a handshake before its answer is there.",
-        ),
-        _ => (
-            "The request cannot be matched to an approved operation: it can be read in more than one way.",
-            "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
-        ),
-    };
-    Row { status: cause.status(), code: ErrorCode::ScopeNotApproved, reason: cause.reason(), message, hint }
-}
-
-/// Somebody takes more than there is for one, or for all.
-fn bound_row(error: &ProxyError) -> Row {
-    let row = Row {
-        status: StatusCode::TOO_MANY_REQUESTS,
-        code: ErrorCode::InternalError,
-        reason: "too_many_at_once",
-        message: "The agent has as many calls under way as it may have.",
-        hint: "Let some of them end first; the limit is concurrent_calls_per_agent of the gateway's operator.",
-    };
-    match error {
-        ProxyError::Slow => Row {
-            status: StatusCode::REQUEST_TIMEOUT,
-            code: ErrorCode::ScopeNotApproved,
-            reason: "body_too_slow",
-            message: "The body of the request does not come, or comes too slowly.",
-            hint: "Begin the call when the body is at hand, and send it without pauses.",
-        },
-        ProxyError::Sockets => Row {
-            reason: "too_many_sockets",
-            message: "The agent has as many WebSockets open as it may have.",
-            hint: "Close some of them first; the limit is sockets_per_agent of the gateway's operator.",
-            ..row
-        },
-        ProxyError::Full => Row {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            reason: "provider_busy",
-            message: "As many calls are under way to this provider as there may be.",
-            hint: "Try again after Retry-After; other providers are not concerned.",
-            ..row
-        },
-        ProxyError::Memory => Row {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            reason: "request_memory",
-            message: "The requests that are under way take all the memory that there is for them.",
-            hint: "Try again after Retry-After, with fewer headers and fewer requests at a time.",
-            ..row
-        },
-        _ => row,
-    }
-}
-
-fn handshake_row(cause: HandshakeError) -> Row {
-    let row = Row {
-        status: StatusCode::BAD_REQUEST,
-        code: ErrorCode::ScopeNotApproved,
-        reason: "websocket_handshake",
-        message: "The handshake is not in the one form in which a WebSocket is opened.",
-        hint: "Send GET over HTTP/1.1 without a body, with `Upgrade: websocket`, `Connection: Upgrade`, `Sec-WebSocket-Version: 13` and one \
-               Sec-WebSocket-Key of 16 bytes in base64; or over HTTP/2 CONNECT with `:protocol` websocket (RFC 8441).",
-    };
-    match cause {
-        HandshakeError::Form => row,
-        HandshakeError::Refused => Row {
-            status: StatusCode::FORBIDDEN,
-            reason: "websocket_not_allowed",
-            message: "This provider is not used by WebSocket.",
-            hint: "Call it without Upgrade, or ask the gateway's operator to set `websocket = true` for this provider.",
-            ..row
-        },
-        HandshakeError::Version => Row {
-            status: StatusCode::UPGRADE_REQUIRED,
-            reason: "websocket_version",
-            message: "The gateway speaks version 13 of WebSocket alone.",
-            hint: "Send `Sec-WebSocket-Version: 13`.",
-            ..row
-        },
-        HandshakeError::Credential => Row {
-            reason: "websocket_credential",
-            message: "A subprotocol carries a credential, which is the gateway's to set.",
-            hint: "Offer subprotocols without a token in them.",
-            ..row
-        },
+        ProxyError::Unreachable(_)
+        | ProxyError::Untouched(_)
+        | ProxyError::Timeout
+        | ProxyError::Malformed(_)
+        | ProxyError::Switched
+        | ProxyError::Framing
+        | ProxyError::Encoded
+        | ProxyError::Echoed => upstream::row(error),
     }
 }
 

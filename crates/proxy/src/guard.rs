@@ -122,6 +122,12 @@ impl Guard {
         self.judged(before, ready)
     }
 
+    /// What may leave of what is held when the service says nothing for a while: a few bytes, with which it may just as well end what it
+    /// has to say for now. Should they be the beginning of a credential after all, the rest of it is masked.
+    pub(crate) fn hesitation(&mut self) -> Bytes {
+        self.mask.let_go_of(HESITATION)
+    }
+
     /// The body, or a message in it, has ended: a beginning that was not continued is no find, and leaves behind `ready`.
     pub(crate) fn end(&mut self, ready: Bytes) -> Result<Bytes, Echoed> {
         let before = self.mask.finds();
@@ -134,6 +140,9 @@ impl Guard {
         if stops && self.mask.finds() > before { Err(Echoed) } else { Ok(ready) }
     }
 }
+
+/// In bytes.
+const HESITATION: usize = 4;
 
 /// What says of a body what it is to the byte: RFC 9110 §8.8.3, RFC 9530, RFC 3230, RFC 1864, RFC 9421.
 const VOUCHING: [HeaderName; 7] = [

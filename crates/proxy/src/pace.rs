@@ -50,8 +50,8 @@ impl Stretch {
         let since = self.since.replace(Some(now));
         let waited = self.waited.get() + since.map_or(Duration::ZERO, |since| now.duration_since(since));
         self.waited.set(waited);
-        if waited < pace.window {
-            return Some(now + (pace.window - waited));
+        if let Some(left) = pace.window.checked_sub(waited).filter(|left| !left.is_zero()) {
+            return Some(now + left);
         }
         if self.came.get() < pace.bytes {
             return None;

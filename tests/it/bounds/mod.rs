@@ -1,6 +1,7 @@
 //! What one client can take of the gateway is bounded: its time, its numbers, its memory; and the others' share stays theirs.
 
 mod floods;
+mod neighbours;
 mod numbers;
 mod slow;
 
@@ -56,10 +57,12 @@ fn ended(stream: &mut TcpStream, limit: Duration) -> (Duration, String) {
     loop {
         match stream.read(&mut buffer) {
             Ok(read @ 1..) => heard.extend_from_slice(&buffer[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                panic!("still open after {limit:?}: {}", String::from_utf8_lossy(&heard))
+            ended => {
+                let heard = String::from_utf8_lossy(&heard).into_owned();
+                let waits = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+                assert!(!waits, "still open after {limit:?}: {heard}");
+                return (begun.elapsed(), heard);
             }
-            Ok(_) | Err(_) => return (begun.elapsed(), String::from_utf8_lossy(&heard).into_owned()),
         }
     }
 }

@@ -218,9 +218,8 @@ fn an_idle_socket_costs_little_and_leaves_nothing() {
     tests::eventually("nothing is left", || files() <= before + 2);
 }
 
-#[test]
-fn a_side_that_does_not_read_is_not_read_for() {
-    // As much as the service can write, for as long as the agent reads nothing of it.
+/// A service that says as much as is taken of it; where it is, and how much that was.
+fn pouring() -> (String, Arc<Mutex<usize>>) {
     let written = Arc::new(Mutex::new(0_usize));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://127.0.0.1:{}", listener.local_addr().expect("an address").port());
@@ -251,6 +250,13 @@ fn a_side_that_does_not_read_is_not_read_for() {
             }
         }
     });
+    (url, written)
+}
+
+#[test]
+fn a_side_that_does_not_read_is_not_read_for() {
+    // As much as the service can write, for as long as the agent reads nothing of it.
+    let (url, written) = pouring();
     let front = Fronted::new(&url, WEBSOCKET);
     let (_agent, head) = RawAgent::open(&front);
     assert!(head.starts_with("http/1.1 101 "));
@@ -274,4 +280,15 @@ fn a_side_that_does_not_read_is_not_read_for() {
         front.gateway.events("proxy_request").iter().any(|call| call["end"] == "revoked")
     });
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_side_that_never_reads_is_let_go() {
+    let (url, _) = pouring();
+    let front = Fronted::with(&url, WEBSOCKET, "[timeouts]\nwrite = \"2s\"\n");
+    let (_agent, head) = RawAgent::open(&front);
+    assert!(head.starts_with("http/1.1 101 "));
+    let begun = std::time::Instant::now();
+    tests::eventually("it is over", || front.gateway.events("proxy_request").iter().any(|call| call["end"] == "cut"));
+    assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
 }

@@ -279,10 +279,10 @@ async fn answer(
     let origin = Origin::new(id, arrival.address);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let state = busy.state().clone();
-    let held = here.memory.hold(&state, &head);
+    let taken = here.memory.hold(&state, &head);
     let checked = client.and_then(|_| proxy::check(&head));
     let routed = checked.and_then(|()| here.core.plane().route(&head)).map_err(ProxyError::Gate);
-    let routed = held.as_ref().map_err(|Full| ProxyError::Memory).and(routed);
+    let routed = taken.as_ref().map_err(|Full| ProxyError::Memory).and(routed);
     let route = match &routed {
         Ok(Route::Proxied(route)) => Some(*route),
         _ => None,
@@ -307,7 +307,7 @@ async fn answer(
             request.extensions_mut().insert(here.parts.broker.asked_by(origin));
             request.extensions_mut().insert(availability(&here.parts.drain));
             // Boxed: the calls that are forwarded need not carry its size.
-            Box::pin(here.parts.control.call(request, held.ok()).instrument(span)).await.map(Either::Right)
+            Box::pin(here.parts.control.call(request, taken.ok()).instrument(span)).await.map(Either::Right)
         }
     };
     let refused = response.extensions_mut().remove::<Refused>();

@@ -25,8 +25,8 @@ impl Control {
     }
 
     /// Answers one request, and sees to it that nobody keeps or frames the answer, whatever it is.
-    pub(super) async fn call(&self, request: Request<Inbound>, held: Option<Held<'_>>) -> Response<Body> {
-        let mut response = self.answer(request, held).await;
+    pub(super) async fn call(&self, request: Request<Inbound>, taken: Option<Held<'_>>) -> Response<Body> {
+        let mut response = self.answer(request, taken).await;
         for (name, value) in GUARDS {
             response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
         }
@@ -35,9 +35,9 @@ impl Control {
 
     /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
     /// up, since a decision that was begun is one.
-    async fn answer(&self, request: Request<Inbound>, held: Option<Held<'_>>) -> Response<Body> {
+    async fn answer(&self, request: Request<Inbound>, taken: Option<Held<'_>>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, held)).await {
+        let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, taken)).await {
             Ok(Ok(body)) => body,
             Ok(Err(Unread::TooLarge)) => return refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
             Ok(Err(Unread::Full)) => return refused(StatusCode::SERVICE_UNAVAILABLE, TOO_MUCH),
@@ -65,15 +65,15 @@ enum Unread {
 }
 
 /// All of a body, in one piece however many it came in.
-async fn whole(mut body: Inbound, mut held: Option<Held<'_>>) -> Result<Bytes, Unread> {
+async fn whole(mut body: Inbound, mut taken: Option<Held<'_>>) -> Result<Bytes, Unread> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::TooLarge)?.into_data() else { continue };
         if whole.len() + data.len() > BODY_LIMIT {
             return Err(Unread::TooLarge);
         }
-        if let Some(held) = &mut held {
-            held.grow(data.len()).map_err(|_| Unread::Full)?;
+        if let Some(taken) = &mut taken {
+            taken.grow(data.len()).map_err(|_| Unread::Full)?;
         }
         whole.extend_from_slice(&data);
     }

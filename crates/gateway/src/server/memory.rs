@@ -33,9 +33,9 @@ impl Memory {
 
     /// For a request of that connection with that head.
     pub(super) fn hold<'h>(&'h self, connection: &'h State, head: &Parts) -> Result<Held<'h>, Full> {
-        let mut held = Held { memory: self, connection, bytes: 0 };
-        held.grow(weight(head))?;
-        Ok(held)
+        let mut taken = Held { memory: self, connection, bytes: 0 };
+        taken.grow(weight(head))?;
+        Ok(taken)
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn read(table: &Table<'_>) -> NumbersConfig {
     };
     NumbersConfig {
         calls_per_agent: number(&CONCURRENT_CALLS_PER_AGENT, 1000, 1_000_000).1,
-        sockets_per_agent: number(&SOCKETS_PER_AGENT, 250, 1_000_000).1,
+        sockets_per_agent: number(&SOCKETS_PER_AGENT, 500, 1_000_000).1,
         connections: number(&CONNECTIONS, 16_384, 1_000_000).1,
         connections_per_address: number(&CONNECTIONS_PER_ADDRESS, 4096, 1_000_000).1,
         streams: number(&STREAMS_PER_CONNECTION, 100, 10_000).0,
@@ -47,7 +47,7 @@ pub(super) const CONCURRENT_CALLS_PER_AGENT: Key = Key::optional(
 pub(super) const SOCKETS_PER_AGENT: Key = Key::optional(
     "sockets_per_agent",
     Form::Integer,
-    "WebSockets of each agent that are open at a time, which count as calls, too; 250 by default.",
+    "WebSockets of each agent that are open at a time, which count as calls, too; 500 by default.",
 );
 pub(super) const CONNECTIONS: Key = Key::optional(
     "connections",

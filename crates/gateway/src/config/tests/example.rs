@@ -1,6 +1,6 @@
 use super::{Fake, lines};
-use crate::config::KEYS;
-use crate::config::key::{Form, Key};
+use crate::config::key::{Form, Key, Presence};
+use crate::config::{KEYS, limits, timeouts};
 
 const EXAMPLE: &str = include_str!("../../../../../gateway.toml.example");
 
@@ -95,6 +95,27 @@ fn every_key_is_explained_in_the_example() {
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
     assert_eq!(keys, 248);
+}
+
+#[test]
+fn every_limit_is_in_its_documentation() {
+    let page = include_str!("../../../../../docs/limits.md");
+    for key in every(limits::KEYS).into_iter().chain(every(timeouts::KEYS)) {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", key.name)));
+        let row = row.unwrap_or("there is none");
+        let default = match key.presence {
+            Presence::Default(value) => value.to_owned(),
+            _ => {
+                key.says.split("; ").find_map(|part| Some(part.split_once(" by default")?.0)).unwrap_or("?").to_owned()
+            }
+        };
+        assert_eq!(
+            row.split(" | ").nth(1).map(|cell| cell.trim_end_matches(" (MiB)")),
+            Some(default.as_str()),
+            "{}: {row}",
+            key.name
+        );
+    }
 }
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {
