@@ -5,12 +5,13 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("secret", &[]),
     ("catalogue", &[]),
     ("protocol", &["secret"]),
     ("policy", &["protocol"]),
-    ("oauth", &["secret"]),
+    ("echo", &[]),
+    ("oauth", &["echo", "secret"]),
     ("store", &["protocol"]),
     ("audit", &["protocol"]),
     ("http1", &[]),
@@ -18,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("journal", &[]),
     ("metrics", &[]),
     ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
-    ("proxy", &["audit", "broker", "http1", "limits", "policy", "protocol", "secret"]),
+    ("proxy", &["audit", "broker", "echo", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),
     (

@@ -3,6 +3,7 @@
 //! Black-box tests: the built binary over sockets, with both stores, and two replicas where state is shared.
 
 mod access_log;
+mod advisories;
 mod attacks;
 mod bases;
 mod bounds;
@@ -24,6 +25,7 @@ mod embedded;
 mod evil_answers;
 mod expiry;
 mod gate;
+mod guard;
 mod habits;
 mod handshake;
 mod house;

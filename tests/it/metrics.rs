@@ -23,7 +23,7 @@ fn with_key(gateway: &Gateway, path: &str) -> Answer {
 }
 
 /// Every line of the page, by name and labels.
-fn page(gateway: &Gateway) -> BTreeMap<String, f64> {
+pub(crate) fn page(gateway: &Gateway) -> BTreeMap<String, f64> {
     let answer = with_key(gateway, "/metrics");
     assert_eq!(answer.status, 200, "{}", answer.body_text());
     read(&answer)

@@ -39,6 +39,8 @@ pub enum End {
     Stopped,
     /// A WebSocket: one side broke its protocol.
     ProtocolError,
+    /// It held a credential, and was stopped for it.
+    Echoed,
 }
 
 impl End {
@@ -49,6 +51,7 @@ impl End {
             Self::Complete => "complete",
             Self::Cut => "cut",
             Self::Revoked => "revoked",
+            Self::Echoed => "echoed",
             Self::Stopped => "stopped",
             Self::ProtocolError => "protocol_error",
         }

@@ -4,7 +4,7 @@ use audit::Who;
 use oauth::{Credential, DpopKey};
 use policy::Effective;
 use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, Timestamp, UserId};
-use secret::AccessToken;
+use secret::{AccessToken, ClientSecret};
 use url::Url;
 
 use crate::Provider;
@@ -112,7 +112,7 @@ impl Lent {
     /// Prepares the credential for its place; `None` where it does not fit there, or may not be sent anywhere.
     pub(crate) fn new(tokens: &Tokens, provider: &Provider) -> Option<Self> {
         let token = tokens.access();
-        let credential = provider.placement.prepare(&token)?;
+        let credential = prepared(&token, tokens.previous(), provider)?;
         let place = provider.place_of(tokens).ok()?;
         let key = key_of(tokens.key());
         if key.is_some() != provider.binds() {
@@ -146,6 +146,15 @@ impl Lent {
     pub(crate) fn token(&self) -> &AccessToken {
         &self.0.token
     }
+}
+
+/// The credential in its place. What it replaced may still be good, and the client's secret is worth more than any token: neither may
+/// come back any more than the credential itself.
+fn prepared(token: &AccessToken, previous: Option<&str>, provider: &Provider) -> Option<Credential> {
+    let secrets = provider.client().map(oauth::Provider::secrets).unwrap_or_default();
+    let secrets = [&secrets.first, &secrets.other].into_iter().flatten().map(ClientSecret::expose);
+    let others: Vec<&str> = previous.into_iter().chain(secrets).collect();
+    provider.placement.prepare(token, &others)
 }
 
 impl std::fmt::Debug for Lent {

@@ -146,6 +146,9 @@ What the gateway knows of providers, one preset for each. `preset = \"github\"` 
 `ath-gateway providers show github` prints the lines to write, and everything that the preset sets. What you write yourself counts, key by key: a list is
 replaced as a whole, and so are `[provider.scopes]`, `credential`, `api_base_from` and `[provider.key]`; `without = [\"oauth.revoke_endpoint\"]` takes a key out.
 
+How rules are written, a slash that is percent-encoded within a segment among them, and which headers of agents go on to a provider, stands in
+[own-api.md](own-api.md#2-say-what-each-scope-allows).
+
 The presets are files in [crates/catalogue/presets](../crates/catalogue/presets). This page is made from them: `cargo run -q -p catalogue --example page >
 docs/providers.md` writes it anew, and a test compares.
 

@@ -12,6 +12,8 @@ pub struct Mask {
     held: Bytes,
     /// So many bytes of it belong to a find that began before them.
     covered: usize,
+    /// So many bytes of it have left all the same.
+    left: usize,
     finds: u64,
 }
 
@@ -26,6 +28,25 @@ impl Mask {
     #[must_use]
     pub fn finds(&self) -> u64 {
         self.finds
+    }
+
+    /// How many bytes came that have not left.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len() - self.left
+    }
+
+    /// What is held, where it is no more than `most` bytes of what could be the beginning of a find. They stay known: should it be one,
+    /// the rest of it is masked.
+    pub fn let_go_of(&mut self, most: usize) -> Bytes {
+        if self.held.len() > most {
+            return Bytes::new();
+        }
+        let mut ready = BytesMut::from(self.held.as_ref());
+        cover(&mut ready, 0, self.covered);
+        let ready = ready.freeze().split_off(self.left);
+        self.left = self.held.len();
+        ready
     }
 
     /// The next piece: what may leave now. Empty where all of it has to wait.
@@ -55,26 +76,28 @@ impl Mask {
 
     fn let_go(&mut self, mut whole: Bytes, mut found: Found) -> Bytes {
         let until = found.beginning;
+        let left = self.left.min(until);
+        self.left -= left;
         found.spans.retain(|span| span.start < until);
-        if !found.spans.is_empty() || self.covered > 0 {
-            let mut masked = BytesMut::from(whole.get(..until).unwrap_or_default());
-            cover(&mut masked, 0, self.covered);
-            let mut covered = self.covered.saturating_sub(until);
-            found.spans.sort_unstable_by_key(|span| (span.start, span.end));
-            found.spans.dedup();
-            for span in &found.spans {
-                cover(&mut masked, span.start, span.end);
-                covered = covered.max(span.end.saturating_sub(until));
+        if found.spans.is_empty() && self.covered == 0 {
+            if until < whole.len() {
+                self.held = whole.split_off(until);
             }
-            self.finds += found.spans.len() as u64;
-            self.covered = covered;
-            self.held = whole.split_off(until);
-            return masked.freeze();
+            return if left == 0 { whole } else { whole.split_off(left) };
         }
-        if until < whole.len() {
-            self.held = whole.split_off(until);
+        let mut masked = BytesMut::from(whole.get(..until).unwrap_or_default());
+        cover(&mut masked, 0, self.covered);
+        let mut covered = self.covered.saturating_sub(until);
+        found.spans.sort_unstable_by_key(|span| (span.start, span.end));
+        found.spans.dedup();
+        for span in &found.spans {
+            cover(&mut masked, span.start, span.end);
+            covered = covered.max(span.end.saturating_sub(until));
         }
-        whole
+        self.finds += found.spans.len() as u64;
+        self.covered = covered;
+        self.held = whole.split_off(until);
+        masked.freeze().split_off(left)
     }
 }
 
@@ -115,4 +138,28 @@ fn joined(held: &Bytes, piece: &Bytes) -> Bytes {
     whole.extend_from_slice(held);
     whole.extend_from_slice(piece);
     whole.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_beginning_may_leave_and_is_still_known() {
+        let needles = Needles::new([&b"CANARY-abcabcabd"[..]]);
+        let mut mask = Mask::new();
+        let mut piece = |text: &'static str, most: usize| {
+            let ready = mask.piece([&needles], Bytes::from(text));
+            let more = mask.let_go_of(most);
+            format!("{}|{}", ready.escape_ascii(), more.escape_ascii())
+        };
+        assert_eq!(piece("a CAN", 2), "a |");
+        assert_eq!(piece("", 3), "|CAN");
+        assert_eq!(piece("AR", 4), "|");
+        assert_eq!(piece("Y-abcabcabd!", 4), "*************!|");
+        assert_eq!(piece("CA", 4), "|CA");
+        assert_eq!(piece("", 4), "|");
+        assert_eq!(piece("LIFORNIA CA", 4), "LIFORNIA |CA");
+        assert_eq!((mask.held(), mask.end([&needles], Bytes::new()).len(), mask.finds()), (0, 0, 1));
+    }
 }

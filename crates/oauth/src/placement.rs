@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use echo::Needles;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
-use memchr::memmem::Finder;
 use secret::AccessToken;
 use zeroize::Zeroizing;
 
@@ -54,7 +53,7 @@ pub enum PlacementError {
 #[derive(Clone)]
 pub struct Credential {
     carrier: Carrier,
-    needles: Arc<[Finder<'static>]>,
+    needles: Arc<Needles>,
 }
 
 /// What carries it.
@@ -126,20 +125,21 @@ impl Placement {
     }
 
     /// The credential in its place; `None` where it does not fit: it is no legal value of a header, or a colon in it would shift a pair.
+    /// `others` may no more come back than the credential may.
     #[must_use]
-    pub fn prepare(&self, token: &AccessToken) -> Option<Credential> {
-        let (carrier, forms) = self.carried(token)?;
-        // One of a few bytes is no secret, and would mask half of every body.
-        let needles = forms.iter().filter(|form| form.len() >= SHORTEST_NEEDLE);
-        let needles = needles.map(|form| Finder::new(form.as_slice()).into_owned()).collect();
+    pub fn prepare(&self, token: &AccessToken, others: &[&str]) -> Option<Credential> {
+        let carrier = self.carrier(token.expose())?;
+        let half = match &self.0 {
+            Place::Basic { pair: Pair::Both, .. } => token.expose().split_once(':').map(|(_, half)| half),
+            _ => None,
+        };
+        let secrets = [Some(token.expose()), half].into_iter().flatten().chain(others.iter().copied());
+        let needles = Arc::new(Needles::new(secrets.map(str::as_bytes)));
         Some(Credential { carrier, needles })
     }
 
-    /// What carries the token, and every form that it has or had.
-    fn carried(&self, token: &AccessToken) -> Option<(Carrier, Vec<Zeroizing<Vec<u8>>>)> {
-        let token = token.expose();
-        let mut needles = vec![needle(token)];
-        let carrier = match &self.0 {
+    fn carrier(&self, token: &str) -> Option<Carrier> {
+        Some(match &self.0 {
             Place::Header { name, scheme } => {
                 let space = if scheme.is_empty() || scheme.ends_with('=') { "" } else { " " };
                 let value = Zeroizing::new(format!("{scheme}{space}{token}"));
@@ -153,31 +153,13 @@ impl Placement {
                     Pair::User(_) | Pair::Both => return None,
                 });
                 let encoded = Zeroizing::new(data_encoding::BASE64.encode(pair.as_bytes()));
-                // Where a server repeats them without the padding, or in the alphabet of URLs, too.
-                needles.push(needle(&BASE64_NOPAD.encode(pair.as_bytes())));
-                needles.push(needle(&BASE64URL_NOPAD.encode(pair.as_bytes())));
-                needles.extend(pair.split_once(':').filter(|_| pair.as_str() == token).map(|(_, half)| needle(half)));
                 Carrier::Header(name.clone(), sensitive(&Zeroizing::new(format!("Basic {}", encoded.as_str())))?)
             }
             Place::Query { name } => {
                 let encoded = Zeroizing::new(percent_encoded(token));
-                let form: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
-                needles.extend([
-                    needle(&encoded),
-                    needle(&lower_case(&encoded)),
-                    needle(&form),
-                    needle(&lower_case(&form)),
-                ]);
                 Carrier::Query(name.clone(), Zeroizing::new(format!("{name}={}", encoded.as_str())))
             }
-        };
-        // JSON may write `/` as `\/` (RFC 8259 §7), and some libraries escape what means something in HTML.
-        let escaped: Vec<_> =
-            needles.iter().flat_map(|needle| [escaped(needle, b"/\"\\"), escaped(needle, HTML)]).collect();
-        needles.extend(escaped);
-        needles.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
-        needles.dedup();
-        Some((carrier, needles))
+        })
     }
 }
 
@@ -188,10 +170,9 @@ impl Credential {
         &self.carrier
     }
 
-    /// The credential, and whatever it was turned into on its way: none of it may come back. Made ready to be looked for once, and not
-    /// for each answer.
+    /// The credential, and what else may not come back. Made ready to be looked for once, and not for each answer.
     #[must_use]
-    pub fn needles(&self) -> &Arc<[Finder<'static>]> {
+    pub fn needles(&self) -> &Needles {
         &self.needles
     }
 }
@@ -202,9 +183,6 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// In bytes.
-const SHORTEST_NEEDLE: usize = 8;
-
 fn header_name(name: &str) -> Result<HeaderName, PlacementError> {
     let name = HeaderName::try_from(name).map_err(|_| PlacementError::Header)?;
     if reserved::is_reserved(&name) { Err(PlacementError::Header) } else { Ok(name) }
@@ -214,10 +192,6 @@ fn sensitive(value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(value).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-fn needle(text: &str) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(text.as_bytes().to_vec())
 }
 
 /// Everything but the unreserved characters (RFC 3986 §2.3): a space is `%20`, which every server reads alike.
@@ -235,33 +209,6 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// The escapes in lower case, as some servers write them.
-fn lower_case(encoded: &str) -> String {
-    let mut rest = encoded.split('%');
-    let first = rest.next().unwrap_or_default().to_owned();
-    rest.fold(first, |mut text, piece| {
-        let (escape, tail) = piece.split_at_checked(2).unwrap_or((piece, ""));
-        text.push('%');
-        text.push_str(&escape.to_ascii_lowercase());
-        text.push_str(tail);
-        text
-    })
-}
-
-/// The text as JSON may have it: some characters behind a backslash, or as their numbers where HTML knows them.
-fn escaped(text: &[u8], characters: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(6 * text.len()));
-    for byte in text {
-        match byte {
-            byte if !characters.contains(byte) => out.push(*byte),
-            b'/' | b'"' | b'\\' => out.extend([b'\\', *byte]),
-            byte => out.extend(format!("\\u{byte:04x}").into_bytes()),
-        }
-    }
-    out
-}
-
-const HTML: &[u8] = b"<>&'=+\"\\";
 const LONGEST_SCHEME: usize = 64;
 const LONGEST_PARAMETER: usize = 64;
 

@@ -61,6 +61,12 @@ impl Provider {
         }
     }
 
+    /// What the client proves itself by.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// From now on the client proves itself by these secrets.
     pub fn take_secrets(&self, secrets: Secrets) {
         *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
@@ -350,7 +356,7 @@ impl Provider {
         outside: &Outside<'_>,
         read: impl Fn(Response<Vec<u8>>) -> Result<T, OAuthError>,
     ) -> Result<T, OAuthError> {
-        let Secrets { first, other } = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Secrets { first, other } = self.secrets();
         let swapped = self.other_secret.load(Ordering::Relaxed);
         let (now, then) = if swapped { (other, first) } else { (first, other) };
         let answer = Box::pin(ask(settings, &asked, now.as_ref(), outside, &read)).await;

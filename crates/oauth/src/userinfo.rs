@@ -31,7 +31,7 @@ impl Userinfo {
     }
 
     pub(crate) fn request(&self, access: &AccessToken, settings: &Settings) -> Result<Request<Vec<u8>>, OAuthError> {
-        let credential = settings.placement.prepare(access).ok_or(OAuthError::Nonsense("credentials"))?;
+        let credential = settings.placement.prepare(access, &[]).ok_or(OAuthError::Nonsense("credentials"))?;
         let mut request = Request::new(Vec::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.endpoint.uri().clone();

@@ -70,11 +70,18 @@ impl Access {
 
     /// It becomes a refusal all the same, and is told as one.
     pub(crate) fn refused(&mut self) {
+        self.status = StatusCode::BAD_GATEWAY;
         self.told = None;
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
+    }
+
+    /// It holds a credential, and goes no further for it.
+    pub(crate) fn echoed(&mut self, finds: u64) {
+        self.finds = finds;
+        self.end = End::Echoed;
     }
 
     pub(crate) fn ended(&mut self, finds: u64) {

@@ -1,6 +1,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -8,7 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::access::Access;
-use crate::guard::Guard;
+use crate::grpc::{Dialect, Messages};
+use crate::guard::{Echoed, Guard};
 use crate::http1;
 use crate::shared::Stream;
 use crate::trailers;
@@ -26,6 +28,15 @@ pub enum BodyError {
     /// What stands at its end is more than is read.
     #[error("the trailers of the upstream's answer are too large")]
     Trailers,
+    /// It holds a credential, after a head that is not so any more, or where that ends an answer.
+    #[error("the upstream's answer holds a credential")]
+    Echoed,
+}
+
+impl From<Echoed> for BodyError {
+    fn from(_: Echoed) -> Self {
+        Self::Echoed
+    }
 }
 
 /// The body of an answer: the gateway's own words, or what the upstream streams.
@@ -36,6 +47,9 @@ enum Kind {
     Streamed(Box<Streamed>),
 }
 
+/// What a body says when it is asked.
+type Polled = Option<Result<Frame<Bytes>, BodyError>>;
+
 /// An upstream's body on its way through the guard.
 pub(crate) struct Streamed {
     body: Download,
@@ -43,6 +57,12 @@ pub(crate) struct Streamed {
     access: Access,
     watch: Watch,
     ended: bool,
+    /// What there was of it when the head was made ready.
+    first: Option<Polled>,
+    /// Something is held while nothing more comes, and its time has been set.
+    hesitates: bool,
+    /// Of gRPC, which is not to wait for the next message before it says the last byte of one.
+    messages: Option<Messages>,
     /// It has broken off, and what came before is on its way.
     broken: Option<BodyError>,
     /// What a gRPC answer ends with.
@@ -81,28 +101,60 @@ impl Body for ProxyBody {
         match &self.0 {
             Kind::Own(bytes) => bytes.is_none(),
             // An empty body is known to be over before it is asked for; any other has to be polled to its end.
-            Kind::Streamed(streamed) => streamed.ended && streamed.trailers.is_none(),
+            Kind::Streamed(streamed) => streamed.ended && streamed.trailers.is_none() && streamed.first.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            // Masking keeps every length.
-            Kind::Streamed(streamed) => streamed.body.size_hint(),
+            Kind::Streamed(streamed) => streamed.size_hint(),
         }
     }
 }
 
 impl Streamed {
     /// An answer without a body (to HEAD, or 204, or 304) is over before it begins: nobody will poll it.
-    pub(crate) fn new(body: Download, guard: Guard, access: Access, watch: Watch) -> Self {
+    pub(crate) fn new(body: Download, (guard, dialect): (Guard, Dialect), access: Access, watch: Watch) -> Self {
         let ended = body.is_end_stream();
-        let mut streamed = Self { body, guard, access, watch, ended, broken: None, trailers: None };
+        let messages = (dialect == Dialect::Grpc).then(Messages::default);
+        let (first, broken, trailers) = (None, None, None);
+        let hesitates = false;
+        let mut streamed = Self { body, guard, access, watch, ended, first, hesitates, messages, broken, trailers };
         if ended {
-            streamed.finish(Bytes::new());
+            streamed.access.ended(streamed.guard.finds());
         }
         streamed
+    }
+
+    /// Looks into what there is of the body already, before the head leaves.
+    pub(crate) fn look(&mut self, context: &mut Context<'_>) -> Result<(), Echoed> {
+        if let Poll::Ready(first) = self.poll_frame(context) {
+            if matches!(first, Some(Err(BodyError::Echoed))) {
+                return Err(Echoed);
+            }
+            // A body that turns out to be empty is over.
+            self.first = Some(first).filter(Option::is_some);
+        }
+        Ok(())
+    }
+
+    /// The head leaves with these headers.
+    pub(crate) fn commit(&mut self, headers: &mut HeaderMap) {
+        self.guard.commit(headers);
+    }
+
+    /// It is answered otherwise.
+    pub(crate) fn refused(&mut self) {
+        self.access.refused();
+    }
+
+    /// Masking keeps every length.
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.iter().flatten().flatten().filter_map(Frame::data_ref).map(Bytes::len).sum::<usize>();
+        let waiting = (first + self.guard.held()) as u64;
+        let rest = self.body.size_hint();
+        rest.exact().map_or(rest, |exact| SizeHint::with_exact(exact + waiting))
     }
 
     /// A body that breaks off stays visibly broken: the error ends the agent's connection or stream, too. But first goes what came before:
@@ -111,7 +163,11 @@ impl Streamed {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        match ready!(self.poll_frame(context)) {
+        let polled = match self.first.take() {
+            Some(first) => first,
+            None => ready!(self.poll_frame(context)),
+        };
+        match polled {
             Some(Err(error)) => {
                 self.broken = Some(error);
                 context.waker().wake_by_ref();
@@ -132,23 +188,24 @@ impl Streamed {
                 // Dropped with the upstream's connection, and visibly broken for the agent.
                 return Poll::Ready(Some(Err(BodyError::Revoked)));
             }
-            let ready = match ready!(polled) {
-                None => self.finish(Bytes::new()),
-                Some(frame) => match frame.map_err(BodyError::Upstream)?.into_data() {
+            let ready = match polled {
+                Poll::Pending => match self.hesitation() {
+                    Some(ready) => Ok(ready),
+                    None => return Poll::Pending,
+                },
+                Poll::Ready(None) => self.finish(Bytes::new()),
+                Poll::Ready(Some(frame)) => match frame.map_err(BodyError::Upstream)?.into_data() {
                     Err(frame) => {
                         let trailers = frame.into_trailers().unwrap_or_default();
                         let mut trailers = trailers::incoming(trailers).ok_or(BodyError::Trailers)?;
-                        self.guard.headers(&mut trailers);
+                        let passed = self.guard.headers(&mut trailers);
                         self.trailers = Some(trailers);
-                        self.finish(Bytes::new())
+                        passed.and_then(|()| self.finish(Bytes::new()))
                     }
-                    Ok(data) => {
-                        let ready = self.guard.chunk(data);
-                        // A body of known length is over with its last byte: nobody polls it for an end after that.
-                        if self.body.is_end_stream() { self.finish(ready) } else { ready }
-                    }
+                    Ok(data) => self.piece(data),
                 },
             };
+            let ready = ready.inspect_err(|_| self.access.echoed(self.guard.finds()))?;
             if !ready.is_empty() {
                 self.access.sent(ready.len());
                 return Poll::Ready(Some(Ok(Frame::data(ready))));
@@ -157,14 +214,48 @@ impl Streamed {
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
+    /// What is held and may leave all the same, when nothing has come for a moment.
+    fn hesitation(&mut self) -> Option<Bytes> {
+        if self.guard.held() == 0 {
+            return None;
+        }
+        if !self.hesitates {
+            self.hesitates = true;
+            self.watch.set_due(Some(Instant::now() + HESITATION));
+            return None;
+        }
+        if !self.watch.is_due() {
+            return None;
+        }
+        self.watch.set_due(None);
+        Some(self.guard.hesitation()).filter(|ready| !ready.is_empty())
+    }
+
+    fn piece(&mut self, data: Bytes) -> Result<Bytes, Echoed> {
+        if std::mem::take(&mut self.hesitates) {
+            self.watch.set_due(None);
+        }
+        let message_ends = self.messages.as_mut().is_some_and(|messages| messages.end_with(&data));
+        let ready = self.guard.piece(data)?;
+        // A body of known length is over with its last byte: nobody polls it for an end after that.
+        match (self.body.is_end_stream(), message_ends) {
+            (true, _) => self.finish(ready),
+            (false, true) => self.guard.end(ready),
+            (false, false) => Ok(ready),
+        }
+    }
+
     /// The upstream's body is over: what may leave is `ready` and what was held back.
-    fn finish(&mut self, ready: Bytes) -> Bytes {
+    fn finish(&mut self, ready: Bytes) -> Result<Bytes, Echoed> {
+        let last = self.guard.end(ready)?;
         self.ended = true;
-        let last = self.guard.end(ready);
         self.access.ended(self.guard.finds());
-        last
+        Ok(last)
     }
 }
+
+/// How long what could be the beginning of a find waits for more, where it is a few bytes.
+const HESITATION: Duration = Duration::from_millis(100);
 
 /// The body of an upstream's answer, as it comes or as it was read already.
 pub(crate) enum Download {

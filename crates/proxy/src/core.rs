@@ -1,7 +1,9 @@
 use std::cell::OnceCell;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use audit::{Audit, Event, Ring};
@@ -24,7 +26,7 @@ use crate::flight::{Flights, Places};
 use crate::forward::Call;
 use crate::gate::GateError;
 use crate::grpc::Dialect;
-use crate::guard::{Guard, Lents};
+use crate::guard::{Echoed, Guard, Lents};
 use crate::headers;
 use crate::hosts::Hosts;
 use crate::inbound::Inbound;
@@ -34,7 +36,7 @@ use crate::pace::Pace;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
-use crate::upstream::{BodyGuard, Upstream};
+use crate::upstream::Upstream;
 use crate::watch::Watch;
 use crate::websocket::{self, Handshake};
 
@@ -185,9 +187,10 @@ impl Core {
         // What fails before this is told as a refusal.
         access.answered(answered.status(), (self.observer.clone(), *route, uri));
         if let Some(handshake) = handshake {
-            return self.switched((upstream, *handshake), answered, rewriting.as_ref(), lents, (access, watch));
+            let (about, rewriting) = ((upstream, *handshake), rewriting.as_ref());
+            return Box::pin(self.switched(about, answered, rewriting, lents, (access, watch))).await;
         }
-        Ok(respond(answered, rewriting.as_ref(), Guard::new(lents, upstream.guard), access, watch))
+        respond(answered, rewriting.as_ref(), (Guard::new(lents, upstream.guard), dialect), access, watch).await
     }
 
     /// Room for one more call: of the agent's, and at the upstream.
@@ -218,7 +221,7 @@ impl Core {
     }
 
     /// What becomes of a handshake: a tunnel, or an ordinary answer.
-    fn switched(
+    async fn switched(
         &self,
         (upstream, handshake): (&Upstream, Handshake),
         mut answered: Response<Download>,
@@ -231,13 +234,18 @@ impl Core {
                 access.refused();
                 return Err(ProxyError::NotSwitched);
             }
-            return Ok(respond(answered, rewriting, Guard::new(lents, upstream.guard), access, watch));
+            let guard = (Guard::new(lents, upstream.guard), Dialect::Http);
+            return respond(answered, rewriting, guard, access, watch).await;
         }
         let tunnel = hyper::upgrade::on(&mut answered);
         let (mut head, _) = answered.into_parts();
         let mut guard = Guard::new(lents.clone(), upstream.guard);
-        clean(&mut head, rewriting, &mut guard);
-        let guards = (upstream.guard == BodyGuard::Mask).then(|| (guard, Guard::new(lents, upstream.guard)));
+        if let Err(echoed) = clean(&mut head, rewriting, &mut guard) {
+            access.echoed(guard.finds());
+            access.refused();
+            return Err(echoed.into());
+        }
+        let guards = upstream.guard.reads().then(|| (guard, Guard::new(lents, upstream.guard)));
         let (response, agreed) = handshake.agreed(head, tunnel, guards, (access, watch));
         websocket::open(agreed, self.drain.clone());
         Ok(response)
@@ -249,26 +257,41 @@ pub(crate) fn named(origin: &Origin) -> Span {
     tracing::info_span!("request", request_id = origin.request_id())
 }
 
-fn respond(
+/// The upstream's answer, as far as it may be handed on.
+async fn respond(
     answered: Response<Download>,
     rewriting: Option<&Rewriting<'_>>,
-    mut guard: Guard,
-    access: Access,
+    (mut guard, dialect): (Guard, Dialect),
+    mut access: Access,
     watch: Watch,
-) -> Response<ProxyBody> {
+) -> Result<Response<ProxyBody>, ProxyError> {
     let (mut parts, body) = answered.into_parts();
-    clean(&mut parts, rewriting, &mut guard);
-    let streamed = Streamed::new(body, guard, access, watch);
-    Response::from_parts(parts, ProxyBody::streamed(streamed))
+    if let Err(echoed) = clean(&mut parts, rewriting, &mut guard) {
+        access.echoed(guard.finds());
+        access.refused();
+        return Err(echoed.into());
+    }
+    let looks_first = guard.looks_first(&parts.headers);
+    let mut streamed = Streamed::new(body, (guard, dialect), access, watch);
+    if looks_first {
+        // Nothing is waited for: most answers of some size come with their head.
+        let looked = poll_fn(|context| Poll::Ready(streamed.look(context))).await;
+        if let Err(echoed) = looked {
+            streamed.refused();
+            return Err(echoed.into());
+        }
+    }
+    streamed.commit(&mut parts.headers);
+    Ok(Response::from_parts(parts, ProxyBody::streamed(streamed)))
 }
 
 /// What passes of an answer's head.
-fn clean(parts: &mut response::Parts, rewriting: Option<&Rewriting<'_>>, guard: &mut Guard) {
+fn clean(parts: &mut response::Parts, rewriting: Option<&Rewriting<'_>>, guard: &mut Guard) -> Result<(), Echoed> {
     headers::incoming(&mut parts.headers);
     if let Some(rewriting) = rewriting {
         rewriting.apply(&mut parts.headers);
     }
-    guard.headers(&mut parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
+    guard.headers(&mut parts.headers)
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, json};
 use crate::body::ProxyBody;
 use crate::gate::GateError;
 use crate::grpc::{self, Dialect};
+use crate::guard::Echoed;
 use crate::http1::Http1Error;
 use crate::websocket::HandshakeError;
 
@@ -102,6 +103,15 @@ pub enum ProxyError {
     /// The answer is compressed although that was not asked for: the guard could not look into it.
     #[error("the upstream compressed an answer that it was asked not to")]
     Encoded,
+    /// The answer holds a credential, and the provider's answers are stopped for that.
+    #[error("the upstream's answer holds a credential")]
+    Echoed,
+}
+
+impl From<Echoed> for ProxyError {
+    fn from(_: Echoed) -> Self {
+        Self::Echoed
+    }
 }
 
 impl From<BrokerError> for ProxyError {
@@ -282,7 +292,8 @@ fn row(error: &ProxyError) -> Row {
         | ProxyError::Malformed(_)
         | ProxyError::Switched
         | ProxyError::Framing
-        | ProxyError::Encoded => upstream::row(error),
+        | ProxyError::Encoded
+        | ProxyError::Echoed => upstream::row(error),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::pace::Pace;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
 use crate::upload::{Progress, Repeat, Trailers, Turn, Upload};
-use crate::upstream::{BodyGuard, Upstream};
+use crate::upstream::Upstream;
 use crate::watch::Watch;
 use crate::websocket::{self, Handshake};
 
@@ -218,7 +218,7 @@ impl Call<'_> {
             return Ok((answered, Proof::Enough));
         }
         refuse_ambiguous(answered.headers())?;
-        if self.upstream.guard == BodyGuard::Mask {
+        if self.upstream.guard.reads() {
             refuse_encoded(answered.headers())?;
             if self.dialect == Dialect::Grpc && grpc::is_compressed(answered.headers()) {
                 return Err(ProxyError::Encoded);

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use policy::readings::{Oracle, escape};
@@ -10,13 +10,12 @@ use policy::{Operations, Rule, ScopeRule};
 use protocol::{Scope, ScopeSet};
 use url::Url;
 
-use crate::guard::Guard;
 use crate::headers;
 use crate::hosts::{HostName, Hosts, LoopbackNames};
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
+use crate::upstream::Upstream;
 use crate::upstream::tests::upstream;
-use crate::upstream::{BodyGuard, Upstream};
 
 /// Any text as a path: whatever a rule allows stays inside of that rule, however a server reads it.
 ///
@@ -106,45 +105,8 @@ impl Gate {
     }
 }
 
-/// The response guard over any body: cut anywhere, it comes out as the whole would, as long as it was, and without the token.
-///
-/// # Panics
-/// Where it does not.
-pub fn response_guard(data: &[u8]) {
-    const TOKEN: &[u8] = b"CANARYCANARZ";
-    // What comes before the first line feed says where the rest is cut.
-    let Some(at) = memchr::memchr(b'\n', data) else { return };
-    let (cuts, body) = data.split_at(at);
-    let body = body.get(1..).unwrap_or_default();
-    let whole = through(&[body], TOKEN);
-    assert_eq!(whole.len(), body.len(), "masking keeps every length");
-    assert!(memchr::memmem::find(&whole, TOKEN).is_none(), "the token came through");
-    let mut pieces = Vec::new();
-    let mut rest = body;
-    for cut in cuts {
-        let (piece, after) = rest.split_at(usize::from(*cut).min(rest.len()));
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces.push(rest);
-    assert!(through(&pieces, TOKEN) == whole, "the cuts made a difference");
-}
-
-fn through(pieces: &[&[u8]], token: &[u8]) -> Vec<u8> {
-    let mut guard = Guard::with_needles(&[token], BodyGuard::Mask);
-    let mut out: Vec<u8> =
-        pieces.iter().flat_map(|piece| guard.chunk(Bytes::copy_from_slice(piece)).to_vec()).collect();
-    out.extend_from_slice(&guard.end(Bytes::new()));
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn the_corpus_of_the_response_guard_holds() {
-        replay("response_guard", super::response_guard);
-    }
-
     #[test]
     fn the_corpus_of_the_canonical_path_holds() {
         replay("canonical_path", super::canonical_path);

@@ -142,7 +142,8 @@ fn check_target(parts: &Parts) -> Result<(), GateError> {
     }
     // HTTP/2 carries scheme and authority beside the path; in HTTP/1.1 they make another form of target.
     let absolute = parts.version < Version::HTTP_2 && (uri.scheme().is_some() || uri.authority().is_some());
-    if absolute || !uri.path().starts_with('/') {
+    // Two slashes at the beginning are the name of a host to some.
+    if absolute || !uri.path().starts_with('/') || uri.path().starts_with("//") {
         return Err(GateError::TargetForm);
     }
     Ok(())
@@ -259,6 +260,7 @@ mod tests {
         }
         assert_eq!(judge(|request| request.uri("http://evil.test/a")), Err(GateError::TargetForm));
         assert_eq!(judge(|request| request.uri("evil.test:443")), Err(GateError::TargetForm));
+        assert_eq!(judge(|request| request.uri("//evil.test/a")), Err(GateError::TargetForm));
         assert_eq!(judge(|request| request.method("OPTIONS").uri("*")), Err(GateError::TargetForm));
         assert_eq!(judge(|request| request.header("host", "other")), Err(GateError::Host));
         assert_eq!(judge(|request| request.version(Version::HTTP_2).uri("https://other/")), Err(GateError::Host));

@@ -40,10 +40,43 @@ fn is_grpc(kind: &[u8]) -> bool {
     name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
+/// Where messages end in a body, which may be cut anywhere: each comes after a flag and its length.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    prefix: [u8; 5],
+    /// So many bytes of the prefix have come.
+    come: usize,
+    /// So many bytes of the message are to come.
+    left: u64,
+}
+
+impl Messages {
+    /// Whether a message ends with this piece.
+    pub(crate) fn end_with(&mut self, piece: &[u8]) -> bool {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            if let Some(place) = self.prefix.get_mut(self.come) {
+                (*place, rest) = (rest.first().copied().unwrap_or_default(), rest.get(1..).unwrap_or_default());
+                self.come += 1;
+                let [_, length @ ..] = self.prefix;
+                self.left = u64::from(u32::from_be_bytes(length));
+            } else {
+                let some = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest.len());
+                rest = rest.get(some..).unwrap_or_default();
+                self.left -= some as u64;
+            }
+            if self.come == self.prefix.len() && self.left == 0 {
+                self.come = 0;
+            }
+        }
+        self.come == 0
+    }
+}
+
 /// What a gRPC call says to the upstream besides: that trailers are read. Where bodies are guarded, its answers come as they are.
 pub(crate) fn outgoing(headers: &mut HeaderMap, guard: BodyGuard) {
     headers.insert(TE, HeaderValue::from_static("trailers"));
-    if guard == BodyGuard::Mask {
+    if guard.reads() {
         headers.remove(ACCEPTED_ENCODING);
     }
 }
@@ -80,7 +113,7 @@ pub(crate) fn refusal(refused: Response<()>, reason: &str, sentence: &str, error
 fn status(http: StatusCode, reason: &str) -> u16 {
     match reason {
         "reconnect_required" => FAILED_PRECONDITION,
-        "upstream_malformed" | "upstream_encoded" => INTERNAL,
+        "upstream_malformed" | "upstream_encoded" | "credential_echoed" => INTERNAL,
         _ => match http.as_u16() {
             400 | 414 | 417 | 421 | 431 => INVALID_ARGUMENT,
             401 => UNAUTHENTICATED,
@@ -161,6 +194,19 @@ mod tests {
             (500, "fault", INTERNAL),
         ] {
             assert_eq!(status(StatusCode::from_u16(http).expect("a status"), reason), expected, "{http} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_message_ends_where_its_length_says() {
+        let messages = [&[0, 0, 0, 0, 3][..], b"abc", &[0, 0, 0, 0, 0], &[0, 0, 0, 1, 0], &[b'x'; 256]].concat();
+        let ends = [8, 13, messages.len()];
+        for size in [1, 2, 3, 7, 1000] {
+            let (mut framing, mut at) = (Messages::default(), 0);
+            for piece in messages.chunks(size) {
+                at += piece.len();
+                assert_eq!(framing.end_with(piece), ends.contains(&at), "{size} at {at}");
+            }
         }
     }
 

@@ -1,23 +1,28 @@
 use std::rc::Rc;
 
 use broker::Lent;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue};
-use memchr::memmem::Finder;
+use bytes::Bytes;
+use echo::{Mask, Needles};
+use http::header::ETAG;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::upstream::BodyGuard;
 
-/// Looks for what must not come back, and masks it with as many `*`.
-///
-/// In a stream it holds back only bytes that could be the beginning of a needle, never a fixed window: an event that contains no such
-/// beginning leaves at once. Where there is no find, the very buffers that came are handed on.
+/// Looks for what must not come back, and masks it with as many `*`, or stops the answer that holds it.
 pub(crate) struct Guard {
-    needles: Needles,
+    secrets: Secrets,
     bodies: BodyGuard,
-    /// The end of what came so far, as far as it is the beginning of a needle.
-    held: Bytes,
-    finds: u64,
+    mask: Mask,
+    /// How often something was masked outside of the body.
+    in_headers: u64,
+    /// The head has left, and says what the body is to the byte.
+    vouched: bool,
 }
+
+/// The answer holds a credential, and may not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer holds a credential")]
+pub struct Echoed;
 
 /// The tokens that an answer could hold: the one that it is an answer to, and one that was refused before it.
 #[derive(Clone)]
@@ -26,196 +31,219 @@ pub(crate) struct Lents {
     pub(crate) refused: Option<Rc<Lent>>,
 }
 
-enum Needles {
+enum Secrets {
     Of(Lents),
-    #[cfg(any(test, feature = "fuzzing"))]
-    These(std::sync::Arc<[Finder<'static>]>),
+    #[cfg(test)]
+    These(Needles),
 }
 
-impl Needles {
-    fn iter(&self) -> impl Iterator<Item = &Finder<'static>> {
-        match self {
+impl Secrets {
+    fn needles(&self) -> impl Iterator<Item = &Needles> {
+        let (one, other) = match self {
             Self::Of(lents) => {
-                let refused = lents.refused.as_ref().map(|lent| lent.credential().needles().iter());
-                lents.lent.credential().needles().iter().chain(refused.into_iter().flatten())
+                let refused = lents.refused.as_ref().map(|lent| lent.credential().needles());
+                (lents.lent.credential().needles(), refused)
             }
-            #[cfg(any(test, feature = "fuzzing"))]
-            Self::These(these) => these.iter().chain(None.into_iter().flatten()),
-        }
+            #[cfg(test)]
+            Self::These(these) => (these, None),
+        };
+        std::iter::once(one).chain(other)
     }
 }
 
 impl Guard {
     /// A guard for one answer, by the tokens that were lent for its request.
     pub(crate) fn new(lents: Lents, bodies: BodyGuard) -> Self {
-        Self { needles: Needles::Of(lents), bodies, held: Bytes::new(), finds: 0 }
+        Self { secrets: Secrets::Of(lents), bodies, mask: Mask::new(), in_headers: 0, vouched: false }
     }
 
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(crate) fn with_needles(needles: &[&[u8]], bodies: BodyGuard) -> Self {
-        let needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
-        Self { needles: Needles::These(needles), bodies, held: Bytes::new(), finds: 0 }
+        let secrets = Secrets::These(Needles::new(needles.iter().copied()));
+        Self { secrets, bodies, mask: Mask::new(), in_headers: 0, vouched: false }
     }
 
-    /// How often something was masked.
+    /// How often something was found.
     pub(crate) fn finds(&self) -> u64 {
-        self.finds
+        self.in_headers + self.mask.finds()
     }
 
-    /// Masks every header value that holds a needle.
-    pub(crate) fn headers(&mut self, headers: &mut HeaderMap) {
-        for value in headers.values_mut() {
-            let Some(masked) = self.mask(value.as_bytes()) else { continue };
-            *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static("*"));
+    /// How many bytes came that have not left.
+    pub(crate) fn held(&self) -> usize {
+        self.mask.held()
+    }
+
+    /// Whether the head should wait for what is there of the body: it may say something that is not so when the body has been masked,
+    /// or the whole answer may have to be another.
+    pub(crate) fn looks_first(&self, headers: &HeaderMap) -> bool {
+        match self.bodies {
+            BodyGuard::Trust => false,
+            BodyGuard::Stop => true,
+            BodyGuard::Mask => VOUCHING.iter().any(|name| headers.contains_key(name)),
         }
+    }
+
+    /// The head leaves as it is, or without what would not be so: from here on no body may be another than it says.
+    pub(crate) fn commit(&mut self, headers: &mut HeaderMap) {
+        if self.finds() == 0 {
+            self.vouched = self.bodies != BodyGuard::Trust && VOUCHING.iter().any(|name| headers.contains_key(name));
+            return;
+        }
+        for name in VOUCHING {
+            headers.remove(name);
+        }
+    }
+
+    /// Masks every value that holds a credential, and drops every field whose name does.
+    pub(crate) fn headers(&mut self, headers: &mut HeaderMap) -> Result<(), Echoed> {
+        let before = self.in_headers;
+        for needles in self.secrets.needles() {
+            for value in headers.values_mut() {
+                let Some((masked, finds)) = needles.masked(value.as_bytes()) else { continue };
+                *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static("*"));
+                self.in_headers += finds;
+            }
+            let names = headers.keys().filter(|name| needles.are_in_name(name.as_str().as_bytes()));
+            for name in names.cloned().collect::<Vec<HeaderName>>() {
+                headers.remove(name);
+                self.in_headers += 1;
+            }
+        }
+        if self.bodies == BodyGuard::Stop && self.in_headers > before { Err(Echoed) } else { Ok(()) }
     }
 
     /// The next piece of a body: what may leave now. Empty where all of it has to wait.
-    pub(crate) fn chunk(&mut self, chunk: Bytes) -> Bytes {
+    pub(crate) fn piece(&mut self, piece: Bytes) -> Result<Bytes, Echoed> {
         if self.bodies == BodyGuard::Trust {
-            return chunk;
+            return Ok(piece);
         }
-        let whole = if self.held.is_empty() { chunk } else { joined(&self.held, &chunk) };
-        let mut ready = match self.mask(&whole) {
-            Some(masked) => Bytes::from(masked),
-            None => whole,
-        };
-        let keep = self.longest_beginning(&ready);
-        self.held = ready.split_off(ready.len() - keep);
-        ready
+        let before = self.mask.finds();
+        let ready = self.mask.piece(self.secrets.needles(), piece);
+        self.judged(before, ready)
     }
 
-    /// The body has ended: a beginning that was not continued is no find, and leaves behind `ready`.
-    pub(crate) fn end(&mut self, ready: Bytes) -> Bytes {
-        let held = std::mem::take(&mut self.held);
-        match (ready.is_empty(), held.is_empty()) {
-            (_, true) => ready,
-            (true, false) => held,
-            (false, false) => joined(&ready, &held),
-        }
+    /// What may leave of what is held when the service says nothing for a while: a few bytes, with which it may just as well end what it
+    /// has to say for now. Should they be the beginning of a credential after all, the rest of it is masked.
+    pub(crate) fn hesitation(&mut self) -> Bytes {
+        self.mask.let_go_of(HESITATION)
     }
 
-    fn mask(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut masked: Option<Vec<u8>> = None;
-        for needle in self.needles.iter() {
-            for start in needle.find_iter(bytes) {
-                let copy = masked.get_or_insert_with(|| bytes.to_vec());
-                if let Some(found) = copy.get_mut(start..start + needle.needle().len()) {
-                    found.fill(b'*');
-                }
-                self.finds += 1;
-            }
-        }
-        masked
+    /// The body, or a message in it, has ended: a beginning that was not continued is no find, and leaves behind `ready`.
+    pub(crate) fn end(&mut self, ready: Bytes) -> Result<Bytes, Echoed> {
+        let before = self.mask.finds();
+        let last = self.mask.end(self.secrets.needles(), ready);
+        self.judged(before, last)
     }
 
-    /// The length of the longest end of `bytes` that a needle, but not a whole one, begins with.
-    fn longest_beginning(&self, bytes: &[u8]) -> usize {
-        self.needles.iter().map(|needle| beginning(needle.needle(), bytes)).max().unwrap_or(0)
+    fn judged(&self, before: u64, ready: Bytes) -> Result<Bytes, Echoed> {
+        let stops = self.vouched || self.bodies == BodyGuard::Stop;
+        if stops && self.mask.finds() > before { Err(Echoed) } else { Ok(ready) }
     }
 }
 
-fn beginning(needle: &[u8], bytes: &[u8]) -> usize {
-    let longest = bytes.len().min(needle.len().saturating_sub(1));
-    let (Some(&first), Some(tail)) = (needle.first(), bytes.get(bytes.len() - longest..)) else { return 0 };
-    let starts = memchr::memchr_iter(first, tail);
-    starts.filter_map(|at| tail.get(at..)).find(|end| needle.starts_with(end)).map_or(0, <[u8]>::len)
-}
+/// In bytes.
+const HESITATION: usize = 4;
 
-fn joined(held: &Bytes, chunk: &Bytes) -> Bytes {
-    let mut whole = BytesMut::with_capacity(held.len() + chunk.len());
-    whole.extend_from_slice(held);
-    whole.extend_from_slice(chunk);
-    whole.freeze()
-}
+/// What says of a body what it is to the byte: RFC 9110 §8.8.3, RFC 9530, RFC 3230, RFC 1864, RFC 9421.
+const VOUCHING: [HeaderName; 7] = [
+    ETAG,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
     const TOKEN: &[u8] = b"CANARY-abcabcabd";
 
-    fn through(chunks: &[&[u8]]) -> Vec<u8> {
-        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
-        let mut out: Vec<u8> =
-            chunks.iter().flat_map(|chunk| guard.chunk(Bytes::copy_from_slice(chunk)).to_vec()).collect();
-        out.extend_from_slice(&guard.end(Bytes::new()));
-        out
+    fn guard(bodies: BodyGuard) -> Guard {
+        Guard::with_needles(&[TOKEN], bodies)
     }
 
-    #[test]
-    fn a_token_is_masked_wherever_it_is_cut() {
-        let body = [b"{\"auth\":\"Bearer ", TOKEN, b"\",\"x\":1}"].concat();
-        let expected = b"{\"auth\":\"Bearer ****************\",\"x\":1}".to_vec();
-        for cut in 0..=body.len() {
-            let (before, after) = body.split_at(cut);
-            assert_eq!(through(&[before, after]), expected, "cut at {cut}");
-        }
-        let bytes: Vec<&[u8]> = body.chunks(1).collect();
-        assert_eq!(through(&bytes), expected);
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let field = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        pairs.iter().map(field).collect()
     }
 
     #[test]
     fn an_event_leaves_at_once() {
-        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
-        assert_eq!(guard.chunk(Bytes::from_static(b"data: hello\n\n")), "data: hello\n\n");
-        assert_eq!(guard.chunk(Bytes::from_static(b"data: CAN")), "data: ");
-        assert_eq!(guard.chunk(Bytes::from_static(b"ADA\n\n")), "CANADA\n\n");
-        assert_eq!(guard.end(Bytes::new()), "");
+        let mut guard = guard(BodyGuard::Mask);
+        for (came, leaves) in
+            [("data: hello\n\n", "data: hello\n\n"), ("data: CAN", "data: "), ("ADA\n\n", "CANADA\n\n")]
+        {
+            assert_eq!(guard.piece(Bytes::from(came)).expect("no find"), leaves);
+        }
+        assert_eq!(guard.end(Bytes::new()).expect("no find"), "");
     }
 
     #[test]
     fn a_body_without_a_find_is_not_copied() {
-        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
-        let body = Bytes::from(vec![b'x'; 4096]);
-        let out = guard.chunk(body.clone());
-        assert_eq!(out.as_ptr(), body.as_ptr());
-        assert_eq!(guard.finds(), 0);
+        let mut guard = guard(BodyGuard::Mask);
+        let body = Bytes::from(vec![b'}'; 4096]);
+        let out = guard.piece(body.clone()).expect("no find");
+        assert_eq!((out.as_ptr(), out.len(), guard.finds()), (body.as_ptr(), body.len(), 0));
     }
 
     #[test]
     fn a_trusted_body_passes_unread_and_a_header_does_not() {
-        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Trust);
-        assert_eq!(guard.chunk(Bytes::from_static(TOKEN)), TOKEN);
-        assert_eq!(guard.chunk(Bytes::from_static(b"CANARY-abc")), "CANARY-abc");
-        assert_eq!(guard.end(Bytes::new()), "");
-        let mut headers = HeaderMap::new();
-        headers.insert("x-echo", HeaderValue::from_static("CANARY-abcabcabd"));
-        guard.headers(&mut headers);
+        let mut guard = guard(BodyGuard::Trust);
+        assert_eq!(guard.piece(Bytes::from_static(TOKEN)).expect("unread"), TOKEN);
+        assert_eq!(guard.piece(Bytes::from_static(b"CANARY-abc")).expect("unread"), "CANARY-abc");
+        assert_eq!(guard.end(Bytes::new()).expect("unread"), "");
+        let mut headers = map(&[("x-echo", "CANARY-abcabcabd"), ("etag", "\"1\"")]);
+        assert!(!guard.looks_first(&headers));
+        guard.headers(&mut headers).expect("masked");
         assert_eq!((headers["x-echo"].as_bytes(), guard.finds()), (&b"****************"[..], 1));
     }
 
     #[test]
-    fn a_beginning_that_ends_with_the_body_is_let_go() {
-        assert_eq!(through(&[b"abc CANARY-abc"]), b"abc CANARY-abc");
+    fn headers_are_masked() {
+        let mut headers = map(&[
+            ("x-echo", "Bearer CANARY-abcabcabd!"),
+            ("x-encoded", "QmVhcmVyIENBTkFSWS1hYmNhYmNhYmQ="),
+            ("x-canary-abcabcabd", "1"),
+            ("x-other", "fine"),
+        ]);
+        let mut guard = guard(BodyGuard::Mask);
+        guard.headers(&mut headers).expect("masked");
+        assert_eq!(headers["x-echo"], "Bearer ****************!");
+        assert_eq!(headers["x-encoded"], "QmVhcmVyI**********************=");
+        assert_eq!((headers["x-other"].as_bytes(), headers.len(), guard.finds()), (&b"fine"[..], 3, 3));
     }
 
     #[test]
-    fn headers_are_masked() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-echo", HeaderValue::from_static("Bearer CANARY-abcabcabd!"));
-        headers.insert("x-other", HeaderValue::from_static("fine"));
-        let mut guard = Guard::with_needles(&[TOKEN], BodyGuard::Mask);
-        guard.headers(&mut headers);
-        assert_eq!(headers["x-echo"], "Bearer ****************!");
-        assert_eq!(headers["x-other"], "fine");
-        assert_eq!(guard.finds(), 1);
+    fn what_would_not_be_so_does_not_leave() {
+        let all =
+            || map(&[("etag", "\"1\""), ("content-digest", "x"), ("signature", "x"), ("content-type", "text/html")]);
+        let mut masked = guard(BodyGuard::Mask);
+        let mut headers = all();
+        assert!(masked.looks_first(&headers) && !masked.looks_first(&map(&[("content-type", "text/html")])));
+        masked.piece(Bytes::from_static(TOKEN)).expect("the head waits");
+        masked.commit(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-type"]);
+        assert_eq!(masked.piece(Bytes::from_static(TOKEN)).expect("nothing vouches for it"), "*".repeat(16));
+        let mut vouched = guard(BodyGuard::Mask);
+        let mut headers = all();
+        vouched.commit(&mut headers);
+        assert_eq!(headers.len(), 4);
+        assert_eq!(vouched.piece(Bytes::from_static(b"abc")).expect("as it came"), "abc");
+        assert_eq!(vouched.piece(Bytes::from_static(TOKEN)), Err(Echoed), "the head has said otherwise");
     }
 
-    proptest! {
-        #[test]
-        fn any_cut_of_any_body_comes_out_as_the_whole_would(
-            pieces in prop::collection::vec(prop::sample::select(vec!["CANARY-abcabcabd", "CANARY-abcabc", "abd", "CAN", "x", "CANARY-abcabcabcabd"]), 0..8),
-            cuts in prop::collection::vec(0usize..120, 0..6),
-        ) {
-            let body = pieces.concat().into_bytes();
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
-            cuts.extend([0, body.len()]);
-            cuts.sort_unstable();
-            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect();
-            let whole = String::from_utf8_lossy(&body).replace("CANARY-abcabcabd", "****************");
-            prop_assert_eq!(String::from_utf8_lossy(&through(&chunks)).into_owned(), whole);
-        }
+    #[test]
+    fn an_answer_that_is_to_stop_stops() {
+        let mut guard = guard(BodyGuard::Stop);
+        assert!(guard.looks_first(&HeaderMap::new()));
+        assert_eq!(guard.headers(&mut map(&[("x-other", "fine")])), Ok(()));
+        assert_eq!(guard.headers(&mut map(&[("x-echo", "CANARY-abcabcabd")])), Err(Echoed));
+        assert_eq!(guard.piece(Bytes::from_static(b"fine CANARY-abc")).expect("no find yet"), "fine ");
+        assert_eq!(guard.piece(Bytes::from_static(b"abcabd")), Err(Echoed));
+        assert_eq!(guard.finds(), 2);
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use broker::{Carrier, Lent};
 
 use crate::target::Target;
-use crate::upstream::{BodyGuard, Upstream};
+use crate::upstream::Upstream;
 
 /// Of the agent's headers those that are listed, without what it means for one connection alone, and what the configuration sets.
 pub(crate) fn onward(mut headers: HeaderMap, upstream: &Upstream) -> HeaderMap {
@@ -35,7 +35,7 @@ pub(crate) fn onward(mut headers: HeaderMap, upstream: &Upstream) -> HeaderMap {
 
 /// The headers of the forwarded request: what goes on of the agent's, and the credential, set last.
 pub(crate) fn outgoing(mut headers: HeaderMap, upstream: &Upstream, target: &Target, lent: &Lent) -> HeaderMap {
-    if upstream.guard == BodyGuard::Mask {
+    if upstream.guard.reads() {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     headers.insert(HOST, target.authority.clone());

@@ -55,8 +55,17 @@ pub struct UpstreamSettings {
 pub enum BodyGuard {
     /// They are asked for as they are, whole and not compressed, and the credential is masked in them.
     Mask,
+    /// They are asked for as they are, too, and an answer that holds the credential is refused, or breaks off.
+    Stop,
     /// They pass unread: compressed ones, parts of one, and those that say the credential. Headers are guarded all the same.
     Trust,
+}
+
+impl BodyGuard {
+    /// Whether bodies are read, and so have to be whole and plain.
+    pub(crate) fn reads(self) -> bool {
+        self != Self::Trust
+    }
 }
 
 /// Which HTTP an upstream is spoken to in.

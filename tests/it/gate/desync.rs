@@ -19,8 +19,8 @@ struct Case<'c> {
 fn cases() -> impl Iterator<Item = Case<'static>> {
     let lines = CASES.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| {
-        let parts: Vec<&str> = line.split('\t').collect();
-        let [tier, method, target, version, fields] = parts[..] else { panic!("five parts: {line}") };
+        let parts: [&str; 5] = line.split('\t').collect::<Vec<_>>().try_into().expect("five parts");
+        let [tier, method, target, version, fields] = parts;
         Case { line, tier, method, target, version, fields }
     })
 }
@@ -47,31 +47,30 @@ fn what_desync_guardian_calls_ambiguous_never_reaches_the_upstream() {
     for case in cases() {
         let before = spy.count();
         let fields: String =
-            case.fields.split('|').filter(|field| !field.is_empty()).map(|field| format!("{field}\r\n")).collect();
+            case.fields.split('|').filter(|field| !field.is_empty()).flat_map(|field| [field, "\r\n"]).collect();
         let head = format!(
             "{} /api{} {}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n{fields}\r\n",
             case.method, case.target, case.version
         );
         // The end of chunks, and then a request: in no reading is it the upstream's to answer without the gateway's leave.
         let behind = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-        let heard = say(front.gateway.port(), &[&bytes(&head)[..], behind].concat());
+        let answer = say(front.gateway.port(), &[&bytes(&head)[..], behind].concat());
         let heads = spy.heads();
         let arrived = heads.get(before..).unwrap_or_default();
         assert!(arrived.len() < 2 && !arrived.concat().contains("smuggled"), "{}: {arrived:?}", case.line);
-        assert!(heard.text.matches("HTTP/1.1 200").count() <= arrived.len(), "{}: {}", case.line, heard.text);
+        assert!(answer.text.matches("HTTP/1.1 200").count() <= arrived.len(), "{}: {}", case.line, answer.text);
         for head in arrived {
             let lower = head.to_ascii_lowercase();
             let count = |name: &str| lower.matches(&format!("\r\n{name}:")).count();
             assert_eq!((count("host"), count("authorization")), (1, 1), "{}: {head}", case.line);
             assert!(count("content-length") + count("transfer-encoding") <= 1, "{}: {head}", case.line);
-            assert!(
-                !lower.contains('_') && head.bytes().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')),
-                "{}: {head}",
-                case.line
-            );
+            let mut names = lower.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+            let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            assert!(names.all(plain), "{}: {head}", case.line);
+            assert!(head.bytes().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')), "{}: {head}", case.line);
         }
         if matches!(case.tier, "Severe" | "Ambiguous") {
-            assert!(arrived.is_empty() && heard.ended, "{}: {arrived:?} {}", case.line, heard.text);
+            assert!(arrived.is_empty() && answer.ended, "{}: {arrived:?} {}", case.line, answer.text);
         }
         (seen, passed) = (seen + 1, passed + arrived.len());
     }

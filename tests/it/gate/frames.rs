@@ -42,7 +42,7 @@ fn heard(socket: &mut TcpStream) -> Option<Outcome> {
         let mut payload = vec![0; usize::try_from(length).expect("small")];
         socket.read_exact(&mut payload).ok()?;
         match (head[3], head[8]) {
-            (HEADERS, 1) => return Some(Outcome::Answered(status(&payload))),
+            (HEADERS, 1) => return Some(Outcome::Answered(status(&payload).expect("a status"))),
             (RST_STREAM, 1) => return Some(Outcome::Reset),
             (GOAWAY, _) => return Some(Outcome::Gone),
             _ => {}
@@ -79,15 +79,15 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 /// The status is the first field: one of the table's, or three digits.
-fn status(block: &[u8]) -> u16 {
-    let start = block.iter().position(|byte| byte & 0xe0 != 0x20).expect("a field");
+fn status(block: &[u8]) -> Option<u16> {
+    let start = block.iter().position(|byte| byte & 0xe0 != 0x20)?;
     match block[start..] {
-        [field @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(field - 0x88)],
+        [field @ 0x88..=0x8e, ..] => Some([200, 204, 206, 304, 400, 404, 500][usize::from(field - 0x88)]),
         [0x08 | 0x18 | 0x48, length, ref value @ ..] if length & 0x80 == 0 => {
-            std::str::from_utf8(&value[..usize::from(length)]).expect("digits").parse().expect("a status")
+            std::str::from_utf8(&value[..usize::from(length)]).ok()?.parse().ok()
         }
-        [0x08 | 0x18 | 0x48, length, ref value @ ..] => digits(&value[..usize::from(length & 0x7f)]),
-        _ => panic!("no status: {block:?}"),
+        [0x08 | 0x18 | 0x48, length, ref value @ ..] => Some(digits(&value[..usize::from(length & 0x7f)])),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use tests::{Fronted, Spy};
 use super::vectors::say;
 
 const FORWARDED: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/// What echoes, tunnels, is WebDAV's (RFC 4918, RFC 5323), a cache's, or a name in other letters.
+/// What echoes, tunnels, is of `WebDAV` (RFC 4918, RFC 5323), a cache's, or a name in other letters.
 const REFUSED: [&str; 34] = [
     "TRACE",
     "TRACK",

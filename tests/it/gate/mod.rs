@@ -4,9 +4,9 @@
 mod desync;
 mod downgrade;
 mod frames;
-mod headers;
+pub(crate) mod headers;
 mod hosts;
 mod methods;
 mod slashes;
 mod targets;
-mod vectors;
+pub(crate) mod vectors;

@@ -22,10 +22,10 @@ fn what_arrives_is_inside_the_rule_in_every_reading() {
             "GET /api{target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
             front.token
         );
-        let heard = say(front.gateway.port(), head.as_bytes());
-        assert!(heard.ended && heard.answers() == 1, "{target:?}: {}", heard.text);
+        let answer = say(front.gateway.port(), head.as_bytes());
+        assert!(answer.ended && answer.answers() == 1, "{target:?}: {}", answer.text);
         sent += 1;
-        forwarded += usize::from(heard.status() == 200);
+        forwarded += usize::from(answer.status() == 200);
     }
     let heads = spy.heads();
     assert_eq!(heads.len(), forwarded, "one for each 200");

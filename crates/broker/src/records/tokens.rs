@@ -24,6 +24,9 @@ pub(crate) struct Tokens {
     refresh_dpop: Option<Kept>,
     #[serde(default)]
     renewal: Renewal,
+    /// The access token that these replaced. Perhaps it is still good, so that the response guard looks for it, too.
+    #[serde(default)]
+    previous: Option<Kept>,
 }
 
 /// How tokens are renewed.
@@ -51,6 +54,7 @@ impl Tokens {
             dpop: None,
             refresh_dpop: None,
             renewal,
+            previous: None,
         }
     }
 
@@ -79,6 +83,7 @@ impl Tokens {
             dpop: None,
             refresh_dpop: None,
             renewal: Renewal::default(),
+            previous: None,
         }
     }
 
@@ -159,6 +164,17 @@ impl Tokens {
             self.refresh_expires = self.refresh_expires.or(older.refresh_expires);
         }
         self
+    }
+
+    /// These, which replaced `older`.
+    pub(crate) fn in_place_of(mut self, older: &Self) -> Self {
+        self.previous = Some(older.access.clone()).filter(|_| !self.is_same(older));
+        self
+    }
+
+    /// The access token of before.
+    pub(crate) fn previous(&self) -> Option<&str> {
+        self.previous.as_ref().map(Kept::expose)
     }
 
     pub(crate) fn refresh(&self) -> Option<RefreshToken> {

@@ -108,7 +108,7 @@ fn settled(held: Connection, issued: &Issued) -> Option<(Connection, Settled)> {
 }
 
 fn renewed(before: Connection, issued: &Issued) -> Connection {
-    let tokens = issued.tokens.clone().or_end_of(&before.tokens);
+    let tokens = issued.tokens.clone().or_end_of(&before.tokens).in_place_of(&before.tokens);
     Connection {
         state: ConnectionState::Connected,
         ends: learned_end(&before, &tokens, issued.at),

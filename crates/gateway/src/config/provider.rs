@@ -311,6 +311,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let guard = match table.text(&GUARD).map(|found| found.value) {
         Some("trust") => BodyGuard::Trust,
+        Some("stop") => BodyGuard::Stop,
         _ => BodyGuard::Mask,
     };
     let protocol = match table.text(&PROTOCOL).map(|found| found.value) {
@@ -507,10 +508,10 @@ const PROTOCOL: Key = Key::default(
 );
 const GUARD: Key = Key::default(
     "guard",
-    Form::OneOf(&["mask", "trust"]),
+    Form::OneOf(&["mask", "stop", "trust"]),
     "mask",
-    "Whether the credential is masked in the bodies of answers, mask, or they pass unread, compressed and in ranges, trust; mask by default, \
-     since with trust a service that echoes the credential shows it to agents.",
+    "What becomes of answers that hold the credential: mask, as many asterisks stand for it; stop, the answer is refused, or breaks off; trust, \
+     bodies pass unread, compressed and in ranges, so that a service that echoes the credential shows it to agents; mask by default.",
 );
 const SCOPES: Key = Key::optional(
     "scopes",

@@ -28,6 +28,12 @@ pub(super) fn row(error: &ProxyError) -> Row {
             message: "The upstream compressed an answer that it was asked not to.",
             ..row
         },
+        ProxyError::Echoed => Row {
+            reason: "credential_echoed",
+            message: "The upstream's answer holds the credential that the gateway sent, so it is not handed on.",
+            hint: "Do not repeat the call; the upstream has done what it asked for. Tell the gateway's operator the request id.",
+            ..row
+        },
         _ => row,
     }
 }

@@ -1,6 +1,8 @@
 use bytes::{BufMut, BytesMut};
 
-/// What breaks RFC 6455; the connection is ended with 1002.
+use crate::guard::Echoed;
+
+/// What breaks RFC 6455, or what must not come back; it ends the connection, with 1002 or 1008.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Violation {
     #[error("a reserved bit without an extension")]
@@ -15,6 +17,14 @@ pub(crate) enum Violation {
     Control,
     #[error("fragments out of order")]
     Order,
+    #[error("a credential, where that ends everything")]
+    Echoed,
+}
+
+impl From<Echoed> for Violation {
+    fn from(_: Echoed) -> Self {
+        Self::Echoed
+    }
 }
 
 /// RFC 6455 §5.2.

@@ -54,9 +54,9 @@ impl Guarded {
         }
         Ok(match self.state {
             State::Border => Step::Border,
-            State::Control(header) => self.control(header, input, out),
-            State::Part(left) => self.part(left, input, out),
-            State::Last(left) => self.last(left, input, out),
+            State::Control(header) => self.control(header, input, out)?,
+            State::Part(left) => self.part(left, input, out)?,
+            State::Last(left) => self.last(left, input, out)?,
         })
     }
 
@@ -81,47 +81,47 @@ impl Guarded {
         }
     }
 
-    fn control(&mut self, header: Header, input: &mut BytesMut, out: &mut BytesMut) -> Step {
+    fn control(&mut self, header: Header, input: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Violation> {
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         if input.len() < length {
-            return Step::Starved;
+            return Ok(Step::Starved);
         }
-        let ready = self.controls.chunk(input.split_to(length).freeze());
-        let payload = self.controls.end(ready);
+        let ready = self.controls.piece(input.split_to(length).freeze())?;
+        let payload = self.controls.end(ready)?;
         announce(out, Fin::Last, header.opcode, payload.len() as u64);
         out.extend_from_slice(&payload);
         self.state = State::Border;
-        if header.opcode == Opcode::Close { Step::Closed } else { Step::Border }
+        Ok(if header.opcode == Opcode::Close { Step::Closed } else { Step::Border })
     }
 
-    fn part(&mut self, left: u64, input: &mut BytesMut, out: &mut BytesMut) -> Step {
+    fn part(&mut self, left: u64, input: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Violation> {
         let (piece, left) = taken(left, input);
         let came = piece.len() as u64;
-        let ready = self.messages.chunk(piece);
+        let ready = self.messages.piece(piece)?;
         self.held = (self.held + came).saturating_sub(ready.len() as u64);
         if !ready.is_empty() {
             self.fragment(&ready, out);
         }
         if left > 0 {
             self.state = State::Part(left);
-            return Step::Starved;
+            return Ok(Step::Starved);
         }
         self.state = State::Border;
-        Step::Border
+        Ok(Step::Border)
     }
 
-    fn last(&mut self, left: u64, input: &mut BytesMut, out: &mut BytesMut) -> Step {
+    fn last(&mut self, left: u64, input: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Violation> {
         let (piece, left) = taken(left, input);
-        let mut ready = self.messages.chunk(piece);
+        let mut ready = self.messages.piece(piece)?;
         if left > 0 {
             out.extend_from_slice(&ready);
             self.state = State::Last(left);
-            return Step::Starved;
+            return Ok(Step::Starved);
         }
-        ready = self.messages.end(ready);
+        ready = self.messages.end(ready)?;
         out.extend_from_slice(&ready);
         (self.state, self.held, self.opcode) = (State::Border, 0, Opcode::Continuation);
-        Step::Border
+        Ok(Step::Border)
     }
 
     fn fragment(&mut self, payload: &Bytes, out: &mut BytesMut) {

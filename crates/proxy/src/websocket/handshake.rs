@@ -91,7 +91,7 @@ impl Handshake {
         }
         let extensions = match guard {
             // It could not read a compressed message.
-            BodyGuard::Mask => Vec::new(),
+            BodyGuard::Mask | BodyGuard::Stop => Vec::new(),
             BodyGuard::Trust => headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().cloned().collect(),
         };
         let agent = body.upgrade(parts).ok_or(HandshakeError::Form)?;

@@ -10,6 +10,7 @@ use crate::drain::{Drain, Stage};
 use crate::inbound::{OnUpgrade, Side};
 use crate::watch::Watch;
 use crate::websocket::codec::Codec;
+use crate::websocket::frame::Violation;
 use crate::websocket::lane::{Lane, Stop};
 
 type Half = Lane<ReadHalf<Side>, WriteHalf<Side>>;
@@ -138,6 +139,7 @@ async fn both(up: impl Future<Output = Stop>, down: impl Future<Output = Stop>) 
 
 fn end(first: &Stop, second: &Stop) -> End {
     match (first, second) {
+        (Stop::Violation(Violation::Echoed), _) | (_, Stop::Violation(Violation::Echoed)) => End::Echoed,
         (Stop::Violation(_), _) | (_, Stop::Violation(_)) => End::ProtocolError,
         (Stop::Broken(_), _) | (_, Stop::Broken(_)) | (Stop::Gone, Stop::Gone) => End::Cut,
         (Stop::Asked, _) | (_, Stop::Asked) => End::Stopped,
@@ -152,6 +154,7 @@ fn farewell(end: End) -> Option<(u16, &'static str)> {
         End::Revoked => Some((1008, "access was ended")),
         End::Stopped => Some((1001, "the gateway is stopping")),
         End::ProtocolError => Some((1002, "protocol error")),
+        End::Echoed => Some((1008, "a message held a credential")),
     }
 }
 
