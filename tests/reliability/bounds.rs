@@ -90,8 +90,8 @@ impl Place {
     /// While the attack goes on, one calls at its share.
     fn measured(&self, what: &str, time: Duration, attack: impl Fn(&Over)) -> Outcome {
         let over = Over::default();
-        attack(&over);
         let before = self.front.gateway.memory();
+        attack(&over);
         let port = self.front.gateway.port();
         let calls = (0..CONNECTIONS).map(|number| self.runtime.spawn(paced(port, self.modest.clone(), number, time)));
         let calls: Vec<_> = calls.collect();
