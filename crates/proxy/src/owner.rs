@@ -25,4 +25,9 @@ impl Owner {
             ),
         }
     }
+
+    #[cfg(test)]
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self(number)
+    }
 }

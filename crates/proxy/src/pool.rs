@@ -124,7 +124,7 @@ impl Pool {
     }
 
     /// The connection that its owner used last, if it still stands.
-    fn idle(&self, owner: Owner, method: &Method) -> Option<Box<http1::Connection>> {
+    pub(crate) fn idle(&self, owner: Owner, method: &Method) -> Option<Box<http1::Connection>> {
         loop {
             let mut idle = self.idle.borrow_mut();
             let place = idle.iter().rposition(|connection| connection.owner() == owner)?;

@@ -103,9 +103,10 @@ impl<'a> Caller<'a> {
         let who = &self.people[usize::try_from(person).unwrap_or_default()];
         let body = unit(person, call).repeat(8);
         let has_body = self.speaks == Speaks::Http2 || call.is_multiple_of(4);
-        let (method, length, body) = match has_body {
-            true => ("POST", format!("Content-Length: {}\r\n", body.len()), body),
-            false => ("GET", String::new(), String::new()),
+        let (method, length, body) = if has_body {
+            ("POST", format!("Content-Length: {}\r\n", body.len()), body)
+        } else {
+            ("GET", String::new(), String::new())
         };
         format!(
             "{method} /ath/proxy/helpdesk/calls/{person}/{call} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\
