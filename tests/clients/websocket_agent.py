@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 WHAT, URL, TOKEN, AGENT = sys.argv[1:5]
-HEADERS = {"Authorization": f"Bearer {TOKEN}", "X-ATH-Agent-ID": AGENT, "Cookie": "a=b", "X-Custom": "kept"}
+HEADERS = {"Authorization": f"Bearer {TOKEN}", "X-ATH-Agent-ID": AGENT, "Cookie": "a=b", "Accept-Language": "kept"}
 CANARY = os.environ.get("CANARY", "CANARY-")
 
 

@@ -16,20 +16,20 @@ use crate::gate::vectors::say;
 fn r41_cve_2026_2833_what_is_left_on_a_connection_is_no_request() {
     let scene = Scene::open();
     let inner = "GET /api/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-    let head = |start: &str, lines: &str| {
+    let with = |start: &str, lines: &str| {
         format!("{start}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n{lines}\r\n{inner}", scene.front.token)
     };
     for (what, request) in [
-        ("an upgrade", head("GET /api/x HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n")),
-        ("chunks in HTTP/1.0", head("POST /api/x HTTP/1.0", "Transfer-Encoding: chunked\r\n")),
-        ("a length and chunks", head("POST /api/x HTTP/1.1", "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n")),
+        ("an upgrade", with("GET /api/x HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n")),
+        ("chunks in HTTP/1.0", with("POST /api/x HTTP/1.0", "Transfer-Encoding: chunked\r\n")),
+        ("a length and chunks", with("POST /api/x HTTP/1.1", "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n")),
         (
             "a refusal with a body",
-            head("POST /api/x/../y HTTP/1.1", &format!("Connection: close\r\nContent-Length: {}\r\n", inner.len())),
+            with("POST /api/x/../y HTTP/1.1", &format!("Connection: close\r\nContent-Length: {}\r\n", inner.len())),
         ),
         (
             "an unknown path with a body",
-            head("POST /nowhere HTTP/1.1", &format!("Connection: close\r\nContent-Length: {}\r\n", inner.len())),
+            with("POST /nowhere HTTP/1.1", &format!("Connection: close\r\nContent-Length: {}\r\n", inner.len())),
         ),
     ] {
         let heard = say(scene.front.gateway.port(), request.as_bytes());
@@ -56,12 +56,12 @@ fn r42_cve_2021_32714_framing_has_one_reading() {
     let port = scene.front.gateway.port();
     // A size beyond 64 bits, of which the low ones would be a small chunk.
     for size in ["f0000000000000003", "10000000000000003", "fffffffffffffffff"] {
-        let head = format!(
+        let request = format!(
             "POST /api/x HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nabc\r\n0\r\n\r\n\
              GET /api/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
             scene.front.token
         );
-        let heard = say(port, head.as_bytes());
+        let heard = say(port, request.as_bytes());
         assert!(heard.ended && heard.answers() < 2 && heard.status() != 200, "{size}: {}", heard.text);
     }
     assert!(!scene.spy.heads().concat().contains("smuggled"));
@@ -78,7 +78,7 @@ fn r43_rustsec_2024_0399_a_handshake_in_pieces() {
         let _ = answered(front.secure_port(), &[client_hello(odd)]);
     }
     let farewell = vec![0x15, 3, 3, 0, 2, 1, 0];
-    assert_eq!(answered(front.secure_port(), &[farewell.clone()]), None);
+    assert_eq!(answered(front.secure_port(), std::slice::from_ref(&farewell)), None);
     let (first, rest) = hello.split_at(5);
     let _ = answered(front.secure_port(), &[first.to_vec(), farewell, rest.to_vec()]);
     let pieces: Vec<Vec<u8>> = hello.iter().map(|byte| vec![*byte]).collect();

@@ -83,7 +83,7 @@ fn r21_ghsa_p224_6x5r_fjpm_what_is_matched_is_what_is_sent() {
     assert!(scene.spy.heads()[0].starts_with("GET /public/a%20b/c HTTP/1.1\r\n"));
 }
 
-/// UniFi OS CVE-2026-34908: `..%2f` was one segment to the check, and three to the service.
+/// `UniFi` OS CVE-2026-34908: `..%2f` was one segment to the check, and three to the service.
 #[test]
 fn r23_cve_2026_34908_an_encoded_slash_leads_nowhere() {
     let scene = Scene::allowing(&["GET /public/**", "GET /projects/*%2F*"]);
@@ -101,7 +101,7 @@ fn r23_cve_2026_34908_an_encoded_slash_leads_nowhere() {
     }
 }
 
-/// SciTokens CVE-2026-32716, -32726, -32727: a scope for `/john` opened `/johnny`, and one for `/john/..` everything.
+/// `SciTokens` CVE-2026-32716, -32726, -32727: a scope for `/john` opened `/johnny`, and one for `/john/..` everything.
 #[test]
 fn r24_cve_2026_32716_scopes_end_where_segments_do() {
     let scene = Scene::allowing(&["GET /john/**", "GET /docs"]);
@@ -153,8 +153,8 @@ fn r44_cve_2026_50151_credentials_follow_no_location() {
     let to = evil.url();
     let redirecting = tests::Served::start(move |_| tests::Reply::redirect(&format!("{to}/taken")));
     let front = tests::Fronted::new(&redirecting.url(), "");
-    let head = format!("{}Connection: close\r\n\r\n", front.head("GET", "/x", "1.1"));
-    let heard = say(front.gateway.port(), head.as_bytes());
+    let request = format!("{}Connection: close\r\n\r\n", front.head("GET", "/x", "1.1"));
+    let heard = say(front.gateway.port(), request.as_bytes());
     assert_eq!(heard.status(), 302, "{}", heard.text);
     assert!(heard.text.contains(&format!("{}/taken", evil.url())), "it is the agent's to follow: {}", heard.text);
     assert_eq!((evil.count(), redirecting.received().len()), (0, 1));

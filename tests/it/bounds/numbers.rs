@@ -60,6 +60,31 @@ fn a_trusted_proxy_has_as_many_as_there_are_and_whoever_stands_behind_it_has_its
 }
 
 #[test]
+fn behind_a_proxy_that_forwards_connections_the_address_counts_that_it_names() {
+    let gateway =
+        "trusted_proxies = [\"127.0.0.1/32\"]\nproxy_protocol = \"required\"\n[limits]\nconnections_per_address = 2\n";
+    let upstream = tests::Upstream::start(tests::free_port(), |_| {});
+    let port = upstream.gateway_port();
+    let rest = format!("[development]\nloopback_http = true\n\n{}", upstream.provider("pkce = \"none\""));
+    let _gateway = tests::Gateway::launch(&tests::Launch {
+        store: tests::Store::Embedded,
+        port,
+        public_url: &format!("http://127.0.0.1:{port}"),
+        gateway,
+        rest: &rest,
+        environment: &[],
+    });
+    let of = |address: &str| {
+        let mut stream = connect_from(1, port);
+        stream.write_all(format!("PROXY TCP4 {address} 192.0.2.9 4128 443\r\n").as_bytes()).expect("sent");
+        stream
+    };
+    let mut open = [of("192.0.2.1"), of("192.0.2.1"), of("192.0.2.1"), of("192.0.2.2")];
+    assert_eq!(open.iter_mut().filter_map(|stream| is_open(stream).then_some(())).count(), 3);
+    assert!(is_open(&mut open[3]), "another client");
+}
+
+#[test]
 fn there_are_so_many_connections_in_all() {
     let front = place("", "[limits]\nconnections = 12\n").front;
     let port = front.gateway.port();

@@ -29,7 +29,7 @@ use tracing::Instrument;
 use crate::server::Here;
 use crate::server::guests::Guest;
 use crate::server::http2::builder;
-use crate::server::line::{Line, Socket};
+use crate::server::line::{Line, Places, Socket};
 use crate::server::memory::Full;
 use crate::server::spoken::{Protocol, spoken};
 use crate::server::state::{Busy, Late};
@@ -39,7 +39,7 @@ use crate::tls;
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(mut stream: TcpStream, (peer, _room): (SocketAddr, Room), here: Rc<Here>) {
+pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room), here: Rc<Here>) {
     let timeouts = here.parts.timeouts;
     if let Err(error) = prepare(&stream, timeouts.write) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
@@ -47,7 +47,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, _room): (SocketAddr, Roo
     }
     let _open = here.witness.connection();
     let Some(address) = Box::pin(here.parts.front.address(&mut stream, peer)).await else { return };
-    let _stay = if here.parts.front.trusted.trusts(address) {
+    let stay = if here.parts.front.trusted.trusts(address) {
         None
     } else {
         let Some(stay) = here.parts.houseful.enter(address) else { return here.witness.turned_away("address") };
@@ -64,7 +64,9 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, _room): (SocketAddr, Roo
         });
         let Some(spoken) = spoken.await else { return };
         match spoken {
-            Ok(Ok((protocol, early))) => Box::pin(converse((stream, early), protocol, arrival, here)).await,
+            Ok(Ok((protocol, early))) => {
+                Box::pin(converse((stream, early, (room, stay)), protocol, arrival, here)).await
+            }
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => {
                 here.witness.turned_away("head");
@@ -80,7 +82,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, _room): (SocketAddr, Roo
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
             arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
-            Box::pin(converse((stream, Bytes::new()), protocol, arrival, here)).await;
+            Box::pin(converse((stream, Bytes::new(), (room, stay)), protocol, arrival, here)).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => {
@@ -99,9 +101,14 @@ fn prepare(stream: &TcpStream, write: Duration) -> std::io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
-async fn converse((stream, early): (impl Socket, Bytes), protocol: Protocol, arrival: Arrival, here: Rc<Here>) {
+async fn converse(
+    (stream, early, places): (impl Socket, Bytes, Places),
+    protocol: Protocol,
+    arrival: Arrival,
+    here: Rc<Here>,
+) {
     let guest = here.guests.arrive();
-    let line = Line::new(stream, guest.state().clone(), early);
+    let line = Line::new(stream, guest.state().clone(), early, places);
     let (drain, state, date) = (here.parts.drain.clone(), guest.state().clone(), here.guests.date());
     let witness = here.witness.clone();
     let ended = match protocol {

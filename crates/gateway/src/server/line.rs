@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use limits::{Room, Stay};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -24,15 +25,20 @@ pub(super) struct Line<S> {
     early: Bytes,
     /// Where many requests share it.
     frames: Option<Box<Frames>>,
+    /// What it counts among, also when it has become a tunnel.
+    _places: Places,
 }
+
+/// A connection's place among all, and among those of its address.
+pub(super) type Places = (Room, Option<Stay>);
 
 impl<S: Socket> Line<S> {
     /// `early` has been read of it already.
-    pub(super) fn new(stream: S, state: Arc<State>, early: Bytes) -> Self {
+    pub(super) fn new(stream: S, state: Arc<State>, early: Bytes, places: Places) -> Self {
         if !early.is_empty() {
             state.heard();
         }
-        Self { stream, state, early, frames: None }
+        Self { stream, state, early, frames: None, _places: places }
     }
 
     /// The same, speaking HTTP/2.
