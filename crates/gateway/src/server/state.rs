@@ -293,6 +293,10 @@ impl State {
         if self.head.since(now).is_some_and(|waited| waited > self.patience.head) {
             return Some(Late::Head);
         }
+        // A request that has begun has its own time.
+        if self.head.is_set() {
+            return None;
+        }
         let rested = now.wrapping_sub(self.since.load(Ordering::Relaxed));
         (self.has_asked() && rested > self.patience.idle).then_some(Late::Idle)
     }
