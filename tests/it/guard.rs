@@ -205,3 +205,21 @@ fn an_event_leaves_at_once() {
     assert!(heard.contains("data: first ***") && !heard.contains("second"), "{heard}");
     talk.hears("data: second\n\n", std::time::Duration::from_secs(10));
 }
+
+#[test]
+fn text_that_pauses_at_what_could_be_a_beginning_is_heard_all_the_same() {
+    let service = OddHttp::start(|exchange: &mut Exchange| {
+        let token = exchange.header("authorization").trim_start_matches("Bearer ").to_owned();
+        let (first, rest) = token.split_at(3);
+        exchange.write(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{first}\r\n").as_bytes());
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        exchange.write(format!("{:x}\r\n{rest}\r\n0\r\n\r\n", rest.len()).as_bytes());
+        Then::Next
+    });
+    let front = Fronted::new(&service.url(), "");
+    let mut talk = tests::Talk::to(front.gateway.port());
+    talk.say(&format!("{}\r\n", front.head("GET", "/text", "1.1")));
+    talk.hears("\r\n3\r\nCAN\r\n", std::time::Duration::from_secs(2));
+    let whole = talk.hears("\r\n0\r\n\r\n", std::time::Duration::from_secs(10));
+    assert!(whole.contains("****") && !whole.contains("ARY"), "the rest is masked all the same: {whole}");
+}

@@ -29,6 +29,7 @@ mod guard;
 mod habits;
 mod handshake;
 mod house;
+mod isolation;
 mod keeping_alive;
 mod keys;
 mod keys_of_people;

@@ -20,6 +20,7 @@ mod fronted;
 mod gateway;
 mod http1;
 mod impostor;
+pub mod isolation;
 mod nginx;
 mod odd_h2;
 mod odd_http;

@@ -40,11 +40,18 @@ pub enum Deed {
     Refuse,
     /// GOAWAY with the last stream that counts.
     GoAway(u32),
+    /// These frames, whatever they are.
+    Frames(Vec<u8>),
 }
 
 impl OddH2 {
     /// Serves on a free port of 127.0.0.1; `deed` is asked when the head of a request has come, and again when it has ended.
     pub fn start(deed: impl Fn(Stream) -> Deed + Send + Sync + 'static) -> Self {
+        Self::start_reading(move |stream, _| deed(stream))
+    }
+
+    /// The same where `deed` is told what came of the body, too.
+    pub fn start_reading(deed: impl Fn(Stream, &[u8]) -> Deed + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let (connections, bodies) = (Arc::new(AtomicUsize::new(0)), Arc::<Mutex<Vec<Vec<u8>>>>::default());
@@ -82,7 +89,7 @@ impl OddH2 {
 fn converse(
     mut socket: TcpStream,
     connection: usize,
-    deed: &dyn Fn(Stream) -> Deed,
+    deed: &dyn Fn(Stream, &[u8]) -> Deed,
     bodies: &Mutex<Vec<Vec<u8>>>,
 ) -> Option<()> {
     let mut preface = [0; 24];
@@ -104,14 +111,16 @@ fn converse(
             PING if flags & ACK == 0 => socket.write_all(&frame(PING, ACK, 0, &payload)).ok()?,
             HEADERS => {
                 collected.insert(number, Vec::new());
-                act(&mut socket, deed(Stream { connection, number, ended }), number)?;
+                act(&mut socket, deed(Stream { connection, number, ended }, &[]), number)?;
             }
             DATA => {
                 let body = collected.entry(number).or_default();
                 body.extend_from_slice(&payload);
                 if ended {
-                    bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body.clone());
-                    act(&mut socket, deed(Stream { connection, number, ended }), number)?;
+                    let body = collected.remove(&number).unwrap_or_default();
+                    let deed = deed(Stream { connection, number, ended }, &body);
+                    bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+                    act(&mut socket, deed, number)?;
                 }
             }
             _ => {}
@@ -142,6 +151,7 @@ fn act(socket: &mut TcpStream, deed: Deed, stream: u32) -> Option<()> {
             frame(RST_STREAM, 0, stream, &INTERNAL_ERROR.to_be_bytes())
         }
         Deed::Refuse => frame(RST_STREAM, 0, stream, &REFUSED_STREAM.to_be_bytes()),
+        Deed::Frames(frames) => frames,
         Deed::GoAway(last) => frame(GOAWAY, 0, 0, &[last.to_be_bytes(), 0u32.to_be_bytes()].concat()),
     };
     socket.write_all(&frames).ok()

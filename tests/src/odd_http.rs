@@ -117,6 +117,14 @@ impl Exchange {
         }
     }
 
+    /// The whole body, where its length is said.
+    pub fn body(&mut self) -> Vec<u8> {
+        let length: u64 = self.header("content-length").parse().unwrap_or(0);
+        let mut body = Vec::new();
+        let _ = (&mut self.reader).take(length).read_to_end(&mut body);
+        body
+    }
+
     /// Whether the other side still has its end of the connection.
     #[must_use]
     pub fn stands(&self) -> bool {

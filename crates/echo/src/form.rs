@@ -196,7 +196,7 @@ impl Form {
 
     fn step(&self, bytes: &[u8], at: usize, character: usize) -> Step {
         let mut at = at;
-        if character > 0 {
+        if character >= UNBROKEN {
             let Some(after) = self.over_line_end(bytes, at) else { return Step::Cut };
             at = after;
         }
@@ -239,7 +239,7 @@ impl Form {
         {
             return Some(start);
         }
-        if self.alphabet != Alphabet::Base64 {
+        if self.alphabet != Alphabet::Base64 || until < UNBROKEN {
             return None;
         }
         let end = match before {
@@ -256,6 +256,8 @@ impl Form {
     }
 }
 
+/// No line ends within so many characters: most lines that end in a letter begin nothing, and are not to wait for the next.
+const UNBROKEN: usize = 3;
 /// How much later than it could a window begins, in characters.
 const NEAR: usize = 4;
 

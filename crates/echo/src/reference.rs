@@ -33,7 +33,7 @@ fn ends(secret: &[u8], body: &[u8], start: usize) -> Vec<usize> {
     let base64 = (0..3).flat_map(|phase: usize| {
         let before = 8 * phase % 6;
         let many = (before + 8 * secret.len()).div_ceil(6);
-        let found = characters(body, start, many, |at| at > 0, "+/");
+        let found = characters(body, start, many, |at| at >= 3, "+/");
         found.into_iter().filter(move |(found, _)| {
             let Some(bits) = found.iter().map(|byte| sextet(*byte)).collect::<Option<Vec<u8>>>() else { return false };
             let bits: Vec<u8> = bits.iter().flat_map(|six| (0..6).rev().map(move |bit| six >> bit & 1)).collect();

@@ -327,6 +327,7 @@ fn wire_provider(
         default_headers: config.default_headers,
         request_headers: config.request_headers,
         websocket: config.websocket,
+        connections: config.connections,
         guard: config.guard,
         protocol: config.protocol,
     });

@@ -19,6 +19,7 @@ use crate::grpc::{self, Dialect};
 use crate::guard::Lents;
 use crate::headers;
 use crate::inbound::Inbound;
+use crate::owner::Owner;
 use crate::pace::Pace;
 use crate::pools::{Place, Pools};
 use crate::target::Target;
@@ -198,9 +199,10 @@ impl Call<'_> {
         }
         let offer = self.handshake.map(|handshake| handshake.offer(request.headers_mut())).transpose()?;
         let limit = self.upstream.connect_timeout;
+        let owner = Owner::of(caller, self.upstream.connections);
         let sent = async {
             match &offer {
-                None => pool.send(&target, limit, request, progress).await,
+                None => pool.send((&target, owner), limit, request, progress).await,
                 Some(_) => Box::pin(websocket::send(&target, limit, *request)).await,
             }
         };

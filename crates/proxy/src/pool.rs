@@ -10,6 +10,7 @@ use crate::body::Download;
 use crate::connect::{Connection, connect};
 use crate::error::ProxyError;
 use crate::http1;
+use crate::owner::Owner;
 use crate::shared::{Shared, Spoken};
 use crate::target::Target;
 use crate::upload::{Progress, Upload};
@@ -17,7 +18,7 @@ use crate::upload::{Progress, Upload};
 /// One core's connections to one place.
 ///
 /// An HTTP/1.1 connection carries one request at a time, and comes back only when request and answer have both ended well: after any
-/// doubt it is closed. HTTP/2 connections are shared.
+/// doubt it is closed. Then it serves its owner again. HTTP/2 connections are shared.
 #[derive(Default)]
 pub(crate) struct Pool {
     /// The one that was used last comes last.
@@ -37,14 +38,14 @@ impl Pool {
     /// Sends a request. One that a connection turned out not to take is sent once more, on another.
     pub(crate) async fn send(
         self: &Rc<Self>,
-        target: &Target,
+        (target, owner): (&Target, Owner),
         connect_timeout: Duration,
         request: Box<Request<Upload>>,
         upload: &Rc<Progress>,
     ) -> Result<Response<Download>, ProxyError> {
         let mut request = request;
         if self.shared.spoken() == Spoken::Http1
-            && let Some(connection) = self.idle(request.method())
+            && let Some(connection) = self.idle(owner, request.method())
         {
             match self.send_http1(connection, request).await {
                 Ok(answered) => return Ok(answered),
@@ -53,13 +54,13 @@ impl Pool {
             }
         }
         // Boxed: a request on a connection that stands, the usual case, need not carry the size of all others.
-        Box::pin(self.send_anyhow(target, connect_timeout, request, upload)).await
+        Box::pin(self.send_anyhow((target, owner), connect_timeout, request, upload)).await
     }
 
     /// By whatever connection there is, or a new one.
     async fn send_anyhow(
         self: &Rc<Self>,
-        target: &Target,
+        (target, owner): (&Target, Owner),
         connect_timeout: Duration,
         request: Box<Request<Upload>>,
         upload: &Rc<Progress>,
@@ -73,7 +74,7 @@ impl Pool {
                     Err(Failure::Unsent(unsent)) => request = unsent,
                 }
             }
-            while let Some(connection) = self.idle(request.method()) {
+            while let Some(connection) = self.idle(owner, request.method()) {
                 match self.send_http1(connection, request).await {
                     Ok(answered) => return Ok(answered),
                     Err(Failure::Lost(error)) => return Err(error),
@@ -88,7 +89,7 @@ impl Pool {
         let answered = match connect(target, connect_timeout).await {
             Ok(Connection::Http1(connection)) => {
                 opener.opened_for_one();
-                self.send_http1(connection, request).await
+                self.send_http1(connection.of(owner), request).await
             }
             Ok(Connection::Http2(connection)) => match opener.opened(connection) {
                 Some(room) => room.send(in_absolute_form(*request, target), upload).await,
@@ -122,22 +123,25 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last, if it still stands.
-    fn idle(&self, method: &Method) -> Option<Box<http1::Connection>> {
+    /// The connection that its owner used last, if it still stands.
+    pub(crate) fn idle(&self, owner: Owner, method: &Method) -> Option<Box<http1::Connection>> {
         loop {
-            let mut candidate = self.idle.borrow_mut().pop()?;
+            let mut idle = self.idle.borrow_mut();
+            let place = idle.iter().rposition(|connection| connection.owner() == owner)?;
+            let mut candidate = idle.remove(place);
             if candidate.stands(IDLE, method) {
                 return Some(candidate);
             }
         }
     }
 
-    /// A connection that is at rest again.
+    /// A connection that is at rest again. The one that has been at rest for longest makes room.
     pub(crate) fn take_in(&self, connection: Box<http1::Connection>) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
-            idle.push(connection);
-        }
+        let oldest = if idle.len() < MAX_IDLE { None } else { Some(idle.remove(0)) };
+        idle.push(connection);
+        drop(idle);
+        drop(oldest);
     }
 
     /// Forgets shared connections that have said nothing for so long.

@@ -46,6 +46,8 @@ pub struct UpstreamSettings {
     pub websocket: WebSocket,
     /// What is done with the bodies of its answers.
     pub guard: BodyGuard,
+    /// Who uses a connection of HTTP/1.1 after whom.
+    pub connections: Connections,
     /// Which HTTP it is spoken to in.
     pub protocol: UpstreamProtocol,
 }
@@ -59,6 +61,15 @@ pub enum BodyGuard {
     Stop,
     /// They pass unread: compressed ones, parts of one, and those that say the credential. Headers are guarded all the same.
     Trust,
+}
+
+/// Who uses a connection of HTTP/1.1 to an upstream after whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// The same person alone, with the same account.
+    Personal,
+    /// Everybody: fewer connections, for services that are known to answer each request once.
+    Shared,
 }
 
 impl BodyGuard {
@@ -108,6 +119,7 @@ pub struct Upstream {
     pub(crate) request_headers: Allowed,
     pub(crate) websocket: WebSocket,
     pub(crate) guard: BodyGuard,
+    pub(crate) connections: Connections,
     pub(crate) protocol: UpstreamProtocol,
 }
 
@@ -141,6 +153,7 @@ impl Upstream {
             default_headers: settings.default_headers,
             websocket: settings.websocket,
             guard: settings.guard,
+            connections: settings.connections,
             protocol: settings.protocol,
         })
     }
@@ -170,6 +183,7 @@ pub(crate) mod tests {
             request_headers: Vec::new(),
             websocket: WebSocket::Refused,
             guard: BodyGuard::Mask,
+            connections: Connections::Personal,
             protocol: UpstreamProtocol::Auto,
         };
         Upstream::new(settings).expect("an upstream")

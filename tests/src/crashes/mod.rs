@@ -11,6 +11,7 @@ mod window;
 
 pub use handshake::{Answered, Task};
 pub use kill::{Crash, Fate, Kill};
+pub(crate) use rig::consent;
 pub use rig::{Afterwards, Person, Provider, Rig, Shelf};
 pub use series::{Chance, series};
 pub use storm::Storm;

@@ -25,7 +25,7 @@ use broker::{Bases, Grant, NamesItself, People, RefreshTokenLife, ReturnPath, Sc
 use http::HeaderMap;
 use policy::Operations;
 use protocol::{Loopback, ProviderId};
-use proxy::{BodyGuard, ExpirySign, RequestHeader, UpstreamProtocol, WebSocket};
+use proxy::{BodyGuard, Connections, ExpirySign, RequestHeader, UpstreamProtocol, WebSocket};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
@@ -77,6 +77,7 @@ pub(crate) struct ProviderConfig {
     pub(crate) request_headers: Vec<RequestHeader>,
     /// Whether agents may use it by WebSocket.
     pub(crate) websocket: WebSocket,
+    pub(crate) connections: Connections,
     /// What is done with the bodies of its answers.
     pub(crate) guard: BodyGuard,
     /// Which HTTP its API is spoken to in.
@@ -170,6 +171,7 @@ pub(super) struct Rest {
     default_headers: HeaderMap,
     request_headers: Vec<RequestHeader>,
     websocket: WebSocket,
+    connections: Connections,
     guard: BodyGuard,
     protocol: UpstreamProtocol,
     way: way::Read,
@@ -222,6 +224,7 @@ impl Partial<'_> {
             default_headers: rest.default_headers,
             request_headers: rest.request_headers,
             websocket: rest.websocket,
+            connections: rest.connections,
             guard: rest.guard,
             protocol: rest.protocol,
             way,
@@ -308,6 +311,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let [headers, default_headers] =
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let request_headers = request_headers::read(table, &REQUEST_HEADERS, placement.as_ref());
+    let connections = if table.boolean(&SHARE_CONNECTIONS) { Connections::Shared } else { Connections::Personal };
     let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let guard = match table.text(&GUARD).map(|found| found.value) {
         Some("trust") => BodyGuard::Trust,
@@ -362,6 +366,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         default_headers,
         request_headers,
         websocket,
+        connections,
         guard,
         protocol,
         way: way?,
@@ -396,6 +401,7 @@ pub(super) const KEYS: &[Key] = &[
     REQUEST_HEADERS,
     PROTOCOL,
     GUARD,
+    SHARE_CONNECTIONS,
     WEBSOCKET,
     way::OAUTH,
     way::KEY,
@@ -493,6 +499,12 @@ const REQUEST_HEADERS: Key = Key::optional(
     Form::Texts,
     "Headers of agents that go to the API besides those that every API knows and those of default_headers; none by default, since of a header \
      that nobody listed, nobody knows what the service makes of it.",
+);
+const SHARE_CONNECTIONS: Key = Key::optional(
+    "share_connections",
+    Form::Boolean,
+    "Whether connections of HTTP/1.1 to the API serve one person after another; false by default: each serves one person alone, so that a \
+     service which answers twice, and too late to be noticed, answers nobody else.",
 );
 const WEBSOCKET: Key = Key::optional(
     "websocket",

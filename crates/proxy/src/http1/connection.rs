@@ -15,6 +15,7 @@ use tokio_util::io::poll_read_buf;
 use crate::http1::head::{self, Coding, Head, Persistence};
 use crate::http1::sending::Sending;
 use crate::http1::{Body, Http1Error, Wire};
+use crate::owner::Owner;
 use crate::pool::Pool;
 use crate::upload::Upload;
 
@@ -24,6 +25,8 @@ pub(crate) struct Connection {
     /// What came, and was not used yet.
     pub(super) read: BytesMut,
     pub(super) sending: Sending,
+    /// Whose calls it carries.
+    owner: Owner,
     /// Since when it has been at rest; `None` where it has never been.
     rested: Option<Instant>,
     /// How long the last answer was: the next one is likely to be as long, and is read at once.
@@ -40,7 +43,18 @@ pub(crate) enum Failure {
 impl Connection {
     /// A fresh one.
     pub(crate) fn new(wire: Wire) -> Box<Self> {
-        Box::new(Self { wire, read: BytesMut::new(), sending: Sending::default(), rested: None, usual: HEAD_READ })
+        let (read, sending, owner) = (BytesMut::new(), Sending::default(), Owner::ANYBODY);
+        Box::new(Self { wire, read, sending, owner, rested: None, usual: HEAD_READ })
+    }
+
+    /// This connection, of this owner.
+    pub(crate) fn of(mut self: Box<Self>, owner: Owner) -> Box<Self> {
+        self.owner = owner;
+        self
+    }
+
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Sends a request and waits for the head of its answer; the body of the answer goes on with the rest. When that has ended well,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::*;
+use crate::owner::Owner;
 use crate::pool::Pool;
 use crate::upload::Upload;
 
@@ -192,6 +193,26 @@ fn a_connection_that_was_closed_at_rest_has_done_nothing() {
         assert_eq!(matches!(outcome, Some(Failure::Unsent(_))), again, "{method}");
         assert!(outcome.is_some(), "{method}");
     }
+}
+
+#[test]
+fn a_connection_at_rest_serves_its_owner_and_the_oldest_makes_room() {
+    run(async {
+        let home = Pool::default();
+        let owners: Vec<Owner> = (1..=300u64).map(Owner::numbered).collect();
+        let mut peers = Vec::new();
+        for owner in &owners {
+            let (connection, peer) = pair();
+            peers.push(peer);
+            home.take_in(connection.of(*owner));
+        }
+        assert_eq!(home.resting(), 256, "over all owners together");
+        let get = http::Method::GET;
+        assert!(home.idle(owners[0], &get).is_none() && home.idle(Owner::ANYBODY, &get).is_none());
+        let found = home.idle(owners[299], &get).expect("the newest rests");
+        assert!(found.owner() == owners[299] && home.idle(owners[299], &get).is_none());
+        assert!(home.idle(owners[44], &get).is_some() && home.idle(owners[43], &get).is_none());
+    });
 }
 
 /// Bits that are put together to answers, right and wrong.
