@@ -115,9 +115,12 @@ fn every_form_is_masked_byte_by_byte_and_whole_and_without_a_length() {
 fn every_form_is_masked_by_http2() {
     let answer = Script::default();
     let said = answer.clone();
-    let service = OddH2::start(move |stream| match stream.ended {
-        true => Deed::Answer(said.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-        false => Deed::Wait,
+    let service = OddH2::start(move |stream| {
+        if stream.ended {
+            Deed::Answer(said.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        } else {
+            Deed::Wait
+        }
     });
     let front = Fronted::new(&service.url(), "protocol = \"h2\"");
     let token = issued(&front);
