@@ -73,9 +73,8 @@ impl Place {
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             if exchange.write(answer.as_bytes()) { Then::Next } else { Then::Close }
         });
-        let limits = format!(
-            "[limits]\ncalls_per_agent = \"{SHARE}/s\"\nwrong_tokens = \"off\"\n[log]\nfilter = \"warn\"\n[audit]\npath = \"/dev/null\"\n"
-        );
+        let limits =
+            format!("[limits]\ncalls_per_agent = \"{SHARE}/s\"\nwrong_tokens = \"off\"\n[log]\nfilter = \"warn\"\n");
         let front = Fronted::with(&api.url(), "", &limits);
         let mut other = Agent::new("Modest");
         assert_eq!(other.register(&front.gateway).status, 201);
@@ -91,8 +90,8 @@ impl Place {
     /// While the attack goes on, one calls at its share.
     fn measured(&self, what: &str, time: Duration, attack: impl Fn(&Over)) -> Outcome {
         let over = Over::default();
-        attack(&over);
         let before = self.front.gateway.memory();
+        attack(&over);
         let port = self.front.gateway.port();
         let calls = (0..CONNECTIONS).map(|number| self.runtime.spawn(paced(port, self.modest.clone(), number, time)));
         let calls: Vec<_> = calls.collect();
@@ -176,7 +175,7 @@ fn slow_clients(place: &Place, many: usize, over: &Over) {
         ("half a head", b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec()),
         (
             "a body that does not come",
-            place.greedy.replace("\r\n\r\n", "\r\nContent-Length: 9999\r\n\r\n").into_bytes(),
+            place.greedy.replace("GET ", "PUT ").replace("\r\n\r\n", "\r\nContent-Length: 999999\r\n\r\n").into_bytes(),
         ),
         ("at rest", format!("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").into_bytes()),
         ("HTTP/2, silent", [PREFACE, &frame(4, 0, 0, &[])].concat()),
@@ -185,7 +184,7 @@ fn slow_clients(place: &Place, many: usize, over: &Over) {
     for number in 0..many {
         let (over, ended, longest) = (over.clone(), ended.clone(), longest.clone());
         let (_, said) = kinds[number % kinds.len()].clone();
-        let drips = number % 2 == 0;
+        let drips = matches!(number % kinds.len(), 2 | 3);
         place.runtime.spawn(async move {
             while !over.load(Ordering::Relaxed) {
                 let begun = Instant::now();

@@ -55,9 +55,10 @@ impl http_body::Body for Body {
         drop(input);
         match piece {
             Ok(None) if !over => return Poll::Pending,
-            Ok(_) if !over => {}
             // What follows belongs to the next request.
-            _ => self.input = None,
+            Ok(_) if over => self.input = None,
+            // What broke off stays so, however often it is asked for.
+            Ok(_) | Err(_) => {}
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)).transpose())
     }

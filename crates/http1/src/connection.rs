@@ -201,6 +201,8 @@ where
         let mut input = self.input.borrow_mut();
         let whole = if alone { input.skip() } else { input.has_ended() };
         let more = input.is_open() || !input.bytes.is_empty();
+        // From here on a word to go on would stand within the answer.
+        input.expects = false;
         drop(input);
         let fate = match asked.fate(&parts, coding) {
             Fate::Kept if whole && more && self.goodbye == Goodbye::Unsaid => Fate::Kept,
@@ -248,19 +250,21 @@ where
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         loop {
-            if self.outlet.is_under_way() {
-                ready!(self.poll_drain(context))?;
+            if self.outlet.is_under_way() && self.poll_drain(context)?.is_pending() {
+                return self.hear_only(context);
             }
             let Phase::Sending(sending) = &mut self.phase else { return Poll::Ready(Ok(())) };
             match sending.poll_piece(&mut self.outlet, context)? {
                 // The head goes out with the first piece, where there is one.
-                Poll::Ready(Progress::Piece) => ready!(self.poll_drain(context))?,
+                Poll::Ready(Progress::Piece) => {}
                 Poll::Ready(Progress::End) => {
                     ready!(self.poll_out(context))?;
                     return self.rest(context);
                 }
                 Poll::Pending => {
-                    ready!(self.poll_out(context))?;
+                    if self.poll_out(context)?.is_pending() {
+                        return self.hear_only(context);
+                    }
                     if self.hear(context)? == News::None {
                         return Poll::Pending;
                     }
@@ -277,15 +281,16 @@ where
         let input = self.input.borrow();
         let whole = input.has_ended() && input.bytes.is_empty();
         drop(input);
-        if fate == Fate::Closed {
-            self.phase = Phase::Leaving(if whole { Doubt::None } else { Doubt::Sending });
-            return Poll::Ready(Ok(()));
-        }
-        self.outlet.rest();
-        // Whoever still holds the body that has ended has nothing to find in the next one.
+        // Whoever still holds the body has nothing to find in what follows the answer.
         if Rc::strong_count(&self.input) > 1 {
             self.input = Input::after(&self.input);
         }
+        if fate == Fate::Closed {
+            let doubt = if whole && !self.speaks_on(context)? { Doubt::None } else { Doubt::Sending };
+            self.phase = Phase::Leaving(doubt);
+            return Poll::Ready(Ok(()));
+        }
+        self.outlet.rest();
         let mut input = self.input.borrow_mut();
         input.rest();
         if input.bytes.is_empty() {
@@ -293,6 +298,21 @@ where
         }
         // One that asks for much at once leaves room for others between two answers.
         context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether the client has sent more than it will be answered.
+    fn speaks_on(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionError> {
+        if !self.input.borrow().is_open() {
+            return Ok(false);
+        }
+        let _ = self.poll_fill(LEAST, context)?;
+        Ok(!self.input.borrow().bytes.is_empty())
+    }
+
+    /// Where the client takes nothing at present: it may not do so before it has said all.
+    fn hear_only(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        while self.hear(context)? == News::Some {}
         Poll::Pending
     }
 
@@ -310,13 +330,15 @@ where
             let _ = Pin::new(line).poll_flush(context)?;
             return Ok(News::None);
         }
-        if std::mem::take(&mut input.expects) && input.bytes.is_empty() {
-            self.outlet.out.extend_from_slice(CONTINUE);
-        }
+        let waits = std::mem::take(&mut input.expects) && input.bytes.is_empty();
         let expected = usize::try_from(input.expected()).unwrap_or(usize::MAX);
         drop(input);
-        if self.poll_out(context)?.is_pending() {
-            return Ok(News::None);
+        if waits {
+            self.outlet.out.extend_from_slice(CONTINUE);
+        }
+        if matches!(self.phase, Phase::Answering(..)) {
+            // A client that does not take the word has not begun to send either.
+            let _ = self.poll_out(context)?;
         }
         let size = expected.min(self.appetite);
         let before = self.input.borrow().bytes.len();
@@ -500,4 +522,4 @@ const MOST: usize = 128 << 10;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// For how long what a client sends in vain is read over, and how much of it.
 const LINGER: Duration = Duration::from_secs(2);
-const MOST_READ_OVER: usize = 1 << 20;
+const MOST_READ_OVER: usize = 64 << 20;

@@ -165,6 +165,7 @@ impl Input {
         if self.end != End::Broken {
             self.end = End::Gone;
         }
+        self.bytes.clear();
         if let Some(waiting) = self.wanted.take() {
             waiting.wake();
         }

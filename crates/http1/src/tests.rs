@@ -395,6 +395,32 @@ fn another_task_may_read_the_body() {
 }
 
 #[test]
+fn a_client_may_say_all_before_it_takes_anything() {
+    run(async {
+        let (line, mut client) = tokio::io::duplex(1024);
+        let read: Rc<RefCell<usize>> = Rc::default();
+        let counted = read.clone();
+        let service = move |request: Result<Request<Body>, HeadError>| {
+            let (mut body, counted) = (request.expect("a request").into_body(), counted.clone());
+            tokio::task::spawn_local(async move {
+                while let Some(Ok(frame)) = body.frame().await {
+                    *counted.borrow_mut() += frame.into_data().map_or(0, |data| data.len());
+                }
+            });
+            std::future::ready(Response::new(Full::<Bytes>::from(vec![b'x'; 100_000])))
+        };
+        tokio::task::spawn_local(Connection::new(line, service, date()));
+        client.write_all(b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n").await.expect("written");
+        let body = vec![b'y'; 100_000];
+        let written = tokio::time::timeout(Duration::from_secs(1), client.write_all(&body)).await;
+        written.expect("it is read").expect("written");
+        let mut said = Vec::new();
+        client.read_to_end(&mut said).await.expect("read");
+        assert!(said.len() > 100_000 && *read.borrow() == 100_000, "{} {}", said.len(), read.borrow());
+    });
+}
+
+#[test]
 fn goodbye_lets_the_answer_under_way_end() {
     run(async {
         let (mut connection, mut client) = connection(echo(Asked::default()));

@@ -1,4 +1,10 @@
 //! What fuzz targets and tests call alike: each takes any bytes, and panics where a promise is broken.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a fuzz target says what it found"
+)]
 
 use std::sync::LazyLock;
 

@@ -160,6 +160,7 @@ impl Upstream {
 }
 
 #[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::expect_used, reason = "made for tests and fuzz targets alone")]
 pub(crate) mod tests {
     use super::*;
 

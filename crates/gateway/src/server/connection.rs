@@ -65,7 +65,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         let Some(spoken) = spoken.await else { return };
         match spoken {
             Ok(Ok((protocol, early))) => {
-                Box::pin(converse((stream, early, (room, stay)), protocol, arrival, here)).await
+                Box::pin(converse((stream, early, (room, stay)), protocol, arrival, here)).await;
             }
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => {

@@ -19,6 +19,17 @@ struct Scanner {
     have: usize,
     /// Bytes until the next head.
     left: usize,
+    /// What they are.
+    inside: Inside,
+}
+
+/// What the bytes between two heads of frames are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    /// A part of a body: handed on as they are.
+    Data,
+    /// Anything else: each may be a whole field of a head.
+    Other,
 }
 
 /// One frame, as its head has it.
@@ -42,14 +53,14 @@ impl Frames {
         Self { read: Scanner::after(PREFACE), written: Scanner::after(0), second: 0, spare: allowance, allowance }
     }
 
-    /// The client has sent this.
-    pub(super) fn read(&mut self, bytes: &[u8], second: u32) -> Found {
+    /// The client has sent this: what was found, and how much work it is, in bytes of heads.
+    pub(super) fn read(&mut self, bytes: &[u8], second: u32) -> (Found, usize) {
         if self.second != second {
             self.second = second;
             self.spare = self.spare.max(self.allowance);
         }
         let (spare, mut found) = (&mut self.spare, Found::Nothing);
-        self.read.feed(bytes, |frame| {
+        let work = self.read.feed(bytes, |frame| {
             if frame.carries() {
                 *spare = spare.saturating_add(BESIDE).min(MOST_SPARE);
             } else if let Some(left) = spare.checked_sub(1) {
@@ -58,7 +69,7 @@ impl Frames {
                 found = Found::Flood;
             }
         });
-        found
+        (found, work)
     }
 
     /// The client is sent this.
@@ -85,14 +96,17 @@ impl Frame {
 
 impl Scanner {
     fn after(skipped: usize) -> Self {
-        Self { head: [0; HEAD], have: 0, left: skipped }
+        Self { head: [0; HEAD], have: 0, left: skipped, inside: Inside::Data }
     }
 
-    fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Frame)) {
+    /// How much work the bytes are.
+    fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Frame)) -> usize {
+        let mut work = 0;
         while !bytes.is_empty() {
             if self.left > 0 {
                 let passed = self.left.min(bytes.len());
                 self.left -= passed;
+                work += if self.inside == Inside::Data { passed / LIGHTER } else { passed };
                 bytes = bytes.get(passed..).unwrap_or_default();
                 continue;
             }
@@ -103,14 +117,17 @@ impl Scanner {
                 room.copy_from_slice(now);
             }
             self.have += taken;
+            work += taken;
             bytes = rest;
             if self.have == HEAD {
                 let [high, middle, low, kind, flags, ..] = self.head;
                 let length = u32::from_be_bytes([0, high, middle, low]) as usize;
                 (self.have, self.left) = (0, length);
+                self.inside = if kind == DATA { Inside::Data } else { Inside::Other };
                 each(Frame { kind, flags, length });
             }
         }
+        work
     }
 }
 
@@ -121,6 +138,8 @@ const HEADERS: u8 = 1;
 const END_STREAM: u8 = 1;
 /// How many may go beside each that carries something.
 const BESIDE: u32 = 3;
+/// How much less work a byte of a body is than one of a head.
+const LIGHTER: usize = 16;
 /// What can be saved up.
 const MOST_SPARE: u32 = 100_000;
 
@@ -134,7 +153,7 @@ mod tests {
 
     fn begun(allowance: u32) -> Frames {
         let mut frames = Frames::new(allowance);
-        assert_eq!(frames.read(&[b'x'; PREFACE], 0), Found::Nothing);
+        assert_eq!(frames.read(&[b'x'; PREFACE], 0), (Found::Nothing, 1));
         frames
     }
 
@@ -152,16 +171,24 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_of_a_head_is_more_work_than_one_of_a_body() {
+        let mut frames = begun(1000);
+        assert_eq!(frames.read(&frame(DATA, 0, 160), 0).1, HEAD + 10);
+        assert_eq!(frames.read(&frame(HEADERS, 4, 160), 0).1, HEAD + 160);
+        assert_eq!(frames.read(&frame(9, 4, 16), 0).1, HEAD + 16);
+    }
+
+    #[test]
     fn so_many_frames_a_second_may_carry_nothing() {
         for empty in [frame(6, 0, 8), frame(4, 0, 0), frame(2, 0, 5), frame(DATA, 0, 0), frame(3, 0, 4), frame(9, 0, 1)]
         {
             let mut frames = begun(100);
             for second in 0..10 {
                 for _ in 0..100 {
-                    assert_eq!(frames.read(&empty, second), Found::Nothing, "{empty:?}");
+                    assert_eq!(frames.read(&empty, second).0, Found::Nothing, "{empty:?}");
                 }
             }
-            assert_eq!(frames.read(&empty, 9), Found::Flood);
+            assert_eq!(frames.read(&empty, 9).0, Found::Flood);
         }
     }
 
@@ -172,7 +199,7 @@ mod tests {
             frames.written(&frame(DATA, 0, 20));
             for _ in 0..3 {
                 assert_eq!(
-                    frames.read(&ping, 1),
+                    frames.read(&ping, 1).0,
                     Found::Nothing,
                     "a window's update for each piece, and a measurement"
                 );
@@ -180,8 +207,8 @@ mod tests {
             frames.written(&frame(6, 1, 8));
         }
         for _ in 0..10_000 {
-            assert_eq!(frames.read(&[frame(DATA, 0, 5), ping.repeat(3)].concat(), 1), Found::Nothing);
+            assert_eq!(frames.read(&[frame(DATA, 0, 5), ping.repeat(3)].concat(), 1).0, Found::Nothing);
         }
-        assert_eq!(frames.read(&ping.repeat(1000), 1), Found::Flood, "acknowledgements carry nothing");
+        assert_eq!(frames.read(&ping.repeat(1000), 1).0, Found::Flood, "acknowledgements carry nothing");
     }
 }

@@ -63,8 +63,9 @@ impl<S: Socket> Line<S> {
     fn heard(&mut self, bytes: &[u8]) {
         self.state.heard();
         let Some(frames) = &mut self.frames else { return };
-        self.state.use_turn(bytes.len());
-        if frames.read(bytes, self.state.now()) == Found::Flood {
+        let (found, work) = frames.read(bytes, self.state.now());
+        self.state.use_turn(work);
+        if found == Found::Flood {
             self.state.flood();
         }
     }

@@ -34,7 +34,7 @@ pub(super) struct State {
     strikes: AtomicU32,
     /// Requests of it that could be read in more than one way.
     offences: AtomicU32,
-    /// Bytes that may still be read before others have their turn.
+    /// Bytes of heads that may still be read before others have their turn.
     turn: AtomicUsize,
     /// Bytes of memory that its requests take.
     pub(super) held: AtomicUsize,
@@ -293,6 +293,10 @@ impl State {
         if self.head.since(now).is_some_and(|waited| waited > self.patience.head) {
             return Some(Late::Head);
         }
+        // A request that has begun has its own time.
+        if self.head.is_set() {
+            return None;
+        }
         let rested = now.wrapping_sub(self.since.load(Ordering::Relaxed));
         (self.has_asked() && rested > self.patience.idle).then_some(Late::Idle)
     }
@@ -353,8 +357,8 @@ impl Drop for Busy {
     }
 }
 
-/// What is read of a connection that shares itself before others have their turn: a byte may be a whole field of a head.
-const TURN: usize = 16 << 10;
+/// What is read of a connection that shares itself before others have their turn, in bytes of heads.
+const TURN: usize = 4 << 10;
 /// Requests that nobody can read in one way, of a connection that shares itself: over HTTP/1.1 the first ends it.
 const OFFENCES: u32 = 16;
 /// Streams that may stay untaken.
