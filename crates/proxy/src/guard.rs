@@ -45,7 +45,7 @@ impl Secrets {
                 (lents.lent.credential().needles(), refused)
             }
             #[cfg(test)]
-            Self::These(these) => (these, None),
+            Self::These(these) => (&**these, None),
         };
         std::iter::once(one).chain(other)
     }
