@@ -116,11 +116,10 @@ fn every_form_is_masked_by_http2() {
     let answer = Script::default();
     let said = answer.clone();
     let service = OddH2::start(move |stream| {
-        if stream.ended {
-            Deed::Answer(said.lock().unwrap_or_else(PoisonError::into_inner).clone())
-        } else {
-            Deed::Wait
+        if !stream.ended {
+            return Deed::Wait;
         }
+        Deed::Answer(said.lock().unwrap_or_else(PoisonError::into_inner).clone())
     });
     let front = Fronted::new(&service.url(), "protocol = \"h2\"");
     let token = issued(&front);
@@ -138,8 +137,7 @@ fn what_comes_late_is_masked_too() {
     let echo = Echo::new("");
     let filler = vec![b'.'; 10 << 20];
     let (token, masked) = (echo.token.as_bytes(), vec![b'*'; echo.token.len()]);
-    for (tail, expected) in [([token, b"\n"].concat(), [&masked[..], b"\n"].concat()), (token.to_vec(), masked.clone())]
-    {
+    for (tail, expected) in [([token, b"\n"].concat(), [&masked[..], b"\n"].concat()), (token.to_vec(), masked)] {
         let came = echo.answer("GET", &whole("200 OK", &[&filler[..], &tail].concat())).body;
         assert_eq!(came.len(), filler.len() + tail.len());
         assert!(came.ends_with(&expected) && came.starts_with(&filler), "{}", show(&came[filler.len()..]));

@@ -164,8 +164,8 @@ fn by_http2(stream: Stream, body: &[u8], counts: &Counts) -> Deed {
         4 => Deed::Frames([head(number, &length(answer.len() / 2)), data(END_STREAM, &answer)].concat()),
         // More after the end.
         5 => Deed::Frames([good(), data(END_STREAM, &answer)].concat()),
-        // For a stream that is over, or somebody else's.
-        6 => Deed::Frames([head(number.saturating_sub(2).max(1), &[]), good()].concat()),
+        // For a stream that nobody has begun; nobody could tell that one is answered which somebody has, and is not meant.
+        6 => Deed::Frames([head(number + 1_000, &[]), good()].concat()),
         7 => Deed::Frames([good(), frame(RST_STREAM, 0, number, &[0; 4])].concat()),
         8 => Deed::Frames([head(number, &[]), head(number, &[])].concat()),
         9 => {
