@@ -152,7 +152,7 @@ mod tests {
         let server = tokio::spawn(Desk::new().helpdesk.serve(listener, async { drop(stopped.await) }));
 
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nhost: helpdesk\r\nconnection: close\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -174,7 +174,7 @@ mod tests {
 
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request =
-            format!("GET /tickets/events HTTP/1.1\r\nhost: helpdesk\r\nauthorization: Bearer {token}\r\n\r\n");
+            format!("GET /tickets/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut status = [0; 15];
         stream.read_exact(&mut status).await.unwrap();

@@ -135,7 +135,7 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let body = "client_id=ath-gateway&client_secret=helpdesk-secret&grant_type=refresh_token&refresh_token=x";
         let head = format!(
-            "POST /token HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-www-form-urlencoded\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            "POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all((head + body).as_bytes()).await.unwrap();
