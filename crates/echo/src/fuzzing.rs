@@ -40,6 +40,10 @@ fn holds_cut(needles: &Needles, (whole, finds): (&[u8], u64), pieces: &[&[u8]]) 
     let (cut, again) = through(needles, pieces);
     assert!(cut == whole, "the cuts made a difference: {} instead of {}", show(&cut), show(whole));
     assert_eq!(finds, again, "the cuts made a difference to the count");
+    assert!(
+        known_to_the_end(needles, pieces) == (whole.to_vec(), finds),
+        "that the last one is known made a difference"
+    );
 }
 
 /// What leaves for these pieces, and how much was found.
@@ -50,6 +54,16 @@ fn through(needles: &Needles, pieces: &[&[u8]]) -> (Vec<u8>, u64) {
         out.extend_from_slice(&mask.piece([needles], Bytes::copy_from_slice(piece)));
     }
     out.extend_from_slice(&mask.end([needles], Bytes::new()));
+    (out, mask.finds())
+}
+
+/// The same where the last piece is known to be it.
+fn known_to_the_end(needles: &Needles, pieces: &[&[u8]]) -> (Vec<u8>, u64) {
+    let mut mask = Mask::new();
+    let Some((last, pieces)) = pieces.split_last() else { return (Vec::new(), 0) };
+    let pieces = pieces.iter().map(|piece| mask.piece([needles], Bytes::copy_from_slice(piece)));
+    let mut out = pieces.collect::<Vec<Bytes>>().concat();
+    out.extend_from_slice(&mask.last([needles], Bytes::copy_from_slice(last)));
     (out, mask.finds())
 }
 

@@ -59,6 +59,17 @@ impl Mask {
         self.let_go(whole, found)
     }
 
+    /// The last piece: all of it may leave.
+    pub fn last<'n>(&mut self, needles: impl IntoIterator<Item = &'n Needles>, piece: Bytes) -> Bytes {
+        let whole = if self.held.is_empty() { piece } else { joined(&std::mem::take(&mut self.held), &piece) };
+        let mut found = Found::in_all(&whole);
+        for needles in needles {
+            needles.search_whole(&whole, &mut found);
+        }
+        found.beginning = whole.len();
+        self.let_go(whole, found)
+    }
+
     /// Nothing follows: a beginning that was not continued is no find, and leaves behind `ready`.
     pub fn end<'n>(&mut self, needles: impl IntoIterator<Item = &'n Needles>, ready: Bytes) -> Bytes {
         if self.held.is_empty() {
@@ -67,7 +78,7 @@ impl Mask {
         let held = std::mem::take(&mut self.held);
         let mut found = Found::in_all(&held);
         for needles in needles {
-            needles.search(&held, &mut found);
+            needles.search_whole(&held, &mut found);
         }
         found.beginning = held.len();
         let last = self.let_go(held, found);
@@ -109,7 +120,7 @@ impl Needles {
             return None;
         }
         let mut found = Found::in_all(bytes);
-        self.search(bytes, &mut found);
+        self.search_whole(bytes, &mut found);
         if found.spans.is_empty() {
             return None;
         }

@@ -86,6 +86,12 @@ impl Needles {
 
     /// Adds what is found in `bytes`, and where the beginning of a find may be at their end.
     pub(crate) fn search(&self, bytes: &[u8], found: &mut Found) {
+        self.search_whole(bytes, found);
+        self.end(bytes, found);
+    }
+
+    /// The same where nothing follows: what begins without an end is nothing.
+    pub(crate) fn search_whole(&self, bytes: &[u8], found: &mut Found) {
         found.beginning = found.beginning.min(bytes.len());
         let mut from = 0;
         while let Some((at, pattern)) = self.anchors.search.next(bytes, from) {
@@ -96,7 +102,6 @@ impl Needles {
             }
             from = at + 1;
         }
-        self.end(bytes, found);
     }
 
     #[cold]

@@ -236,13 +236,13 @@ impl Streamed {
             self.watch.set_due(None);
         }
         let message_ends = self.messages.as_mut().is_some_and(|messages| messages.end_with(&data));
-        let ready = self.guard.piece(data)?;
         // A body of known length is over with its last byte: nobody polls it for an end after that.
-        match (self.body.is_end_stream(), message_ends) {
-            (true, _) => self.finish(ready),
-            (false, true) => self.guard.end(ready),
-            (false, false) => Ok(ready),
+        if self.body.is_end_stream() {
+            let last = self.guard.last(data)?;
+            return self.finish(last);
         }
+        let ready = self.guard.piece(data)?;
+        if message_ends { self.guard.end(ready) } else { Ok(ready) }
     }
 
     /// The upstream's body is over: what may leave is `ready` and what was held back.

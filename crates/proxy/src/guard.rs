@@ -131,6 +131,16 @@ impl Guard {
         self.judged(before, ready)
     }
 
+    /// The last piece of a body: all of it may leave.
+    pub(crate) fn last(&mut self, piece: Bytes) -> Result<Bytes, Echoed> {
+        if self.bodies == BodyGuard::Trust {
+            return Ok(piece);
+        }
+        let before = self.mask.finds();
+        let ready = self.mask.last(self.secrets.needles(), piece);
+        self.judged(before, ready)
+    }
+
     /// What may leave of what is held when the service says nothing for a while: a few bytes, with which it may just as well end what it
     /// has to say for now. Should they be the beginning of a credential after all, the rest of it is masked.
     pub(crate) fn hesitation(&mut self) -> Bytes {
