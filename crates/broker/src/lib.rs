@@ -22,6 +22,7 @@ mod consent;
 mod device;
 mod documents;
 mod error;
+mod front;
 mod generations;
 mod keep_alive;
 mod keys;
@@ -62,6 +63,11 @@ pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, Don
 pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use front::{
+    ClientCredential, ClientDocuments, ConfiguredClient, ConfiguredProof, DeviceAuthorization, Door, Enterprise,
+    EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType, IdentityAssertions, Introspection,
+    IssuedTokens, Presented, ProvenClient, SelfRegistration, TokenGrant, UserInfo,
+};
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,

@@ -1,0 +1,15 @@
+//! The gateway as an authorization server for ordinary OAuth clients (OAuth 2.1, RFC 6749 and its family): clients, requests, codes,
+//! refresh tokens, device codes. Consents, grants and access tokens are the same as every agent's.
+
+mod error;
+mod settings;
+mod wire;
+
+pub use error::{FrontError, GrantProblem};
+pub use settings::{
+    ClientDocuments, ConfiguredClient, ConfiguredProof, Door, Enterprise, EnterpriseKeys, FrontSettings, GrantType,
+    IdentityAssertions, SelfRegistration,
+};
+pub use wire::{
+    ClientCredential, DeviceAuthorization, Introspection, IssuedTokens, Presented, ProvenClient, TokenGrant, UserInfo,
+};

@@ -1,0 +1,226 @@
+//! What passes between the endpoints and the broker.
+
+use std::time::Duration;
+
+use protocol::{ClientId, UserId};
+use secret::Opaque;
+use serde_json::{Map, Value};
+
+use super::{FrontError, FrontSettings};
+use crate::Broker;
+
+/// Who a client says it is, and how it proves it.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    /// As it writes it: a text of the configuration's, one that was drawn at its registration, or an https URL.
+    pub client_id: &'a str,
+    /// The proof.
+    pub credential: ClientCredential<'a>,
+}
+
+/// How a client proves who it is (RFC 6749 §2.3, RFC 7523 §2.2).
+#[derive(Clone, Copy)]
+pub enum ClientCredential<'a> {
+    /// It does not: a public client.
+    None,
+    /// `client_secret_basic`.
+    Basic(&'a str),
+    /// `client_secret_post`.
+    Post(&'a str),
+    /// `private_key_jwt`.
+    Assertion(&'a str),
+}
+
+impl std::fmt::Debug for ClientCredential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Basic(_) => "Basic([redacted])",
+            Self::Post(_) => "Post([redacted])",
+            Self::Assertion(_) => "Assertion([redacted])",
+        })
+    }
+}
+
+/// A client that has proven who it is, as far as it has anything to prove it with.
+#[derive(Debug)]
+pub struct ProvenClient {
+    pub(crate) id: ClientId,
+}
+
+/// What is presented at the token endpoint. Texts are as they came, already bounded.
+#[derive(Debug, Clone)]
+pub enum TokenGrant<'a> {
+    /// RFC 6749 §4.1.3, RFC 7636 §4.5.
+    Code {
+        /// The code.
+        code: &'a str,
+        /// The same as in the authorization request, where it is sent.
+        redirect_uri: Option<&'a str>,
+        /// What the challenge was made from.
+        verifier: &'a str,
+        /// RFC 8707: any number.
+        resources: &'a [String],
+    },
+    /// RFC 6749 §6.
+    Refresh {
+        /// The refresh token.
+        token: &'a str,
+        /// At most what was granted.
+        scope: Option<&'a str>,
+        /// RFC 8707: any number.
+        resources: &'a [String],
+    },
+    /// RFC 8628 §3.4.
+    Device {
+        /// The device code.
+        code: &'a str,
+    },
+    /// RFC 6749 §4.4.
+    ClientCredentials {
+        /// What for.
+        scope: Option<&'a str>,
+        /// RFC 8707: any number.
+        resources: &'a [String],
+    },
+    /// RFC 8693, with an ID token of the person's.
+    Exchange {
+        /// The ID token.
+        subject_token: &'a str,
+        /// What for.
+        scope: Option<&'a str>,
+        /// RFC 8707: any number.
+        resources: &'a [String],
+    },
+    /// RFC 7523 §2.1, with an identity assertion (ID-JAG).
+    JwtBearer {
+        /// The assertion.
+        assertion: &'a str,
+        /// What for.
+        scope: Option<&'a str>,
+        /// RFC 8707: any number.
+        resources: &'a [String],
+    },
+}
+
+/// What the token endpoint answers with (RFC 6749 §5.1).
+#[derive(Debug)]
+pub struct IssuedTokens {
+    /// `token_type` is `Bearer`.
+    pub access_token: Opaque,
+    /// For how long.
+    pub expires_in: Duration,
+    /// For the next one.
+    pub refresh_token: Option<Opaque>,
+    /// Where `openid` was granted.
+    pub id_token: Option<Opaque>,
+    /// What it may do, in the client's words.
+    pub scope: String,
+    /// What kind of token it is where that has to be said (RFC 8693 §2.2.1).
+    pub issued_token_type: Option<&'static str>,
+}
+
+/// What a device shows its person (RFC 8628 §3.2).
+#[derive(Debug)]
+pub struct DeviceAuthorization {
+    /// For the token endpoint.
+    pub device_code: Opaque,
+    /// For the person: `XXXX-XXXX`.
+    pub user_code: String,
+    /// Where they type it in.
+    pub verification_uri: String,
+    /// The same with the code in it.
+    pub verification_uri_complete: String,
+    /// How long it is good.
+    pub expires_in: Duration,
+    /// How often the device may ask.
+    pub interval: Duration,
+}
+
+/// What introspection tells (RFC 7662 §2.2).
+#[derive(Debug)]
+pub enum Introspection {
+    /// Unknown, over, or somebody else's.
+    Inactive,
+    /// Good right now.
+    Active {
+        /// What it may do.
+        scope: String,
+        /// Whose it is, as the client writes itself.
+        client_id: String,
+        /// The person.
+        sub: UserId,
+        /// What it is for.
+        aud: String,
+        /// Unix seconds.
+        exp: u64,
+        /// Unix seconds.
+        iat: u64,
+        /// `access_token` or `refresh_token`.
+        kind: &'static str,
+    },
+}
+
+/// What userinfo tells (OpenID Connect Core §5.3).
+#[derive(Debug)]
+pub struct UserInfo {
+    /// The person.
+    pub sub: UserId,
+}
+
+impl Broker {
+    /// How ordinary OAuth clients are served.
+    #[must_use]
+    pub fn front(&self) -> &FrontSettings {
+        todo!()
+    }
+
+    /// Who calls an endpoint. A client that has something to prove itself with has to.
+    pub async fn prove_client(&self, _presented: &Presented<'_>) -> Result<ProvenClient, FrontError> {
+        todo!()
+    }
+
+    /// The token endpoint (RFC 6749 §3.2).
+    pub async fn issue_tokens(
+        &self,
+        _client: &ProvenClient,
+        _grant: TokenGrant<'_>,
+    ) -> Result<IssuedTokens, FrontError> {
+        todo!()
+    }
+
+    /// Begins a device's authorization (RFC 8628 §3.1).
+    pub async fn begin_device_grant(
+        &self,
+        _client: &ProvenClient,
+        _scope: Option<&str>,
+        _resources: &[String],
+    ) -> Result<DeviceAuthorization, FrontError> {
+        todo!()
+    }
+
+    /// What a token is (RFC 7662), to whom it concerns.
+    pub async fn introspect(&self, _client: &ProvenClient, _token: &str) -> Result<Introspection, FrontError> {
+        todo!()
+    }
+
+    /// Ends a token (RFC 7009); unknown and foreign ones are passed over in silence.
+    pub async fn end_token_of(&self, _client: &ProvenClient, _token: &str) -> Result<(), FrontError> {
+        todo!()
+    }
+
+    /// Whose an access token is (OpenID Connect Core §5.3).
+    pub async fn userinfo(&self, _token: &str) -> Result<UserInfo, FrontError> {
+        todo!()
+    }
+
+    /// Registers a client (RFC 7591 §3.1), and returns what it is registered with.
+    pub async fn register_client(&self, _metadata: Map<String, Value>) -> Result<Map<String, Value>, FrontError> {
+        todo!()
+    }
+
+    /// The keys that ID tokens are signed with: a JWK set (RFC 7517 §5).
+    pub async fn issuer_keys(&self) -> Result<Value, FrontError> {
+        todo!()
+    }
+}
