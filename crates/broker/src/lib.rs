@@ -67,7 +67,8 @@ pub use error::{BrokerError, DocumentError, Unapproved};
 pub use front::{
     ClientCredential, ClientDocuments, ConfiguredClient, ConfiguredProof, DeviceAuthorization, Door, Enterprise,
     EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType, IdentityAssertions, Introspection,
-    IssuedTokens, Presented, ProvenClient, SelfRegistration, TokenGrant, UserInfo,
+    IssuedTokens, Presented, ProvenClient, RedirectProblem, SchemeProblem, SelfRegistration, TokenGrant, UserInfo,
+    check_redirect_scheme, check_redirect_uri,
 };
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{

@@ -2,10 +2,13 @@
 //! refresh tokens, device codes. Consents, grants and access tokens are the same as every agent's.
 
 mod error;
+mod metadata;
+mod redirects;
 mod settings;
 mod wire;
 
 pub use error::{FrontError, GrantProblem};
+pub use redirects::{RedirectProblem, SchemeProblem, check_redirect_scheme, check_redirect_uri};
 pub use settings::{
     ClientDocuments, ConfiguredClient, ConfiguredProof, Door, Enterprise, EnterpriseKeys, FrontSettings, GrantType,
     IdentityAssertions, SelfRegistration,
