@@ -34,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "helpdesk",
             "journal",
             "http1",
+            "jwt",
             "limits",
             "metrics",
             "oauth",
