@@ -118,7 +118,7 @@ fn what_is_wrong_with_the_door_is_told() {
     }
     assert_eq!(
         found(&format!("[oauth]\ndoor = \"off\"\n{}", client(URIS))),
-        ["5:1: client: warning: is of no use while oauth.door is \"off\"; switch it on"]
+        ["5:1: warning: client: is of no use while oauth.door is \"off\"; switch it on"]
     );
 }
 
