@@ -6,7 +6,6 @@ mod attestation;
 mod clock;
 mod error;
 mod ids;
-mod json;
 mod jws;
 mod key;
 mod origin;
