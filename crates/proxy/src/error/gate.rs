@@ -1,4 +1,4 @@
-use protocol::ErrorCode;
+use protocol::Problem;
 
 use super::Row;
 use crate::gate::GateError;
@@ -27,5 +27,26 @@ pub(super) fn row(cause: GateError) -> Row {
             "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
         ),
     };
-    Row { status: cause.status(), code: ErrorCode::ScopeNotApproved, reason: cause.reason(), message, hint }
+    Row::request(problem(cause), cause.status(), cause.reason(), message, hint)
+}
+
+/// Whether it could be taken for another request, or is one that is not forwarded.
+fn problem(cause: GateError) -> Problem {
+    match cause {
+        GateError::Method
+        | GateError::TargetTooLong
+        | GateError::HeadersTooLarge
+        | GateError::Misdirected
+        | GateError::Expect
+        | GateError::Syntax
+        | GateError::ClientAddress => Problem::BadRequest,
+        GateError::TargetForm
+        | GateError::Host
+        | GateError::Framing
+        | GateError::Authorization
+        | GateError::HeaderName
+        | GateError::Connection
+        | GateError::Early
+        | GateError::ClientAddresses => Problem::AmbiguousRequest,
+    }
 }
