@@ -163,7 +163,9 @@ impl Problem {
             Self::OperationNotAllowed => {
                 "No scope of this gateway allows this operation at this service. Only its operator can change that."
             }
-            Self::WrongService => "Each token is for one service. Present the one for this service, or ask the person for it.",
+            Self::WrongService => {
+                "Each token is for one service. Present the one for this service, or ask the person for it."
+            }
             Self::WrongAgent => {
                 "X-ATH-Agent-ID names another agent than the one that the token was issued to. Leave the header out, or send the token's own."
             }
@@ -181,7 +183,9 @@ impl Problem {
                 "The service took the request and did not answer in time. It may have done what it was asked for; look before you repeat what \
                  changes something."
             }
-            Self::UpstreamFailed => "The service, or the server that issues its tokens, did not answer as it should. Try again later.",
+            Self::UpstreamFailed => {
+                "The service, or the server that issues its tokens, did not answer as it should. Try again later."
+            }
             Self::CredentialEchoed => {
                 "The service has done what it was asked for, and its answer holds the credential, so it is not handed on. Do not repeat the \
                  call; tell the gateway's operator."

@@ -36,7 +36,9 @@ pub(crate) struct Challenges {
 impl Challenges {
     pub(crate) fn new(upstream: &Upstream, public_url: &str, discovery: Discovery) -> Self {
         let of = |entrance| match discovery {
-            Discovery::Announced => Place::of(upstream, entrance, public_url).map(|place| Challenge::new(upstream, &place)),
+            Discovery::Announced => {
+                Place::of(upstream, entrance, public_url).map(|place| Challenge::new(upstream, &place))
+            }
             Discovery::Silent => None,
         };
         Self { ath: of(Entrance::Ath), prefix: of(Entrance::Prefix), host: of(Entrance::Host) }

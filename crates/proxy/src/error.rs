@@ -127,7 +127,6 @@ impl From<BrokerError> for ProxyError {
     }
 }
 
-
 impl From<Http1Error> for ProxyError {
     fn from(error: Http1Error) -> Self {
         match error {

@@ -121,7 +121,9 @@ fn problem(error: &ProxyError, row: &Row, (asked, standing): (&Asked, &Standing<
     if let Some(id) = asked.origin.request_id() {
         further("request_id", json!(id));
     }
-    if let ProxyError::Denied { wanted } = error {
+    if let ProxyError::Denied { wanted } = error
+        && !wanted.is_empty()
+    {
         further("wanted_scopes", json!(wanted));
     }
     if let Some(link) = link(error) {

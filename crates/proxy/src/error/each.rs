@@ -86,3 +86,28 @@ fn denied() -> [ProxyError; 2] {
 fn refused() -> io::Error {
     io::ErrorKind::ConnectionRefused.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::Problem;
+
+    use super::*;
+
+    #[test]
+    fn a_row_and_its_code_say_the_same_kind_of_thing() {
+        for row in ProxyError::rows() {
+            let (status, problem) = (row.status.as_u16(), row.problem);
+            assert_eq!(status / 100, problem.status() / 100, "{} {problem:?}", row.reason);
+            let exact = matches!(status, 401 | 403 | 404 | 429 | 503 | 504);
+            assert!(!exact || status == problem.status(), "{} {problem:?}", row.reason);
+        }
+    }
+
+    #[test]
+    fn every_code_is_told_for_some_reason() {
+        let told: HashSet<Problem> = ProxyError::rows().iter().map(|row| row.problem).collect();
+        for problem in Problem::ALL {
+            assert!(told.contains(&problem), "{problem:?}");
+        }
+    }
+}

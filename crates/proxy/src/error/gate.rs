@@ -22,6 +22,15 @@ pub(super) fn row(cause: GateError) -> Row {
             "Another protocol was spoken before the gateway agreed to it.",
             "Send nothing behind a handshake before its answer is there.",
         ),
+        GateError::Method => ("The method is not one that is forwarded.", "Use a method that the Allow header names."),
+        GateError::TargetTooLong => ("The request target is too long.", "Send one of at most 8 KiB, query and all."),
+        GateError::HeadersTooLarge => {
+            ("There are too many header fields, or they are too long.", "Send at most 64 fields, of 16 KiB together.")
+        }
+        GateError::Expect => (
+            "Expect asks for something that the gateway does not know.",
+            "Leave Expect out, or send `Expect: 100-continue`.",
+        ),
         _ => (
             "The request cannot be matched to an approved operation: it can be read in more than one way.",
             "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
