@@ -38,6 +38,7 @@ mod reconnect;
 mod records;
 mod refresh;
 mod register;
+mod resources;
 mod revocations;
 mod scope_names;
 mod set_out;

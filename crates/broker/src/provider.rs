@@ -20,6 +20,8 @@ pub struct Provider {
     pub categories: Vec<String>,
     /// A host name of its own at the gateway.
     pub host: Option<String>,
+    /// A path of its own at the gateway, as in `/helpdesk`.
+    pub path_prefix: Option<String>,
     /// Where its answers come back to.
     pub returns: ReturnPath,
     /// Whether its answers always name their issuer.

@@ -4,12 +4,13 @@ use protocol::ProviderId;
 
 use crate::Provider;
 
-/// The configured providers, each found in the same time however many there are.
+/// The configured providers, each found in the same time however many there are: by id, host and path, which all differ.
 pub(crate) struct Providers {
     /// By id.
     all: Vec<Provider>,
     ids: HashMap<ProviderId, usize>,
     hosts: HashMap<String, usize>,
+    paths: HashMap<String, usize>,
 }
 
 impl Providers {
@@ -19,7 +20,9 @@ impl Providers {
         let ids = all.iter().enumerate().map(|(number, provider)| (provider.id.clone(), number)).collect();
         let hosts = all.iter().enumerate();
         let hosts = hosts.filter_map(|(number, provider)| Some((provider.host.as_ref()?.to_ascii_lowercase(), number)));
-        Self { hosts: hosts.collect(), ids, all }
+        let paths = all.iter().enumerate();
+        let paths = paths.filter_map(|(number, provider)| Some((provider.path_prefix.clone()?, number))).collect();
+        Self { hosts: hosts.collect(), paths, ids, all }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Provider> {
@@ -28,6 +31,11 @@ impl Providers {
 
     pub(crate) fn get(&self, id: &ProviderId) -> Option<&Provider> {
         self.all.get(*self.ids.get(id)?)
+    }
+
+    /// The one with this path of its own at the gateway, and nothing behind it.
+    pub(crate) fn under(&self, path: &str) -> Option<&Provider> {
+        self.all.get(*self.paths.get(path)?)
     }
 
     /// The one with this host name at the gateway, in whichever case.

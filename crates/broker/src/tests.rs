@@ -24,7 +24,7 @@ mod refreshing;
 mod revoking;
 mod sign_in;
 
-const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const AGENT: &str = "https://agent.example/agent.json";
 const GATEWAY: &str = "https://gateway.example";
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -33,7 +33,7 @@ static SEED: AtomicU64 = AtomicU64::new(1);
 
 /// Answers the token endpoint from a script, and userinfo always alike.
 #[derive(Default)]
-struct ActingProvider {
+pub(crate) struct ActingProvider {
     script: Mutex<VecDeque<(u16, Value)>>,
     refresh_tokens_seen: Mutex<Vec<String>>,
 }
@@ -115,6 +115,7 @@ pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
         display_name: "CRM".to_owned(),
         categories: Vec::new(),
         host: None,
+        path_prefix: None,
         returns: ReturnPath::Shared,
         names_itself: NamesItself::Perhaps,
         api_base: Url::parse("https://crm.example/api").expect("a URL"),
@@ -136,7 +137,7 @@ pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
 }
 
 /// A broker's parts, all of them at their simplest: one provider, which is spoken to through `http`.
-fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
+pub(crate) fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc<dyn HttpClient>) -> Parts {
     Parts {
         store,
         keys: keys::ring(&[KEY]),

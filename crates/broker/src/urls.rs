@@ -1,4 +1,4 @@
-use protocol::{ClientId, SessionId};
+use protocol::{ClientId, ProviderId, SessionId};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -32,6 +32,15 @@ impl Urls {
     pub fn at_host(&self, host: &str) -> String {
         let scheme = if self.is_https() { "https" } else { "http" };
         format!("{scheme}://{}", host.to_ascii_lowercase())
+    }
+
+    /// A host name that is a provider's, at the public URL's port.
+    #[must_use]
+    pub fn at_own_host(&self, host: &str) -> String {
+        let authority = self.public_url.split_once("://").map_or("", |(_, authority)| authority);
+        let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        let host = self.at_host(host);
+        port.map_or(host.clone(), |port| format!("{host}:{port}"))
     }
 
     /// `POST` here registers an agent.
@@ -145,6 +154,94 @@ impl Urls {
         format!("{}/ath/consent/done?session_id={session}&success={success}", self.public_url)
     }
 
+    /// Where an OAuth client sends a person's browser (RFC 6749 §3.1).
+    #[must_use]
+    pub fn oauth_authorize(&self) -> String {
+        format!("{}/oauth/authorize", self.public_url)
+    }
+
+    /// `POST` here exchanges whatever an OAuth client holds for an access token (RFC 6749 §3.2).
+    #[must_use]
+    pub fn oauth_token(&self) -> String {
+        format!("{}/oauth/token", self.public_url)
+    }
+
+    /// `POST` here registers an OAuth client (RFC 7591 §3).
+    #[must_use]
+    pub fn oauth_register(&self) -> String {
+        format!("{}/oauth/register", self.public_url)
+    }
+
+    /// `POST` here ends a token of an OAuth client's (RFC 7009 §2).
+    #[must_use]
+    pub fn oauth_revoke(&self) -> String {
+        format!("{}/oauth/revoke", self.public_url)
+    }
+
+    /// `POST` here tells what a token is (RFC 7662 §2).
+    #[must_use]
+    pub fn oauth_introspect(&self) -> String {
+        format!("{}/oauth/introspect", self.public_url)
+    }
+
+    /// Whose an access token is (`OpenID` Connect Core §5.3).
+    #[must_use]
+    pub fn oauth_userinfo(&self) -> String {
+        format!("{}/oauth/userinfo", self.public_url)
+    }
+
+    /// `POST` here begins a device's authorization (RFC 8628 §3.1).
+    #[must_use]
+    pub fn oauth_device_authorization(&self) -> String {
+        format!("{}/oauth/device_authorization", self.public_url)
+    }
+
+    /// Where a person types in what a device shows (RFC 8628 §3.3).
+    #[must_use]
+    pub fn oauth_device(&self) -> String {
+        format!("{}/oauth/device", self.public_url)
+    }
+
+    /// The same with the code in it (RFC 8628 §3.3.1).
+    #[must_use]
+    pub fn oauth_device_with(&self, user_code: &str) -> String {
+        Self::with_parameters(&self.oauth_device(), &[("user_code", user_code)])
+    }
+
+    /// The agent id of an OAuth client that has no URL of its own.
+    #[must_use]
+    pub fn oauth_client(&self, client: &ClientId) -> String {
+        format!("{}/oauth/clients/{client}", self.public_url)
+    }
+
+    /// The keys that ID tokens are signed with (RFC 7517 §5).
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.public_url)
+    }
+
+    /// A provider behind ATH's own entrance, as a resource (RFC 8707 §2).
+    #[must_use]
+    pub fn proxied(&self, provider: &ProviderId) -> String {
+        format!("{}/ath/proxy/{provider}", self.public_url)
+    }
+
+    /// A provider behind a path of its own, which begins with a slash, as a resource.
+    #[must_use]
+    pub fn at_path(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
+    /// What a resource at one of the gateway's hosts says of itself: the well-known part goes between host and path (RFC 9728 §3.1).
+    #[must_use]
+    pub fn resource_metadata(resource: &str) -> String {
+        let after_scheme = resource.find("://").map_or(0, |at| at + 3);
+        let path =
+            resource.get(after_scheme..).and_then(|rest| rest.find('/')).map_or(resource.len(), |at| after_scheme + at);
+        let (origin, path) = resource.split_at(path);
+        format!("{origin}/.well-known/oauth-protected-resource{}", path.trim_end_matches('/'))
+    }
+
     /// The agent's redirect URI with `parameters` added to whatever query it has.
     #[must_use]
     pub fn with_parameters(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
@@ -176,9 +273,24 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_says_what_it_is_beside_its_host() {
+        for (resource, metadata) in [
+            ("https://gw.test/ath/proxy/crm", "https://gw.test/.well-known/oauth-protected-resource/ath/proxy/crm"),
+            ("http://gw.test:8080/crm", "http://gw.test:8080/.well-known/oauth-protected-resource/crm"),
+            ("https://crm.gw.test", "https://crm.gw.test/.well-known/oauth-protected-resource"),
+            ("https://crm.gw.test/", "https://crm.gw.test/.well-known/oauth-protected-resource"),
+        ] {
+            assert_eq!(Urls::resource_metadata(resource), metadata);
+        }
+    }
+
+    #[test]
     fn the_public_url_has_no_trailing_slash() {
         let urls = Urls::new(&Url::parse("https://gateway.example:8443/").expect("a URL"));
         assert_eq!(urls.register(), "https://gateway.example:8443/ath/agents/register");
         assert!(urls.is_https());
+        assert_eq!(urls.at_own_host("crm.gw"), "https://crm.gw:8443");
+        let portless = Urls::new(&Url::parse("http://[::1]/").expect("a URL"));
+        assert_eq!(portless.at_own_host("crm.gw"), "http://crm.gw");
     }
 }

@@ -291,6 +291,7 @@ fn wire_provider(
         display_name: config.display_name,
         categories: config.categories,
         host: config.host.clone(),
+        path_prefix: config.path_prefix.clone(),
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
