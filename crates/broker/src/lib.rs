@@ -21,6 +21,7 @@ mod connections;
 mod consent;
 mod device;
 mod documents;
+mod each;
 mod error;
 mod front;
 mod generations;
