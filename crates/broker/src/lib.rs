@@ -21,6 +21,7 @@ mod connections;
 mod consent;
 mod device;
 mod documents;
+mod each;
 mod error;
 mod front;
 mod generations;
@@ -60,15 +61,19 @@ pub use caller::{Caller, Lent};
 pub use clearance::{ClearanceView, LivesOn, Told};
 pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
-pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Follows, Joins, Next};
+pub use consent::{
+    AccountPage, AccountView, Allowed, Choice, Confirmed, ConsentView, Destination, DonePage, Ending, Follows, Joins,
+    Next, Vouching,
+};
 pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use front::{
-    ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient, ConfiguredProof, DeviceAuthorization,
-    Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType, IdentityAssertions,
-    Introspection, IssuedTokens, Presented, ProvenClient, RedirectProblem, SchemeProblem, SelfRegistration, TokenGrant,
-    UserInfo, check_client_document, check_redirect_scheme, check_redirect_uri,
+    Asked, AuthorizationRequest, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
+    ConfiguredProof, DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem,
+    GrantType, IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, RedirectProblem,
+    SchemeProblem, SelfRegistration, TokenGrant, Unasked, UserInfo, check_client_document, check_redirect_scheme,
+    check_redirect_uri,
 };
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{

@@ -78,3 +78,9 @@ fn read(url: &Url, document: &Map<String, Value>, schemes: &[String]) -> Result<
         MetadataProof::None | MetadataProof::Keys(_) | MetadataProof::KeysAt(_) => Ok(metadata),
     }
 }
+
+impl crate::Broker {
+    pub(crate) async fn client_document(&self, _: &str) -> Result<(Url, ClientMetadata), super::FrontError> {
+        todo!()
+    }
+}
