@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("secret", &[]),
     ("catalogue", &[]),
     ("protocol", &["secret"]),
@@ -21,7 +21,8 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
     ("proxy", &["audit", "broker", "echo", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
-    ("console", &["broker", "protocol", "secret"]),
+    ("issuer", &["broker", "protocol", "secret"]),
+    ("console", &["broker", "issuer", "protocol", "secret"]),
     (
         "gateway",
         &[
@@ -33,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "helpdesk",
             "journal",
             "http1",
+            "issuer",
             "limits",
             "metrics",
             "oauth",
