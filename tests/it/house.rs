@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "journal",
             "http1",
             "issuer",
+            "jwt",
             "limits",
             "metrics",
             "oauth",
