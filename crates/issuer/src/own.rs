@@ -1,6 +1,7 @@
 //! The rows of the table for what is refused before the broker is asked.
 
 use http::StatusCode;
+use protocol::each;
 
 use crate::form::FormProblem;
 use crate::refusal::{Challenge, Refusal};
@@ -184,31 +185,32 @@ fn exchange(problem: Unread) -> Refusal {
     }
 }
 
-/// One of each.
-#[cfg(test)]
-pub(crate) const EACH: [Unread; 22] = [
-    Unread::FormType,
-    Unread::JsonType,
-    Unread::TooLarge(Body::Form),
-    Unread::TooLarge(Body::Metadata),
-    Unread::Json,
-    Unread::Form(FormProblem::Encoding),
-    Unread::Form(FormProblem::Doubled(Some("code"))),
-    Unread::Form(FormProblem::TooLong("code")),
-    Unread::Form(FormProblem::TooMany),
-    Unread::Form(FormProblem::Resources),
-    Unread::SeveralProofs,
-    Unread::Proof,
-    Unread::Nameless,
-    Unread::NoVerifier,
-    Unread::SubjectTokenType,
-    Unread::RequestedTokenType,
-    Unread::Actor,
-    Unread::Audience,
-    Unread::TokenMissing,
-    Unread::SeveralTokens,
-    Unread::NoResource,
-    Unread::Method,
-];
+each!(Unread {
+    FormType => [FormType],
+    JsonType => [JsonType],
+    TooLarge(_) => [TooLarge(Body::Form), TooLarge(Body::Metadata)],
+    Json => [Json],
+    Form(_) => FormProblem::each().into_iter().map(Form),
+    SeveralProofs => [SeveralProofs],
+    Proof => [Proof],
+    Nameless => [Nameless],
+    NoVerifier => [NoVerifier],
+    SubjectTokenType => [SubjectTokenType],
+    RequestedTokenType => [RequestedTokenType],
+    Actor => [Actor],
+    Audience => [Audience],
+    TokenMissing => [TokenMissing],
+    SeveralTokens => [SeveralTokens],
+    NoResource => [NoResource],
+    Method => [Method],
+});
+
+each!(FormProblem {
+    Encoding => [Encoding],
+    Doubled(_) => [Doubled(Some("code"))],
+    TooLong(_) => [TooLong("code")],
+    TooMany => [TooMany],
+    Resources => [Resources],
+});
 
 const METADATA: &str = "invalid_client_metadata";

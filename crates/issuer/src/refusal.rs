@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use protocol::{ErrorCode, Refused};
 use serde_json::json;
 
+use crate::own::Unread;
 use crate::table::row;
 
 /// A refusal as an OAuth client gets it (RFC 6749 §5.2, RFC 6750 §3): a fixed code, a finer fixed word and what to do next. What caused it
@@ -73,6 +74,13 @@ impl Refusal {
     /// Asks for the secret again where that is how the client tried (RFC 6749 §5.2).
     pub(crate) fn answering_basic(self) -> Self {
         if self.error == "invalid_client" { self.challenged(Challenge::Basic) } else { self }
+    }
+
+    /// Every row of the table that a client can meet, in no particular order and with repetitions where two causes are told alike.
+    #[must_use]
+    pub fn rows() -> Vec<Self> {
+        let own = Unread::each().into_iter().map(Self::from);
+        own.chain(FrontError::each().iter().map(row)).collect()
     }
 
     /// The HTTP status, where the refusal is an answer and not a redirect.
