@@ -122,6 +122,10 @@ each!(KeysError {
 
 each!(FrontError {
     Parameter(_) => [Parameter("state")],
+    ResponseType => [ResponseType],
+    RequestObject => [RequestObject],
+    InteractionRequired => [InteractionRequired],
+    NeedsPerson => [NeedsPerson],
     UnknownClient => [UnknownClient],
     ClientDocument(_) => DocumentError::each().into_iter().map(ClientDocument),
     DocumentHost => [DocumentHost],

@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::approve::{answers, status};
 use crate::documents::AgentIdentity;
-use crate::records::{Agent, Client, KeptHash, Requested, Standing};
+use crate::front::is_registered;
+use crate::records::{Agent, Client, Door, KeptHash, Requested, Standing};
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -81,7 +82,9 @@ impl Broker {
     /// be found by an operator.
     async fn enter(&self, agent: &Agent) -> Result<(), BrokerError> {
         let (key, client_key) = (Agent::key(&agent.agent_id), Client::key(&agent.client_id));
-        self.vault.insert(&client_key, &Client { agent_id: agent.agent_id.clone() }, Life::Forever).await?;
+        self.vault
+            .insert(&client_key, &Client { agent_id: agent.agent_id.clone(), door: Door::Ath }, Life::Forever)
+            .await?;
         self.vault.list(Agent::all(), &client_key).await?;
         if self.vault.insert(&key, agent, Life::Forever).await? == Written::Refused {
             let unlist = Write::Unlist { index: Agent::all(), key: client_key.clone() };
@@ -112,16 +115,21 @@ impl Broker {
     /// The registration behind a client id; `None` where there is none.
     pub(crate) async fn agent(&self, client: &ClientId) -> Result<Option<Held<Agent>>, BrokerError> {
         let Some(entry) = self.vault.get::<Client>(&Client::key(client)).await? else { return Ok(None) };
-        let agent = self.vault.get::<Agent>(&Agent::key(&entry.body.agent_id)).await?;
+        let agent = self.vault.get::<Agent>(&entry.body.agent_key()).await?;
         // The agent may have registered anew since: another client id, another registration.
-        Ok(agent.filter(|agent| agent.body.client_id == *client))
+        Ok(agent.filter(|agent| agent.body.client_id == *client && self.is_known(&agent.body)))
+    }
+
+    /// The same, of an agent that registered by ATH: its endpoints are for no other.
+    pub(crate) async fn ath_agent(&self, client: &ClientId) -> Result<Option<Held<Agent>>, BrokerError> {
+        Ok(self.agent(client).await?.filter(|agent| agent.body.oauth.is_none()))
     }
 
     /// The registration whose client id and secret were presented.
     pub(crate) async fn authenticated_agent(&self, client: &str, secret: &str) -> Result<Held<Agent>, BrokerError> {
         let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
         self.admit_client(&client)?;
-        let agent = self.agent(&client).await?.filter(|agent| agent.body.secret.matches(secret));
+        let agent = self.ath_agent(&client).await?.filter(|agent| agent.body.secret.matches(secret));
         let agent = agent.ok_or_else(|| self.wrong_secret(&client))?;
         self.admit_proven(&client)?;
         Ok(agent)
@@ -130,7 +138,7 @@ impl Broker {
     async fn proven_agent(&self, client: &str, proof: ClientProof<'_>) -> Result<Held<Agent>, BrokerError> {
         let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
         self.admit_client(&client)?;
-        let agent = self.agent(&client).await?.ok_or_else(|| self.wrong_secret(&client))?;
+        let agent = self.ath_agent(&client).await?.ok_or_else(|| self.wrong_secret(&client))?;
         let proven = match proof {
             ClientProof::Secret(secret) => agent.body.secret.matches(secret),
             ClientProof::Attestation(presented) => {
@@ -179,6 +187,7 @@ impl Broker {
             key_fingerprint: identity.key.fingerprint(),
             registered: now,
             approval_expires: now.plus(self.lifetimes.approval),
+            oauth: None,
             agent_id,
         };
         Ok((agent, secret))
@@ -188,7 +197,7 @@ impl Broker {
 impl Agent {
     /// Whether `uri` is one of those registered: exactly, but for the port of a loopback address (RFC 8252 §7.3).
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|registered| registered == uri || same_but_port(registered, uri))
+        is_registered(&self.redirect_uris, uri)
     }
 }
 
@@ -215,16 +224,6 @@ fn is_redirect(uri: &str) -> bool {
     let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     let canonical = url.as_str() == uri || url.as_str().strip_suffix('/') == Some(uri);
     scheme && plain && canonical && uri.len() <= 2048
-}
-
-fn same_but_port(registered: &str, presented: &str) -> bool {
-    // The text is judged, not what a parser makes of it: the text is what the browser will be sent to.
-    if !is_redirect(presented) {
-        return false;
-    }
-    let (Ok(mut registered), Ok(mut presented)) = (Url::parse(registered), Url::parse(presented)) else { return false };
-    let loopback = is_loopback(&registered) && registered.scheme() == "http";
-    loopback && registered.set_port(None).is_ok() && presented.set_port(None).is_ok() && registered == presented
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -268,15 +267,5 @@ mod tests {
         ] {
             assert!(!is_redirect(uri), "{uri}");
         }
-    }
-
-    #[test]
-    fn only_the_port_of_a_loopback_address_may_differ() {
-        assert!(same_but_port("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb"));
-        assert!(same_but_port("http://localhost:1/cb", "http://localhost:2/cb"));
-        assert!(!same_but_port("http://127.0.0.1/cb", "http://127.0.0.1:5555/other"));
-        assert!(!same_but_port("http://127.0.0.1/cb", "http://localhost/cb"));
-        assert!(!same_but_port("https://agent.example/cb", "https://agent.example:8443/cb"));
-        assert!(!same_but_port("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb#x"));
     }
 }

@@ -7,7 +7,6 @@ mod clock;
 mod each;
 mod error;
 mod ids;
-mod json;
 mod jws;
 mod key;
 mod origin;
