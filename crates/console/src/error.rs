@@ -75,7 +75,8 @@ impl PageRow {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let brokers = BrokerError::each().into_iter().map(PageError::Broker);
-        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers);
+        let fronts = FrontError::each().into_iter().map(PageError::Front);
+        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers).chain(fronts);
         let rows = errors.map(|error| {
             let ((status, title, message, hint), (code, reason)) = (words(&error), plainly(&error));
             Self { status, title, message, hint, code, reason }
