@@ -40,6 +40,7 @@ mod narrowing;
 mod oidc;
 mod operating;
 mod placement;
+mod plain_api;
 mod presets;
 mod program;
 mod protocols;

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::Json;
@@ -111,6 +112,15 @@ impl Refusal {
     #[must_use]
     pub fn connect_url(&self) -> Option<&str> {
         self.connect_url.as_deref()
+    }
+
+    /// Every refusal there is at these endpoints, once, for documentation.
+    #[must_use]
+    pub fn rows() -> Vec<Self> {
+        let brokers = FrontError::each().into_iter().map(|error| row(&error));
+        let mut told = HashSet::new();
+        let rows = Unread::each().into_iter().map(Self::from).chain(brokers);
+        rows.filter(|row| told.insert((row.status, row.error, row.reason, row.description.clone()))).collect()
     }
 
     fn www_authenticate(&self) -> Option<HeaderValue> {
