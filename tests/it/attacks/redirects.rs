@@ -7,8 +7,8 @@ use tests::{Agent, Browser};
 
 use super::{Scene, refusal};
 
-const HTTPS: &str = "https://agent.example/callback";
-const LOOPBACK: &str = "http://127.0.0.1:7777/callback";
+pub(crate) const HTTPS: &str = "https://agent.example/callback";
+pub(crate) const LOOPBACK: &str = "http://127.0.0.1:7777/callback";
 
 const SCHEMES: [&str; 16] = [
     "https://",
@@ -103,7 +103,7 @@ const PATHS: [&str; 24] = [
 ];
 
 /// What an agent with these two URIs may name: its own words, and any port of the loopback address (RFC 8252 section 7.3).
-fn is_legal(uri: &str) -> bool {
+pub(crate) fn is_legal(uri: &str) -> bool {
     let port = uri.strip_prefix("http://127.0.0.1").and_then(|rest| rest.strip_suffix("/callback"));
     let any_port = match port {
         Some("") => true,
@@ -117,7 +117,7 @@ fn is_legal(uri: &str) -> bool {
     uri == HTTPS || any_port
 }
 
-fn spellings() -> BTreeSet<String> {
+pub(crate) fn spellings() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for scheme in SCHEMES {
         for host in HOSTS {
