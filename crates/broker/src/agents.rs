@@ -146,7 +146,7 @@ impl Broker {
         let client = Client::key(&agent.client_id);
         // The look-up last: without the registration it leads nowhere, and an attempt that broke off can be made again.
         let writes = vec![
-            Write::Delete { key: Agent::key(&agent.agent_id) },
+            Write::Delete { key: agent.own_key() },
             Write::Unlist { index: Agent::all(), key: client.clone() },
             Write::Delete { key: client },
         ];
@@ -168,7 +168,7 @@ impl Broker {
             let approved: ScopeSet =
                 changed.requests.iter().flat_map(|request| request.approved.iter().cloned()).collect();
             let event = event.clone().by("operator").agent(&changed.agent_id).client(client).effective(&approved);
-            let key = Agent::key(&changed.agent_id);
+            let key = changed.own_key();
             match self.decide(event, self.vault.replace(&key, held.version, &changed)).await {
                 Err(BrokerError::Contention) => {}
                 Err(error) => return Err(error),

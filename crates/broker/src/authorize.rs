@@ -15,7 +15,7 @@ impl Broker {
         self.admit_handshake()?;
         let wanted = Wanted::read(&request)?;
         let client = ClientId::parse(&wanted.client_id).map_err(|_| BrokerError::AgentNotRegistered)?;
-        let held = self.agent(&client).await?.ok_or(BrokerError::AgentNotRegistered)?;
+        let held = self.ath_agent(&client).await?.ok_or(BrokerError::AgentNotRegistered)?;
         let audience = Audience::handshake(self.urls.public(), &self.urls.authorize());
         let (_, identity) = self.attested(&held.body.agent_id, &wanted.attestation, &audience).await?;
         self.recognise(&held, &identity).await?;
@@ -70,6 +70,7 @@ impl Broker {
             renews: None,
             era: None,
             dpop: None,
+            front: None,
         };
         let key = Session::key(&session);
         (session, key, record)

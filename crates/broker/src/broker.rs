@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::device::Polls;
 use crate::documents::Documents;
+use crate::front::FrontSettings;
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
 use crate::providers::Providers;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// What development allows.
     pub development: Development,
+    /// How ordinary OAuth clients are served.
+    pub front: FrontSettings,
     /// What keeps new tokens until the store has them; `None` keeps them in memory alone.
     pub journal: Option<JournalParts>,
     /// Names this process among all that ever ran on the same store.
@@ -128,6 +131,7 @@ pub struct Inner {
     pub(crate) urls: Urls,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
+    pub(crate) front: FrontSettings,
     pub(crate) polls: Polls,
     pub(crate) refreshes: Refreshes,
     pub(crate) healths: Healths,
@@ -173,6 +177,7 @@ impl Broker {
             urls: parts.urls,
             lifetimes: parts.lifetimes,
             development: parts.development,
+            front: parts.front,
             polls: Polls::default(),
             refreshes: Refreshes::default(),
             standings,

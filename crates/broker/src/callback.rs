@@ -410,8 +410,22 @@ impl Broker {
     ) -> Result<Ending, BrokerError> {
         let event = about(self.event("access_denied"), &held.body).by("provider").denied(&held.body.scopes, reason);
         let stage = Stage::Failed { binding, reason: reason.to_owned() };
-        self.decide(event, self.advance(session, held, stage)).await?;
-        Ok(self.over(session))
+        let record = self.decide(event, self.advance(session, held, stage)).await?;
+        Ok(self.came_to_nothing(session, &record, reason))
+    }
+
+    /// Where the browser goes when the provider failed: back to an OAuth client, which waits for an answer, else to a page.
+    pub(crate) fn came_to_nothing(&self, session: &SessionId, record: &Session, reason: &str) -> Ending {
+        match (&record.redirect_uri, &record.front) {
+            (Some(uri), Some(_)) => {
+                let told = format!(
+                    "The service did not give the access ({reason}); try again, or tell the gateway's operator."
+                );
+                let answer = [("error", "server_error"), ("error_description", told.as_str())];
+                Ending::Redirect(self.answer_to(uri, Some(&record.state), &answer))
+            }
+            _ => self.over(session),
+        }
     }
 
     /// The page at the end of a consent that came to nothing.

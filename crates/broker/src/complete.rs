@@ -104,6 +104,9 @@ impl Broker {
     pub(crate) fn ending(&self, session: &SessionId, record: &Session, binding: &str) -> Ending {
         let Some(uri) = &record.redirect_uri else { return Ending::Page(self.urls.done(session, Outcome::Allowed)) };
         let code = code(session, record, binding);
+        if record.front.is_some() {
+            return Ending::Redirect(self.answer_to(uri, Some(&record.state), &[("code", &code)]));
+        }
         let parameters = [
             ("code", code.as_str()),
             ("state", &record.state),
@@ -114,7 +117,7 @@ impl Broker {
     }
 
     /// Writes the grant, or unites it with the one that is there and still holds.
-    async fn give_grant(
+    pub(crate) async fn give_grant(
         &self,
         session: &Session,
         agent: &Agent,

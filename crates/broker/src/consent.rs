@@ -8,6 +8,7 @@ use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
 use crate::binding::key_of;
+use crate::front::{FrontSession, Origin};
 use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
 use crate::set_out::Onward;
 use crate::text::{named, shown};
@@ -15,7 +16,10 @@ use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Way};
 
-pub use views::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Follows, Joins, Next};
+pub use views::{
+    AccountPage, AccountView, Allowed, Choice, Confirmed, ConsentView, Destination, DonePage, Ending, Follows, Joins,
+    Next, Vouching,
+};
 
 impl Broker {
     /// What to show before the person answers. Changes nothing.
@@ -23,21 +27,35 @@ impl Broker {
         let record = self.open_session(session).await?.body;
         unanswered(&record.stage)?;
         let agent = self.asking_agent(&record).await?;
+        self.consent_view(session, &record, &agent, browser).await
+    }
+
+    /// What the page says of a consent, which need not lie in the store yet.
+    pub(crate) async fn consent_view(
+        &self,
+        session: &SessionId,
+        record: &Session,
+        agent: &Agent,
+        browser: Option<&str>,
+    ) -> Result<ConsentView, BrokerError> {
         let provider = self.provider(&record.provider)?;
         let accounts = match self.live_browser(browser).await? {
-            Some(browser) => self.covering_accounts(&browser, &record).await?,
+            Some(browser) => self.covering_accounts(&browser, record).await?,
             None => Vec::new(),
         };
         Ok(ConsentView {
             session: session.clone(),
             agent_name: agent.display_name(),
             agent_id: shown(agent.agent_id.as_str(), 200),
+            vouched: agent.vouched(),
             developer: shown(&agent.developer, 80),
             purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
             provider_name: provider.display_name.clone(),
+            resource: record.front.as_ref().map(|front| shown(&front.resource, 200)),
+            lasts: record.front.as_ref().map(|_| self.lasting()).unwrap_or_default(),
             follows: follows(provider),
             scopes: in_words(provider, &record.scopes),
-            returns_to: record.redirect_uri.as_deref().and_then(host),
+            returns_to: record.redirect_uri.as_deref().and_then(Destination::of),
             accounts,
         })
     }
@@ -48,15 +66,16 @@ impl Broker {
         &self,
         session: &SessionId,
         browser: Option<&str>,
-        account: Option<&AccountId>,
+        choice: &Choice,
     ) -> Result<Allowed, BrokerError> {
-        let held = self.open_session(session).await?;
+        let held = chosen(self.open_session(session).await?, choice);
         unanswered(&held.body.stage)?;
         self.asking_agent(&held.body).await?;
         self.insist_on_sign_in(browser).await?;
+        self.insist_on_whom_it_is_for(&held.body, browser).await?;
         self.check_people(&held.body.provider, browser).await?;
         let binding = Opaque::generate("", self.entropy.as_ref());
-        if let (Some(account), Some(browser)) = (account, self.live_browser(browser).await?) {
+        if let (Some(account), Some(browser)) = (&choice.account, self.live_browser(browser).await?) {
             let accounts = self.covering_accounts(&browser, &held.body).await?;
             let known = accounts.into_iter().find(|known| known.id == *account).ok_or(BrokerError::Field("account"))?;
             let work = Work::Grant { user: browser.user, account: known.id, label: Some(known.label) };
@@ -85,6 +104,15 @@ impl Broker {
         let live = self.live_browser(browser).await?;
         let by = live.as_ref().and_then(|browser| browser.by.as_ref());
         if provider.people.include(by) { Ok(()) } else { Err(BrokerError::NotForYou) }
+    }
+
+    /// A link that one person was sent is not for another one.
+    async fn insist_on_whom_it_is_for(&self, session: &Session, browser: Option<&str>) -> Result<(), BrokerError> {
+        let Some(only) = session.front.as_ref().and_then(|front| front.only.as_ref()) else { return Ok(()) };
+        match self.live_browser(browser).await? {
+            Some(live) if live.user == *only => Ok(()),
+            _ => Err(BrokerError::AccountElsewhere),
+        }
     }
 
     async fn is_owners(
@@ -126,6 +154,7 @@ impl Broker {
             label: arrived.label.as_deref().and_then(|label| named(label, 120)),
             scopes: in_words(provider, &record.scopes.intersection(&arrived.granted)),
             joins: self.joins(provider, arrived, browser).await?,
+            returns_to: record.redirect_uri.as_deref().and_then(Destination::of),
         })
     }
 
@@ -183,7 +212,7 @@ impl Broker {
 
     /// What the last page says. A code is shown to the browser that consented, and to no other.
     pub async fn done_page(&self, session: &SessionId, binding: Option<&str>) -> Result<DonePage, BrokerError> {
-        let record = self.vault.get::<Session>(&Session::key(session)).await?.ok_or(BrokerError::SessionNotFound)?.body;
+        let record = self.held_session(session).await?.body;
         let agent_name = match self.agent(&record.client_id).await? {
             Some(agent) => agent.body.display_name(),
             None => String::new(),
@@ -200,7 +229,8 @@ impl Broker {
                         DonePage::OtherAccount { agent_name, provider_name }
                     });
                 }
-                let code = record.redirect_uri.is_none().then(|| spoken(&code(session, &record, binding)));
+                let by_hand = record.redirect_uri.is_none() && record.front.is_none();
+                let code = by_hand.then(|| spoken(&code(session, &record, binding)));
                 Ok(DonePage::Allowed { agent_name, code })
             }
             Stage::Consumed { exchanged: Some(_) } => Ok(DonePage::Allowed { agent_name, code: None }),
@@ -280,6 +310,10 @@ impl Broker {
         let Some(uri) = &record.redirect_uri else {
             return Ok(Ending::Page(self.urls.done(session, Outcome::Refused)));
         };
+        if record.front.is_some() {
+            let answer = [("error", "access_denied"), ("error_description", "The person, or their provider, refused.")];
+            return Ok(Ending::Redirect(self.answer_to(uri, Some(&record.state), &answer)));
+        }
         let parameters = [
             ("error", "access_denied"),
             ("state", &record.state),
@@ -366,10 +400,29 @@ impl Broker {
 }
 
 impl Agent {
+    /// Who says that the agent is what it says.
+    fn vouched(&self) -> Vouching {
+        match &self.oauth {
+            None => Vouching::Host,
+            Some(oauth) => match oauth.origin {
+                Origin::Document => Vouching::Host,
+                Origin::Configured => Vouching::Operator,
+                Origin::Registered => Vouching::Nobody,
+            },
+        }
+    }
+
     /// The name that people are shown: the agent's own, or where that is none, the host that vouches for it.
     pub(crate) fn display_name(&self) -> String {
         named(&self.name, 80).unwrap_or_else(|| self.agent_id.host())
     }
+}
+
+/// The session as the person wants it.
+fn chosen(held: Held<Session>, choice: &Choice) -> Held<Session> {
+    let Some(front) = held.body.front.clone() else { return held };
+    let front = FrontSession { lasts: choice.lasts.or(front.lasts), ..front };
+    Held { body: Session { front: Some(front), ..held.body }, version: held.version }
 }
 
 /// Only a session that nobody has answered can be answered.
@@ -404,12 +457,30 @@ pub(crate) fn about(event: Event, session: &Session) -> Event {
 /// and five tries, where a person does.
 pub(crate) fn code(session: &SessionId, record: &Session, binding: &str) -> String {
     let digest = SecretHash::of(&format!("code\n{session}\n{binding}")).to_hex();
+    if record.front.is_some() {
+        // The token endpoint of OAuth gets nothing but the code: it names its session.
+        return format!("{CODE}{}.{digest}", session_part(session));
+    }
     if record.redirect_uri.is_some() {
-        return format!("ath_code_{digest}");
+        return format!("{CODE}{digest}");
     }
     let bytes = data_encoding::HEXLOWER.decode(digest.as_bytes()).unwrap_or_default();
     data_encoding::BASE32_NOPAD.encode(&bytes).get(..12).unwrap_or_default().to_owned()
 }
+
+/// What a session's name has besides its prefix.
+fn session_part(session: &SessionId) -> &str {
+    session.as_str().strip_prefix(SESSION).unwrap_or_default()
+}
+
+/// The session that an authorization code of an OAuth client names.
+pub(crate) fn session_of(code: &str) -> Option<SessionId> {
+    let (session, _) = code.strip_prefix(CODE)?.split_once('.')?;
+    SessionId::parse(&format!("{SESSION}{session}")).ok()
+}
+
+const CODE: &str = "ath_code_";
+const SESSION: &str = "ath_sess_";
 
 /// A short code as people read it aloud: `XXXX-XXXX-XXXX`.
 fn spoken(code: &str) -> String {
@@ -423,8 +494,4 @@ fn in_words(provider: &Provider, scopes: &protocol::ScopeSet) -> Vec<(Scope, Str
 pub(crate) fn account_at(key: &Key, provider: &Provider) -> Option<AccountId> {
     let [_, at, account] = key.parts() else { return None };
     (at == provider.id.as_str()).then(|| AccountId::parse(account).ok()).flatten()
-}
-
-fn host(uri: &str) -> Option<String> {
-    url::Url::parse(uri).ok()?.host_str().map(str::to_owned)
 }

@@ -15,7 +15,7 @@ use store::{Life, Written};
 use crate::authorize::TOMBSTONE;
 use crate::binding::key_of;
 use crate::callback::UnderWay;
-use crate::consent::Next;
+use crate::consent::{Destination, Next};
 use crate::records::{Brought, Device, Kept, KeptHash, Session, Stage, Tokens, Whose};
 use crate::text::shown;
 use crate::vault::Held;
@@ -38,6 +38,8 @@ pub struct DevicePage {
     pub minutes: u64,
     /// After how many seconds looking again makes sense.
     pub look_again: u64,
+    /// Where the browser is sent to at the end; `None` for the gateway's own page.
+    pub returns_to: Option<Destination>,
 }
 
 /// Where somebody is who looks at that page.
@@ -154,7 +156,9 @@ impl Broker {
                 self.detached(going).await?.next
             }
             Stage::Confirming { binding: bound, .. } if bound.matches(binding) => Next::Confirm(session.clone()),
-            Stage::Failed { binding: bound, .. } if bound.matches(binding) => Next::Ending(self.over(session)),
+            Stage::Failed { binding: bound, reason } if bound.matches(binding) => {
+                Next::Ending(self.came_to_nothing(session, &held.body, &reason))
+            }
             Stage::AtDevice { .. } | Stage::Brought { .. } | Stage::Confirming { .. } | Stage::Failed { .. } => {
                 return Err(BrokerError::StateMismatch);
             }
@@ -175,6 +179,7 @@ impl Broker {
             verification_uri: device.verification_uri.clone(),
             minutes: left.div_ceil(60).max(1),
             look_again: device.interval.clamp(2, 10),
+            returns_to: session.redirect_uri.as_deref().and_then(Destination::of),
         })
     }
 

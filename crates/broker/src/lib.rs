@@ -60,14 +60,18 @@ pub use caller::{Caller, Lent};
 pub use clearance::{ClearanceView, LivesOn, Told};
 pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
-pub use consent::{AccountPage, AccountView, Allowed, Confirmed, ConsentView, DonePage, Ending, Follows, Joins, Next};
+pub use consent::{
+    AccountPage, AccountView, Allowed, Choice, Confirmed, ConsentView, Destination, DonePage, Ending, Follows, Joins,
+    Next, Vouching,
+};
 pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use front::{
-    ClientCredential, ClientDocuments, ConfiguredClient, ConfiguredProof, DeviceAuthorization, Door, Enterprise,
-    EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType, IdentityAssertions, Introspection,
-    IssuedTokens, Presented, ProvenClient, SelfRegistration, TokenGrant, UserInfo,
+    Asked, AuthorizationRequest, ClientCredential, ClientDocuments, ConfiguredClient, ConfiguredProof,
+    DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType,
+    IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, SelfRegistration, TokenGrant, Unasked,
+    UserInfo,
 };
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{

@@ -15,6 +15,12 @@ pub struct Limits {
     pub handshake_per_agent: Limit,
     /// Asking for a token and revoking one, for each client.
     pub token_per_client: Limit,
+    /// Clients that register themselves, at all of the gateway.
+    pub registrations: Limit,
+    /// How often a device may ask whether its person has finished.
+    pub device_polls: Limit,
+    /// Wrong codes of devices, for each address.
+    pub user_codes: Limit,
     /// Wrong client secrets, for each client and address.
     pub wrong_secrets: Limit,
     /// Unknown, expired and revoked tokens, for each address.
@@ -40,6 +46,9 @@ impl Limits {
             handshake_per_address: off(),
             handshake_per_agent: off(),
             token_per_client: off(),
+            registrations: off(),
+            device_polls: off(),
+            user_codes: off(),
             wrong_secrets: off(),
             wrong_tokens: off(),
             documents_per_host: off(),
@@ -79,6 +88,10 @@ impl Broker {
         self.limits.handshake_per_address.take(&self.address(), self.now()).map_err(too_many)
     }
 
+    pub(crate) fn admit_registration(&self) -> Result<(), BrokerError> {
+        self.limits.registrations.take("all", self.now()).map_err(too_many)
+    }
+
     pub(crate) fn admit_agent(&self, agent: &AgentId) -> Result<(), BrokerError> {
         self.limits.handshake_per_agent.take(agent.as_str(), self.now()).map_err(too_many)
     }
@@ -112,6 +125,18 @@ impl Broker {
         }
         match self.limits.wrong_tokens.take(&self.address(), self.now()) {
             Ok(()) => error,
+            Err(wait) => too_many(wait),
+        }
+    }
+
+    pub(crate) fn admit_user_code(&self) -> Result<(), BrokerError> {
+        self.limits.user_codes.look(&self.address(), self.now()).map_err(too_many)
+    }
+
+    /// A code of no device's.
+    pub(crate) fn wrong_user_code(&self) -> BrokerError {
+        match self.limits.user_codes.take(&self.address(), self.now()) {
+            Ok(()) => BrokerError::SessionNotFound,
             Err(wait) => too_many(wait),
         }
     }

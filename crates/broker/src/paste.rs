@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::authorize::TOMBSTONE;
 use crate::callback::UnderWay;
-use crate::consent::Next;
+use crate::consent::{Destination, Next};
 use crate::records::{Brought, KeptHash, Session, Stage, Tokens, Whose};
 use crate::set_out::Onward;
 use crate::text::named;
@@ -29,6 +29,8 @@ pub struct KeyPage {
     pub hosts: Vec<String>,
     /// Whether the service says whose it is; where it does not, the person may give it a name.
     pub names: Names,
+    /// Where the browser is sent to at the end; `None` for the gateway's own page.
+    pub returns_to: Option<Destination>,
 }
 
 /// Who names the account of a key.
@@ -120,6 +122,7 @@ impl Broker {
             form: key.form,
             hosts,
             names: if key.check.is_some() { Names::Service } else { Names::Person },
+            returns_to: held.body.redirect_uri.as_deref().and_then(Destination::of),
         })
     }
 

@@ -38,6 +38,14 @@ impl Providers {
         self.all.get(*self.paths.get(path)?)
     }
 
+    /// The only one, where there is only one.
+    pub(crate) fn only(&self) -> Option<&Provider> {
+        match self.all.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
     /// The one with this host name at the gateway, in whichever case.
     pub(crate) fn at(&self, host: &str) -> Option<&Provider> {
         if self.hosts.is_empty() {

@@ -12,6 +12,7 @@ use store::{Index, Key, Kind};
 use zeroize::Zeroizing;
 
 use crate::clearance::{Clearance, Run};
+use crate::front::{Family, FrontToken, IssuerKeys, OAuthClient, UserCode};
 use crate::sign_in::KeptTokens;
 use crate::vault::Fingerprint;
 pub(crate) use attempt::{Attempt, Rank, Rotation};
@@ -31,6 +32,7 @@ macro_rules! bodies {
 bodies! {
     User => User, Identity => Identity, Connection => Connection, Agent => Agent, Client => Client,
     KeptTokens => Browser,
+    Family => Family, UserCode => UserCode, IssuerKeys => Issuer,
     Grant => Grant, Token => Token, ProviderSwitch => Provider, Revocation => Revocation, Session => Session, Jti => Jti, Browser => Browser,
 }
 
@@ -257,11 +259,24 @@ pub(crate) struct Agent {
     pub(crate) key_fingerprint: String,
     pub(crate) registered: Timestamp,
     pub(crate) approval_expires: Timestamp,
+    /// What it is as an OAuth client; `None` where it registered by ATH.
+    #[serde(default)]
+    pub(crate) oauth: Option<OAuthClient>,
 }
 
 impl Agent {
     pub(crate) fn key(agent: &AgentId) -> Key {
         Key::new(Kind::Agent, &SecretHash::of(agent.as_str()).to_hex(), &[])
+    }
+
+    /// Where an OAuth client lies: never where an ATH agent does, even if both call themselves alike.
+    pub(crate) fn client_key(agent: &AgentId) -> Key {
+        Key::new(Kind::Agent, &SecretHash::of(&format!("oauth\n{agent}")).to_hex(), &[])
+    }
+
+    /// Where this one lies.
+    pub(crate) fn own_key(&self) -> Key {
+        if self.oauth.is_some() { Self::client_key(&self.agent_id) } else { Self::key(&self.agent_id) }
     }
 
     /// All registrations: a hint.
@@ -312,11 +327,30 @@ pub(crate) enum Standing {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Client {
     pub(crate) agent_id: AgentId,
+    #[serde(default)]
+    pub(crate) door: Door,
+}
+
+/// By which door an agent came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Door {
+    #[default]
+    Ath,
+    OAuth,
 }
 
 impl Client {
     pub(crate) fn key(client: &ClientId) -> Key {
         Key::new(Kind::Client, client.as_str(), &[])
+    }
+
+    /// Where the registration lies.
+    pub(crate) fn agent_key(&self) -> Key {
+        match self.door {
+            Door::Ath => Agent::key(&self.agent_id),
+            Door::OAuth => Agent::client_key(&self.agent_id),
+        }
     }
 
     /// The grants that people gave to the agent: a hint.
@@ -361,6 +395,9 @@ pub(crate) struct Token {
     pub(crate) scopes: ScopeSet,
     pub(crate) expires: Timestamp,
     pub(crate) revoked: Option<Timestamp>,
+    /// What is more to know of it where an OAuth client got it.
+    #[serde(default)]
+    pub(crate) front: Option<FrontToken>,
 }
 
 impl Token {

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::approve::{answers, status};
 use crate::documents::AgentIdentity;
-use crate::records::{Agent, Client, KeptHash, Requested, Standing};
+use crate::records::{Agent, Client, Door, KeptHash, Requested, Standing};
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -81,7 +81,9 @@ impl Broker {
     /// be found by an operator.
     async fn enter(&self, agent: &Agent) -> Result<(), BrokerError> {
         let (key, client_key) = (Agent::key(&agent.agent_id), Client::key(&agent.client_id));
-        self.vault.insert(&client_key, &Client { agent_id: agent.agent_id.clone() }, Life::Forever).await?;
+        self.vault
+            .insert(&client_key, &Client { agent_id: agent.agent_id.clone(), door: Door::Ath }, Life::Forever)
+            .await?;
         self.vault.list(Agent::all(), &client_key).await?;
         if self.vault.insert(&key, agent, Life::Forever).await? == Written::Refused {
             let unlist = Write::Unlist { index: Agent::all(), key: client_key.clone() };
@@ -112,16 +114,21 @@ impl Broker {
     /// The registration behind a client id; `None` where there is none.
     pub(crate) async fn agent(&self, client: &ClientId) -> Result<Option<Held<Agent>>, BrokerError> {
         let Some(entry) = self.vault.get::<Client>(&Client::key(client)).await? else { return Ok(None) };
-        let agent = self.vault.get::<Agent>(&Agent::key(&entry.body.agent_id)).await?;
+        let agent = self.vault.get::<Agent>(&entry.body.agent_key()).await?;
         // The agent may have registered anew since: another client id, another registration.
-        Ok(agent.filter(|agent| agent.body.client_id == *client))
+        Ok(agent.filter(|agent| agent.body.client_id == *client && self.is_known(&agent.body)))
+    }
+
+    /// The same, of an agent that registered by ATH: its endpoints are for no other.
+    pub(crate) async fn ath_agent(&self, client: &ClientId) -> Result<Option<Held<Agent>>, BrokerError> {
+        Ok(self.agent(client).await?.filter(|agent| agent.body.oauth.is_none()))
     }
 
     /// The registration whose client id and secret were presented.
     pub(crate) async fn authenticated_agent(&self, client: &str, secret: &str) -> Result<Held<Agent>, BrokerError> {
         let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
         self.admit_client(&client)?;
-        let agent = self.agent(&client).await?.filter(|agent| agent.body.secret.matches(secret));
+        let agent = self.ath_agent(&client).await?.filter(|agent| agent.body.secret.matches(secret));
         let agent = agent.ok_or_else(|| self.wrong_secret(&client))?;
         self.admit_proven(&client)?;
         Ok(agent)
@@ -130,7 +137,7 @@ impl Broker {
     async fn proven_agent(&self, client: &str, proof: ClientProof<'_>) -> Result<Held<Agent>, BrokerError> {
         let client = ClientId::parse(client).map_err(|_| BrokerError::ClientNotAuthenticated)?;
         self.admit_client(&client)?;
-        let agent = self.agent(&client).await?.ok_or_else(|| self.wrong_secret(&client))?;
+        let agent = self.ath_agent(&client).await?.ok_or_else(|| self.wrong_secret(&client))?;
         let proven = match proof {
             ClientProof::Secret(secret) => agent.body.secret.matches(secret),
             ClientProof::Attestation(presented) => {
@@ -179,6 +186,7 @@ impl Broker {
             key_fingerprint: identity.key.fingerprint(),
             registered: now,
             approval_expires: now.plus(self.lifetimes.approval),
+            oauth: None,
             agent_id,
         };
         Ok((agent, secret))

@@ -204,7 +204,7 @@ impl AtOnce {
     /// The account's name in records: the same each time, for each person.
     fn name<'a>(&'a self, provider: &'a Provider) -> &'a str {
         match self {
-            Self::OperatorsKey => "the operator's key",
+            Self::OperatorsKey => OPERATORS_KEY,
             Self::ClientCredentials => provider.client().map_or("", oauth::Provider::client_id),
             Self::Exchange(_, subject) => &subject.name,
         }
@@ -219,3 +219,6 @@ impl AtOnce {
         }
     }
 }
+
+/// What the operator's key is called in records.
+pub(crate) const OPERATORS_KEY: &str = "the operator's key";

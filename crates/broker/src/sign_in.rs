@@ -186,7 +186,7 @@ impl Broker {
     }
 
     /// The user behind a name, made at their first sign-in.
-    async fn user_behind(&self, by: &SignedInBy) -> Result<UserId, BrokerError> {
+    pub(crate) async fn user_behind(&self, by: &SignedInBy) -> Result<UserId, BrokerError> {
         let key = Identity::at_gateway(by);
         let known = self.vault.get::<Identity>(&key).await?;
         if let Some(known) = &known

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use crate::caller::{Caller, Lent};
 use crate::complete::holds;
-use crate::records::{Agent, Client, Connection, Grant, ProviderSwitch, Token, User};
+use crate::front::Family;
+use crate::records::{Client, Connection, Grant, ProviderSwitch, Token, User};
 use crate::token::PREFIX;
 use crate::{Broker, BrokerError, Provider};
 
@@ -261,7 +262,7 @@ impl Broker {
         }
     }
 
-    async fn look_up(&self, hash: SecretHash) -> Result<Arc<Known>, BrokerError> {
+    pub(crate) async fn look_up(&self, hash: SecretHash) -> Result<Arc<Known>, BrokerError> {
         for _ in 0..RETRIES {
             let seen = self.standings.seen();
             let known = Arc::new(self.read_chain(hash).await?);
@@ -295,6 +296,13 @@ impl Broker {
             self.vault.get::<ProviderSwitch>(&switch_key),
         )?;
         let gone = BrokerError::TokenRevoked;
+        let family_key = token.front.as_ref().and_then(|front| front.family.as_deref()).map(Family::key);
+        if let Some(key) = &family_key {
+            let family = self.vault.get::<Family>(key).await?;
+            if family.is_none_or(|family| family.body.revoked.is_some()) {
+                return Err(gone);
+            }
+        }
         let (Some(grant), Some(agent), Some((connection, mark)), Some(_)) = (grant, agent, connection, user) else {
             return Err(gone);
         };
@@ -319,15 +327,16 @@ impl Broker {
         if let Some((lent, _)) = &lent {
             self.unspoken.note(lent.token().expose());
         }
-        let records = vec![
+        let records = family_key.into_iter().chain([
             token_key,
             grant_key,
             Client::key(&token.client_id),
-            Agent::key(&agent.agent_id),
+            agent.own_key(),
             connection_key.clone(),
             user_key,
             switch_key,
-        ];
+        ]);
+        let records: Vec<Key> = records.collect();
         let who =
             Who::new((&token.agent_id, &token.client_id), &token.user, (&token.provider, &token.account), &scopes);
         Ok(Known {

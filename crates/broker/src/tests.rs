@@ -160,6 +160,7 @@ pub(crate) fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc
             browser: Duration::from_secs(86400),
         },
         development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
+        front: crate::FrontSettings::default(),
         journal: None,
         instance: "one".to_owned(),
         boot: "boot".to_owned(),
@@ -244,7 +245,7 @@ impl Bench {
             "client_id": registered.client_id, "agent_attestation": self.attest(GATEWAY), "provider_id": "crm", "scopes": ["read"], "state": "s",
         })));
         let session = started.await.expect("begins").ath_session_id;
-        let allowed = self.broker.allow(&session, None, None).await.expect("allows");
+        let allowed = self.broker.allow(&session, None, &Choice::default()).await.expect("allows");
         let Next::Provider(url) = allowed.next else { panic!("to the provider") };
         let url = Url::parse(&url).expect("a URL");
         let state = url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();

@@ -45,7 +45,7 @@ impl Broker {
         self.end_token(&key, "agent").await
     }
 
-    async fn end_token(&self, key: &Key, by: &'static str) -> Result<(), BrokerError> {
+    pub(crate) async fn end_token(&self, key: &Key, by: &'static str) -> Result<(), BrokerError> {
         for _ in 0..RETRIES {
             let Some(held) = self.vault.get::<Token>(key).await? else { return Ok(()) };
             let version = held.version;
@@ -155,6 +155,7 @@ impl Broker {
             scopes: effective.clone(),
             expires: self.now().plus(lifetime),
             revoked: None,
+            front: None,
         };
         let key = Token::key(secret.hash());
         self.decide(event, self.hand_out(session, held, &key, &token, code)).await?;
@@ -202,6 +203,6 @@ fn normalised(session: &Session, code: &str) -> String {
 /// Begins every ATH token.
 pub(crate) const PREFIX: &str = "ath_tk_";
 /// How long after its expiry a token is still told from one that never was.
-const TOKEN_TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const TOKEN_TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_WRONG_CODES: u8 = 5;
 const RETRIES: usize = 8;

@@ -114,6 +114,12 @@ impl Urls {
         }
     }
 
+    /// The same on the way to a request of an OAuth client's, which nobody has answered yet.
+    #[must_use]
+    pub fn sign_in_for(&self, sealed: &str) -> String {
+        format!("{}/ath/sign-in?request={sealed}", self.public_url)
+    }
+
     /// Where an OpenID provider in front sends the browser back to.
     #[must_use]
     pub fn sign_in_callback(&self) -> String {
@@ -206,6 +212,12 @@ impl Urls {
     #[must_use]
     pub fn oauth_device_with(&self, user_code: &str) -> String {
         Self::with_parameters(&self.oauth_device(), &[("user_code", user_code)])
+    }
+
+    /// Where a person consents whom a client could not act for yet.
+    #[must_use]
+    pub fn oauth_connect(&self, sealed: &str) -> String {
+        format!("{}/oauth/connect/{sealed}", self.public_url)
     }
 
     /// The agent id of an OAuth client that has no URL of its own.

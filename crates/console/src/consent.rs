@@ -2,7 +2,7 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use broker::{Broker, DonePage, Ending, Next, SignedIn};
+use broker::{Allowed, Broker, Choice, Destination, DonePage, Ending, Next, SignedIn};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use protocol::{AccountId, SessionId};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::cookies::Cookies;
 use crate::error::PageError;
 use crate::forgery;
 use crate::headers::{FORM_ACTION, policy};
-use crate::pages::{Account, Consent, Done, Signed, render};
+use crate::pages::{Account, Consent, ConsentForm, Done, Signed, render};
 use crate::sign_in::sign_out_token;
 
 /// What the two forms send.
@@ -21,8 +21,23 @@ pub(crate) struct Decision {
     session_id: String,
     csrf: String,
     decision: String,
+    #[serde(flatten)]
+    choosing: Choosing,
+}
+
+/// What a person chooses with Allow.
+#[derive(Deserialize)]
+pub(crate) struct Choosing {
     #[serde(default)]
     account: String,
+    #[serde(default)]
+    lasts: String,
+}
+
+impl Choosing {
+    pub(crate) fn choice(&self) -> Choice {
+        Choice { account: AccountId::parse(&self.account).ok(), lasts: self.lasts.parse().ok() }
+    }
 }
 
 /// Shows what is asked, by whom. Claims nothing: software follows links, too.
@@ -38,8 +53,8 @@ pub(crate) async fn show(
     let (secret, fresh) = form_secret(&broker, &cookies);
     let token = forgery::token(&secret, session.as_str());
     let person = person.as_ref().map(|person| Signed { label: &person.label, sign_out_token: sign_out_token(&secret) });
-    let page = render(StatusCode::OK, &Consent { view: &view, token: &token, person });
-    Ok(form_page(page, fresh))
+    let page = render(StatusCode::OK, &Consent { view: &view, form: ConsentForm::Session, token: &token, person });
+    Ok(form_page(page, fresh, view.returns_to.as_ref()))
 }
 
 /// Allow or deny.
@@ -51,15 +66,19 @@ pub(crate) async fn decide(
     let (session, cookies, form) = genuine(&broker, &headers, form)?;
     match form.decision.as_str() {
         "allow" => {
-            let account = AccountId::parse(&form.account).ok();
-            let allowed = broker.allow(&session, cookies.browser().as_deref(), account.as_ref()).await?;
-            let binding = cookies.set_binding(&session, allowed.binding.expose());
-            let signed_in = allowed.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
-            Ok(with_cookies(go(&broker, &allowed.next), [binding, signed_in]))
+            let allowed = broker.allow(&session, cookies.browser().as_deref(), &form.choosing.choice()).await?;
+            Ok(set_out(&broker, &cookies, &session, allowed))
         }
         "deny" => Ok(go(&broker, &Next::Ending(broker.deny(&session).await?))),
         _ => Err(PageError::Malformed),
     }
+}
+
+/// The browser on its way, with what it proves itself by from here on.
+pub(crate) fn set_out(broker: &Broker, cookies: &Cookies<'_>, session: &SessionId, allowed: Allowed) -> Response {
+    let binding = cookies.set_binding(session, allowed.binding.expose());
+    let signed_in = allowed.signed_in.and_then(|cookie| cookies.set_browser(cookie.expose()));
+    with_cookies(go(broker, &allowed.next), [binding, signed_in])
 }
 
 /// Names the account that the person signed in with.
@@ -77,7 +96,7 @@ pub(crate) async fn show_account(
     let (secret, fresh) = form_secret(&broker, &cookies);
     let token = forgery::token(&secret, session.as_str());
     let page = render(StatusCode::OK, &Account { view: &view, session: session.as_str(), token: &token });
-    Ok(form_page(page, fresh))
+    Ok(form_page(page, fresh, view.returns_to.as_ref()))
 }
 
 /// Go on with the account, or undo.
@@ -158,9 +177,15 @@ pub(crate) fn form_secret(broker: &Broker, cookies: &Cookies<'_>) -> (String, Op
     (secret.expose().to_owned(), cookie)
 }
 
-pub(crate) fn form_page(page: Response, cookie: Option<HeaderValue>) -> Response {
+/// A page with a form that leads to a provider, or to where the consent ends. Browsers apply the policy to every redirect that follows, so
+/// it lets an application's own scheme through where that is the end.
+pub(crate) fn form_page(page: Response, cookie: Option<HeaderValue>, end: Option<&Destination>) -> Response {
     let mut page = with_cookies(page, [cookie]);
-    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(FORM_ACTION));
+    let form_action = match end.and_then(Destination::scheme) {
+        Some(scheme) => policy(&format!("{FORM_ACTION} {scheme}:")),
+        None => policy(FORM_ACTION),
+    };
+    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, form_action);
     page
 }
 

@@ -3,7 +3,7 @@ use axum::response::Response;
 use broker::{AtDevice, Broker};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::consent::{go, session_in};
+use crate::consent::{form_page, go, session_in};
 use crate::cookies::Cookies;
 use crate::error::PageError;
 use crate::pages::{Device, render};
@@ -21,7 +21,8 @@ pub(crate) async fn show(
     match broker.device_page(&session, &binding, cookies.browser().as_deref()).await? {
         AtDevice::GoesOn(next) => Ok(go(&broker, &next)),
         AtDevice::Waits(view) => {
-            let mut page = render(StatusCode::OK, &Device { view: &view, session: session.as_str() });
+            let page = render(StatusCode::OK, &Device { view: &view, session: session.as_str() });
+            let mut page = form_page(page, None, view.returns_to.as_ref());
             if let Ok(pause) = HeaderValue::from_str(&view.look_again.to_string()) {
                 page.headers_mut().insert(header::REFRESH, pause);
             }

@@ -1,7 +1,7 @@
 //! The pages' one table from refusal to status and words for people.
 
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, ProxyProblem, ReconnectError, SignInError};
+use broker::{BrokerError, FrontError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
 use protocol::{ErrorCode, Refused};
 use secret::OpenError;
@@ -15,6 +15,8 @@ pub(crate) enum PageError {
     Malformed,
     /// The form did not come from a page that this browser was shown.
     Forged,
+    /// An OAuth client's request is none that a person could answer.
+    Front(FrontError),
     /// The broker refused.
     Broker(BrokerError),
 }
@@ -37,7 +39,7 @@ impl IntoResponse for PageError {
             _ => tracing::debug!(error = ?self, "a page was refused"),
         }
         let wait = match &self {
-            Self::Broker(BrokerError::TooMany { .. }) => Some("60"),
+            Self::Broker(BrokerError::TooMany { .. }) | Self::Front(FrontError::TooMany { .. }) => Some("60"),
             Self::Broker(BrokerError::SignIn(error)) => retry_after(error),
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
         };
@@ -113,7 +115,53 @@ fn words(error: &PageError) -> (StatusCode, &'static str, &'static str, &'static
             "The request did not come from a page that this browser was shown, so nothing was done.",
             "Open the link from the agent again, in a browser that accepts cookies.",
         ),
+        PageError::Front(error) => front_words(error),
         PageError::Broker(error) => broker_words(error),
+    }
+}
+
+/// What a person is told whom a client sent here in vain: nobody sends them on, since nobody knows who asks (RFC 6749 §4.1.2.1).
+fn front_words(error: &FrontError) -> (StatusCode, &'static str, &'static str, &'static str) {
+    const DEVELOPER: &str = "Tell whoever made the program; there is nothing that you can do here.";
+    let bad = StatusCode::BAD_REQUEST;
+    match error {
+        FrontError::UnknownClient => (
+            bad,
+            "This program is not known here",
+            "It named itself by a client_id that this gateway does not know, or has forgotten since nobody used it.",
+            "Let the program connect anew, so that it registers again.",
+        ),
+        FrontError::ClientDocument(_) => (
+            StatusCode::BAD_GATEWAY,
+            "The program could not be looked up",
+            "It goes by the address of a document about itself, and that document cannot be had, or does not fit.",
+            "Try again in a moment. If it stays so, tell whoever made the program.",
+        ),
+        FrontError::DocumentHost => (
+            StatusCode::FORBIDDEN,
+            "This program is not let in here",
+            "It goes by a document at a host that this gateway does not ask.",
+            "Ask whoever runs this gateway to add the host.",
+        ),
+        FrontError::RedirectUri => (
+            bad,
+            "This link would lead elsewhere",
+            "The place to send you back to is none that the program is registered with.",
+            DEVELOPER,
+        ),
+        FrontError::TooMany { .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests",
+            "Too much was asked from your network in too short a time.",
+            "Try again in a minute.",
+        ),
+        FrontError::Broker(error) => broker_words(error),
+        _ => (
+            bad,
+            "This link is not complete",
+            "The program that sent you here left something out, or said it twice.",
+            DEVELOPER,
+        ),
     }
 }
 

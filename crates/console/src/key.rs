@@ -82,7 +82,7 @@ async fn page(
         ),
     };
     let page = PasteKey { view: &view, session: session.as_str(), token: &token, problem };
-    Ok(form_page(render(status, &page), fresh))
+    Ok(form_page(render(status, &page), fresh, view.returns_to.as_ref()))
 }
 
 /// What the form's token is bound to: another page's is none for this one.

@@ -13,6 +13,7 @@ mod cookies;
 mod device;
 mod error;
 mod forgery;
+mod front;
 mod headers;
 mod key;
 mod pages;
@@ -23,7 +24,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use broker::Broker;
+use broker::{Broker, Door};
 use http::{HeaderValue, StatusCode, header};
 
 /// The pages, to be merged with the JSON endpoints. Whoever serves them puts the request's own broker beside each request, as an
@@ -39,6 +40,10 @@ pub fn router(broker: Broker) -> Router {
         .route("/ath/callback/{provider_id}", get(callback::own_callback).head(not_by_head))
         .route("/accounts", get(accounts::show).post(accounts::decide))
         .route_layer(from_fn_with_state(broker.clone(), sign_in::required));
+    let door = match broker.front().door {
+        Door::Open => front_router(),
+        Door::Closed => Router::new(),
+    };
     Router::new()
         .route("/", get(pages::home))
         .route("/assets/style.css", get(pages::style))
@@ -47,8 +52,17 @@ pub fn router(broker: Broker) -> Router {
         .route("/ath/sign-out", post(sign_in::leave))
         .route("/ath/reconnect/{ticket}", get(reconnect::show).post(reconnect::begin))
         .merge(personal)
+        .merge(door)
         .layer(from_fn(headers::secure))
         .with_state(broker)
+}
+
+/// The pages for people whom OAuth clients send.
+fn front_router() -> Router<Broker> {
+    Router::new()
+        .route("/oauth/authorize", get(front::authorize).post(front::decide))
+        .route("/oauth/connect/{sealed}", get(front::connect))
+        .route("/oauth/device", get(front::device).post(front::take_code))
 }
 
 /// HEAD goes wherever GET does, unless it is told otherwise; a callback takes an answer that is good once, and HEAD ought to change

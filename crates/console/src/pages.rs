@@ -1,8 +1,8 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use broker::{
-    AccountPage, AccountsPage, ConsentView, DevicePage, DonePage, Follows, Joins, KeyForm, KeyPage, Names,
-    ReconnectPage,
+    AccountPage, AccountsPage, ConsentView, Destination, DevicePage, DonePage, Follows, Joins, KeyForm, KeyPage, Names,
+    ReconnectPage, Vouching,
 };
 use http::{HeaderValue, StatusCode, header};
 
@@ -11,9 +11,29 @@ use http::{HeaderValue, StatusCode, header};
 #[template(path = "consent.html")]
 pub(crate) struct Consent<'a> {
     pub(crate) view: &'a ConsentView,
+    pub(crate) form: ConsentForm<'a>,
     pub(crate) token: &'a str,
     /// Who is signed in at the gateway itself.
     pub(crate) person: Option<Signed<'a>>,
+}
+
+/// What the form names the consent by.
+pub(crate) enum ConsentForm<'a> {
+    /// The session of the view.
+    Session,
+    /// A request that nobody has answered yet, sealed.
+    Request(&'a str),
+}
+
+/// The page where a person types in what a device shows.
+#[derive(Template)]
+#[template(path = "user_code.html")]
+pub(crate) struct UserCodePage<'a> {
+    /// What the link brought, or was typed in last.
+    pub(crate) code: &'a str,
+    pub(crate) token: &'a str,
+    /// Why the last one led nowhere.
+    pub(crate) problem: Option<&'static str>,
 }
 
 /// Somebody who is signed in, and may sign out.
@@ -29,6 +49,8 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) form: SignInForm<'a>,
     /// Empty for none.
     pub(crate) session: &'a str,
+    /// Empty for none.
+    pub(crate) request: &'a str,
     pub(crate) token: &'a str,
     /// Why the last attempt did not succeed.
     pub(crate) problem: Option<&'static str>,

@@ -24,6 +24,9 @@ pub(crate) struct Entered {
     /// The consent that the person is on the way to; empty for none.
     #[serde(default)]
     session_id: String,
+    /// The request of an OAuth client that the person is on the way to, sealed; empty for none.
+    #[serde(default)]
+    request: String,
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -59,13 +62,13 @@ pub(crate) async fn show(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, PageError> {
-    let session = session_in(query.as_deref())?;
+    let towards = Towards::read(query.as_deref())?;
     let (head, _) = request.into_parts();
     if person(&broker, &head).await?.is_some() {
-        return Ok(onward(&broker, session.as_ref()));
+        return Ok(onward(&broker, &towards));
     }
     let vouched = vouched(&broker, &head)?;
-    page(&broker, &head.headers, session.as_ref(), vouched.as_ref(), None)
+    page(&broker, &head.headers, &towards, vouched.as_ref(), None)
 }
 
 /// Signs in, or leads to where that is done.
@@ -76,33 +79,39 @@ pub(crate) async fn enter(
     form: Result<Form<Entered>, FormRejection>,
 ) -> Result<Response, PageError> {
     let Form(entered) = form.map_err(|_| PageError::Malformed)?;
-    let session = session_id(&entered.session_id)?;
+    let towards = Towards::new(&entered.session_id, &entered.request)?;
     let cookies = Cookies::of(&headers, &broker);
-    forgery::check(&broker, &headers, cookies.form().as_deref(), &subject(session.as_ref()), &entered.csrf)?;
+    forgery::check(&broker, &headers, cookies.form().as_deref(), &towards.subject(), &entered.csrf)?;
     let browser = cookies.browser();
     let vouched = broker.vouched(&headers, arrival.certificate)?;
     match (broker.sign_in_method(), vouched) {
         (SignInMethod::Openid(_), _) => {
+            // What comes back from there names a session: a request that was only read becomes one.
+            let session = match towards {
+                Towards::Session(session) => Some(session),
+                Towards::Request(sealed) => Some(broker.take_up(&sealed).await?),
+                Towards::Nothing => None,
+            };
             let departure = broker.depart(session.as_ref()).await?;
             let state = cookies.set_departure(session.as_ref(), departure.secret.expose());
             Ok(with_cookies(Redirect::to(&departure.url).into_response(), [state]))
         }
         (SignInMethod::Accounts(_), _) => {
             let Ok(password) = Password::parse(entered.password) else {
-                return page(&broker, &headers, session.as_ref(), None, Some(&SignInError::WrongPassword));
+                return page(&broker, &headers, &towards, None, Some(&SignInError::WrongPassword));
             };
             let name = entered.name.trim();
             match broker.sign_in_by_password(name, password, arrival.address, browser.as_deref()).await {
-                Ok(cookie) => Ok(welcome(&broker, &cookies, &cookie, session.as_ref())),
+                Ok(cookie) => Ok(welcome(&broker, &cookies, &cookie, &towards)),
                 Err(BrokerError::SignIn(
                     problem @ (SignInError::WrongPassword | SignInError::TooManyWrong | SignInError::Busy),
-                )) => page(&broker, &headers, session.as_ref(), None, Some(&problem)),
+                )) => page(&broker, &headers, &towards, None, Some(&problem)),
                 Err(error) => Err(error.into()),
             }
         }
         (SignInMethod::Header(_), Some(vouched)) => {
             let cookie = broker.sign_in_by_proxy(&vouched, browser.as_deref()).await?;
-            Ok(welcome(&broker, &cookies, &cookie, session.as_ref()))
+            Ok(welcome(&broker, &cookies, &cookie, &towards))
         }
         (SignInMethod::Provider | SignInMethod::Header(_), _) => {
             Err(BrokerError::from(SignInError::OtherMethod).into())
@@ -121,7 +130,10 @@ pub(crate) async fn callback(
     let secret = cookies.departure(answer.session());
     let used = cookies.drop_departure(answer.session());
     match broker.arrive(answer, secret.as_deref(), cookies.browser().as_deref()).await {
-        Ok(arrived) => Ok(with_cookies(welcome(&broker, &cookies, &arrived.cookie, arrived.session.as_ref()), [used])),
+        Ok(arrived) => {
+            let towards = arrived.session.map_or(Towards::Nothing, Towards::Session);
+            Ok(with_cookies(welcome(&broker, &cookies, &arrived.cookie, &towards), [used]))
+        }
         Err(error) => Ok(with_cookies(PageError::from(error).into_response(), [used])),
     }
 }
@@ -151,7 +163,7 @@ pub(crate) fn sign_out_token(secret: &str) -> String {
 }
 
 /// Who is signed in. Without the proof that a proxy owes, nobody is looked for.
-async fn person(broker: &Broker, head: &Parts) -> Result<Option<SignedIn>, PageError> {
+pub(crate) async fn person(broker: &Broker, head: &Parts) -> Result<Option<SignedIn>, PageError> {
     let vouched = vouched(broker, head)?;
     let browser = Cookies::of(&head.headers, broker).browser();
     Ok(broker.signed_in(browser.as_deref(), vouched.as_ref()).await?)
@@ -163,22 +175,23 @@ fn vouched(broker: &Broker, head: &Parts) -> Result<Option<Vouched>, PageError> 
 }
 
 /// The browser is somebody's from here on: under a new cookie, and without what an earlier person had begun in it.
-fn welcome(broker: &Broker, cookies: &Cookies<'_>, cookie: &Opaque, session: Option<&SessionId>) -> Response {
-    let onward = with_cookies(onward(broker, session), cookies.drop_bindings());
+fn welcome(broker: &Broker, cookies: &Cookies<'_>, cookie: &Opaque, towards: &Towards) -> Response {
+    let onward = with_cookies(onward(broker, towards), cookies.drop_bindings());
     with_cookies(onward, [cookies.set_browser(cookie.expose())])
 }
 
-fn onward(broker: &Broker, session: Option<&SessionId>) -> Response {
-    match session {
-        Some(session) => Redirect::to(&broker.urls().consent_again(session)).into_response(),
-        None => Redirect::to(&broker.urls().accounts()).into_response(),
+fn onward(broker: &Broker, towards: &Towards) -> Response {
+    match towards {
+        Towards::Session(session) => Redirect::to(&broker.urls().consent_again(session)).into_response(),
+        Towards::Request(sealed) => Redirect::to(&broker.urls().oauth_connect(sealed)).into_response(),
+        Towards::Nothing => Redirect::to(&broker.urls().accounts()).into_response(),
     }
 }
 
 fn page(
     broker: &Broker,
     headers: &HeaderMap,
-    session: Option<&SessionId>,
+    towards: &Towards,
     vouched: Option<&Vouched>,
     problem: Option<&SignInError>,
 ) -> Result<Response, PageError> {
@@ -192,27 +205,71 @@ fn page(
     };
     let cookies = Cookies::of(headers, broker);
     let (secret, fresh): (String, Option<HeaderValue>) = form_secret(broker, &cookies);
-    let token = forgery::token(&secret, &subject(session));
+    let token = forgery::token(&secret, &towards.subject());
     let words = problem.map(error::sign_in_words);
     let status = words.as_ref().map_or(StatusCode::OK, |words| words.status);
     let page = SignInPage {
         form,
-        session: session.map(SessionId::as_str).unwrap_or_default(),
+        session: towards.session(),
+        request: towards.request(),
         token: &token,
         problem: words.as_ref().map(|words| words.message),
     };
     let page = render(status, &page);
     // Only the way to an OpenID provider leads off this origin.
     let page = match broker.sign_in_method() {
-        SignInMethod::Openid(_) => form_page(page, fresh),
+        SignInMethod::Openid(_) => form_page(page, fresh, None),
         _ => with_cookies(page, [fresh]),
     };
     Ok(error::with_retry_after(page, problem.and_then(error::retry_after)))
 }
 
-/// What the token of a sign-in form is for.
-fn subject(session: Option<&SessionId>) -> String {
-    format!("sign-in\n{}", session.map(SessionId::as_str).unwrap_or_default())
+/// What somebody who signs in is on the way to.
+enum Towards {
+    /// A consent under way.
+    Session(SessionId),
+    /// The request of an OAuth client, sealed, which nobody has answered yet.
+    Request(String),
+    /// Nothing in particular.
+    Nothing,
+}
+
+impl Towards {
+    fn new(session: &str, request: &str) -> Result<Self, PageError> {
+        match (session_id(session)?, request) {
+            (Some(session), "") => Ok(Self::Session(session)),
+            (None, "") => Ok(Self::Nothing),
+            (None, request) => Ok(Self::Request(request.to_owned())),
+            (Some(_), _) => Err(PageError::Malformed),
+        }
+    }
+
+    /// From a query that names one of the two at most, and once.
+    fn read(query: Option<&str>) -> Result<Self, PageError> {
+        let of = |wanted: &'static str| {
+            let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+            pairs.filter(move |(name, _)| name == wanted).map(|(_, value)| value.into_owned()).collect::<Vec<_>>()
+        };
+        match (of("session_id").as_slice(), of("request").as_slice()) {
+            ([], []) => Ok(Self::Nothing),
+            ([session], []) => Self::new(session, ""),
+            ([], [request]) => Self::new("", request),
+            _ => Err(PageError::Malformed),
+        }
+    }
+
+    fn session(&self) -> &str {
+        if let Self::Session(session) = self { session.as_str() } else { "" }
+    }
+
+    fn request(&self) -> &str {
+        if let Self::Request(request) = self { request } else { "" }
+    }
+
+    /// What the token of the form is for.
+    fn subject(&self) -> String {
+        format!("sign-in\n{}{}", self.session(), self.request())
+    }
 }
 
 fn session_id(text: &str) -> Result<Option<SessionId>, PageError> {

@@ -122,6 +122,7 @@ pub(crate) async fn parts(
                 PlaceholderCodes::Accepted => Codes::Placeholders,
             },
         },
+        front: broker::FrontSettings::default(),
         journal: open_journal(&config.store.journal, &instance),
         instance,
         unspoken,

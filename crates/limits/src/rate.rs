@@ -17,6 +17,13 @@ pub struct Rate {
 pub struct RateError;
 
 impl Rate {
+    /// One in so much time, and never two at once.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        let interval = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        Self { interval, whole: interval }
+    }
+
     /// Reads `20/s`, `600/m`, `5000/h`; `None` for `off`.
     pub fn parse(text: &str) -> Result<Option<Self>, RateError> {
         if text == "off" {

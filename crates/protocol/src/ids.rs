@@ -98,6 +98,19 @@ impl AgentId {
         Ok(Self(text.into()))
     }
 
+    /// The URI of an OAuth client that has none of its own: below the gateway's public URL, where nobody but the gateway vouches for it.
+    #[must_use]
+    pub fn of_client(public_url: &str, client_id: &str) -> Self {
+        let client_id = url::form_urlencoded::byte_serialize(client_id.as_bytes()).collect::<String>();
+        Self(format!("{public_url}/oauth/clients/{client_id}").into())
+    }
+
+    /// The URI of a client that is known by its metadata document, which lies there. Whoever fetched it has checked the form.
+    #[must_use]
+    pub fn of_document(url: &Url) -> Self {
+        Self(url.as_str().into())
+    }
+
     /// The host that vouches for the agent, as people should read it.
     #[must_use]
     pub fn host(&self) -> String {
@@ -122,6 +135,13 @@ impl ClientId {
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
         Self(format!("ath_{}", hex128(entropy)).into())
+    }
+
+    /// The name in records of an OAuth client that calls itself `name`.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        let hash = secret::SecretHash::of(&format!("oauth client\n{name}")).to_hex();
+        Self(format!("ath_{}", hash.get(..32).unwrap_or_default()).into())
     }
 
     /// Checks the form; says nothing about whether there is such a registration.

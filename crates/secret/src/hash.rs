@@ -20,6 +20,12 @@ impl Opaque {
         Self(Zeroizing::new(format!("{prefix}{}", BASE64URL_NOPAD.encode(bytes.as_ref()))))
     }
 
+    /// A secret that follows from another one.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+
     /// The secret as its receiver gets it.
     #[must_use]
     pub fn expose(&self) -> &str {

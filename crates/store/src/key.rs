@@ -29,6 +29,12 @@ pub enum Kind {
     Revocation,
     /// That something in the store is sealed with a key: `{key id}`; that a gateway holds the key: `{key id}:gateway`.
     SealingKey,
+    /// Everything that came of one consent of an OAuth client: `{family}`.
+    Family,
+    /// A code that a person types in for a device -> the consent: `{code, hashed}`.
+    UserCode,
+    /// What the gateway signs ID tokens with: `{keys}`.
+    Issuer,
 }
 
 impl Kind {
@@ -49,6 +55,9 @@ impl Kind {
             Self::Provider => "provider",
             Self::Revocation => "revocation",
             Self::SealingKey => "key",
+            Self::Family => "family",
+            Self::UserCode => "code",
+            Self::Issuer => "issuer",
         }
     }
 
@@ -67,6 +76,9 @@ impl Kind {
             Self::Provider,
             Self::Revocation,
             Self::SealingKey,
+            Self::Family,
+            Self::UserCode,
+            Self::Issuer,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == word)

@@ -10,22 +10,80 @@ pub struct ConsentView {
     pub session: SessionId,
     /// The name that the agent gives itself, cleaned for display.
     pub agent_name: String,
-    /// The URI whose host vouches for the agent.
+    /// The URI that it goes by.
     pub agent_id: String,
+    /// Who says that it is what it says.
+    pub vouched: Vouching,
     /// Who made the agent, by its own account.
     pub developer: String,
     /// What the agent says it is for.
     pub purpose: Option<String>,
     /// The service it wants to use.
     pub provider_name: String,
+    /// What its tokens will be for, where an OAuth client asks (RFC 8707).
+    pub resource: Option<String>,
+    /// For how long they may allow it, in seconds and in words, the longest last; empty where it is not theirs to choose.
+    pub lasts: Vec<(u64, &'static str)>,
     /// What follows on Allow, unless they choose an account.
     pub follows: Follows,
     /// What it may do, scope and sentence.
     pub scopes: Vec<(Scope, String)>,
-    /// The host that the browser is sent to at the end; `None` for the gateway's own page.
-    pub returns_to: Option<String>,
+    /// Where the browser is sent to at the end; `None` for the gateway's own page.
+    pub returns_to: Option<Destination>,
     /// Accounts of this browser's user that cover the scopes already.
     pub accounts: Vec<AccountView>,
+}
+
+/// Who says that an agent is what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouching {
+    /// The host of its identity document, or of its metadata.
+    Host,
+    /// The gateway's operator.
+    Operator,
+    /// Nobody: it registered itself under a name of its choice.
+    Nobody,
+}
+
+/// Where a browser is sent to at the end of a consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// To this host.
+    Host(String),
+    /// To a program on the person's own machine.
+    ThisMachine(String),
+    /// To whichever application has this scheme there.
+    Application(String),
+}
+
+impl Destination {
+    pub(crate) fn of(uri: &str) -> Option<Self> {
+        let url = url::Url::parse(uri).ok()?;
+        let host = || url.host_str().map(str::to_owned);
+        Some(match url.scheme() {
+            "https" => Self::Host(host()?),
+            "http" => Self::ThisMachine(host()?),
+            scheme => Self::Application(scheme.to_owned()),
+        })
+    }
+
+    /// The scheme that the page's policy has to let a form lead to, where it is one of an application's own.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&str> {
+        match self {
+            Self::Application(scheme) => Some(scheme),
+            Self::Host(_) | Self::ThisMachine(_) => None,
+        }
+    }
+}
+
+/// What a person chooses with Allow.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// One of the accounts that are connected already; `None` for another one.
+    pub account: Option<AccountId>,
+    /// For how long, in seconds; `None` for as long as the configuration says.
+    pub lasts: Option<u64>,
 }
 
 /// What follows on Allow.
@@ -111,6 +169,8 @@ pub struct AccountPage {
     pub scopes: Vec<(Scope, String)>,
     /// Whether the account is added to what this browser's person has connected before.
     pub joins: Joins,
+    /// Where the browser is sent to at the end; `None` for the gateway's own page.
+    pub returns_to: Option<Destination>,
 }
 
 /// Whether an account comes to others.

@@ -8,6 +8,15 @@ pub enum FrontError {
     /// A parameter is missing, malformed, doubled or too long; names it.
     #[error("the parameter `{0}` is missing or malformed")]
     Parameter(&'static str),
+    /// `response_type` is another than `code`.
+    #[error("the response type is not supported")]
+    ResponseType,
+    /// Request objects (OpenID Connect Core §6) are not taken.
+    #[error("request objects are not supported")]
+    RequestObject,
+    /// `prompt=none`: a person has to answer.
+    #[error("a person has to answer")]
+    InteractionRequired,
     /// There is no such client.
     #[error("there is no such client")]
     UnknownClient,
@@ -38,6 +47,9 @@ pub enum FrontError {
     /// No such resource, or several, or none where more than one is possible.
     #[error("the resource is unknown, or not named")]
     Target,
+    /// A client without a person cannot use this service: its credential is each person's own.
+    #[error("the service needs a person")]
+    NeedsPerson,
     /// Somebody has to consent first; with the link for them.
     #[error("the person has to consent first")]
     ConsentRequired {

@@ -1,11 +1,31 @@
 //! The gateway as an authorization server for ordinary OAuth clients (OAuth 2.1, RFC 6749 and its family): clients, requests, codes,
 //! refresh tokens, device codes. Consents, grants and access tokens are the same as every agent's.
 
+mod assertion;
+mod clients;
+mod code;
+mod device;
+mod documents;
 mod error;
+mod exchange;
+mod inspect;
+mod issue;
+mod keys;
+mod machine;
+mod metadata;
+mod prove;
+mod records;
+mod refresh;
+mod registration;
+mod request;
+mod scopes;
 mod settings;
+mod signer;
 mod wire;
 
 pub use error::{FrontError, GrantProblem};
+pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, Origin, UserCode};
+pub use request::{Asked, AuthorizationRequest, Unasked};
 pub use settings::{
     ClientDocuments, ConfiguredClient, ConfiguredProof, Door, Enterprise, EnterpriseKeys, FrontSettings, GrantType,
     IdentityAssertions, SelfRegistration,

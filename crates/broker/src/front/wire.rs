@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use protocol::{ClientId, UserId};
+use protocol::UserId;
 use secret::Opaque;
-use serde_json::{Map, Value};
 
-use super::{FrontError, FrontSettings};
+use super::code::PresentedCode;
+use super::{FrontError, FrontSettings, GrantType};
 use crate::Broker;
+use crate::records::Agent;
 
 /// Who a client says it is, and how it proves it.
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +44,16 @@ impl std::fmt::Debug for ClientCredential<'_> {
 }
 
 /// A client that has proven who it is, as far as it has anything to prove it with.
-#[derive(Debug)]
 pub struct ProvenClient {
-    pub(crate) id: ClientId,
+    /// As it writes itself.
+    pub(crate) name: String,
+    pub(crate) agent: Agent,
+}
+
+impl std::fmt::Debug for ProvenClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ProvenClient({})", self.agent.client_id)
+    }
 }
 
 /// What is presented at the token endpoint. Texts are as they came, already bounded.
@@ -172,55 +180,32 @@ impl Broker {
     /// How ordinary OAuth clients are served.
     #[must_use]
     pub fn front(&self) -> &FrontSettings {
-        todo!()
+        &self.front
     }
 
-    /// Who calls an endpoint. A client that has something to prove itself with has to.
-    pub async fn prove_client(&self, _presented: &Presented<'_>) -> Result<ProvenClient, FrontError> {
-        todo!()
-    }
-
-    /// The token endpoint (RFC 6749 §3.2).
-    pub async fn issue_tokens(
-        &self,
-        _client: &ProvenClient,
-        _grant: TokenGrant<'_>,
-    ) -> Result<IssuedTokens, FrontError> {
-        todo!()
-    }
-
-    /// Begins a device's authorization (RFC 8628 §3.1).
-    pub async fn begin_device_grant(
-        &self,
-        _client: &ProvenClient,
-        _scope: Option<&str>,
-        _resources: &[String],
-    ) -> Result<DeviceAuthorization, FrontError> {
-        todo!()
-    }
-
-    /// What a token is (RFC 7662), to whom it concerns.
-    pub async fn introspect(&self, _client: &ProvenClient, _token: &str) -> Result<Introspection, FrontError> {
-        todo!()
-    }
-
-    /// Ends a token (RFC 7009); unknown and foreign ones are passed over in silence.
-    pub async fn end_token_of(&self, _client: &ProvenClient, _token: &str) -> Result<(), FrontError> {
-        todo!()
-    }
-
-    /// Whose an access token is (OpenID Connect Core §5.3).
-    pub async fn userinfo(&self, _token: &str) -> Result<UserInfo, FrontError> {
-        todo!()
-    }
-
-    /// Registers a client (RFC 7591 §3.1), and returns what it is registered with.
-    pub async fn register_client(&self, _metadata: Map<String, Value>) -> Result<Map<String, Value>, FrontError> {
-        todo!()
-    }
-
-    /// The keys that ID tokens are signed with: a JWK set (RFC 7517 §5).
-    pub async fn issuer_keys(&self) -> Result<Value, FrontError> {
-        todo!()
+    /// The token endpoint (RFC 6749 §3.2). What was begun is finished, even where the client hangs up.
+    pub async fn issue_tokens(&self, client: &ProvenClient, grant: TokenGrant<'_>) -> Result<IssuedTokens, FrontError> {
+        match grant {
+            TokenGrant::Code { code, redirect_uri, verifier, resources } => {
+                client.insist_on(GrantType::AuthorizationCode)?;
+                let presented = PresentedCode { code, redirect_uri, verifier, resources };
+                self.exchange_front_code(client, &presented).await
+            }
+            TokenGrant::Refresh { token, scope, resources } => {
+                client.insist_on(GrantType::RefreshToken)?;
+                self.refresh_front(client, (token, scope, resources)).await
+            }
+            TokenGrant::Device { code } => {
+                client.insist_on(GrantType::DeviceCode)?;
+                self.poll_device(client, code).await
+            }
+            TokenGrant::ClientCredentials { scope, resources } => self.machine_token(client, scope, resources).await,
+            TokenGrant::Exchange { subject_token, scope, resources } => {
+                self.exchange_id_token(client, (subject_token, scope, resources)).await
+            }
+            TokenGrant::JwtBearer { assertion, scope, resources } => {
+                self.exchange_identity_assertion(client, (assertion, scope, resources)).await
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use store::{Key, Kind};
 
 use super::{Kept, KeptHash, Tokens};
+use crate::front::FrontSession;
 use crate::vault::Fingerprint;
 
 /// A consent under way.
@@ -31,6 +32,9 @@ pub(crate) struct Session {
     /// The key that what comes of it is bound to (RFC 9449), where the provider has that.
     #[serde(default)]
     pub(crate) dpop: Option<Kept>,
+    /// What is more to know of it where an OAuth client began it.
+    #[serde(default)]
+    pub(crate) front: Option<FrontSession>,
 }
 
 /// A connection that is to work again.

@@ -123,12 +123,12 @@ async fn of_many_guesses_at_once_five_are_compared() {
 async fn a_connection_is_of_whoever_is_signed_in_and_the_providers_name_for_them_of_nobody() {
     let bench = House::new().gateway(accounts(vec![account("ada", "one")]));
     let session = bench.begin().await;
-    let refused = bench.broker.allow(&session, None, None).await;
+    let refused = bench.broker.allow(&session, None, &Choice::default()).await;
     assert!(matches!(refused, Err(BrokerError::SignIn(SignInError::Missing))), "nobody goes on without");
     let cookie = bench.enter("ada", "one").await.expect("in");
     let user = bench.user(&cookie).await.expect("somebody");
 
-    let allowed = bench.broker.allow(&session, Some(&cookie), None).await.expect("allows");
+    let allowed = bench.broker.allow(&session, Some(&cookie), &Choice::default()).await.expect("allows");
     let Next::Provider(url) = allowed.next else { panic!("to the provider") };
     let url = Url::parse(&url).expect("a URL");
     let state = url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();

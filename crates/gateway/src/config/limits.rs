@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use broker::Limits;
 use limits::{Crowd, Limit, Rate};
@@ -13,18 +14,22 @@ pub(crate) use numbers::NumbersConfig;
 /// How often what may happen, and how much at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LimitsConfig {
-    rates: [Option<Rate>; 8],
+    rates: [Option<Rate>; 10],
     pub(crate) numbers: NumbersConfig,
 }
 
 impl LimitsConfig {
     /// The limits, with nothing counted yet, for so many cores.
     pub(crate) fn limits(self, cores: NonZeroUsize) -> Limits {
-        let [address, agent, client, secrets, tokens, documents, calls, users] = self.rates.map(Limit::new);
+        let [address, agent, client, secrets, tokens, documents, calls, users, registrations, codes] =
+            self.rates.map(Limit::new);
         Limits {
             handshake_per_address: address,
             handshake_per_agent: agent,
             token_per_client: client,
+            registrations,
+            user_codes: codes,
+            device_polls: Limit::new(Some(Rate::every(DEVICE_POLLS))),
             wrong_secrets: secrets,
             wrong_tokens: tokens,
             documents_per_host: documents,
@@ -46,6 +51,8 @@ pub(super) fn read(table: &Table<'_>) -> Option<LimitsConfig> {
         &DOCUMENTS_PER_HOST,
         &CALLS_PER_AGENT,
         &CALLS_PER_USER,
+        &REGISTRATIONS,
+        &USER_CODES,
     ];
     // All of them are read before one that is wrong is missed.
     let read = keys.map(|key| table.parsed(key, Rate::parse).map(|found| found.value));
@@ -63,6 +70,8 @@ pub(super) const KEYS: &[Key] = &[
     DOCUMENTS_PER_HOST,
     CALLS_PER_AGENT,
     CALLS_PER_USER,
+    REGISTRATIONS,
+    USER_CODES,
     numbers::CONCURRENT_CALLS_PER_AGENT,
     numbers::SOCKETS_PER_AGENT,
     numbers::CONNECTIONS,
@@ -121,3 +130,18 @@ const CALLS_PER_USER: Key = Key::default(
     "off",
     "Calls that are forwarded, for each person, by whichever agent; off by default.",
 );
+const REGISTRATIONS: Key = Key::default(
+    "registrations",
+    Form::Text,
+    "1000/h",
+    "OAuth clients that register themselves, from everywhere together; 1000/h by default. One that nobody consents to is forgotten after a day.",
+);
+const USER_CODES: Key = Key::default(
+    "user_codes",
+    Form::Text,
+    "20/m",
+    "Wrong codes of devices that are typed in, from each address; 20/m by default, far from enough to guess one.",
+);
+
+/// A device that keeps to the interval it was told is never too early.
+const DEVICE_POLLS: Duration = Duration::from_millis(4500);

@@ -94,7 +94,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 249);
+    assert_eq!(keys, 251);
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! Who calls an endpoint (RFC 6749 §2.3, RFC 7523 §2.2).
+
+use url::Url;
+
+use super::assertion::ClientKeys;
+use super::clients::is_one_of;
+use super::records::Proof;
+use super::{ClientCredential, ConfiguredProof, FrontError, GrantType, Presented, ProvenClient};
+use crate::records::Agent;
+use crate::{Broker, BrokerError};
+
+impl Broker {
+    /// Who calls an endpoint. A client that has something to prove itself with has to, in the way that it is registered for; wrong secrets
+    /// are counted for each client and address.
+    pub async fn prove_client(&self, presented: &Presented<'_>) -> Result<ProvenClient, FrontError> {
+        let known = match self.remembered_client(presented.client_id).await {
+            Ok(known) => known,
+            Err(FrontError::UnknownClient) => {
+                return Err(self.unproven(&protocol::ClientId::of_name(presented.client_id)));
+            }
+            Err(error) => return Err(error),
+        };
+        let agent = known.agent;
+        self.admit_client(&agent.client_id)?;
+        self.check_proof(&agent, presented).await?;
+        self.admit_proven(&agent.client_id)?;
+        Ok(ProvenClient { name: presented.client_id.to_owned(), agent })
+    }
+
+    async fn check_proof(&self, agent: &Agent, presented: &Presented<'_>) -> Result<(), FrontError> {
+        let Some(oauth) = &agent.oauth else { return Err(self.unproven(&agent.client_id)) };
+        let configured = self.front.clients.get(&oauth.name).map(|configured| &configured.proof);
+        let secret = match presented.credential {
+            ClientCredential::Basic(secret) | ClientCredential::Post(secret) => Some(secret),
+            ClientCredential::None | ClientCredential::Assertion(_) => None,
+        };
+        let proven = match (&oauth.proof, configured, presented.credential) {
+            (Proof::None, _, ClientCredential::None)
+            | (Proof::Configured, Some(ConfiguredProof::None), ClientCredential::None) => true,
+            (Proof::Secret { hash }, ..) => secret.is_some_and(|secret| hash.matches(secret)),
+            (Proof::Configured, Some(ConfiguredProof::Secret(hashes)), _) => {
+                secret.is_some_and(|secret| is_one_of(hashes, secret))
+            }
+            (Proof::Keys { keys }, _, ClientCredential::Assertion(assertion))
+            | (Proof::Configured, Some(ConfiguredProof::Keys(keys)), ClientCredential::Assertion(assertion)) => {
+                return self.signed(assertion, agent, ClientKeys::Given(keys)).await;
+            }
+            (Proof::KeysAt { url }, _, ClientCredential::Assertion(assertion)) => match Url::parse(url) {
+                Ok(url) => return self.signed(assertion, agent, ClientKeys::At(&url)).await,
+                Err(_) => false,
+            },
+            (Proof::Configured, Some(ConfiguredProof::KeysAt(url)), ClientCredential::Assertion(assertion)) => {
+                return self.signed(assertion, agent, ClientKeys::At(url)).await;
+            }
+            _ => false,
+        };
+        if proven { Ok(()) } else { Err(self.unproven(&agent.client_id)) }
+    }
+
+    async fn signed(&self, assertion: &str, agent: &Agent, keys: ClientKeys<'_>) -> Result<(), FrontError> {
+        let name = agent.oauth.as_ref().map_or("", |oauth| oauth.name.as_str());
+        match self.verify_client_assertion(assertion, name, keys).await {
+            Err(FrontError::Grant(problem)) => {
+                tracing::debug!(client_id = %agent.client_id, reason = problem.reason(), "a client's assertion does not hold");
+                Err(self.unproven(&agent.client_id))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn unproven(&self, client: &protocol::ClientId) -> FrontError {
+        match self.wrong_secret(client) {
+            BrokerError::TooMany { retry_after } => FrontError::TooMany { retry_after },
+            _ => FrontError::ClientNotAuthenticated,
+        }
+    }
+}
+
+impl ProvenClient {
+    /// What the client is not registered for it does not get.
+    pub(crate) fn insist_on(&self, grant: GrantType) -> Result<(), FrontError> {
+        let registered = self.agent.oauth.as_ref().is_some_and(|oauth| oauth.grants.contains(&grant));
+        if registered { Ok(()) } else { Err(FrontError::GrantNotAllowed) }
+    }
+}

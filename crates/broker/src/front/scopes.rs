@@ -1,0 +1,134 @@
+//! What a request's `scope` and `resource` (RFC 8707) come to.
+
+use protocol::{ProviderId, Scope, ScopeSet};
+
+use super::FrontError;
+use crate::{Broker, Provider};
+
+/// What a client asks for, in the gateway's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) provider: ProviderId,
+    /// What tokens will be for, as the client wrote it, or the provider's first entrance.
+    pub(crate) resource: String,
+    pub(crate) scopes: ScopeSet,
+    /// The words that are none of the provider's scopes: its own name, qualified scopes, `openid`.
+    pub(crate) words: Vec<String>,
+}
+
+/// The words of a `scope` parameter (RFC 6749 §3.3).
+struct Words<'a>(Vec<&'a str>);
+
+impl<'a> Words<'a> {
+    fn read(scope: Option<&'a str>) -> Result<Self, FrontError> {
+        let words: Vec<&str> = scope.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
+        if words.len() > MOST_WORDS || words.iter().any(|word| Scope::parse(word).is_err()) {
+            return Err(FrontError::Scope);
+        }
+        Ok(Self(words))
+    }
+}
+
+impl Broker {
+    /// What `scope` and `resource` come to. The resource names the provider; without one the scopes do, or there is only one. Without
+    /// scopes it is everything that the provider offers.
+    pub(crate) fn wish(&self, scope: Option<&str>, resources: &[String]) -> Result<Wish, FrontError> {
+        let words = Words::read(scope)?;
+        let provider = match self.provider_named_by(resources)? {
+            Some(provider) => provider,
+            None => self.provider_meant(&words)?,
+        };
+        let resource =
+            resources.first().cloned().or_else(|| self.resources(provider).into_iter().next()).unwrap_or_default();
+        let offered = provider.operations.scopes();
+        let (mut scopes, mut kept) = (Vec::new(), Vec::new());
+        for word in &words.0 {
+            let named = Scope::parse(word).ok().filter(|scope| offered.contains(scope));
+            match (named, self.qualified(provider, word)) {
+                (Some(scope), _) => scopes.push(scope),
+                (None, Some(Qualified::Whole)) => {
+                    scopes.extend(offered.iter().cloned());
+                    kept.push((*word).to_owned());
+                }
+                (None, Some(Qualified::One(scope))) if offered.contains(&scope) => {
+                    scopes.push(scope);
+                    kept.push((*word).to_owned());
+                }
+                (None, _) if *word == OPENID => kept.push(OPENID.to_owned()),
+                (None, _) if OF_OPENID.contains(word) => {}
+                (None, _) => return Err(FrontError::Scope),
+            }
+        }
+        let mut scopes: ScopeSet = scopes.into_iter().collect();
+        if scopes.is_empty() {
+            scopes = offered.clone();
+        }
+        kept.sort_unstable();
+        kept.dedup();
+        Ok(Wish { provider: provider.id.clone(), resource, scopes, words: kept })
+    }
+
+    /// Whether every resource is one of the provider's.
+    pub(crate) fn are_of(&self, resources: &[String], provider: &ProviderId) -> Result<(), FrontError> {
+        match self.provider_named_by(resources)? {
+            Some(named) if named.id != *provider => Err(FrontError::Target),
+            _ => Ok(()),
+        }
+    }
+
+    /// The provider that all of the resources are of.
+    fn provider_named_by(&self, resources: &[String]) -> Result<Option<&Provider>, FrontError> {
+        let mut named = resources.iter().map(|resource| self.provider_at_resource(resource).ok_or(FrontError::Target));
+        let Some(first) = named.next().transpose()? else { return Ok(None) };
+        for other in named {
+            if other?.id != first.id {
+                return Err(FrontError::Target);
+            }
+        }
+        Ok(Some(first))
+    }
+
+    /// The provider that scopes name: by its id, alone or before a colon; or the only one that there is.
+    fn provider_meant(&self, words: &Words<'_>) -> Result<&Provider, FrontError> {
+        if let Some(only) = self.providers.only() {
+            return Ok(only);
+        }
+        let mut named = words.0.iter().filter_map(|word| {
+            let id = word.split_once(':').map_or(*word, |(id, _)| id);
+            self.provider(&ProviderId::parse(id).ok()?).ok()
+        });
+        let first = named.next().ok_or(FrontError::Target)?;
+        if named.any(|other| other.id != first.id) { Err(FrontError::Target) } else { Ok(first) }
+    }
+
+    fn qualified(&self, provider: &Provider, word: &str) -> Option<Qualified> {
+        let rest = word.strip_prefix(provider.id.as_str())?;
+        match rest.strip_prefix(':') {
+            Some(scope) => Scope::parse(scope).ok().map(Qualified::One),
+            None if rest.is_empty() => Some(Qualified::Whole),
+            None => None,
+        }
+    }
+}
+
+/// What a word that begins with the provider's id stands for.
+enum Qualified {
+    Whole,
+    One(Scope),
+}
+
+/// The `scope` of an answer: the client's own words as far as they still hold, and the provider's scopes.
+pub(crate) fn written(provider: &ProviderId, words: &[String], scopes: &ScopeSet) -> String {
+    let holds = |word: &&String| match word.strip_prefix(provider.as_str()).and_then(|rest| rest.strip_prefix(':')) {
+        Some(scope) => Scope::parse(scope).is_ok_and(|scope| scopes.contains(&scope)),
+        None => true,
+    };
+    let words = words.iter().filter(holds).map(String::as_str);
+    words.chain(scopes.iter().map(Scope::as_str)).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether an ID token is asked for (OpenID Connect Core §3.1.2.1).
+pub(crate) const OPENID: &str = "openid";
+/// OpenID's further scopes: a client that asks for them gets on without.
+const OF_OPENID: [&str; 5] = ["offline_access", "profile", "email", "address", "phone"];
+const MOST_WORDS: usize = 256;
