@@ -5,20 +5,21 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("secret", &[]),
+    ("jwt", &["secret"]),
     ("catalogue", &[]),
-    ("protocol", &["secret"]),
+    ("protocol", &["jwt", "secret"]),
     ("policy", &["protocol"]),
     ("echo", &[]),
-    ("oauth", &["echo", "secret"]),
+    ("oauth", &["echo", "jwt", "secret"]),
     ("store", &["protocol"]),
     ("audit", &["protocol"]),
     ("http1", &[]),
     ("limits", &["protocol"]),
     ("journal", &[]),
     ("metrics", &[]),
-    ("broker", &["audit", "journal", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
+    ("broker", &["audit", "journal", "jwt", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
     ("proxy", &["audit", "broker", "echo", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("console", &["broker", "protocol", "secret"]),

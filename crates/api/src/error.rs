@@ -1,5 +1,6 @@
 //! The control plane's one table from refusal to status, code, sentence and remedy.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::Json;
@@ -48,6 +49,12 @@ impl Refusal {
         self.status
     }
 
+    /// ATH's code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
     fn new(code: ErrorCode, reason: &'static str, message: &'static str, hint: &'static str) -> Self {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, code, reason, message, hint, details: Vec::new(), retry_after: None }
@@ -71,12 +78,49 @@ impl Refusal {
         Self::new(ErrorCode::InvalidAttestation, reason, message, hint).with_status(status)
     }
 
-    pub(crate) fn body_too_large() -> Self {
+    /// A body that is longer than any may be.
+    #[must_use]
+    pub fn body_too_large() -> Self {
         Self::request(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             "The request body is too large, or broke off.",
             "Send a JSON object of at most 64 KiB.",
+        )
+    }
+
+    /// A body that did not come in time.
+    #[must_use]
+    pub fn body_too_slow() -> Self {
+        Self::request(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "The request body did not arrive in time.",
+            "Send the whole body within 15 seconds.",
+        )
+    }
+
+    /// There is no memory for a body.
+    #[must_use]
+    pub fn request_memory() -> Self {
+        Self::new(
+            ErrorCode::InternalError,
+            "request_memory",
+            "The requests that are under way take all the memory that there is for them.",
+            "Try again after Retry-After.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
+        .with_retry(Duration::from_secs(1))
+    }
+
+    /// A request that ended by a panic.
+    #[must_use]
+    pub fn fault() -> Self {
+        Self::new(
+            ErrorCode::InternalError,
+            "fault",
+            "The gateway failed at this request.",
+            "Try again; tell the gateway's operator the request id.",
         )
     }
 
@@ -132,12 +176,35 @@ pub(crate) async fn not_found() -> Refusal {
 
 /// 405 for an endpoint with another method; the `Allow` header names the right ones.
 pub(crate) async fn method_not_allowed() -> Refusal {
-    Refusal::request(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "The endpoint does not take this method.",
-        "Use a method that the Allow header names.",
-    )
+    Refusal::other_method()
+}
+
+impl Refusal {
+    fn other_method() -> Self {
+        Self::request(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "The endpoint does not take this method.",
+            "Use a method that the Allow header names.",
+        )
+    }
+
+    /// Every refusal there is at the JSON endpoints, once, for documentation.
+    #[must_use]
+    pub fn rows() -> Vec<Self> {
+        let own = [
+            Self::body_too_large(),
+            Self::body_too_slow(),
+            Self::request_memory(),
+            Self::fault(),
+            Self::malformed_json(&JsonError::NotAnObject),
+            Self::no_endpoint(),
+            Self::other_method(),
+        ];
+        let rows = own.into_iter().chain(BrokerError::each().into_iter().map(|error| refusal(&error)));
+        let mut told = HashSet::new();
+        rows.filter(|row| told.insert((row.status, row.reason, row.message, row.hint))).collect()
+    }
 }
 
 /// The table.

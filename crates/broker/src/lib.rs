@@ -21,6 +21,7 @@ mod connections;
 mod consent;
 mod device;
 mod documents;
+mod each;
 mod error;
 mod front;
 mod generations;
@@ -70,8 +71,8 @@ pub use error::{BrokerError, DocumentError, Unapproved};
 pub use front::{
     Asked, AuthorizationRequest, ClientCredential, ClientDocuments, ConfiguredClient, ConfiguredProof,
     DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType,
-    IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, SelfRegistration, TokenGrant, Unasked,
-    UserInfo,
+    IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, RedirectProblem, SchemeProblem,
+    SelfRegistration, TokenGrant, Unasked, UserInfo, check_redirect_scheme, check_redirect_uri,
 };
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{

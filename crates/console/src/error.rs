@@ -1,5 +1,7 @@
 //! The pages' one table from refusal to status and words for people.
 
+use std::collections::HashSet;
+
 use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, FrontError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
@@ -48,6 +50,38 @@ impl IntoResponse for PageError {
         response.extensions_mut().insert(Refused { code, reason });
         response.extensions_mut().insert(Plain { code, reason, message: format!("{title}. {message}"), hint });
         response
+    }
+}
+
+/// One row of the table, for documentation.
+#[derive(Debug)]
+pub struct PageRow {
+    /// The page's; a program at the callback gets the one that ATH binds to the code.
+    pub status: StatusCode,
+    /// The page's heading.
+    pub title: &'static str,
+    /// What is wrong.
+    pub message: &'static str,
+    /// What to do.
+    pub hint: &'static str,
+    /// What a program is told at the callback.
+    pub code: ErrorCode,
+    /// The finer reason, one of a closed list.
+    pub reason: &'static str,
+}
+
+impl PageRow {
+    /// Every row, once.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let brokers = BrokerError::each().into_iter().map(PageError::Broker);
+        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers);
+        let rows = errors.map(|error| {
+            let ((status, title, message, hint), (code, reason)) = (words(&error), plainly(&error));
+            Self { status, title, message, hint, code, reason }
+        });
+        let mut told = HashSet::new();
+        rows.filter(|row| told.insert((row.title, row.message, row.reason))).collect()
     }
 }
 

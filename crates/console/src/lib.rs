@@ -20,6 +20,8 @@ mod pages;
 mod reconnect;
 mod sign_in;
 
+pub use error::PageRow;
+
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
@@ -47,6 +49,7 @@ pub fn router(broker: Broker) -> Router {
     Router::new()
         .route("/", get(pages::home))
         .route("/assets/style.css", get(pages::style))
+        .route("/errors", get(pages::errors))
         .route("/ath/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/ath/sign-in/callback", get(sign_in::callback).head(not_by_head))
         .route("/ath/sign-out", post(sign_in::leave))

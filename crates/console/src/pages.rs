@@ -135,6 +135,17 @@ pub(crate) async fn home() -> Response {
     render(StatusCode::OK, &Home)
 }
 
+/// What each code of a problem document means: where its `type` leads (RFC 9457 §3.1.1).
+#[derive(Template)]
+#[template(path = "errors.html")]
+struct Errors {
+    problems: [protocol::Problem; protocol::Problem::ALL.len()],
+}
+
+pub(crate) async fn errors() -> Response {
+    render(StatusCode::OK, &Errors { problems: protocol::Problem::ALL })
+}
+
 /// The style sheet; the only thing besides HTML that a page loads.
 pub(crate) async fn style() -> impl IntoResponse {
     let headers = [

@@ -13,7 +13,7 @@ use journal::Journal;
 use limits::{Crowd, Houseful};
 use metrics::Metrics;
 use protocol::AgentId;
-use proxy::{DataPlane, Drain, Pace, Upstream, UpstreamSettings};
+use proxy::{DataPlane, Discovery, Drain, Pace, Upstream, UpstreamSettings};
 use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
 use secret::{Opaque, Unspoken};
@@ -138,7 +138,7 @@ pub(crate) async fn parts(
             broker.clone(),
             audit,
             upstreams,
-            (&public_url, hosts),
+            (&public_url, hosts, Discovery::Announced),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),

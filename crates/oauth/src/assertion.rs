@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
+use jwt::SigningKey;
 use serde_json::json;
 
 use crate::error::OAuthError;
-use crate::jws::SigningKey;
 use crate::outside::Outside;
 
 /// The key by which the gateway's client proves who it is (`private_key_jwt`, RFC 7523 §2.2), and how the statement looks.
@@ -41,7 +41,7 @@ impl ClientKey {
             "iat": outside.now,
             "exp": outside.now + LIFETIME,
         });
-        self.key.sign(header, &claims)
+        self.key.sign(header, &claims).map_err(|_| OAuthError::Nonsense("signature"))
     }
 }
 

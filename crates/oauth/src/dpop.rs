@@ -4,19 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use aws_lc_rs::agreement::{self, ECDH_P256};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use jwt::P256Key;
 use secret::Entropy;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::OAuthError;
 use crate::http_client::{HttpClient, TransportError, TransportErrorKind};
-use crate::jws::SigningKey;
 
 /// What a token is bound to: a key that signs for it (RFC 9449 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,63 +26,30 @@ pub enum TokenBinding {
 }
 
 /// The key that one connection's tokens are bound to: P-256, for `ES256`.
-pub struct DpopKey {
-    key: SigningKey,
-    pkcs8: Zeroizing<Vec<u8>>,
-    jwk: Value,
-    thumbprint: String,
-}
+pub struct DpopKey(P256Key);
 
 impl DpopKey {
     /// Draws one; `None` where the entropy is none.
     pub fn draw(entropy: &dyn Entropy) -> Option<Self> {
-        // All but a few of 2^256 numbers are private keys.
-        (0..DRAWS).find_map(|_| {
-            let mut scalar = Zeroizing::new([0; 32]);
-            entropy.fill(&mut scalar[..]);
-            let private = agreement::PrivateKey::from_private_key(&ECDH_P256, &scalar[..]).ok()?;
-            let public = private.compute_public_key().ok()?;
-            let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-            let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &scalar[..], public.as_ref()).ok()?;
-            let pkcs8 = Zeroizing::new(pair.to_pkcs8v1().ok()?.as_ref().to_vec());
-            Some(Self::new(pair, pkcs8))
-        })
+        P256Key::draw(entropy).map(Self)
     }
 
     /// Reads what [`DpopKey::to_text`] wrote.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        let pkcs8 = Zeroizing::new(BASE64.decode(text.as_bytes()).ok()?);
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).ok()?;
-        Some(Self::new(pair, pkcs8))
+        P256Key::from_text(text).map(Self)
     }
 
     /// The private key, to be sealed: PKCS#8 in base64.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(BASE64.encode(&self.pkcs8))
-    }
-
-    fn new(pair: EcdsaKeyPair, pkcs8: Zeroizing<Vec<u8>>) -> Self {
-        // One byte that says that the point is whole, and its coordinates of 32 bytes each.
-        let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
-        let (x, y) = point.split_at_checked(32).unwrap_or_default();
-        let (x, y) = (BASE64URL_NOPAD.encode(x), BASE64URL_NOPAD.encode(y));
-        // RFC 7638 §3: these members, in this order, without a space.
-        let canonical = format!("{{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"{x}\",\"y\":\"{y}\"}}");
-        let thumbprint = BASE64URL_NOPAD.encode(&Sha256::digest(canonical));
-        Self {
-            key: SigningKey::es256(pair),
-            pkcs8,
-            jwk: json!({"kty": "EC", "crv": "P-256", "x": x, "y": y}),
-            thumbprint,
-        }
+        self.0.to_text()
     }
 
     /// Names the key in an authorization request (RFC 9449 §10): `dpop_jkt`.
     #[must_use]
     pub fn thumbprint(&self) -> &str {
-        &self.thumbprint
+        self.0.thumbprint()
     }
 
     /// A proof for one request (RFC 9449 §4.2): good for this method and place, now; for this token, where one is sent along.
@@ -99,7 +64,8 @@ impl DpopKey {
         if let Some(claims) = claims.as_object_mut() {
             claims.retain(|_, value| !value.is_null());
         }
-        let proof = self.key.sign(json!({"typ": "dpop+jwt", "jwk": self.jwk}), &claims)?;
+        let header = json!({"typ": "dpop+jwt", "jwk": self.0.jwk()});
+        let proof = self.0.sign(header, &claims).map_err(|_| OAuthError::Nonsense("signature"))?;
         HeaderValue::try_from(proof).map_err(|_| OAuthError::Nonsense("signature"))
     }
 }
@@ -204,7 +170,6 @@ fn origin(uri: &Uri) -> String {
 
 pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-const DRAWS: usize = 8;
 /// In bytes.
 const LONGEST_NONCE: usize = 512;
 const MOST_ORIGINS: usize = 1024;

@@ -1,5 +1,6 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use secret::{AuthorizationCode, RefreshToken, SeededEntropy};
+use serde_json::Value;
 
 use super::*;
 use crate::testing::{FakeClient, NOW, answer, outside, ready, settings, written};
@@ -53,7 +54,7 @@ fn a_proof_is_for_one_request() {
 fn a_key_is_kept_as_text_and_named_by_its_thumbprint() {
     let key = key();
     let again = DpopKey::from_text(&key.to_text()).expect("a key");
-    assert_eq!((again.thumbprint(), &again.jwk), (key.thumbprint(), &key.jwk));
+    assert_eq!((again.thumbprint(), again.0.jwk()), (key.thumbprint(), key.0.jwk()));
     assert_eq!(key.thumbprint().len(), 43);
     assert_ne!(DpopKey::draw(&SeededEntropy::new(8)).expect("a key").thumbprint(), key.thumbprint());
     assert!(DpopKey::from_text("AAAA").is_none() && DpopKey::from_text("%").is_none());

@@ -48,6 +48,17 @@ pub enum PathError {
     NotUtf8,
 }
 
+protocol::each!(PathError {
+    TooLong => [TooLong],
+    NotAbsolute => [NotAbsolute],
+    EmptySegment => [EmptySegment],
+    DotSegment => [DotSegment],
+    Character => [Character],
+    BrokenEncoding => [BrokenEncoding],
+    AmbiguousEncoding => [AmbiguousEncoding],
+    NotUtf8 => [NotUtf8],
+});
+
 impl PathError {
     /// The fixed word for `details.reason`.
     #[must_use]

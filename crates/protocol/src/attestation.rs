@@ -58,6 +58,17 @@ pub enum AttestationError {
     Signature,
 }
 
+crate::each!(AttestationError {
+    Malformed(_) => [Malformed("three parts")],
+    Claim(_) => [Claim("sub")],
+    Subject => [Subject],
+    Issuer => [Issuer],
+    Audience => [Audience],
+    IssuedAt => [IssuedAt],
+    Expired => [Expired],
+    Signature => [Signature],
+});
+
 impl AttestationError {
     /// The fixed word for `details.reason`.
     #[must_use]

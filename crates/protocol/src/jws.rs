@@ -1,13 +1,10 @@
-use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
 
-use crate::json;
-
-/// A JWS in compact serialization (RFC 7515 §3.1), taken apart and not yet verified. ES256 alone.
+/// An attestation's JWS in compact serialization (RFC 7515 §3.1), taken apart and not yet verified. ES256 alone.
 pub(crate) struct Compact {
     pub(crate) claims: Map<String, Value>,
-    signing_input: String,
-    signature: [u8; 64],
+    signing_input: Vec<u8>,
+    signature: Vec<u8>,
 }
 
 /// The token is not a compact ES256 JWS.
@@ -22,29 +19,22 @@ impl Compact {
         if text.len() > MAX_LENGTH {
             return Err(Malformed("longer than 8 KiB"));
         }
-        let (signing_input, signature) = text.rsplit_once('.').ok_or(Malformed("not three parts"))?;
-        let (header, payload) = signing_input.split_once('.').ok_or(Malformed("not three parts"))?;
-        if payload.contains('.') {
-            return Err(Malformed("not three parts"));
+        let jws = jwt::Compact::parse(text, MAX_LENGTH).map_err(|malformed| Malformed(malformed.0))?;
+        check_header(&jws.header)?;
+        let (signing_input, signature) = (jws.signing_input().to_vec(), jws.signature().to_vec());
+        if signature.len() != 64 {
+            return Err(Malformed("the signature is not 64 bytes"));
         }
-        check_header(&part(header)?)?;
-        let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| Malformed("not base64url"))?;
-        let signature = signature.try_into().map_err(|_| Malformed("the signature is not 64 bytes"))?;
-        Ok(Self { claims: part(payload)?, signing_input: signing_input.to_owned(), signature })
+        Ok(Self { claims: jws.claims, signing_input, signature })
     }
 
     pub(crate) fn signing_input(&self) -> &[u8] {
-        self.signing_input.as_bytes()
+        &self.signing_input
     }
 
     pub(crate) fn signature(&self) -> &[u8] {
         &self.signature
     }
-}
-
-fn part(encoded: &str) -> Result<Map<String, Value>, Malformed> {
-    let bytes = BASE64URL_NOPAD.decode(encoded.as_bytes()).map_err(|_| Malformed("not base64url"))?;
-    json::object(&bytes).map_err(|_| Malformed("not a JSON object without doubled names"))
 }
 
 fn check_header(header: &Map<String, Value>) -> Result<(), Malformed> {

@@ -4,12 +4,13 @@
 
 mod attestation;
 mod clock;
+mod each;
 mod error;
 mod ids;
-mod json;
 mod jws;
 mod key;
 mod origin;
+mod problem;
 mod scope;
 pub mod wire;
 
@@ -19,4 +20,5 @@ pub use error::{ErrorCode, Refused};
 pub use ids::{AccountId, AgentId, ClientId, IdError, Loopback, ProviderId, SessionId, UserId};
 pub use key::{AgentKey, AgentPublicKey, KeyError};
 pub use origin::{Origin, RequestId};
+pub use problem::{Act, Problem};
 pub use scope::{Scope, ScopeError, ScopeSet};

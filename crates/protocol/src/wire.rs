@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::json::{JsonError, object};
 use crate::{AgentId, ClientId, ErrorCode, ProviderId, Scope, ScopeSet, SessionId};
+pub use jwt::{JsonError, object};
 
 /// The protocol version spoken here.
 pub const ATH_VERSION: &str = "0.1";

@@ -20,8 +20,9 @@ use url::Url;
 use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{Download, ProxyBody, Streamed};
+use crate::challenge::{Challenges, Discovery};
 use crate::drain::Drain;
-use crate::error::{ProxyError, refuse};
+use crate::error::{Asked, ProxyError, Standing, refuse};
 use crate::flight::{Flights, Places};
 use crate::forward::Call;
 use crate::gate::GateError;
@@ -47,6 +48,8 @@ pub struct DataPlane {
     upstreams: Vec<Upstream>,
     routes: Routes,
     public_url: String,
+    /// Of each upstream.
+    challenges: Vec<Challenges>,
     entropy: Arc<dyn Entropy>,
     pace: Pace,
 }
@@ -66,24 +69,34 @@ pub struct Core {
 }
 
 impl DataPlane {
-    /// From the configured upstreams, with the gateway's public URL for links that lead back to it, and the names it answers to.
+    /// From the configured upstreams, with the gateway's public URL for links that lead back to it, the names it answers to, and whether
+    /// clients are told where its authorization server is.
     #[must_use]
     pub fn new(
         broker: Broker,
         audit: Audit,
         upstreams: Vec<Upstream>,
-        (public_url, hosts): (&Url, Hosts),
+        (public_url, hosts, discovery): (&Url, Hosts, Discovery),
         entropy: Arc<dyn Entropy>,
         pace: Pace,
     ) -> Self {
         let routes = Routes::new(&upstreams, hosts);
         let public_url = public_url.origin().ascii_serialization();
-        Self { broker, audit, upstreams, routes, public_url, entropy, pace }
+        let challenges = upstreams.iter().map(|upstream| Challenges::new(upstream, &public_url, discovery)).collect();
+        Self { broker, audit, upstreams, routes, public_url, challenges, entropy, pace }
     }
 
     /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
     pub fn route(&self, parts: &Parts) -> Result<Route, GateError> {
         self.routes.find(parts)
+    }
+
+    /// The answer to a refusal, in the form that the client's entrance has for it. What caused it goes to the log, with the request id.
+    #[must_use]
+    pub fn refuse(&self, error: &ProxyError, asked: &Asked) -> Response<ProxyBody> {
+        let challenges = asked.route.and_then(|route| Some((self.challenges.get(route.upstream?)?, route.entrance)));
+        let challenge = challenges.and_then(|(challenges, entrance)| challenges.at(entrance));
+        refuse(error, asked, &Standing { public_url: &self.public_url, challenge })
     }
 }
 
@@ -114,7 +127,10 @@ impl Core {
         match self.forwarded(origin, &route, (parts, body), dialect).await {
             Ok(response) => response,
             // What is said of it in the log is said under the request's name.
-            Err(error) => named(&origin).in_scope(|| refuse(&error, dialect)),
+            Err(error) => {
+                let asked = Asked { dialect, origin, route: Some(route) };
+                named(&origin).in_scope(|| self.plane.refuse(&error, &asked))
+            }
         }
     }
 

@@ -1,26 +1,27 @@
 //! The data plane's one table from refusal to status, code, sentence and remedy.
 
-use std::time::Duration;
-
-use broker::BrokerError;
-use http::{HeaderValue, Response, StatusCode, header};
+use ::broker::BrokerError;
+use http::StatusCode;
 use policy::PathError;
-use protocol::wire::ErrorBody;
-use protocol::{ErrorCode, Refused, ScopeSet};
-use secret::OpenError;
-use serde_json::{Map, json};
+use protocol::{ErrorCode, Problem, ScopeSet};
 
-use crate::body::ProxyBody;
 use crate::gate::GateError;
-use crate::grpc::{self, Dialect};
 use crate::guard::Echoed;
 use crate::http1::Http1Error;
 use crate::websocket::HandshakeError;
 
+mod answer;
 mod bounds;
+mod broker;
+mod each;
 mod gate;
 mod handshake;
+mod row;
 mod upstream;
+
+pub use answer::Asked;
+pub(crate) use answer::{Standing, refuse};
+pub use row::Row;
 
 /// Why a call was not forwarded, or its answer not handed on.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum ProxyError {
     /// The token is for another provider than the path's.
     #[error("another provider than the token's")]
     ProviderMismatch,
+    /// What OAuth clients look for at a server, and an entrance is none.
+    #[error("an entrance has no such document")]
+    NoDocument,
     /// The path has more than one reading.
     #[error("the path is ambiguous")]
     Path(#[source] PathError),
@@ -123,15 +127,6 @@ impl From<BrokerError> for ProxyError {
     }
 }
 
-/// One row of the table.
-struct Row {
-    status: StatusCode,
-    code: ErrorCode,
-    reason: &'static str,
-    message: &'static str,
-    hint: &'static str,
-}
-
 impl From<Http1Error> for ProxyError {
     fn from(error: Http1Error) -> Self {
         match error {
@@ -143,146 +138,89 @@ impl From<Http1Error> for ProxyError {
     }
 }
 
-/// The answer to a refusal. What caused it goes to the log, with the request id.
-#[must_use]
-pub fn refuse(error: &ProxyError, dialect: Dialect) -> Response<ProxyBody> {
-    let row = row(error);
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    if row.status.is_server_error() {
-        tracing::warn!(error = %error, cause, reason = row.reason, "not forwarded");
-    } else {
-        tracing::debug!(error = %error, cause, reason = row.reason, "not forwarded");
-    }
-    let mut details = Map::new();
-    details.insert("reason".to_owned(), json!(row.reason));
-    details.insert("hint".to_owned(), json!(row.hint));
-    if let ProxyError::Denied { wanted } = error {
-        details.insert("wanted_scopes".to_owned(), json!(wanted));
-    }
-    if let ProxyError::Broker(BrokerError::ReconnectRequired { reconnect_url, .. }) = error {
-        details.insert("reconnect_url".to_owned(), json!(reconnect_url));
-    }
-    let body = ErrorBody { code: row.code, message: row.message.to_owned(), details };
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    let mut response = Response::new(());
-    response.extensions_mut().insert(Refused { code: row.code, reason: row.reason });
-    *response.status_mut() = row.status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if row.status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ath-gateway\""));
-    }
-    if row.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-    }
-    if matches!(error, ProxyError::Handshake(HandshakeError::Version)) {
-        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    }
-    // A doubt about where a message ends ends the connection with it, as does a body whose rest is not waited for.
-    if matches!(error, ProxyError::Gate(_) | ProxyError::Handshake(_) | ProxyError::Slow) {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Some(after) = retry_after(error, row.status) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
-    }
-    match dialect {
-        Dialect::Http => response.map(|()| ProxyBody::full(body)),
-        Dialect::Grpc => grpc::refusal(response, row.reason, &format!("{} {}", row.message, row.hint), &body),
-    }
-}
-
-fn retry_after(error: &ProxyError, status: StatusCode) -> Option<Duration> {
-    match error {
-        ProxyError::Broker(BrokerError::Provider { retry_after, .. }) => *retry_after,
-        ProxyError::Broker(BrokerError::TooMany { retry_after }) => Some(*retry_after),
-        ProxyError::Crowded | ProxyError::Sockets => Some(Duration::from_secs(1)),
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
-        _ => None,
-    }
-}
-
-fn unrecorded() -> Row {
-    Row {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        code: ErrorCode::InternalError,
-        reason: "audit_unavailable",
-        message: "The gateway cannot record what it does, so it does nothing.",
-        hint: "Try again after Retry-After.",
-    }
-}
-
-fn row(error: &ProxyError) -> Row {
-    let new = |code: ErrorCode, reason, message, hint| {
-        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Row { status, code, reason, message, hint }
-    };
+/// The table.
+pub(crate) fn row(error: &ProxyError) -> Row {
+    use {ErrorCode as C, Problem as P};
     match error {
         ProxyError::Gate(cause) => gate::row(*cause),
-        ProxyError::Audit(_) => unrecorded(),
-        ProxyError::TokenMissing => new(
-            ErrorCode::TokenInvalid,
+        ProxyError::Audit(_) => Row::unrecorded(),
+        ProxyError::TokenMissing => Row::new(
+            (P::LoginRequired, C::TokenInvalid),
             "token_missing",
             "The request carries no ATH token.",
             "Send `Authorization: Bearer <access_token>` with the token from POST /ath/token.",
-        ),
-        ProxyError::AgentMismatch => new(
-            ErrorCode::AgentIdentityMismatch,
+        )
+        .plainly("Send `Authorization: Bearer <access_token>` with a token for this service; resource_metadata in WWW-Authenticate leads to who issues it."),
+        ProxyError::AgentMismatch => Row::new(
+            (P::WrongAgent, C::AgentIdentityMismatch),
             "agent_mismatch",
             "X-ATH-Agent-ID is not the agent that the token is bound to.",
             "Send the token's own agent_id, once.",
-        ),
-        ProxyError::AgentMissing => new(
-            ErrorCode::AgentIdentityMismatch,
+        )
+        .plainly("Leave X-ATH-Agent-ID out, or send the token's own agent_id, once."),
+        ProxyError::AgentMissing => Row::new(
+            (P::WrongAgent, C::AgentIdentityMismatch),
             "agent_id_missing",
             "X-ATH-Agent-ID is missing.",
             "Send `X-ATH-Agent-ID: <agent_id>` with every call under /ath/proxy.",
         ),
-        ProxyError::ProviderMismatch => new(
-            ErrorCode::ProviderMismatch,
+        ProxyError::ProviderMismatch => Row::new(
+            (P::WrongService, C::ProviderMismatch),
             "provider_mismatch",
             "The token is not for this provider.",
             "Call the provider_id that POST /ath/token named, or ask for access to this one.",
+        )
+        .plainly("Present the token for this service; resource_metadata in WWW-Authenticate leads to who issues it."),
+        ProxyError::NoDocument => Row::request(
+            P::NotFound,
+            StatusCode::NOT_FOUND,
+            "no_such_document",
+            "A service's entrance is no authorization server, and what the service says of its own is not handed on.",
+            "Read /.well-known/oauth-protected-resource of this entrance: it names the authorization server.",
         ),
-        ProxyError::Path(cause) => Row {
-            status: StatusCode::BAD_REQUEST,
-            code: ErrorCode::ScopeNotApproved,
-            reason: cause.reason(),
-            message: "The path cannot be matched to an approved operation: it can be read in more than one way.",
-            hint: "Send the path without dot segments, empty segments, `;`, or percent-encoded separators.",
-        },
-        ProxyError::QueryParameter => Row {
-            status: StatusCode::BAD_REQUEST,
-            code: ErrorCode::ScopeNotApproved,
-            reason: "query_parameter",
-            message: "The query carries an access token, or another method.",
-            hint: "Send the ATH token in the Authorization header, the method on the request line, and neither in the query.",
-        },
-        ProxyError::CredentialParameter => Row {
-            status: StatusCode::BAD_REQUEST,
-            code: ErrorCode::ScopeNotApproved,
-            reason: "credential_parameter",
-            message: "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
-            hint: "Send the call without that parameter.",
-        },
+        ProxyError::Path(cause) => Row::request(
+            P::AmbiguousRequest,
+            StatusCode::BAD_REQUEST,
+            cause.reason(),
+            "The path cannot be matched to an approved operation: it can be read in more than one way.",
+            "Send the path without dot segments, empty segments, `;`, or percent-encoded separators.",
+        ),
+        ProxyError::QueryParameter => Row::request(
+            P::BadRequest,
+            StatusCode::BAD_REQUEST,
+            "query_parameter",
+            "The query carries an access token, or another method.",
+            "Send the ATH token in the Authorization header, the method on the request line, and neither in the query.",
+        ),
+        ProxyError::CredentialParameter => Row::request(
+            P::BadRequest,
+            StatusCode::BAD_REQUEST,
+            "credential_parameter",
+            "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
+            "Send the call without that parameter.",
+        ),
         ProxyError::Handshake(cause) => handshake::row(*cause),
-        ProxyError::NotSwitched => new(
-            ErrorCode::OAuthError,
+        ProxyError::NotSwitched => Row::new(
+            (P::UpstreamFailed, C::OAuthError),
             "upstream_not_switched",
             "The upstream answered the handshake without opening a WebSocket.",
             "See whether the path is one that the service has a WebSocket at; over HTTP/1.1 its answer passes as it is.",
         ),
-        ProxyError::Denied { .. } => new(
-            ErrorCode::ScopeNotApproved,
-            "operation_not_allowed",
-            "No granted scope allows this operation.",
-            "Ask for one of details.wanted_scopes with POST /ath/authorize; where it is empty, the operation is not offered at all.",
-        ),
-        ProxyError::Broker(error) => broker_row(error),
+        ProxyError::Denied { wanted } => {
+            let (problem, plainly) = if wanted.is_empty() {
+                (P::OperationNotAllowed, "No scope allows it; only the gateway's operator can change that.")
+            } else {
+                (P::InsufficientScope, "Ask for one of wanted_scopes where the token was issued.")
+            };
+            Row::new(
+                (problem, C::ScopeNotApproved),
+                "operation_not_allowed",
+                "No granted scope allows this operation.",
+                "Ask for one of details.wanted_scopes with POST /ath/authorize; where it is empty, the operation is not offered at all.",
+            )
+            .plainly(plainly)
+        }
+        ProxyError::Broker(error) => broker::row(error),
         ProxyError::Slow | ProxyError::Crowded | ProxyError::Sockets | ProxyError::Full | ProxyError::Memory => {
             bounds::row(error)
         }
@@ -294,99 +232,5 @@ fn row(error: &ProxyError) -> Row {
         | ProxyError::Framing
         | ProxyError::Encoded
         | ProxyError::Echoed => upstream::row(error),
-    }
-}
-
-fn broker_row(error: &BrokerError) -> Row {
-    let new = |code: ErrorCode, reason, message, hint| {
-        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Row { status, code, reason, message, hint }
-    };
-    match error {
-        BrokerError::TokenInvalid => new(
-            ErrorCode::TokenInvalid,
-            "token_invalid",
-            "There is no such ATH token.",
-            "Present the access_token from POST /ath/token; tokens of the upstream are never accepted here.",
-        ),
-        BrokerError::TokenExpired => new(
-            ErrorCode::TokenExpired,
-            "token_expired",
-            "The ATH token has expired.",
-            "Begin again with POST /ath/authorize; where the consent still covers the scopes it is one click.",
-        ),
-        BrokerError::TokenRevoked => new(
-            ErrorCode::TokenRevoked,
-            "token_revoked",
-            "The ATH token, or what it hangs on, was revoked.",
-            "Ask the person again with POST /ath/authorize, if they want it.",
-        ),
-        BrokerError::AgentUnapproved(why) => new(
-            ErrorCode::AgentUnapproved,
-            why.reason(),
-            "The agent's registration is not approved right now.",
-            "Ask the gateway's operator, who sees it with `ath-gateway agents list`; register again where the approval has expired.",
-        ),
-        BrokerError::ReconnectRequired { .. } => new(
-            ErrorCode::OAuthError,
-            "reconnect_required",
-            "The person has to sign in at the provider again.",
-            "Do not repeat the call. Hand details.reconnect_url to the person; once they have signed in there, this token works again.",
-        ),
-        BrokerError::Provider { reason: reason @ "operators_key_refused", .. } => new(
-            ErrorCode::OAuthError,
-            reason,
-            "The service refuses the key that the gateway's operator has for it.",
-            "Tell the gateway's operator; it works again when the key was changed.",
-        ),
-        BrokerError::Provider { reason, .. } => new(
-            ErrorCode::OAuthError,
-            reason,
-            "The provider's OAuth server cannot renew the access token right now.",
-            "Try again after Retry-After.",
-        ),
-        BrokerError::ProviderSuspended => Row {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            ..new(
-                ErrorCode::OAuthError,
-                "provider_suspended",
-                "The gateway's operator has stopped everything that goes to this provider.",
-                "Try again later, or ask the gateway's operator.",
-            )
-        },
-        BrokerError::TooMany { .. } => Row {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            ..new(
-                ErrorCode::InternalError,
-                "rate_limited",
-                "Too many requests in too short a time.",
-                "Try again after Retry-After.",
-            )
-        },
-        BrokerError::Audit(_) => unrecorded(),
-        BrokerError::Store(_) | BrokerError::Contention | BrokerError::TaskLost => Row {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            ..new(
-                ErrorCode::InternalError,
-                "store_unavailable",
-                "The gateway cannot reach its store, so it forwards nothing.",
-                "Try again after Retry-After.",
-            )
-        },
-        BrokerError::Sealed(OpenError::UnknownKey(_)) => Row {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            ..new(
-                ErrorCode::InternalError,
-                "sealing_key_missing",
-                "This gateway has not got the key that a record of its store is sealed with, so it forwards nothing.",
-                "Try again after Retry-After; another gateway may have the key already.",
-            )
-        },
-        _ => new(
-            ErrorCode::InternalError,
-            "fault",
-            "The gateway failed at this request.",
-            "Tell the gateway's operator the request id.",
-        ),
     }
 }

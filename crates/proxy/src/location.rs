@@ -16,6 +16,37 @@ pub(crate) struct Rewriting<'a> {
     path: String,
 }
 
+/// Where an entrance is, as its clients write it.
+pub(crate) struct Place {
+    /// Scheme and host, with the port where there is one.
+    pub(crate) origin: String,
+    /// Without a trailing slash; empty at the root.
+    pub(crate) path: String,
+}
+
+impl Place {
+    /// `None` for an entrance that the upstream has not got.
+    pub(crate) fn of(upstream: &Upstream, entrance: Entrance, public_url: &str) -> Option<Self> {
+        match entrance {
+            Entrance::Ath => Some(Self::of_ath(upstream, public_url)),
+            Entrance::Prefix => {
+                let path = upstream.path_prefix.clone()?;
+                Some(Self { origin: public_url.to_owned(), path })
+            }
+            Entrance::Host => {
+                let host = upstream.entrance_host.as_ref()?;
+                let (scheme, authority) = public_url.split_once("://").unwrap_or(("https", ""));
+                let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+                Some(Self { origin: format!("{scheme}://{host}{port}"), path: String::new() })
+            }
+        }
+    }
+
+    fn of_ath(upstream: &Upstream, public_url: &str) -> Self {
+        Self { origin: public_url.to_owned(), path: format!("/ath/proxy/{}", upstream.provider_id) }
+    }
+}
+
 impl<'a> Rewriting<'a> {
     /// Whether there is anything that could point at the upstream.
     pub(crate) fn concerns(headers: &HeaderMap) -> bool {
@@ -23,16 +54,9 @@ impl<'a> Rewriting<'a> {
     }
 
     pub(crate) fn new(upstream: &'a Upstream, target: &'a Target, entrance: Entrance, public_url: &str) -> Self {
-        let (origin, path) = match (entrance, &upstream.path_prefix, &upstream.entrance_host) {
-            (Entrance::Prefix, Some(prefix), _) => (public_url.to_owned(), prefix.clone()),
-            (Entrance::Host, _, Some(host)) => {
-                let (scheme, authority) = public_url.split_once("://").unwrap_or(("https", ""));
-                let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
-                (format!("{scheme}://{host}{port}"), String::new())
-            }
-            _ => (public_url.to_owned(), format!("/ath/proxy/{}", upstream.provider_id)),
-        };
-        Self { upstream, target, origin, path }
+        // A request that came by an entrance came by one that there is.
+        let place = Place::of(upstream, entrance, public_url).unwrap_or_else(|| Place::of_ath(upstream, public_url));
+        Self { upstream, target, origin: place.origin, path: place.path }
     }
 
     /// `Location`, `Content-Location`, and the targets in `Link` that point at the upstream. Others pass as they are.

@@ -17,6 +17,8 @@ pub enum Route {
     Control,
     /// To an upstream, or to be refused as if there were one.
     Proxied(Proxied),
+    /// Nowhere: what OAuth clients look for at a server, and the upstream's own would lead them past the gateway.
+    Withheld(Proxied),
 }
 
 /// A call that is to be forwarded.
@@ -102,7 +104,7 @@ impl Routes {
         }
         match self.by_host(host) {
             Some(_) if path == APP => Ok(Route::Control),
-            Some(upstream) => Ok(proxied(Entrance::Host, Some(upstream), 0)),
+            Some(upstream) => Ok(below(Entrance::Host, Some(upstream), (path, 0))),
             None if self.own.is_further(host) => Ok(self.by_path(path)),
             None if PROBES.contains(&path) => Ok(Route::Control),
             None => Err(GateError::Misdirected),
@@ -112,10 +114,10 @@ impl Routes {
     fn by_path(&self, path: &str) -> Route {
         if let Some(rest) = path.strip_prefix(ATH) {
             let id = rest.split('/').next().unwrap_or_default();
-            return proxied(Entrance::Ath, self.ids.get(id).copied(), ATH.len() + id.len());
+            return below(Entrance::Ath, self.ids.get(id).copied(), (path, ATH.len() + id.len()));
         }
         match self.by_prefix(path) {
-            Some((upstream, below)) => proxied(Entrance::Prefix, Some(upstream), below),
+            Some((upstream, at)) => below(Entrance::Prefix, Some(upstream), (path, at)),
             None => Route::Control,
         }
     }
@@ -138,8 +140,17 @@ impl Routes {
     }
 }
 
-fn proxied(entrance: Entrance, upstream: Option<usize>, below: usize) -> Route {
-    Route::Proxied(Proxied { entrance, upstream, below })
+/// What lies below an entrance is the upstream's, but for what clients ask about the entrance itself (RFC 9728 §3.1, RFC 8414 §3).
+fn below(entrance: Entrance, upstream: Option<usize>, (path, below): (&str, usize)) -> Route {
+    let proxied = Proxied { entrance, upstream, below };
+    let Some(document) = path.get(below..).and_then(|rest| rest.strip_prefix(WELL_KNOWN)) else {
+        return Route::Proxied(proxied);
+    };
+    match document.split('/').next() {
+        Some("oauth-protected-resource") => Route::Control,
+        Some("oauth-authorization-server" | "openid-configuration") => Route::Withheld(proxied),
+        _ => Route::Proxied(proxied),
+    }
 }
 
 fn host(parts: &Parts) -> Option<&str> {
@@ -148,6 +159,7 @@ fn host(parts: &Parts) -> Option<&str> {
 }
 
 const ATH: &str = "/ath/proxy/";
+const WELL_KNOWN: &str = "/.well-known/";
 const APP: &str = "/.well-known/ath-app.json";
 const PROBES: [&str; 3] = ["/health", "/healthz", "/readyz"];
 
@@ -173,6 +185,7 @@ mod tests {
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
         match Routes::new(&upstreams, own).find(&parts)? {
             Route::Control => Ok(None),
+            Route::Withheld(found) => Ok(Some((found.entrance, found.upstream, "withheld".to_owned()))),
             Route::Proxied(found) => Ok(Some((found.entrance, found.upstream, found.path(&parts.uri).to_owned()))),
         }
     }
@@ -200,6 +213,31 @@ mod tests {
         for path in ["/", "/ath/token", "/helpdeskx", "/crm/x", "/ath/proxy", "/teams", "/teams/x", "/x/helpdesk"] {
             assert_eq!(routed(path, "gw"), Ok(None), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_asked_about_an_entrance_never_reaches_the_upstream() {
+        let withheld = |entrance, upstream| Ok(Some((entrance, Some(upstream), "withheld".to_owned())));
+        for (before, host, entrance, upstream) in [
+            ("/ath/proxy/helpdesk", "gw", Entrance::Ath, 1),
+            ("/helpdesk", "gw", Entrance::Prefix, 1),
+            ("/teams/wiki", "gw", Entrance::Prefix, 2),
+            ("", "crm.gw.test", Entrance::Host, 0),
+        ] {
+            for ends in ["", "/", "/v1/x", "?a=b"] {
+                let asked = |name: &str| routed(&format!("{before}/.well-known/{name}{ends}"), host);
+                assert_eq!(asked("oauth-protected-resource"), Ok(None), "{before} {ends}");
+                assert_eq!(asked("oauth-authorization-server"), withheld(entrance, upstream), "{before} {ends}");
+                assert_eq!(asked("openid-configuration"), withheld(entrance, upstream), "{before} {ends}");
+            }
+            for name in ["security.txt", "oauth-protected-resources", "openid-configurations", "jwks.json"] {
+                let path = format!("/.well-known/{name}");
+                assert_eq!(routed(&format!("{before}{path}"), host), Ok(Some((entrance, Some(upstream), path))));
+            }
+        }
+        assert_eq!(routed("/x/.well-known/openid-configuration", "gw"), Ok(None));
+        let below = Ok(Some((Entrance::Prefix, Some(1), "/x/.well-known/openid-configuration".to_owned())));
+        assert_eq!(routed("/helpdesk/x/.well-known/openid-configuration", "gw"), below);
     }
 
     #[test]

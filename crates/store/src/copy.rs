@@ -30,3 +30,11 @@ pub enum CopyError {
     #[error("the store cannot be copied")]
     Store(#[source] StoreError),
 }
+
+protocol::each!(CopyError {
+    Path => [Path],
+    Exists => [Exists],
+    Elsewhere => [Elsewhere],
+    Write(_) => [Write(io::ErrorKind::PermissionDenied.into())],
+    Store(_) => [Store(StoreError::Corrupt(String::new()))],
+});

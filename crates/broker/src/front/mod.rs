@@ -15,6 +15,7 @@ mod machine;
 mod metadata;
 mod prove;
 mod records;
+mod redirects;
 mod refresh;
 mod registration;
 mod request;
@@ -25,6 +26,8 @@ mod wire;
 
 pub use error::{FrontError, GrantProblem};
 pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, Origin, UserCode};
+pub(crate) use redirects::is_registered;
+pub use redirects::{RedirectProblem, SchemeProblem, check_redirect_scheme, check_redirect_uri};
 pub use request::{Asked, AuthorizationRequest, Unasked};
 pub use settings::{
     ClientDocuments, ConfiguredClient, ConfiguredProof, Door, Enterprise, EnterpriseKeys, FrontSettings, GrantType,

@@ -20,7 +20,7 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use limits::Room;
 use protocol::{Origin, Refused, RequestId};
-use proxy::{Dialect, Drain, GateError, Inbound, ProxyBody, ProxyError, Route, Stage};
+use proxy::{Asked, Dialect, Drain, GateError, Inbound, ProxyBody, ProxyError, Route, Stage};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -291,7 +291,7 @@ async fn answer(
     let routed = checked.and_then(|()| here.core.plane().route(&head)).map_err(ProxyError::Gate);
     let routed = taken.as_ref().map_err(|Full| ProxyError::Memory).and(routed);
     let route = match &routed {
-        Ok(Route::Proxied(route)) => Some(*route),
+        Ok(Route::Proxied(route) | Route::Withheld(route)) => Some(*route),
         _ => None,
     };
     let mut response = match routed {
@@ -299,7 +299,15 @@ async fn answer(
             if matches!(error, ProxyError::Gate(_)) {
                 state.offend();
             }
-            proxy::refuse(&error, dialect).map(Either::Left)
+            // How it is told follows where the request would have led; nothing else does.
+            let route = match here.core.plane().route(&head) {
+                Ok(Route::Proxied(route) | Route::Withheld(route)) => Some(route),
+                _ => None,
+            };
+            here.core.plane().refuse(&error, &Asked { dialect, origin, route }).map(Either::Left)
+        }
+        Ok(Route::Withheld(_)) => {
+            here.core.plane().refuse(&ProxyError::NoDocument, &Asked { dialect, origin, route }).map(Either::Left)
         }
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
@@ -342,7 +350,8 @@ fn unread(
     busy: Busy,
 ) -> Response<Attended> {
     let origin = Origin::new(id, arrival.address);
-    let mut response = proxy::refuse(&ProxyError::Gate(GateError::from(error)), Dialect::Http);
+    let asked = Asked { dialect: Dialect::Http, origin, route: None };
+    let mut response = here.core.plane().refuse(&ProxyError::Gate(GateError::from(error)), &asked);
     let refused = response.extensions_mut().remove::<Refused>();
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     let (status, took) = (response.status().as_u16(), begun.elapsed());

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use api::Refusal;
 use axum::Router;
 use axum::body::Body;
+use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use proxy::Inbound;
 use tokio::runtime::Handle;
@@ -39,9 +41,9 @@ impl Control {
         let (head, body) = request.into_parts();
         let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, taken)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(Unread::TooLarge)) => return refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
-            Ok(Err(Unread::Full)) => return refused(StatusCode::SERVICE_UNAVAILABLE, TOO_MUCH),
-            Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, TOO_SLOW),
+            Ok(Err(Unread::TooLarge)) => return Refusal::body_too_large().into_response(),
+            Ok(Err(Unread::Full)) => return Refusal::request_memory().into_response(),
+            Err(_) => return Refusal::body_too_slow().into_response(),
         };
         let mut router = self.router.clone();
         let answer = async move { Service::call(&mut router, Request::from_parts(head, Body::from(body))).await };
@@ -50,7 +52,7 @@ impl Control {
             Ok(Err(never)) => match never {},
             Err(error) => {
                 tracing::error!(error = %error, "a control-plane request ended by a panic");
-                refused(StatusCode::INTERNAL_SERVER_ERROR, FAULT)
+                Refusal::fault().into_response()
             }
         }
     }
@@ -80,17 +82,6 @@ async fn whole(mut body: Inbound, mut taken: Option<Held<'_>>) -> Result<Bytes, 
     Ok(whole.freeze())
 }
 
-/// A refusal from before the control plane's own table.
-fn refused(status: StatusCode, body: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 /// Pages say more of themselves; a style sheet may be kept.
 const GUARDS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
@@ -102,7 +93,3 @@ const GUARDS: [(HeaderName, &str); 4] = [
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Above the limit of every endpoint, whose own refusal says more.
 const BODY_LIMIT: usize = 256 * 1024;
-const TOO_LARGE: &str = r#"{"code":"INVALID_ATTESTATION","message":"The request body is too large, or broke off.","details":{"reason":"body_too_large","hint":"Send a JSON object of at most 64 KiB."}}"#;
-const TOO_SLOW: &str = r#"{"code":"INVALID_ATTESTATION","message":"The request body did not arrive in time.","details":{"reason":"body_too_slow","hint":"Send the whole body within 15 seconds."}}"#;
-const TOO_MUCH: &str = r#"{"code":"INTERNAL_ERROR","message":"The requests that are under way take all the memory that there is for them.","details":{"reason":"request_memory","hint":"Try again after Retry-After."}}"#;
-const FAULT: &str = r#"{"code":"INTERNAL_ERROR","message":"The gateway failed at this request.","details":{"reason":"fault","hint":"Try again; tell the gateway's operator the request id."}}"#;

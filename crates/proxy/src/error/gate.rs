@@ -1,4 +1,4 @@
-use protocol::ErrorCode;
+use protocol::Problem;
 
 use super::Row;
 use crate::gate::GateError;
@@ -22,10 +22,40 @@ pub(super) fn row(cause: GateError) -> Row {
             "Another protocol was spoken before the gateway agreed to it.",
             "Send nothing behind a handshake before its answer is there.",
         ),
+        GateError::Method => ("The method is not one that is forwarded.", "Use a method that the Allow header names."),
+        GateError::TargetTooLong => ("The request target is too long.", "Send one of at most 8 KiB, query and all."),
+        GateError::HeadersTooLarge => {
+            ("There are too many header fields, or they are too long.", "Send at most 64 fields, of 16 KiB together.")
+        }
+        GateError::Expect => (
+            "Expect asks for something that the gateway does not know.",
+            "Leave Expect out, or send `Expect: 100-continue`.",
+        ),
         _ => (
             "The request cannot be matched to an approved operation: it can be read in more than one way.",
             "Send plain HTTP: one Host, one length, a path from the root, an ordinary method.",
         ),
     };
-    Row { status: cause.status(), code: ErrorCode::ScopeNotApproved, reason: cause.reason(), message, hint }
+    Row::request(problem(cause), cause.status(), cause.reason(), message, hint)
+}
+
+/// Whether it could be taken for another request, or is one that is not forwarded.
+fn problem(cause: GateError) -> Problem {
+    match cause {
+        GateError::Method
+        | GateError::TargetTooLong
+        | GateError::HeadersTooLarge
+        | GateError::Misdirected
+        | GateError::Expect
+        | GateError::Syntax
+        | GateError::ClientAddress => Problem::BadRequest,
+        GateError::TargetForm
+        | GateError::Host
+        | GateError::Framing
+        | GateError::Authorization
+        | GateError::HeaderName
+        | GateError::Connection
+        | GateError::Early
+        | GateError::ClientAddresses => Problem::AmbiguousRequest,
+    }
 }

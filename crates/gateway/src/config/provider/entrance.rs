@@ -34,5 +34,16 @@ pub(super) fn host(text: &str, public_url: Option<&Url>) -> Result<String, &'sta
 }
 
 /// The first segments of what the gateway serves itself, or will.
-const RESERVED: &[&str] =
-    &["ath", ".well-known", "health", "healthz", "readyz", "oauth", "mcp", "assets", "openapi.json"];
+const RESERVED: &[&str] = &[
+    "ath",
+    ".well-known",
+    "health",
+    "healthz",
+    "readyz",
+    "oauth",
+    "mcp",
+    "assets",
+    "openapi.json",
+    "errors",
+    "accounts",
+];

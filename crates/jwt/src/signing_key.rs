@@ -1,5 +1,3 @@
-//! Signed statements (RFC 7515, compact) by which the gateway's client proves who it is.
-
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
@@ -9,8 +7,6 @@ use data_encoding::BASE64URL_NOPAD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
-
-use crate::error::OAuthError;
 
 /// A private key that signs, with the one algorithm it is used for (RFC 7518 §3.1, RFC 8037 §3.1).
 pub struct SigningKey {
@@ -37,6 +33,11 @@ pub enum SigningKeyError {
     #[error("is no key for this algorithm")]
     Algorithm,
 }
+
+/// The crypto library did not sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the statement could not be signed")]
+pub struct SigningError;
 
 impl SigningKey {
     /// Reads a PEM text: PKCS#8, PKCS#1 or SEC1. An RSA key signs by `RS256` unless `algorithm` is `PS256`; of other keys the algorithm
@@ -74,17 +75,17 @@ impl SigningKey {
     }
 
     /// The compact form of a statement under this header, to which `alg` is added.
-    pub(crate) fn sign(&self, mut header: Value, claims: &Value) -> Result<String, OAuthError> {
+    pub fn sign(&self, mut header: Value, claims: &Value) -> Result<String, SigningError> {
         if let Some(header) = header.as_object_mut() {
             header.insert("alg".to_owned(), self.algorithm.into());
         }
         let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let text = format!("{}.{}", encode(&header), encode(claims));
-        let signature = self.signature(text.as_bytes()).ok_or(OAuthError::Nonsense("signature"))?;
+        let signature = self.signature(text.as_bytes()).ok_or(SigningError)?;
         Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
     }
 
-    fn signature(&self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn signature(&self, text: &[u8]) -> Option<Vec<u8>> {
         #[expect(clippy::disallowed_methods, reason = "the library signs by randomness of its own, and takes no other")]
         let random = SystemRandom::new();
         match &self.pair {
