@@ -132,7 +132,7 @@ pub(crate) async fn parts(
     });
     broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
-    let router = console::router(broker.clone()).merge(api::router());
+    let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),
