@@ -1,4 +1,4 @@
-// The OAuth half of @modelcontextprotocol/sdk, unmodified, as a public client of the gateway's: step by step, then all at once by `auth()`.
+// The OAuth half of @modelcontextprotocol/sdk, unmodified, as a client of the gateway's: step by step with a secret, then all at once by `auth()` without one.
 //
 //     oauth_mcp_sdk.mjs GATEWAY_URL PATH
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ const api = `${gateway}${path}/tickets`;
 const redirectUri = 'http://localhost:49154/callback';
 const clientMetadata = {
   client_name: 'MCP SDK', redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
-  token_endpoint_auth_method: 'none', scope: 'read:tickets',
+  token_endpoint_auth_method: 'client_secret_basic', scope: 'read:tickets',
 };
 const call = (token) => fetch(api, { headers: token ? { authorization: `Bearer ${token}` } : {} });
 
@@ -31,7 +31,7 @@ const metadata = await discoverAuthorizationServerMetadata(issuer);
 steps.push('discovery');
 
 const clientInformation = await registerClient(issuer, { metadata, clientMetadata });
-assert.equal(clientInformation.client_secret, undefined, 'a public client has no secret');
+assert.ok(clientInformation.client_secret, 'a client with a secret');
 steps.push('registration');
 
 const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, { metadata, clientInformation, redirectUrl: redirectUri, scope: 'read:tickets', state: 'of the client', resource });
@@ -51,7 +51,8 @@ assert.equal((await call(renewed.access_token)).status, 200);
 steps.push('refresh');
 
 // The SDK has neither introspection nor revocation; what it discovered says where they are.
-const post = (endpoint, token) => fetch(endpoint, { method: 'POST', body: new URLSearchParams({ token, client_id: clientInformation.client_id }) });
+const basic = `Basic ${btoa(`${clientInformation.client_id}:${clientInformation.client_secret}`)}`;
+const post = (endpoint, token) => fetch(endpoint, { method: 'POST', headers: { authorization: basic }, body: new URLSearchParams({ token }) });
 const told = await (await post(metadata.introspection_endpoint, renewed.access_token)).json();
 assert.deepEqual([told.active, told.client_id, told.aud], [true, clientInformation.client_id, resourceMetadata.resource]);
 steps.push('introspection');
@@ -68,7 +69,7 @@ steps.push('refused');
 const kept = {};
 const provider = {
   redirectUrl: redirectUri,
-  clientMetadata,
+  clientMetadata: { ...clientMetadata, token_endpoint_auth_method: 'none' },
   state: () => 'of the orchestration',
   clientInformation: () => kept.client,
   saveClientInformation: (client) => { kept.client = client; },
@@ -81,6 +82,7 @@ const provider = {
 };
 const whole = { serverUrl: `${gateway}${path}`, resourceMetadataUrl, scope };
 assert.equal(await auth(provider, whole), 'REDIRECT');
+assert.equal(kept.client.client_secret, undefined, 'a public client has no secret');
 const back = await person.consents(kept.link, redirectUri);
 assert.equal(await auth(provider, { ...whole, authorizationCode: back.searchParams.get('code') }), 'AUTHORIZED');
 assert.equal((await call(kept.tokens.access_token)).status, 200);

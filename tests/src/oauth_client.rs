@@ -40,6 +40,12 @@ impl OAuthClient {
         Self::register_as(gateway, &json!({"token_endpoint_auth_method": "none"}))
     }
 
+    /// The same with a secret, which it sends in its forms.
+    #[must_use]
+    pub fn register_with_secret(gateway: &Gateway) -> Self {
+        Self::register_as(gateway, &json!({"token_endpoint_auth_method": "client_secret_post"}))
+    }
+
     /// The same with other or further members of its registration.
     #[must_use]
     pub fn register_as(gateway: &Gateway, members: &Value) -> Self {

@@ -103,7 +103,7 @@ const PATHS: [&str; 24] = [
 ];
 
 /// What an agent with these two URIs may name: its own words, and any port of the loopback address (RFC 8252 section 7.3).
-pub(crate) fn is_legal(uri: &str) -> bool {
+fn is_legal(uri: &str) -> bool {
     let port = uri.strip_prefix("http://127.0.0.1").and_then(|rest| rest.strip_suffix("/callback"));
     let any_port = match port {
         Some("") => true,

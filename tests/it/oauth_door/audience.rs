@@ -93,7 +93,7 @@ fn o16_a_resource_is_known_or_refused() {
 #[test]
 fn o16_a_token_that_was_introspected_says_whose_it_is_and_what_for() {
     let Door { gateway, upstream: _upstream } = Door::open();
-    let client = OAuthClient::register(&gateway);
+    let client = OAuthClient::register_with_secret(&gateway);
     let (access, refresh) = client.tokens(&gateway);
     let told = client.introspect(&gateway, &access);
     let expected = (json!(true), json!(client.id), json!(client.resource), json!("read:tickets"));
@@ -111,7 +111,7 @@ fn o16_a_token_that_was_introspected_says_whose_it_is_and_what_for() {
 #[test]
 fn o17_a_token_of_the_upstreams_is_no_token_here_and_goes_no_further() {
     let Door { gateway, upstream } = Door::open();
-    let client = OAuthClient::register(&gateway);
+    let client = OAuthClient::register_with_secret(&gateway);
     let (access, _) = client.tokens(&gateway);
     assert_eq!(client.call(&gateway, &access, "/tickets").status, 200);
     let issued = upstream.helpdesk.issued_tokens();

@@ -9,7 +9,7 @@ use super::{Door, Pair, calls, refusal, refused};
 #[test]
 fn o05_of_fifty_parallel_exchanges_one_succeeds_and_nothing_of_it_lives_on() {
     let pair = Pair::open("");
-    let client = OAuthClient::register(&pair.one);
+    let client = OAuthClient::register_with_secret(&pair.one);
     let code = client.code(&pair.one);
     let fields = client.code_grant(&code);
     let answers: Vec<_> = std::thread::scope(|scope| {
@@ -57,12 +57,11 @@ fn o05_a_code_is_bound_to_client_redirect_verifier_and_resource() {
     let Door { gateway, upstream: _upstream } = Door::open();
     let client = OAuthClient::register(&gateway);
     let other = OAuthClient::register(&gateway);
-    let confidential = OAuthClient::register_as(&gateway, &json!({"token_endpoint_auth_method": "client_secret_post"}));
-    let wrong: [(&str, &str, &str); 9] = [
+    let confidential = OAuthClient::register_with_secret(&gateway);
+    let wrong: [(&str, &str, &str); 8] = [
         ("redirect_uri", "http://127.0.0.1:7777/callback/", "invalid_grant"),
         ("redirect_uri", "http://127.0.0.1:7778/callback", "invalid_grant"),
         ("redirect_uri", "https://evil.test/callback", "invalid_grant"),
-        ("redirect_uri", "", "invalid_grant"),
         ("code_verifier", "another-another-another-another-another-another", "invalid_grant"),
         ("code_verifier", &VERIFIER[1..], "invalid_grant"),
         ("resource", "https://evil.test/helpdesk", "invalid_target"),

@@ -86,7 +86,7 @@ fn malformed_and_oversize_forms_are_refused() {
 #[test]
 fn a_parameter_that_comes_twice_is_refused() {
     let Door { gateway, upstream: _upstream } = Door::open();
-    let client = OAuthClient::register_as(&gateway, &json!({"token_endpoint_auth_method": "client_secret_post"}));
+    let client = OAuthClient::register_with_secret(&gateway);
     let (access, refresh) = client.tokens(&gateway);
     let requests: [(&str, BTreeMap<&'static str, String>); 4] = [
         ("/oauth/token", client.code_grant(&client.code(&gateway))),
@@ -121,11 +121,9 @@ fn a_parameter_that_comes_twice_is_refused() {
 
     let link = client.link(&gateway);
     for name in client.authorization().keys().filter(|name| **name != "resource") {
-        for again in ["x", ""] {
-            let (answer, location) = tests::Browser::new().peek(&format!("{link}&{name}={again}"));
-            let told = answer.status == 400 || location.is_some_and(|to| to.contains("error=invalid_request"));
-            assert!(told, "{name}: {} {}", answer.status, answer.body_text());
-        }
+        let (answer, location) = tests::Browser::new().peek(&format!("{link}&{name}=x"));
+        let told = answer.status == 400 || location.is_some_and(|to| to.contains("error=invalid_request"));
+        assert!(told, "{name}: {} {}", answer.status, answer.body_text());
     }
 }
 
@@ -167,7 +165,8 @@ fn what_proves_a_client_is_in_one_place_and_well_written() {
         (vec![good.as_str()], format!("token=x&client_secret={}", client.secret())),
         (vec![good.as_str()], "token=x&client_id=another".to_owned()),
         (vec![good.as_str()], "token=x&client_assertion=a.b.c&client_assertion_type=x".to_owned()),
-        (vec![], format!("token=x&client_id={}&client_secret={}", client.id, client.secret())),
+        (vec![], format!("token=x&client_id={}&client_secret={}x", client.id, client.secret())),
+        (vec![], format!("token=x&client_secret={}", client.secret())),
         (vec![], format!("token=x&client_id={}", client.id)),
     ] {
         let count = authorization.len();

@@ -14,7 +14,7 @@ fn cannot_be_framed(answer: &Answer) {
     assert_eq!(answer.header("x-frame-options").map(str::to_ascii_uppercase).as_deref(), Some("DENY"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
     assert!(!answer.body_text().contains("<script"));
 }
 

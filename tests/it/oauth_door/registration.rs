@@ -10,7 +10,8 @@ use super::{Door, refusal, refused};
 #[test]
 fn o14_ten_thousand_registrations_are_bounded_and_told_when_to_come_back() {
     let redis = RedisServer::start();
-    let limits = "[limits]\nhandshake_per_address = \"60/m\"\n[oauth]\nunused_clients = \"1h\"\n";
+    let limits =
+        "[limits]\nregistrations = \"60/m\"\nhandshake_per_address = \"off\"\n[oauth]\nunused_clients = \"1h\"\n";
     let Door { gateway, upstream: _upstream } = Door::on(Store::Redis(&redis), limits);
     let before = redis.keys("*").len();
     let registration =
@@ -52,14 +53,14 @@ fn o14_a_client_that_may_be_any_program_here_is_shown_as_such() {
             OAuthClient::register_as(&gateway, &json!({"redirect_uris": [uri], "token_endpoint_auth_method": "none"}));
         let page = Browser::new().open(&client.link(&gateway));
         assert_eq!(page.answer.status, 200, "{}", page.answer.body_text());
-        assert!(page.says("any program on"), "a warning: {}", page.answer.body_text());
+        assert!(page.says("any program on your machine"), "a warning: {}", page.answer.body_text());
     }
     let client = OAuthClient::register_as(
         &gateway,
         &json!({"redirect_uris": ["https://app.example/callback"], "token_endpoint_auth_method": "none"}),
     );
     let page = Browser::new().open(&client.link(&gateway));
-    assert!(page.says("app.example") && !page.says("any program on"), "{}", page.answer.body_text());
+    assert!(page.says("app.example") && !page.says("any program on your machine"), "{}", page.answer.body_text());
 }
 
 /// What a client says of itself is never taken for more than that.
@@ -105,8 +106,7 @@ fn r36_no_secret_and_no_key_is_built_in() {
     let mut secrets = Vec::new();
     for door in [&here, &there] {
         for _ in 0..2 {
-            let client =
-                OAuthClient::register_as(&door.gateway, &json!({"token_endpoint_auth_method": "client_secret_post"}));
+            let client = OAuthClient::register_with_secret(&door.gateway);
             assert!(client.secret().len() >= 40, "{}", client.secret().len());
             secrets.extend([client.id.clone(), client.secret()]);
         }

@@ -90,8 +90,8 @@ fn o15_after_the_grace_a_used_token_ends_the_family() {
 #[test]
 fn o15_a_family_is_its_clients_alone() {
     let Door { gateway, upstream: _upstream } = Door::open();
-    let client = OAuthClient::register(&gateway);
-    let thief = OAuthClient::register(&gateway);
+    let client = OAuthClient::register_with_secret(&gateway);
+    let thief = OAuthClient::register_with_secret(&gateway);
     let (access, refresh) = client.tokens(&gateway);
     assert_eq!(refusal(&thief.refresh(&gateway, &refresh)), refused(400, "invalid_grant"));
     assert_eq!(thief.introspect(&gateway, &access), serde_json::json!({"active": false}));

@@ -10,7 +10,7 @@ use super::{Door, Pair, calls, refusal, refused};
 #[test]
 fn r37_a_revocation_that_could_not_be_written_is_no_revocation() {
     let mut pair = Pair::open("");
-    let client = OAuthClient::register(&pair.one);
+    let client = OAuthClient::register_with_secret(&pair.one);
     let (access, refresh) = client.tokens(&pair.one);
     assert_eq!(calls(&client, &pair.two, &access), 200);
     pair.redis.kill();
@@ -40,7 +40,7 @@ fn r37_a_revocation_that_could_not_be_written_is_no_revocation() {
 fn o18_guesses_at_secrets_are_alike_and_few() {
     let limits = "[limits]\nwrong_secrets = \"20/m\"\nhandshake_per_address = \"off\"\ntoken_per_client = \"off\"\nwrong_tokens = \"off\"\n";
     let Door { gateway, upstream: _upstream } = Door::with(limits);
-    let client = OAuthClient::register_as(&gateway, &json!({"token_endpoint_auth_method": "client_secret_post"}));
+    let client = OAuthClient::register_with_secret(&gateway);
     let guess = |path: &str, id: &str, secret: &str| {
         let fields = BTreeMap::from([
             ("grant_type", "refresh_token".to_owned()),
