@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "journal",
             "http1",
             "issuer",
+            "jwt",
             "limits",
             "metrics",
             "oauth",

@@ -69,10 +69,11 @@ pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use front::{
-    Asked, AuthorizationRequest, ClientCredential, ClientDocuments, ConfiguredClient, ConfiguredProof,
-    DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem, GrantType,
-    IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, RedirectProblem, SchemeProblem,
-    SelfRegistration, TokenGrant, Unasked, UserInfo, check_redirect_scheme, check_redirect_uri,
+    Asked, AuthorizationRequest, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
+    ConfiguredProof, DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem,
+    GrantType, IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, RedirectProblem,
+    SchemeProblem, SelfRegistration, TokenGrant, Unasked, UserInfo, check_client_document, check_redirect_scheme,
+    check_redirect_uri,
 };
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{

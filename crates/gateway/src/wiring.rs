@@ -95,6 +95,10 @@ pub(crate) async fn parts(
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let public_url = config.gateway.public_url;
+    let discovery = match config.oauth.door {
+        broker::Door::Open => Discovery::Announced,
+        broker::Door::Closed => Discovery::Silent,
+    };
     let broker = Broker::new(broker::Parts {
         store,
         keys,
@@ -122,7 +126,7 @@ pub(crate) async fn parts(
                 PlaceholderCodes::Accepted => Codes::Placeholders,
             },
         },
-        front: broker::FrontSettings::default(),
+        front: config.oauth,
         journal: open_journal(&config.store.journal, &instance),
         instance,
         unspoken,
@@ -138,7 +142,7 @@ pub(crate) async fn parts(
             broker.clone(),
             audit,
             upstreams,
-            (&public_url, hosts, Discovery::Announced),
+            (&public_url, hosts, discovery),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),

@@ -135,8 +135,9 @@ impl HostPattern {
         Ok(Self { text, reach })
     }
 
-    /// Whole labels only: `*.example.com` is neither `example.com` nor `badexample.com`.
-    fn matches(&self, host: &str) -> bool {
+    /// Whether `host` is meant. Whole labels only: `*.example.com` is neither `example.com` nor `badexample.com`.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
         match self.reach {
             Reach::Exactly => host == self.text,
             Reach::Below => host.len() > self.text.len() && host.ends_with(&self.text),

@@ -24,6 +24,7 @@ mod settings;
 mod signer;
 mod wire;
 
+pub use documents::{ClientDocumentError, check_client_document};
 pub use error::{FrontError, GrantProblem};
 pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, Origin, UserCode};
 pub(crate) use redirects::is_registered;

@@ -22,6 +22,7 @@ mod key;
 mod lifetimes;
 mod limits;
 mod log;
+mod oauth_door;
 mod pem;
 mod presets;
 mod provider;
@@ -43,6 +44,7 @@ mod urls;
 
 use std::path::Path;
 
+use broker::FrontSettings;
 use policy::Approvals;
 use toml::de::DeTable;
 
@@ -94,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) approvals: Approvals,
     /// How the gateway learns who the user is.
     pub(crate) sign_in: SignInConfig,
+    /// How ordinary OAuth clients are served.
+    pub(crate) oauth: FrontSettings,
     /// Agents that the configuration vouches for.
     pub(crate) agents: Vec<PinnedAgent>,
     /// Looser rules for loopback.
@@ -174,7 +178,23 @@ fn read(root: &Table<'_>) -> Option<Config> {
         loopback: development.value.loopback,
         sign_in: sign_in::at(sign_in.as_ref()),
     };
-    let providers = providers::read(root, &root.tables(&PROVIDER), &surroundings);
+    let provider_tables = root.tables(&PROVIDER);
+    let providers = providers::read(root, &provider_tables, &surroundings);
+    let door = oauth_door::Tables {
+        oauth: root.table(&OAUTH),
+        clients: root.tables(&CLIENT),
+        documents: root.tables(&CLIENT_DOCUMENT),
+        enterprise: root.optional_table(&ENTERPRISE),
+    };
+    let oauth = oauth_door::read(
+        &door,
+        &oauth_door::Surroundings {
+            loopback: development.value.loopback,
+            sign_in: sign_in.as_ref(),
+            providers: &providers,
+            complete: providers.len() == provider_tables.len(),
+        },
+    );
     Some(Config {
         gateway: gateway.complete()?,
         store: store?,
@@ -187,6 +207,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         timeouts: timeouts?,
         approvals,
         sign_in: sign_in?,
+        oauth: oauth?,
         agents,
         development: development.value,
         providers,
@@ -223,6 +244,10 @@ const KEYS: &[Key] = &[
     TIMEOUTS,
     APPROVAL,
     SIGN_IN,
+    OAUTH,
+    CLIENT,
+    CLIENT_DOCUMENT,
+    ENTERPRISE,
     AGENT,
     DEVELOPMENT,
     PROVIDER,
@@ -253,6 +278,26 @@ const APPROVAL: Key = Key::optional(
     key::Form::Tables(approvals::KEYS),
     "What agents that register are approved for: the first rule that speaks of agent, provider and scope decides; where none does, the \
      scope is approved.",
+);
+const OAUTH: Key = Key::optional(
+    "oauth",
+    key::Form::Table(oauth_door::KEYS),
+    "How ordinary OAuth clients are served, which know nothing of ATH.",
+);
+const CLIENT: Key = Key::optional(
+    "client",
+    key::Form::Tables(oauth_door::CLIENT_KEYS),
+    "An OAuth client that this file names, and that registers nowhere.",
+);
+const CLIENT_DOCUMENT: Key = Key::optional(
+    "client_document",
+    key::Form::Tables(oauth_door::DOCUMENT_KEYS),
+    "A client ID metadata document that is not fetched: a copy that this file vouches for.",
+);
+const ENTERPRISE: Key = Key::optional(
+    "enterprise",
+    key::Form::Table(oauth_door::ENTERPRISE_KEYS),
+    "The identity provider whose word for its people is taken at the token endpoint.",
 );
 const AGENT: Key =
     Key::optional("agent", key::Form::Tables(agents::KEYS), "An agent whose identity this file vouches for.");

@@ -53,6 +53,14 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "sign_in.proxy_certificate",
             "sign_in.proxy_certificate_name",
             "sign_in.account",
+            "client.client_secret.file",
+            "client.other_client_secret.file",
+            "client.jwks",
+            "client.jwks.file",
+            "client_document.document.file",
+            "enterprise.issuer",
+            "enterprise.jwks",
+            "enterprise.jwks.file",
             "admin.key.file",
             "provider.client_id",
             "provider.client_secret",
@@ -94,7 +102,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 251);
+    assert_eq!(keys, 282);
 }
 
 #[test]

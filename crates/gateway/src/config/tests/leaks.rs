@@ -36,6 +36,8 @@ fn no_message_shows_a_secret() {
         // Private keys where public ones belong, and files of TLS.
         format!("{PROVIDER}[[agent]]\npublic_key = \"{CANARY}\"\n"),
         format!("{PROVIDER}[[agent]]\npublic_key = {{ file = \"/canary\" }}\n"),
+        format!("{PROVIDER}[[client]]\nid = \"x\"\nclient_secret = {{ file = \"/canary\" }}\njwks = \"{CANARY}\"\n"),
+        format!("{PROVIDER}[[client]]\nid = \"x\"\nclient_secret = \"{CANARY}\"\n"),
         PROVIDER.replace("[provider.oauth]", "ca_file = \"/canary\"\n[provider.oauth]"),
         format!("tls = {{ cert_file = \"/canary\", key_file = \"/canary\" }}\n{PROVIDER}"),
     ];
