@@ -9,7 +9,7 @@ mod headers;
 mod mixup;
 mod once;
 mod pages;
-mod redirects;
+pub(crate) mod redirects;
 mod scopes;
 mod vectors;
 
