@@ -77,13 +77,6 @@ impl Refusal {
         if self.error == "invalid_client" { self.challenged(Challenge::Basic) } else { self }
     }
 
-    /// Every row of the table that a client can meet, in no particular order and with repetitions where two causes are told alike.
-    #[must_use]
-    pub fn rows() -> Vec<Self> {
-        let own = Unread::each().into_iter().map(Self::from);
-        own.chain(FrontError::each().iter().map(row)).collect()
-    }
-
     /// The HTTP status, where the refusal is an answer and not a redirect.
     #[must_use]
     pub fn status(&self) -> StatusCode {
