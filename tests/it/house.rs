@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("secret", &[]),
     ("jwt", &["secret"]),
     ("catalogue", &[]),
@@ -22,7 +22,8 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("broker", &["audit", "journal", "jwt", "limits", "metrics", "oauth", "policy", "protocol", "secret", "store"]),
     ("proxy", &["audit", "broker", "echo", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
-    ("console", &["broker", "protocol", "secret"]),
+    ("issuer", &["broker", "protocol", "secret"]),
+    ("console", &["broker", "issuer", "protocol", "secret"]),
     (
         "gateway",
         &[
@@ -34,6 +35,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "helpdesk",
             "journal",
             "http1",
+            "issuer",
             "jwt",
             "limits",
             "metrics",

@@ -214,11 +214,23 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The finer reason of a refusal, in ATH's form or in a problem document.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let problem = self.header("content-type") == Some("application/problem+json");
+        self.text(if problem { "/reason" } else { "/details/reason" })
+    }
+
     /// Status and code of a refusal, after checking that it has the form that every one has.
     #[must_use]
     pub fn refusal(&self) -> (u16, String) {
-        let complete =
-            ["/code", "/message", "/details/reason", "/details/hint"].iter().all(|field| !self.text(field).is_empty());
+        let problem = self.header("content-type") == Some("application/problem+json");
+        let fields: &[&str] = if problem {
+            &["/code", "/detail", "/reason", "/hint"]
+        } else {
+            &["/code", "/message", "/details/reason", "/details/hint"]
+        };
+        let complete = fields.iter().all(|field| !self.text(field).is_empty());
         assert!(complete, "a refusal has code, message, reason and hint: {} {}", self.status, self.body_text());
         assert!(self.header("x-request-id").is_some(), "every answer has a request id");
         (self.status, self.text("/code"))

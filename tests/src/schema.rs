@@ -16,7 +16,7 @@ const CODES: [(&str, u16, &[u16]); 17] = [
     ("AGENT_UNAPPROVED", 403, &[]),
     ("PROVIDER_NOT_APPROVED", 403, &[]),
     // A request that can be read in two ways matches no approved operation; 429 is a limit's.
-    ("SCOPE_NOT_APPROVED", 403, &[400, 405, 414, 417, 431, 421]),
+    ("SCOPE_NOT_APPROVED", 403, &[400, 404, 405, 414, 417, 431, 421]),
     ("SESSION_NOT_FOUND", 400, &[]),
     ("SESSION_EXPIRED", 400, &[]),
     ("STATE_MISMATCH", 400, &[]),
@@ -54,12 +54,16 @@ static VALIDATORS: LazyLock<BTreeMap<&'static str, Validator>> = LazyLock::new(|
     required.expect("a list").retain(|name| name != "client_secret");
     own["$defs"]["AgentRegistrationResponse"]["properties"]["client_secret"] = json!(false);
     validators.insert(OWN_REGISTRATION, validator(own, "AgentRegistrationResponse"));
+    let problem = serde_json::from_str(include_str!("../../docs/problem.schema.json")).expect("the schema is JSON");
+    let problem = jsonschema::draft202012::options().should_validate_formats(true).build(&problem);
+    validators.insert(PROBLEM, problem.expect("a schema"));
     validators
 });
 
 /// What people see; all else below `/ath` is for programs.
 const PAGES: [&str; 5] = ["/ath/consent", "/ath/callback", "/ath/reconnect", "/ath/sign-in", "/ath/sign-out"];
 
+const PROBLEM: &str = "problem document";
 const OWN_REGISTRATION: &str = "AgentRegistrationResponse without its secret";
 
 fn validator(mut schema: Value, definition: &str) -> Validator {
@@ -74,6 +78,9 @@ pub(crate) fn check(request: &[u8], answer: &Answer) {
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
+    if method != "HEAD" && answer.header("content-type") == Some("application/problem+json") {
+        return check_problem(method, path, answer);
+    }
     let json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
     let is_page = PAGES.iter().any(|page| path.starts_with(page));
     let is_protocol = path.starts_with("/ath/") || path.starts_with("/.well-known/ath");
@@ -102,6 +109,21 @@ pub(crate) fn check(request: &[u8], answer: &Answer) {
         _ => panic!("{method} {path} answers {} and nobody said with what: {body}", answer.status),
     };
     hold(definition, method, path, &body);
+}
+
+/// An entrance's own form, for clients that know nothing of ATH. An API may speak it, too: the gateway's own has a reason.
+fn check_problem(method: &str, path: &str, answer: &Answer) {
+    let body = answer.json();
+    if body.get("reason").is_none() {
+        return;
+    }
+    hold(PROBLEM, method, path, &body);
+    assert_eq!(body["status"], answer.status, "{method} {path}: {body}");
+    assert_eq!(answer.header("x-request-id").map(Value::from), body.get("request_id").cloned(), "{method} {path}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{method} {path}: {body}");
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    let challenged = challenge.starts_with("Bearer realm=\"ath-gateway\"");
+    assert!(challenged == matches!(answer.status, 401 | 403), "{method} {path}: {challenge:?} {body}");
 }
 
 fn check_error(method: &str, path: &str, answer: &Answer, mut body: Value) {

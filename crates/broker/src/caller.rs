@@ -60,6 +60,12 @@ impl Caller {
         &self.0.agent_id
     }
 
+    /// Whether it has to say with each call under `/ath/proxy` which agent it is (ATH 0.1, proxy). An OAuth client knows nothing of that.
+    #[must_use]
+    pub fn names_its_agent(&self) -> bool {
+        !self.0.is_oauth
+    }
+
     /// The person in whose name it calls.
     #[must_use]
     pub fn user_id(&self) -> &UserId {

@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) connection_id: String,
     /// The credential, and until when it may be lent as it is.
     pub(crate) lent: Option<(Lent, Option<Timestamp>)>,
+    /// Whether an OAuth client got it, which knows nothing of ATH.
+    pub(crate) is_oauth: bool,
     /// Whether the credential is the operator's, which may change under all that is remembered.
     pub(crate) is_operators: bool,
     /// The part of the audit log's lines about its calls that is always the same.
@@ -340,6 +342,7 @@ impl Broker {
         let who =
             Who::new((&token.agent_id, &token.client_id), &token.user, (&token.provider, &token.account), &scopes);
         Ok(Known {
+            is_oauth: token.front.is_some(),
             is_operators: self.provider(&token.provider).is_ok_and(|provider| provider.operators_key().is_some()),
             who: Arc::new(who),
             client_id: token.client_id,

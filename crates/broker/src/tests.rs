@@ -18,6 +18,7 @@ use url::Url;
 
 use super::*;
 
+mod front;
 mod keeping;
 mod keys;
 mod refreshing;

@@ -75,7 +75,10 @@ impl PageRow {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let brokers = BrokerError::each().into_iter().map(PageError::Broker);
-        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers);
+        // What of it is the broker's has the same rows.
+        let fronts = FrontError::each().into_iter().filter(|error| !matches!(error, FrontError::Broker(_)));
+        let fronts = fronts.map(PageError::Front);
+        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers).chain(fronts);
         let rows = errors.map(|error| {
             let ((status, title, message, hint), (code, reason)) = (words(&error), plainly(&error));
             Self { status, title, message, hint, code, reason }
@@ -109,6 +112,8 @@ fn plainly(error: &PageError) -> (ErrorCode, &'static str) {
         BrokerError::Store(_) | BrokerError::TaskLost | BrokerError::Contention => {
             (ErrorCode::InternalError, "store_unavailable")
         }
+        BrokerError::TooMany { .. } => (ErrorCode::InternalError, "rate_limited"),
+        BrokerError::ProviderSuspended => (ErrorCode::OAuthError, "provider_suspended"),
         BrokerError::Overtaken => (ErrorCode::UserDenied, "connections_revoked"),
         BrokerError::NotForYou => (ErrorCode::UserDenied, "not_for_this_person"),
         BrokerError::Audit(_) => (ErrorCode::InternalError, "audit_unavailable"),

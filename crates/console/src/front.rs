@@ -47,7 +47,8 @@ pub(crate) async fn authorize(
         Ok(asked) => page(&broker, &head, &asked).await,
         Err(Unasked::Here(error)) => Err(PageError::Front(error)),
         Err(Unasked::There { redirect_uri, state, error }) => {
-            let answer = [("error", "invalid_request"), ("error_description", &error.to_string())];
+            let refusal = issuer::Refusal::from(error);
+            let answer = [("error", refusal.error()), ("error_description", refusal.description())];
             Ok(Redirect::to(&broker.answer_to(&redirect_uri, state.as_deref(), &answer)).into_response())
         }
     }

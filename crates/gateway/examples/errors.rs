@@ -19,6 +19,8 @@ fn page() -> String {
     table(&mut text, ProxyError::rows().iter().map(call));
     text.push_str(ENDPOINTS);
     table(&mut text, Refusal::rows().iter().map(endpoint));
+    text.push_str(OAUTH);
+    table(&mut text, issuer::Refusal::rows().iter().map(oauth));
     text.push_str(PAGES);
     table(&mut text, PageRow::all().iter().map(shown));
     text
@@ -58,6 +60,11 @@ fn call(row: &Row) -> Told {
 fn endpoint(row: &Refusal) -> Told {
     let before = format!("{} | `{}`", row.status().as_u16(), written(row.code()));
     Told { cells: (before, format!("{} | {}", row.message(), row.hint())), reason: row.reason() }
+}
+
+fn oauth(row: &issuer::Refusal) -> Told {
+    let before = format!("{} | `{}`", row.status().as_u16(), row.error());
+    Told { cells: (before, row.description().to_owned()), reason: row.reason() }
 }
 
 fn shown(row: &PageRow) -> Told {
@@ -104,7 +111,7 @@ Every refusal that a client of the gateway can meet, with what to do. The page i
 |---|---|
 | a provider's own path (`path_prefix`) or host (`host`) | `application/problem+json` (RFC 9457), below |
 | `/ath/proxy/{provider}` and ATH's endpoints | ATH 0.1: `{\"code\", \"message\", \"details\": {\"reason\", \"hint\", …}}` |
-| OAuth's endpoints, `/oauth/…` | RFC 6749 §5.2: `error`, `error_description` |
+| OAuth's endpoints, `/oauth/…` | RFC 6749 §5.2: `error`, `error_description`; and `reason` |
 | pages | HTML for people; at `/ath/callback` ATH's form for whoever does not accept HTML |
 | gRPC calls | `grpc-status` and `grpc-message`; ATH's form in base64 in `ath-error-bin` ([protocols.md](protocols.md)) |
 
@@ -162,6 +169,17 @@ const ENDPOINTS: &str = "
 
 | status | code | reason | what is wrong | what to do |
 |---|---|---|---|---|
+";
+
+const OAUTH: &str = "
+## OAuth's endpoints
+
+What the authorization endpoint refuses goes to the client's redirect URI, as `error`, `error_description` and `iss`; where the client or its redirect URI is at fault, to a page.
+`reason` is a member of the gateway's own; `connect_url` stands beside it where a person has to act. The names of parameters, fields and scopes are examples: the
+refusal names the one that is meant.
+
+| status | `error` | reason | `error_description` |
+|---|---|---|---|
 ";
 
 const PAGES: &str = "

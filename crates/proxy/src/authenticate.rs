@@ -32,8 +32,8 @@ pub(crate) async fn authenticate(
     if upstream.is_none_or(|upstream| upstream.provider_id != *caller.provider_id()) {
         return Err(ProxyError::ProviderMismatch);
     }
-    // On a provider's own host or path, an SDK that knows nothing of ATH sends no such header.
-    if named.is_none() && route.entrance == Entrance::Ath {
+    // On a provider's own host or path, an SDK that knows nothing of ATH sends no such header; an OAuth client does so nowhere.
+    if named.is_none() && route.entrance == Entrance::Ath && caller.names_its_agent() {
         return Err(ProxyError::AgentMissing);
     }
     Ok(caller)

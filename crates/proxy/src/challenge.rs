@@ -1,6 +1,7 @@
 //! What a client is told that has no token for an entrance, or not the right one: where it may get one, and which
 //! (RFC 6750 §3, RFC 9728 §5.1).
 
+use broker::Urls;
 use http::{HeaderValue, StatusCode};
 use protocol::ScopeSet;
 
@@ -55,8 +56,8 @@ impl Challenges {
 
 impl Challenge {
     fn new(upstream: &Upstream, place: &Place) -> Self {
-        let Place { origin, path } = place;
-        let beginning = format!("{REALM}, resource_metadata=\"{origin}{METADATA}{path}\"");
+        let metadata = Urls::resource_metadata(&format!("{}{}", place.origin, place.path));
+        let beginning = format!("{REALM}, resource_metadata=\"{metadata}\"");
         Self { beginning: beginning.into(), scope: upstream.provider_id.as_str().into() }
     }
 
@@ -94,7 +95,6 @@ fn listed(scopes: &ScopeSet) -> String {
 }
 
 const REALM: &str = "Bearer realm=\"ath-gateway\"";
-const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 #[cfg(test)]
 mod tests {

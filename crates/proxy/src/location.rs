@@ -36,7 +36,8 @@ impl Place {
             Entrance::Host => {
                 let host = upstream.entrance_host.as_ref()?;
                 let (scheme, authority) = public_url.split_once("://").unwrap_or(("https", ""));
-                let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+                let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
                 Some(Self { origin: format!("{scheme}://{host}{port}"), path: String::new() })
             }
         }

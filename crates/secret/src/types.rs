@@ -37,7 +37,7 @@ secret!(
     RefreshToken
 );
 secret!(
-    /// The secret of the gateway's client at a provider (RFC 6749 §2.3.1).
+    /// A client's secret (RFC 6749 §2.3.1): of the gateway's at a provider, or of one that calls the gateway.
     ClientSecret
 );
 secret!(

@@ -9,7 +9,7 @@ mod headers;
 mod mixup;
 mod once;
 mod pages;
-mod redirects;
+pub(crate) mod redirects;
 mod scopes;
 mod vectors;
 
@@ -20,7 +20,7 @@ use crate::consent::{PKCE, Scene};
 /// Status, code and finer reason of a refusal.
 fn refusal(answer: &Answer) -> (u16, String, String) {
     let (status, code) = answer.refusal();
-    (status, code, answer.text("/details/reason"))
+    (status, code, answer.reason())
 }
 
 fn refused(status: u16, code: &str, reason: &str) -> (u16, String, String) {

@@ -7,8 +7,8 @@ use tests::{Agent, Browser};
 
 use super::{Scene, refusal};
 
-const HTTPS: &str = "https://agent.example/callback";
-const LOOPBACK: &str = "http://127.0.0.1:7777/callback";
+pub(crate) const HTTPS: &str = "https://agent.example/callback";
+pub(crate) const LOOPBACK: &str = "http://127.0.0.1:7777/callback";
 
 const SCHEMES: [&str; 16] = [
     "https://",
@@ -117,7 +117,7 @@ fn is_legal(uri: &str) -> bool {
     uri == HTTPS || any_port
 }
 
-fn spellings() -> BTreeSet<String> {
+pub(crate) fn spellings() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for scheme in SCHEMES {
         for host in HOSTS {

@@ -6,7 +6,7 @@ use tests::{Fronted, Gateway, Launch, Spy, Store, Upstream, free_port, raw};
 fn asked(port: u16, path: &str, host: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let answer = raw(port, request.as_bytes(), "GET");
-    (answer.status, answer.text("/details/reason"))
+    (answer.status, answer.reason())
 }
 
 const NOT_OURS: [&str; 14] = [
@@ -82,7 +82,7 @@ fn a_page_that_was_rebound_gets_nothing() {
         front.token
     );
     let answer = raw(port, request.as_bytes(), "GET");
-    assert_eq!((answer.status, answer.text("/details/reason")), (421, "misdirected".to_owned()));
+    assert_eq!((answer.status, answer.reason()), (421, "misdirected".to_owned()));
     assert_eq!(answer.header("connection"), Some("close"));
     assert_eq!(asked(port, "/accounts", "rebound.test").0, 421);
     assert_eq!(spy.count(), 0);

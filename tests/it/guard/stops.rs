@@ -9,7 +9,7 @@ fn a_head_that_holds_the_credential_is_answered_by_the_gateway() {
     assert_eq!(echo.answer("GET", &whole("200 OK\r\nx-other: fine", b"fine")).body_text(), "fine");
     let answer = echo.answer("GET", &whole(&format!("200 OK\r\nx-echo: {token}"), b"fine"));
     assert_eq!(answer.refusal(), (502, "OAUTH_ERROR".to_owned()));
-    assert_eq!((answer.text("/details/reason").as_str(), answer.header("x-echo")), ("credential_echoed", None));
+    assert_eq!((answer.reason().as_str(), answer.header("x-echo")), ("credential_echoed", None));
     recorded(&echo, 502);
 }
 
@@ -18,7 +18,7 @@ fn a_body_that_comes_with_its_head_is_answered_by_the_gateway_too() {
     let echo = Echo::new(STOP);
     let body = format!("{{\"token\":\"{}\"}}", echo.token);
     let answer = echo.answer("GET", &whole("200 OK", body.as_bytes()));
-    assert_eq!((answer.status, answer.text("/details/reason").as_str()), (502, "credential_echoed"));
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "credential_echoed"));
     recorded(&echo, 502);
     let metrics = crate::metrics::page(&echo.front.gateway);
     assert!(metrics.keys().any(|line| line.contains("reason=\"credential_echoed\"")), "{metrics:?}");

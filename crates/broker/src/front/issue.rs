@@ -149,7 +149,7 @@ impl Broker {
         let number = family.generation;
         IssuedTokens {
             access_token: Opaque::new(family.access_token(number)),
-            expires_in: token.expires.since(self.now()),
+            expires_in: whole_seconds(token.expires.since(self.now())),
             refresh_token: (renewable == Renewable::Yes).then(|| Opaque::new(family.refresh_token(number))),
             id_token: None,
             scope: written(&family.provider, &family.words, &token.scopes),
@@ -189,6 +189,11 @@ impl Broker {
     pub(crate) fn wants_id_token(family: &Family) -> bool {
         family.words.iter().any(|word| word == OPENID)
     }
+}
+
+/// Answers know seconds alone: what has just begun is not told shorter than it is.
+fn whole_seconds(left: Duration) -> Duration {
+    Duration::from_millis(left.as_millis().div_ceil(1000).saturating_mul(1000).try_into().unwrap_or(u64::MAX))
 }
 
 const RETRIES: usize = 8;

@@ -194,7 +194,19 @@ fn values_of_a_provider() {
 /// A provider's prefix is looked at before the gateway's own pages, so one of these would take them over.
 #[test]
 fn what_the_gateway_serves_itself_is_no_prefix() {
-    for own in ["ath", ".well-known", "health", "healthz", "readyz", "oauth", "mcp", "assets", "errors", "accounts"] {
+    for own in [
+        "ath",
+        ".well-known",
+        "health",
+        "healthz",
+        "readyz",
+        "oauth",
+        "mcp",
+        "assets",
+        "openapi.json",
+        "errors",
+        "accounts",
+    ] {
         let expected = format!(
             "gateway.toml:6:15: provider.path_prefix: begins with /{own}, which is the gateway's own; choose another"
         );
