@@ -100,6 +100,7 @@ pub(crate) async fn parts(
         broker::Door::Open => Discovery::Announced,
         broker::Door::Closed => Discovery::Silent,
     };
+    let documents = Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?);
     let broker = Broker::new(broker::Parts {
         store,
         keys,
@@ -110,7 +111,9 @@ pub(crate) async fn parts(
         approvals: config.approvals,
         limits: config.limits.limits(workers),
         entropy: Arc::new(SystemEntropy),
-        documents: Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?),
+        documents: documents.clone(),
+        strangers: documents,
+        operators: Arc::new(outgoing.usual.with_timeout(PROVIDER_TIMEOUT)),
         pinned: pinned(config.agents),
         providers,
         sign_in,
