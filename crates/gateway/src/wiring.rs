@@ -96,10 +96,6 @@ pub(crate) async fn parts(
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let public_url = config.gateway.public_url;
-    let discovery = match config.oauth.door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    };
     let documents = Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?);
     let broker = Broker::new(broker::Parts {
         store,
