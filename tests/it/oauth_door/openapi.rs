@@ -26,7 +26,7 @@ fn every_answer_is_as_the_document_says() {
     let mut command = Command::new(script(".venv/bin/python"));
     command.args(["-m", "schemathesis.cli", "run"]).arg(format!("{}/openapi.json", gateway.url()));
     command.args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "40"]);
-    command.args(["--generation-deterministic", "--generation-database", "none", "--no-shrink", "--warnings", "off"]);
+    command.args(["--generation-deterministic", "--no-shrink", "--warnings", "off"]);
     command.args(["--workers", "2", "--no-color", "--continue-on-failure", "--suppress-health-check", "all"]);
     command.args(["--report", "json", "--report-json-path"]).arg(folder.path().join("report.json"));
     let ended = command.current_dir(folder.path()).output().expect("it must be installed: ./tests/run does it");
