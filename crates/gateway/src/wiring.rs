@@ -96,10 +96,7 @@ pub(crate) async fn parts(
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let public_url = config.gateway.public_url;
-    let discovery = match config.oauth.door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    };
+    let documents = Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?);
     let broker = Broker::new(broker::Parts {
         store,
         keys,
@@ -110,7 +107,9 @@ pub(crate) async fn parts(
         approvals: config.approvals,
         limits: config.limits.limits(workers),
         entropy: Arc::new(SystemEntropy),
-        documents: Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?),
+        documents: documents.clone(),
+        strangers: documents,
+        operators: Arc::new(outgoing.usual.with_timeout(PROVIDER_TIMEOUT)),
         pinned: pinned(config.agents),
         providers,
         sign_in,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker::{BrokerError, DocumentError, FrontError, GrantProblem, Unapproved};
+use broker::{BrokerError, ClientDocumentError, FetchError, FrontError, GrantProblem, Unapproved};
 use http::StatusCode;
 
 use crate::refusal::{Challenge, Refusal};
@@ -152,9 +152,9 @@ pub(crate) fn grant_type() -> Refusal {
     )
 }
 
-fn document(cause: DocumentError) -> Refusal {
+fn document(cause: ClientDocumentError) -> Refusal {
     match cause {
-        DocumentError::Busy | DocumentError::Unreachable => unavailable(
+        ClientDocumentError::Fetch(FetchError::Busy | FetchError::Unreachable) => unavailable(
             "client_document_unreachable",
             "The client's metadata document cannot be fetched right now. Try again after Retry-After; it has to be served at the client_id without a redirect.",
             Duration::from_secs(5),
