@@ -62,4 +62,19 @@ steps.push('revocation');
 
 await assert.rejects(call(renewed.access_token), (error) => error.status === 401 && error.cause[0].parameters.error === 'invalid_token');
 steps.push('refused');
+
+// The same person by OpenID Connect: the ID token's signature is looked at, too.
+client.enableNonRepudiationChecks(config);
+const [second, nonce] = [client.randomPKCECodeVerifier(), client.randomNonce()];
+const request = client.buildAuthorizationUrl(config, {
+  redirect_uri: redirectUri, scope: 'openid read:tickets', resource, nonce, state,
+  code_challenge: await client.calculatePKCECodeChallenge(second), code_challenge_method: 'S256',
+});
+const back = await person.consents(request, redirectUri);
+const identified = await client.authorizationCodeGrant(config, back, { pkceCodeVerifier: second, expectedNonce: nonce, expectedState: state, idTokenExpected: true });
+const { sub, aud } = identified.claims();
+assert.equal(aud, config.clientMetadata().client_id);
+assert.equal((await client.fetchUserInfo(config, identified.access_token, sub)).sub, sub);
+await assert.rejects(client.fetchUserInfo(config, tokens.access_token, sub), (error) => [401, 403].includes(error.status));
+steps.push('identity');
 finish('openid-client', steps, texts, person);

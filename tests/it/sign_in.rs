@@ -4,6 +4,7 @@ mod accounts;
 mod header;
 mod openid;
 
+pub(crate) use accounts::hash;
 use tests::{Agent, Browser, Gateway, Page, Store, Upstream, free_port};
 
 /// A gateway with a `[sign_in]` table, in front of the helpdesk.

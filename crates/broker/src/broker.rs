@@ -18,7 +18,8 @@ use tracing::Instrument;
 
 use crate::device::Polls;
 use crate::documents::Documents;
-use crate::front::FrontSettings;
+use crate::fetches::StrangerFetcher;
+use crate::front::{ClientDocumentCache, FrontSettings, KeySets};
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
 use crate::providers::Providers;
@@ -65,6 +66,10 @@ pub struct Parts {
     pub development: Development,
     /// How ordinary OAuth clients are served.
     pub front: FrontSettings,
+    /// Fetches what clients' URLs lead to: metadata documents and keys.
+    pub strangers: Arc<dyn StrangerFetcher>,
+    /// Fetches what the configuration's URLs lead to, besides the providers'.
+    pub operators: Arc<dyn HttpClient>,
     /// What keeps new tokens until the store has them; `None` keeps them in memory alone.
     pub journal: Option<JournalParts>,
     /// Names this process among all that ever ran on the same store.
@@ -132,6 +137,8 @@ pub struct Inner {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) development: Development,
     pub(crate) front: FrontSettings,
+    pub(crate) client_documents: ClientDocumentCache,
+    pub(crate) key_sets: KeySets,
     pub(crate) polls: Polls,
     pub(crate) refreshes: Refreshes,
     pub(crate) healths: Healths,
@@ -155,6 +162,9 @@ impl Broker {
         parts.store.observe(standings.clone());
         let documents =
             Documents::new(parts.documents, parts.clock.clone(), parts.pinned, parts.limits.documents_per_host.clone());
+        let per_host = &parts.limits.documents_per_host;
+        let client_documents = ClientDocumentCache::new(parts.strangers.clone(), parts.clock.clone(), per_host.clone());
+        let key_sets = KeySets::new(parts.strangers, parts.operators, parts.clock.clone(), per_host.clone());
         let inner = Inner {
             keys: Keys::new(parts.key_source, parts.entropy.as_ref()),
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
@@ -178,6 +188,8 @@ impl Broker {
             lifetimes: parts.lifetimes,
             development: parts.development,
             front: parts.front,
+            client_documents,
+            key_sets,
             polls: Polls::default(),
             refreshes: Refreshes::default(),
             standings,

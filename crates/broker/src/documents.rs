@@ -1,14 +1,14 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use limits::{Limit, Wait};
+use limits::Limit;
 use protocol::wire::AgentIdentityDocument;
-use protocol::{AgentId, AgentPublicKey, Clock, Timestamp};
-use tokio::sync::Semaphore;
+use protocol::{AgentId, AgentPublicKey, Clock};
 
 use crate::DocumentError;
+use crate::fetches::{Busy, Fetches, Named};
 
 /// Fetches identity documents. The implementation bounds time and size, follows no redirect, and connects to no address that is
 /// private, loopback or link-local unless a development setting says so.
@@ -32,21 +32,8 @@ pub struct AgentIdentity {
 /// Identity documents, remembered for five minutes; failures for one. One fetch at a time for each agent.
 pub(crate) struct Documents {
     fetcher: Arc<dyn DocumentFetcher>,
-    clock: Arc<dyn Clock>,
     pinned: HashMap<AgentId, AgentIdentity>,
-    /// What one host may be asked for, whichever agents somebody names there.
-    per_host: Limit,
-    /// What all hosts together may be asked for at once.
-    at_once: Semaphore,
-    entries: Mutex<HashMap<AgentId, Arc<tokio::sync::Mutex<Entry>>>>,
-}
-
-#[derive(Default)]
-struct Entry {
-    /// What was found, and when.
-    found: Option<(Timestamp, Result<AgentIdentity, DocumentError>)>,
-    /// When the cache was last passed by because a signature did not verify.
-    forced: Option<Timestamp>,
+    fetches: Fetches<AgentIdentity, DocumentError>,
 }
 
 impl Documents {
@@ -56,8 +43,7 @@ impl Documents {
         pinned: HashMap<AgentId, AgentIdentity>,
         per_host: Limit,
     ) -> Self {
-        let at_once = Semaphore::new(AT_ONCE);
-        Self { fetcher, clock, pinned, per_host, at_once, entries: Mutex::default() }
+        Self { fetcher, pinned, fetches: Fetches::new(clock, per_host, MAX_ENTRIES) }
     }
 
     /// Whether the configuration vouches for the agent.
@@ -70,13 +56,8 @@ impl Documents {
         if let Some(identity) = self.pinned.get(agent) {
             return Ok(identity.clone());
         }
-        let entry = self.entry(agent);
-        let mut entry = entry.lock().await;
-        let now = self.clock.now();
-        match &entry.found {
-            Some((at, found)) if now.since(*at) < lifetime(found) => found.clone(),
-            _ => self.fetch(agent, &mut entry).await,
-        }
+        let named = Named { name: agent.as_str(), origin: &agent.origin() };
+        self.fetches.get(named, self.fetch(agent)).await
     }
 
     /// The identity past the cache, for a signature that did not verify: at most once a minute for each agent, otherwise `None`.
@@ -84,62 +65,20 @@ impl Documents {
         if self.pinned.contains_key(agent) {
             return None;
         }
-        let entry = self.entry(agent);
-        let mut entry = entry.lock().await;
-        let now = self.clock.now();
-        if entry.forced.is_some_and(|forced| now.since(forced) < FORCE_PAUSE) {
-            return None;
-        }
-        entry.forced = Some(now);
-        let found = self.fetched(agent).await;
-        // Anybody can bring a signature that does not verify: a failure at that moment is no reason to forget what was found.
-        if found.is_ok() {
-            entry.found = Some((self.clock.now(), found.clone()));
-        }
-        Some(found)
+        let named = Named { name: agent.as_str(), origin: &agent.origin() };
+        self.fetches.anew(named, self.fetch(agent)).await
     }
 
-    async fn fetch(&self, agent: &AgentId, entry: &mut Entry) -> Result<AgentIdentity, DocumentError> {
-        let found = self.fetched(agent).await;
-        if matches!(found, Err(DocumentError::Busy)) {
-            // Says nothing about the document.
-            return found;
-        }
-        entry.found = Some((self.clock.now(), found.clone()));
-        found
-    }
-
-    async fn fetched(&self, agent: &AgentId) -> Result<AgentIdentity, DocumentError> {
-        if let Err(Wait(_)) = self.per_host.take(&agent.origin(), self.clock.now()) {
-            return Err(DocumentError::Busy);
-        }
-        let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, self.at_once.acquire()).await else {
-            return Err(DocumentError::Busy);
-        };
-        self.fetcher.fetch(agent).await.and_then(|body| read(agent, &body))
-    }
-
-    fn entry(&self, agent: &AgentId) -> Arc<tokio::sync::Mutex<Entry>> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_ENTRIES && !entries.contains_key(agent) {
-            self.make_room(&mut entries);
-        }
-        entries.entry(agent.clone()).or_default().clone()
-    }
-
-    /// Forgets what is over; where that frees nothing, everything that nobody is using: documents can be fetched again.
-    fn make_room(&self, entries: &mut HashMap<AgentId, Arc<tokio::sync::Mutex<Entry>>>) {
-        let now = self.clock.now();
-        let live = |entry: &Entry| entry.found.as_ref().is_some_and(|(at, found)| now.since(*at) < lifetime(found));
-        entries.retain(|_, entry| entry.try_lock().is_ok_and(|entry| live(&entry)));
-        if entries.len() >= MAX_ENTRIES {
-            entries.retain(|_, entry| entry.try_lock().is_err());
-        }
+    async fn fetch(&self, agent: &AgentId) -> Result<(AgentIdentity, Duration), DocumentError> {
+        let body = self.fetcher.fetch(agent).await?;
+        Ok((read(agent, &body)?, KEEP))
     }
 }
 
-fn lifetime(found: &Result<AgentIdentity, DocumentError>) -> Duration {
-    if found.is_ok() { KEEP } else { KEEP_FAILURE }
+impl From<Busy> for DocumentError {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 fn read(agent: &AgentId, body: &[u8]) -> Result<AgentIdentity, DocumentError> {
@@ -156,11 +95,6 @@ fn read(agent: &AgentId, body: &[u8]) -> Result<AgentIdentity, DocumentError> {
 }
 
 const KEEP: Duration = Duration::from_secs(5 * 60);
-const KEEP_FAILURE: Duration = Duration::from_secs(60);
-const FORCE_PAUSE: Duration = Duration::from_secs(60);
 /// In characters.
 const MAX_NAME: usize = 200;
-/// Fetches under way, and how long another waits for its turn.
-const AT_ONCE: usize = 64;
-const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_ENTRIES: usize = 10_000;

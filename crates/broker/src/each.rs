@@ -10,8 +10,8 @@ use serde::de::Error as _;
 use store::{CopyError, StoreError};
 
 use crate::{
-    BrokerError, DocumentError, FrontError, GrantProblem, KeySourceError, KeysError, ProxyProblem, ReconnectError,
-    SignInError, Unapproved,
+    BrokerError, ClientDocumentError, DocumentError, FetchError, FrontError, GrantProblem, KeySourceError, KeysError,
+    ProxyProblem, ReconnectError, SignInError, Unapproved,
 };
 
 each!(BrokerError {
@@ -75,6 +75,23 @@ each!(Unapproved {
     KeyChanged => [KeyChanged],
 });
 
+each!(ClientDocumentError {
+    Url => [Url],
+    Fetch(_) => FetchError::each().into_iter().map(Fetch),
+    Form => [Form],
+    OtherClient => [OtherClient],
+    Metadata(_) => [Metadata("redirect_uris")],
+});
+
+each!(FetchError {
+    Busy => [Busy],
+    Unreachable => [Unreachable],
+    Address => [Address],
+    Status => [Status],
+    TooLarge => [TooLarge],
+    Kind => [Kind],
+});
+
 each!(DocumentError {
     Busy => [Busy],
     Unreachable => [Unreachable],
@@ -127,7 +144,7 @@ each!(FrontError {
     InteractionRequired => [InteractionRequired],
     NeedsPerson => [NeedsPerson],
     UnknownClient => [UnknownClient],
-    ClientDocument(_) => DocumentError::each().into_iter().map(ClientDocument),
+    ClientDocument(_) => ClientDocumentError::each().into_iter().map(ClientDocument),
     DocumentHost => [DocumentHost],
     ClientNotAuthenticated => [ClientNotAuthenticated],
     GrantNotAllowed => [GrantNotAllowed],

@@ -23,6 +23,7 @@ mod device;
 mod documents;
 mod each;
 mod error;
+mod fetches;
 mod front;
 mod generations;
 mod keep_alive;
@@ -68,6 +69,7 @@ pub use consent::{
 pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
+pub use fetches::{FetchError, Fetched, StrangerFetcher};
 pub use front::{
     Asked, AuthorizationRequest, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
     ConfiguredProof, DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem,

@@ -162,6 +162,8 @@ pub(crate) fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc
         },
         development: Development { loopback: Loopback::Refused, codes: Codes::Delivered },
         front: crate::FrontSettings::default(),
+        strangers: Arc::new(Nobody),
+        operators: Arc::new(ActingProvider::default()),
         journal: None,
         instance: "one".to_owned(),
         boot: "boot".to_owned(),
@@ -177,6 +179,13 @@ struct Nobody;
 impl DocumentFetcher for Nobody {
     async fn fetch(&self, _: &AgentId) -> Result<Vec<u8>, DocumentError> {
         Err(DocumentError::Unreachable)
+    }
+}
+
+#[async_trait]
+impl StrangerFetcher for Nobody {
+    async fn fetch(&self, _: &Url, _: usize) -> Result<Fetched, FetchError> {
+        Err(FetchError::Unreachable)
     }
 }
 

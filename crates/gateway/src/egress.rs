@@ -2,18 +2,21 @@
 //! documents. No redirects, no proxies from the environment, bounded time and size.
 
 mod addresses;
+mod freshness;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use broker::{DocumentError, DocumentFetcher};
+use broker::{DocumentError, DocumentFetcher, FetchError, Fetched, StrangerFetcher};
 use http::{Request, Response};
 use oauth::{HttpClient, TransportError, TransportErrorKind};
 use protocol::{AgentId, Loopback};
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
+use url::{Host, Url};
 
 use crate::egress::addresses::{Refused, VettedResolver};
+use crate::egress::freshness::{is_json, max_age};
 
 /// Towards providers' OAuth servers, which the operator configured: any address.
 pub(crate) struct ProviderClient {
@@ -54,7 +57,7 @@ impl HttpClient for ProviderClient {
     }
 }
 
-/// For agents' identity documents, whose URLs strangers choose: public addresses alone, checked on the addresses that are connected to.
+/// For agents' identity documents, and what OAuth clients' URLs lead to, which strangers choose: public addresses alone, checked on the addresses that are connected to.
 pub(crate) struct DocumentClient {
     client: reqwest::Client,
     loopback: Loopback,
@@ -64,8 +67,29 @@ impl DocumentClient {
     /// A client that verifies by `tls`; a development setting lets it connect to loopback.
     pub(crate) fn new(tls: ClientConfig, loopback: Loopback) -> Result<Self, reqwest::Error> {
         let resolver = VettedResolver::new(loopback);
-        let client = builder(tls).timeout(DOCUMENT_TIMEOUT).dns_resolver(resolver).pool_max_idle_per_host(0).build()?;
+        let client = builder(tls).dns_resolver(resolver).pool_max_idle_per_host(0).build()?;
         Ok(Self { client, loopback })
+    }
+}
+
+impl DocumentClient {
+    /// The head and the body of what is there, with status 200 and of `most` bytes at most.
+    async fn get(&self, url: Url, most: usize, time: Duration) -> Result<(reqwest::Response, Vec<u8>), FetchError> {
+        // A resolver is never asked about an address written out as such.
+        addresses::check_literal(&url, self.loopback).map_err(|Refused| FetchError::Address)?;
+        let request = self.client.get(url).header(http::header::ACCEPT, "application/json").timeout(time);
+        let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(FetchError::Status);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
+            if body.len() + chunk.len() > most {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((answer, body))
     }
 }
 
@@ -73,21 +97,40 @@ impl DocumentClient {
 impl DocumentFetcher for DocumentClient {
     async fn fetch(&self, agent: &AgentId) -> Result<Vec<u8>, DocumentError> {
         let url = agent.url().ok_or(DocumentError::Form)?;
-        // A resolver is never asked about an address written out as such.
-        addresses::check_literal(&url, self.loopback).map_err(|Refused| DocumentError::Address)?;
-        let request = self.client.get(url).header(http::header::ACCEPT, "application/json");
-        let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(DocumentError::Status);
+        let fetched = self.get(url, DOCUMENT_LIMIT, DOCUMENT_TIMEOUT).await;
+        fetched.map(|(_, body)| body).map_err(|error| match error {
+            FetchError::Busy => DocumentError::Busy,
+            FetchError::Address => DocumentError::Address,
+            FetchError::Status => DocumentError::Status,
+            FetchError::TooLarge => DocumentError::TooLarge,
+            FetchError::Unreachable | FetchError::Kind => DocumentError::Unreachable,
+        })
+    }
+}
+
+#[async_trait]
+impl StrangerFetcher for DocumentClient {
+    async fn fetch(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
+        // TLS and the usual port, so that no client sends the gateway to knock at others' doors; anything on this machine in development.
+        let usual = url.scheme() == "https" && url.port().is_none();
+        let here = self.loopback == Loopback::Allowed && is_this_machine(url);
+        if !usual && !here {
+            return Err(FetchError::Address);
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
-            if body.len() + chunk.len() > DOCUMENT_LIMIT {
-                return Err(DocumentError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
+        let (answer, body) = self.get(url.clone(), most, STRANGER_TIMEOUT).await?;
+        if !is_json(answer.headers()) {
+            return Err(FetchError::Kind);
         }
-        Ok(body)
+        Ok(Fetched { body, max_age: max_age(answer.headers()) })
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -131,19 +174,20 @@ fn transport(kind: TransportErrorKind, error: reqwest::Error) -> TransportError 
     TransportError::new(kind, error.without_url())
 }
 
-fn unreachable(error: &reqwest::Error) -> DocumentError {
+fn unreachable(error: &reqwest::Error) -> FetchError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if error.is::<Refused>() {
-            return DocumentError::Address;
+            return FetchError::Address;
         }
         cause = error.source();
     }
-    DocumentError::Unreachable
+    FetchError::Unreachable
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const PROVIDER_TIMEOUT: Duration = Duration::from_secs(30);
 const PROVIDER_LIMIT: usize = 256 * 1024;
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(5);
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(3);
 const DOCUMENT_LIMIT: usize = 64 * 1024;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, Door, JournalParts, Lifetimes, OpenidClient, SignInMethod,
-    Urls, Way,
+    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
 use limits::{Crowd, Houseful};
@@ -96,10 +95,7 @@ pub(crate) async fn parts(
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
     let (keys, key_source) = keys::ring(config.store.keys, file)?;
     let public_url = config.gateway.public_url;
-    let discovery = match config.oauth.door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    };
+    let documents = Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?);
     let broker = Broker::new(broker::Parts {
         store,
         keys,
@@ -110,7 +106,9 @@ pub(crate) async fn parts(
         approvals: config.approvals,
         limits: config.limits.limits(workers),
         entropy: Arc::new(SystemEntropy),
-        documents: Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?),
+        documents: documents.clone(),
+        strangers: documents,
+        operators: Arc::new(outgoing.usual.with_timeout(PROVIDER_TIMEOUT)),
         pinned: pinned(config.agents),
         providers,
         sign_in,
@@ -138,10 +136,6 @@ pub(crate) async fn parts(
     broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
-    let discovery = match broker.front().door {
-        Door::Open => Discovery::Announced,
-        Door::Closed => Discovery::Silent,
-    };
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),

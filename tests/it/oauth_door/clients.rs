@@ -66,7 +66,7 @@ fn completes(program: &str, further: &[&str]) {
 
 #[test]
 fn openid_client() {
-    completes("oauth_openid_client.mjs", &[]);
+    completes("oauth_openid_client.mjs", &["identity"]);
 }
 
 #[test]

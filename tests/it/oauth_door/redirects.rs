@@ -97,7 +97,7 @@ fn o07_what_can_be_registered_is_what_a_browser_is_sent_to() {
 
 #[test]
 fn o07_the_redirect_uris_of_clients_in_the_field_are_taken() {
-    let Door { gateway, upstream: _upstream } = Door::with("[oauth]\nredirect_schemes = [\"cursor\"]\n");
+    let Door { gateway, upstream: _upstream } = Door::open();
     let sets: [&[&str]; 4] = [
         &[
             "cursor://anysphere.cursor-mcp/oauth/callback",

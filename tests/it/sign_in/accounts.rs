@@ -11,7 +11,7 @@ const ADA: &str = "the password of ada";
 const BOB: &str = "the password of bob";
 
 /// By the program itself, as an operator does it.
-fn hash(password: &str) -> String {
+pub(crate) fn hash(password: &str) -> String {
     let mut command = Command::new(binary());
     command.arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().expect("it runs");

@@ -1,12 +1,18 @@
 //! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): clients whose id is a URL, where they say of themselves
 //! what others say at a registration.
 
-use protocol::Loopback;
+use std::sync::Arc;
+use std::time::Duration;
+
+use limits::Limit;
+use protocol::{Clock, Loopback};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::metadata::{ClientMetadata, MetadataProblem, MetadataProof};
-use crate::DocumentError;
+use super::{ClientDocuments, FrontError};
+use crate::Broker;
+use crate::fetches::{Busy, FetchError, Fetches, Named, StrangerFetcher};
 
 /// Why a client's metadata document is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +24,7 @@ pub enum ClientDocumentError {
     Url,
     /// It cannot be had.
     #[error("{0}")]
-    Fetch(#[source] DocumentError),
+    Fetch(#[source] FetchError),
     /// Not a JSON object, or one with a name twice.
     #[error("it is no JSON object, or has a name twice")]
     Form,
@@ -79,8 +85,80 @@ fn read(url: &Url, document: &Map<String, Value>, schemes: &[String]) -> Result<
     }
 }
 
-impl crate::Broker {
-    pub(crate) async fn client_document(&self, _: &str) -> Result<(Url, ClientMetadata), super::FrontError> {
-        todo!()
+/// Metadata documents as they were fetched.
+pub(crate) struct ClientDocumentCache {
+    fetcher: Arc<dyn StrangerFetcher>,
+    fetches: Fetches<ClientMetadata, ClientDocumentError>,
+}
+
+impl ClientDocumentCache {
+    pub(crate) fn new(fetcher: Arc<dyn StrangerFetcher>, clock: Arc<dyn Clock>, per_host: Limit) -> Self {
+        Self { fetcher, fetches: Fetches::new(clock, per_host, MOST_DOCUMENTS) }
+    }
+
+    async fn get(&self, url: &Url, schemes: &[String]) -> Result<ClientMetadata, ClientDocumentError> {
+        let origin = url.origin().ascii_serialization();
+        self.fetches.get(Named { name: url.as_str(), origin: &origin }, self.fetch(url, schemes)).await
+    }
+
+    async fn fetch(&self, url: &Url, schemes: &[String]) -> Result<(ClientMetadata, Duration), ClientDocumentError> {
+        let fetched = self.fetcher.fetch(url, LARGEST).await.map_err(ClientDocumentError::Fetch)?;
+        let document = jwt::object(&fetched.body).map_err(|_| ClientDocumentError::Form)?;
+        let life = fetched.max_age.unwrap_or(USUAL_LIFE).clamp(SHORTEST_LIFE, LONGEST_LIFE);
+        Ok((read(url, &document, schemes)?, life))
     }
 }
+
+impl From<Busy> for ClientDocumentError {
+    fn from(_: Busy) -> Self {
+        Self::Fetch(FetchError::Busy)
+    }
+}
+
+impl Broker {
+    /// The client whose id is this URL: as the configuration vouches for it, or as its own document has it, which may be fetched.
+    pub(crate) async fn client_document(&self, name: &str) -> Result<(Url, ClientMetadata), FrontError> {
+        let loopback = self.development.loopback;
+        let url = document_url(name, loopback).ok_or(FrontError::ClientDocument(ClientDocumentError::Url))?;
+        let schemes = &self.front.redirect_schemes;
+        if let Some(document) = self.front.pinned.get(name) {
+            return Ok((url.clone(), read(&url, document, schemes).map_err(FrontError::ClientDocument)?));
+        }
+        if !is_wanted(&url, &self.front.documents, loopback) {
+            return Err(FrontError::DocumentHost);
+        }
+        match self.client_documents.get(&url, schemes).await {
+            Ok(metadata) => Ok((url, metadata)),
+            Err(ClientDocumentError::Fetch(FetchError::Busy)) => Err(FrontError::TooMany { retry_after: LATER }),
+            Err(error) => {
+                tracing::debug!(client_id = %url, %error, "a client's metadata document is of no use");
+                Err(FrontError::ClientDocument(error))
+            }
+        }
+    }
+}
+
+/// Whether documents there are fetched at all. Where a list says whose are, this machine's own are taken too in development.
+fn is_wanted(url: &Url, documents: &ClientDocuments, loopback: Loopback) -> bool {
+    let here = url.scheme() == "http" && loopback == Loopback::Allowed;
+    match documents {
+        ClientDocuments::Off => false,
+        ClientDocuments::Everywhere => true,
+        ClientDocuments::At(hosts) => {
+            let listed = |host: &str| hosts.iter().any(|pattern| pattern.matches(host));
+            here || url.port().is_none() && url.host_str().is_some_and(listed)
+        }
+    }
+}
+
+/// In bytes.
+const LARGEST: usize = 5 * 1024;
+const MOST_DOCUMENTS: usize = 2000;
+const USUAL_LIFE: Duration = Duration::from_secs(60 * 60);
+const SHORTEST_LIFE: Duration = Duration::from_secs(5 * 60);
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LATER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+#[path = "documents_tests.rs"]
+mod tests;

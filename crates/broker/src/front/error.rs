@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use crate::{BrokerError, DocumentError};
+use super::ClientDocumentError;
+use crate::BrokerError;
 
 /// Why the OAuth door refused. `issuer` has the one table from here to RFC 6749's codes, sentences and statuses.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,7 @@ pub enum FrontError {
     UnknownClient,
     /// The client's metadata document cannot be had, or says something else than it should.
     #[error("the client's metadata document is of no use")]
-    ClientDocument(#[source] DocumentError),
+    ClientDocument(#[source] ClientDocumentError),
     /// The host of a metadata document is none of those whose documents are fetched.
     #[error("metadata documents of that host are not fetched")]
     DocumentHost,

@@ -3,7 +3,7 @@
 
 use protocol::UserId;
 
-use super::assertion::Subject;
+use super::assertion::Somebody;
 use super::records::FrontSession;
 use super::scopes::Wish;
 use super::{FrontError, GrantType, IssuedTokens, ProvenClient};
@@ -60,12 +60,12 @@ impl Broker {
     async fn for_subject(
         &self,
         client: &ProvenClient,
-        subject: Subject,
+        subject: Somebody,
         wish: &Wish,
         consent: Consent,
     ) -> Result<IssuedTokens, FrontError> {
         self.check_switch(&wish.provider).await?;
-        let Subject { issuer, subject, label } = subject;
+        let Somebody { issuer, subject, label } = subject;
         let by = SignedInBy::Openid { issuer, client_id: String::new(), subject, label };
         let user = self.user_behind(&by).await?;
         let known = self.front_client(&client.name).await?;

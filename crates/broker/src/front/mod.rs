@@ -24,8 +24,10 @@ mod settings;
 mod signer;
 mod wire;
 
+pub(crate) use documents::ClientDocumentCache;
 pub use documents::{ClientDocumentError, check_client_document};
 pub use error::{FrontError, GrantProblem};
+pub(crate) use keys::KeySets;
 pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, Origin, UserCode};
 pub(crate) use redirects::is_registered;
 pub use redirects::{RedirectProblem, SchemeProblem, check_redirect_scheme, check_redirect_uri};

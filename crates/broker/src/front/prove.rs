@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::assertion::ClientKeys;
 use super::clients::is_one_of;
+use super::keys::KeysOf;
 use super::records::Proof;
 use super::{ClientCredential, ConfiguredProof, FrontError, GrantType, Presented, ProvenClient};
 use crate::records::Agent;
@@ -43,21 +43,21 @@ impl Broker {
             }
             (Proof::Keys { keys }, _, ClientCredential::Assertion(assertion))
             | (Proof::Configured, Some(ConfiguredProof::Keys(keys)), ClientCredential::Assertion(assertion)) => {
-                return self.signed(assertion, agent, ClientKeys::Given(keys)).await;
+                return self.signed(assertion, agent, KeysOf::Given(keys)).await;
             }
             (Proof::KeysAt { url }, _, ClientCredential::Assertion(assertion)) => match Url::parse(url) {
-                Ok(url) => return self.signed(assertion, agent, ClientKeys::At(&url)).await,
+                Ok(url) => return self.signed(assertion, agent, KeysOf::Stranger(&url)).await,
                 Err(_) => false,
             },
             (Proof::Configured, Some(ConfiguredProof::KeysAt(url)), ClientCredential::Assertion(assertion)) => {
-                return self.signed(assertion, agent, ClientKeys::At(url)).await;
+                return self.signed(assertion, agent, KeysOf::Operator(url)).await;
             }
             _ => false,
         };
         if proven { Ok(()) } else { Err(self.unproven(&agent.client_id)) }
     }
 
-    async fn signed(&self, assertion: &str, agent: &Agent, keys: ClientKeys<'_>) -> Result<(), FrontError> {
+    async fn signed(&self, assertion: &str, agent: &Agent, keys: KeysOf<'_>) -> Result<(), FrontError> {
         let name = agent.oauth.as_ref().map_or("", |oauth| oauth.name.as_str());
         match self.verify_client_assertion(assertion, name, keys).await {
             Err(FrontError::Grant(problem)) => {
