@@ -108,7 +108,7 @@ fn a_secret_comes_in_the_header_or_in_the_form() {
     let answer = ask(&format!("token={access}&client_secret=x"));
     assert_eq!(told(&answer), is(400, "invalid_request", "client_authentication_several"));
     let answer = ask(&format!("token={access}&client_id=x"));
-    assert_eq!(told(&answer), is(400, "invalid_request", "parameter_invalid"));
+    assert_eq!(told(&answer), is(401, "invalid_client", "client_other"));
 }
 
 #[test]
