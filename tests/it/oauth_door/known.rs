@@ -50,7 +50,11 @@ fn a_pinned_document_is_a_client_and_its_name_in_the_records_is_none() {
 
     let elsewhere = named(&gateway, DOCUMENT, "https://evil.test/callback");
     assert_eq!(Browser::new().open(&elsewhere.link(&gateway)).answer.status, 400);
-    for other in ["https://claude.ai/oauth/claude-code-client-metadata/", "https://claude.ai/oauth/claude-code-client-metadata?x", "https://evil.test/client"] {
+    for other in [
+        "https://claude.ai/oauth/claude-code-client-metadata/",
+        "https://claude.ai/oauth/claude-code-client-metadata?x",
+        "https://evil.test/client",
+    ] {
         let stranger = named(&gateway, other, "http://localhost:61234/callback");
         let closed = Browser::new().peek(&stranger.link(&gateway));
         assert_eq!((closed.0.status, closed.1), (400, None), "{other}");
