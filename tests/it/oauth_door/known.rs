@@ -67,7 +67,7 @@ id = "backoffice"
 name = "Back office"
 developer = "Example Inc."
 redirect_uris = ["https://backoffice.example/callback"]
-secret = { env = "BACKOFFICE_SECRET" }
+client_secret = { env = "BACKOFFICE_SECRET" }
 "#;
 
 #[test]

@@ -30,7 +30,8 @@ impl Broker {
             return Ok(Known { agent: self.as_configured(name, configured, stored.as_ref()), stored });
         }
         if let Ok(client) = ClientId::parse(name) {
-            let stored = self.agent(&client).await?.filter(|held| held.body.oauth.is_some());
+            // The others have such a name in the records alone: whoever comes by it would pass by what vouches for them.
+            let stored = self.agent(&client).await?.filter(|held| held.body.oauth.as_ref().is_some_and(is_registered));
             let stored = stored.ok_or(FrontError::UnknownClient)?;
             return Ok(Known { agent: stored.body.clone(), stored: Some(stored) });
         }
@@ -246,6 +247,10 @@ fn continued(fresh: Agent, stored: Option<&Held<Agent>>) -> Agent {
         secret: stored.secret.clone(),
         ..fresh
     }
+}
+
+fn is_registered(client: &OAuthClient) -> bool {
+    matches!(client.origin, Origin::Registered)
 }
 
 /// Whether one of the secrets is the one that was presented; in constant time for each.
