@@ -30,6 +30,7 @@ mod habits;
 mod handshake;
 mod house;
 mod isolation;
+mod issuer;
 mod keeping_alive;
 mod keys;
 mod keys_of_people;

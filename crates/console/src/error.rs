@@ -17,6 +17,8 @@ pub(crate) enum PageError {
     Malformed,
     /// The form did not come from a page that this browser was shown.
     Forged,
+    /// A device's consent, in a browser that its code was not typed into.
+    DeviceCode,
     /// An OAuth client's request is none that a person could answer.
     Front(FrontError),
     /// The broker refused.
@@ -78,7 +80,8 @@ impl PageRow {
         // What of it is the broker's has the same rows.
         let fronts = FrontError::each().into_iter().filter(|error| !matches!(error, FrontError::Broker(_)));
         let fronts = fronts.map(PageError::Front);
-        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers).chain(fronts);
+        let errors =
+            [PageError::Malformed, PageError::Forged, PageError::DeviceCode].into_iter().chain(brokers).chain(fronts);
         let rows = errors.map(|error| {
             let ((status, title, message, hint), (code, reason)) = (words(&error), plainly(&error));
             Self { status, title, message, hint, code, reason }
@@ -153,6 +156,12 @@ fn words(error: &PageError) -> (StatusCode, &'static str, &'static str, &'static
             "This form was not sent from here",
             "The request did not come from a page that this browser was shown, so nothing was done.",
             "Open the link from the agent again, in a browser that accepts cookies.",
+        ),
+        PageError::DeviceCode => (
+            StatusCode::FORBIDDEN,
+            "Type in the code first",
+            "This is a device's or a program's request, which you answer in the browser that you typed its code into.",
+            "If you started it, open /oauth/device and type in the code that it shows. If somebody sent you here, they want to act in your name.",
         ),
         PageError::Front(error) => front_words(error),
         PageError::Broker(error) => broker_words(error),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
+    Accounts, AgentIdentity, Broker, Codes, Development, Door, JournalParts, Lifetimes, OpenidClient, SignInMethod,
+    Urls, Way,
 };
 use journal::Journal;
 use limits::{Crowd, Houseful};
@@ -140,12 +141,16 @@ pub(crate) async fn parts(
         broker::Door::Closed => Discovery::Silent,
     };
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
+    let discovery = match broker.front().door {
+        Door::Open => Discovery::Announced,
+        Door::Closed => Discovery::Silent,
+    };
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),
             audit,
             upstreams,
-            (&public_url, hosts, discovery),
+            (&public_url, hosts, discovery(broker.front().door)),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
@@ -161,6 +166,14 @@ pub(crate) async fn parts(
         houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
         workers,
     })
+}
+
+/// Refusals say where a token is to be had, where there is a door for it.
+fn discovery(door: broker::Door) -> Discovery {
+    match door {
+        broker::Door::Open => Discovery::Announced,
+        broker::Door::Closed => Discovery::Silent,
+    }
 }
 
 /// A connection may need a file of its own, and another for the upstream.

@@ -140,7 +140,7 @@ fn client(reason: &'static str, description: &'static str) -> Refusal {
 pub(crate) fn client_authentication() -> Refusal {
     client(
         "client_authentication",
-        "The client did not prove who it is. Authenticate in the way that it is registered for, with a live secret or a fresh assertion.",
+        "The client is unknown, or did not prove who it is. Authenticate in the way that it is registered for; where the registration or its secret is lost, register again.",
     )
 }
 
@@ -241,7 +241,7 @@ fn too_many(after: Duration) -> Refusal {
     .with_retry(after)
 }
 
-fn unavailable(reason: &'static str, description: &'static str, after: Duration) -> Refusal {
+pub(crate) fn unavailable(reason: &'static str, description: &'static str, after: Duration) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", reason, description).with_retry(after)
 }
 

@@ -21,6 +21,7 @@ macro_rules! each {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro makes what other crates call")]
 mod tests {
     #[derive(Debug, PartialEq, Eq)]
     enum Fault {
