@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, FrontError, ProxyProblem, ReconnectError, SignInError};
+use broker::{BrokerError, ClientDocumentError, FetchError, FrontError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
 use protocol::{ErrorCode, Refused};
 use secret::OpenError;
@@ -179,11 +179,17 @@ fn front_words(error: &FrontError) -> (StatusCode, &'static str, &'static str, &
             "It named itself by a client_id that this gateway does not know, or has forgotten since nobody used it.",
             "Let the program connect anew, so that it registers again.",
         ),
-        FrontError::ClientDocument(_) => (
+        FrontError::ClientDocument(ClientDocumentError::Fetch(FetchError::Busy | FetchError::Unreachable)) => (
             StatusCode::BAD_GATEWAY,
             "The program could not be looked up",
-            "It goes by the address of a document about itself, and that document cannot be had, or does not fit.",
+            "It goes by the address of a document about itself, and that document cannot be had right now.",
             "Try again in a moment. If it stays so, tell whoever made the program.",
+        ),
+        FrontError::ClientDocument(_) => (
+            bad,
+            "This program's document does not fit",
+            "It goes by the address of a document about itself, and there is none that this gateway takes.",
+            DEVELOPER,
         ),
         FrontError::DocumentHost => (
             StatusCode::FORBIDDEN,

@@ -95,22 +95,23 @@ impl Scene {
     fn consented_by_ada(&self) {
         let mut browser = Browser::new();
         let page = browser.open(&self.client.link(&self.gateway));
-        let end = self.through(&mut browser, page);
+        let end = through(&mut browser, page);
         let mut fields = self.client.code_grant(&end.parameters()["code"]);
         fields.extend(signed(self.backend.proof(&self.gateway, "backoffice")));
         let issued = form(&self.gateway, "/oauth/token", &fields).send();
         assert_eq!(issued.status, 200, "{}", issued.body_text());
     }
+}
 
-    fn through(&self, browser: &mut Browser, page: Page) -> Page {
-        let mut page = page;
-        if page.url.path() == "/ath/sign-in" {
-            page = browser.submit(&page, &[]);
-            page = browser.submit(&page, &[("login", "ada"), ("password", "x")]);
-            page = browser.submit(&page, &[("go", "on")]);
-        }
-        tests::consented(browser, page)
+/// Through the sign-in where there is one, and the consent.
+fn through(browser: &mut Browser, page: Page) -> Page {
+    let mut page = page;
+    if page.url.path() == "/ath/sign-in" {
+        page = browser.submit(&page, &[]);
+        page = browser.submit(&page, &[("login", "ada"), ("password", "x")]);
+        page = browser.submit(&page, &[("go", "on")]);
     }
+    tests::consented(browser, page)
 }
 
 const REDIRECT: &str = "http://127.0.0.1:7777/callback";
