@@ -286,7 +286,8 @@ async fn an_operators_url_is_reached_by_the_operators_client_alone() {
 #[tokio::test]
 async fn an_id_token_says_who_somebody_is() {
     let bench = Bench::new();
-    let ada = Somebody { issuer: ISSUER.to_owned(), subject: "u-1".to_owned(), label: Some("ada@acme.test".to_owned()) };
+    let ada =
+        Somebody { issuer: ISSUER.to_owned(), subject: "u-1".to_owned(), label: Some("ada@acme.test".to_owned()) };
     for _ in 0..2 {
         assert_eq!(bench.id_token(|_| {}).await, Ok(ada.clone()), "as often as it is presented");
     }
