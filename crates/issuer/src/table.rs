@@ -153,15 +153,32 @@ pub(crate) fn grant_type() -> Refusal {
 }
 
 fn document(cause: ClientDocumentError) -> Refusal {
+    use FetchError::{Address, Busy, Kind, Status, TooLarge, Unreachable};
     match cause {
-        ClientDocumentError::Fetch(FetchError::Busy | FetchError::Unreachable) => unavailable(
+        ClientDocumentError::Fetch(Busy | Unreachable) => unavailable(
             "client_document_unreachable",
-            "The client's metadata document cannot be fetched right now. Try again after Retry-After; it has to be served at the client_id without a redirect.",
+            "The client's metadata document cannot be fetched right now. Try again after Retry-After; it has to be served at the client_id within three seconds.",
             Duration::from_secs(5),
         ),
-        _ => client(
+        ClientDocumentError::Url => client(
+            "client_document_url",
+            "The client_id is no URL that a metadata document can be at. Use https, a path, the URL's plain spelling, and 512 characters at most, without credentials and fragment.",
+        ),
+        ClientDocumentError::Fetch(Address) => client(
+            "client_document_address",
+            "The client's metadata document is at an address that the gateway does not connect to. Serve it at a public address, on port 443.",
+        ),
+        ClientDocumentError::Fetch(Status | TooLarge | Kind) | ClientDocumentError::Form => client(
             "client_document_invalid",
-            "The client's metadata document cannot be used. Serve it as JSON at the client_id, small, with status 200 and the same client_id in it.",
+            "The client's metadata document cannot be used. Serve a JSON object at the client_id, as application/json, of 5 KiB at most, with status 200 and without a redirect.",
+        ),
+        ClientDocumentError::OtherClient => client(
+            "client_document_other_client",
+            "The client_id in the client's metadata document is another. Write the document's own URL there, character for character.",
+        ),
+        ClientDocumentError::Metadata(_) => client(
+            "client_document_metadata",
+            "A field of the client's metadata document cannot be used. Name redirect_uris by https, or http on loopback, the method none or private_key_jwt, and no secret.",
         ),
     }
 }
