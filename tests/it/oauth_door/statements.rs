@@ -11,7 +11,9 @@ use tests::{Agent, Answer, Gateway, Launch, OAuthClient, Store, form, free_port}
 
 use super::{Door, Pair, refusal, refused};
 
-const HEADER: &[u8] = br#"{"alg":"ES256","kid":"k-1"}"#;
+pub(super) const HEADER: &[u8] = br#"{"alg":"ES256","kid":"k-1"}"#;
+
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A client that registered the key of an acting agent, which signs for it.
 struct Signer {
@@ -43,7 +45,7 @@ impl Signer {
     fn presents(&self, gateway: &Gateway, statement: &str) -> Answer {
         let mut fields = self.client.about("ath_tk_nothing");
         fields.insert("client_assertion", statement.to_owned());
-        fields.insert("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned());
+        fields.insert("client_assertion_type", JWT_BEARER.to_owned());
         form(gateway, "/oauth/introspect", &fields).send()
     }
 
@@ -63,7 +65,7 @@ fn a_client_that_signs_has_no_secret_and_completes_everything() {
     let prove = |mut fields: std::collections::BTreeMap<&'static str, String>, path: &str| {
         let statement = signer.agent.seal(HEADER, signer.claims(&gateway).to_string().as_bytes());
         fields.insert("client_assertion", statement);
-        fields.insert("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned());
+        fields.insert("client_assertion_type", JWT_BEARER.to_owned());
         form(&gateway, path, &fields).send()
     };
     let code = signer.client.code(&gateway);
@@ -235,7 +237,7 @@ fn a_statement_is_signed_by_the_clients_own_key_and_speaks_of_itself() {
     // Two proofs at a time are none (RFC 6749 section 2.3).
     let mut fields = signer.client.about("x");
     fields.insert("client_assertion", signer.agent.seal(HEADER, signer.claims(&gateway).to_string().as_bytes()));
-    fields.insert("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned());
+    fields.insert("client_assertion_type", JWT_BEARER.to_owned());
     fields.insert("client_secret", "x".to_owned());
     assert!(matches!(form(&gateway, "/oauth/introspect", &fields).send().status, 400 | 401));
 }
@@ -308,7 +310,7 @@ fn r35_no_client_makes_the_gateway_look_inside() {
             claims["iss"] = json!(answer.text("/client_id"));
             claims["sub"] = json!(answer.text("/client_id"));
             fields.insert("client_assertion", agent.seal(HEADER, claims.to_string().as_bytes()));
-            fields.insert("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned());
+            fields.insert("client_assertion_type", JWT_BEARER.to_owned());
             assert_eq!(form(&gateway, "/oauth/introspect", &fields).send().status, 401, "{address}");
         }
     }
