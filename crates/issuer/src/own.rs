@@ -1,11 +1,13 @@
 //! The rows of the table for what is refused before the broker is asked.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use protocol::each;
 
 use crate::form::FormProblem;
 use crate::refusal::{Challenge, Refusal};
-use crate::table::{client_authentication, parameter};
+use crate::table::{client_authentication, parameter, unavailable};
 
 /// Why a request is refused for what it looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub(crate) enum Unread {
     JsonType,
     /// More than 64 KiB of this.
     TooLarge(Body),
+    /// It did not come in time.
+    TooSlow,
+    /// There is no memory for it.
+    NoMemory,
     /// The body is no JSON object, or has a name twice.
     Json,
     /// The body is no form.
@@ -70,6 +76,17 @@ impl From<Unread> for Refusal {
                 "The body is of another type than this endpoint takes. Send application/json.",
             ),
             Unread::TooLarge(body) => too_large(body),
+            Unread::TooSlow => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "invalid_request",
+                "body_too_slow",
+                "The body did not arrive in time. Send all of it within 15 seconds.",
+            ),
+            Unread::NoMemory => unavailable(
+                "request_memory",
+                "The requests that are under way take all the memory that there is for them. Try again after Retry-After.",
+                Duration::from_secs(1),
+            ),
             Unread::Json => Self::bad_request(
                 METADATA,
                 "malformed_json",
@@ -189,6 +206,8 @@ each!(Unread {
     FormType => [FormType],
     JsonType => [JsonType],
     TooLarge(_) => [TooLarge(Body::Form), TooLarge(Body::Metadata)],
+    TooSlow => [TooSlow],
+    NoMemory => [NoMemory],
     Json => [Json],
     Form(_) => FormProblem::each().into_iter().map(Form),
     SeveralProofs => [SeveralProofs],

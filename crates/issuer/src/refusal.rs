@@ -9,8 +9,8 @@ use http::{HeaderValue, StatusCode, header};
 use protocol::{ErrorCode, Refused};
 use serde_json::json;
 
-use crate::own::Unread;
-use crate::table::row;
+use crate::own::{Body, Unread};
+use crate::table::{self, row};
 
 /// A refusal as an OAuth client gets it (RFC 6749 §5.2, RFC 6750 §3): a fixed code, a finer fixed word and what to do next. What caused it
 /// goes to the log.
@@ -105,6 +105,30 @@ impl Refusal {
     #[must_use]
     pub fn connect_url(&self) -> Option<&str> {
         self.connect_url.as_deref()
+    }
+
+    /// A body that is longer than any may be.
+    #[must_use]
+    pub fn body_too_large() -> Self {
+        Unread::TooLarge(Body::Form).into()
+    }
+
+    /// A body that did not come in time.
+    #[must_use]
+    pub fn body_too_slow() -> Self {
+        Unread::TooSlow.into()
+    }
+
+    /// There is no memory for a body.
+    #[must_use]
+    pub fn request_memory() -> Self {
+        Unread::NoMemory.into()
+    }
+
+    /// A request that ended by a panic.
+    #[must_use]
+    pub fn fault() -> Self {
+        table::fault()
     }
 
     /// Every refusal there is at these endpoints, once, for documentation.

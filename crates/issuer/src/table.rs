@@ -241,7 +241,7 @@ fn too_many(after: Duration) -> Refusal {
     .with_retry(after)
 }
 
-fn unavailable(reason: &'static str, description: &'static str, after: Duration) -> Refusal {
+pub(crate) fn unavailable(reason: &'static str, description: &'static str, after: Duration) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", reason, description).with_retry(after)
 }
 

@@ -1,5 +1,6 @@
 //! A provider's own path and host, for clients that know an address and a bearer token, and nothing else.
 
+mod chain;
 mod challenges;
 mod documents;
 mod forms;

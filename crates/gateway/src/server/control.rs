@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use api::Refusal;
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -39,11 +38,11 @@ impl Control {
     /// up, since a decision that was begun is one.
     async fn answer(&self, request: Request<Inbound>, taken: Option<Held<'_>>) -> Response<Body> {
         let (head, body) = request.into_parts();
+        let form = Form::of(head.uri.path());
         let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, taken)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(Unread::TooLarge)) => return Refusal::body_too_large().into_response(),
-            Ok(Err(Unread::Full)) => return Refusal::request_memory().into_response(),
-            Err(_) => return Refusal::body_too_slow().into_response(),
+            Ok(Err(unanswered)) => return form.refusal(unanswered),
+            Err(_) => return form.refusal(Unanswered::Slow),
         };
         let mut router = self.router.clone();
         let answer = async move { Service::call(&mut router, Request::from_parts(head, Body::from(body))).await };
@@ -52,30 +51,62 @@ impl Control {
             Ok(Err(never)) => match never {},
             Err(error) => {
                 tracing::error!(error = %error, "a control-plane request ended by a panic");
-                Refusal::fault().into_response()
+                form.refusal(Unanswered::Fault)
             }
         }
     }
 }
 
-/// Why a body was not read to its end.
-enum Unread {
-    /// It is longer than any may be, or broke off.
+/// Why no endpoint had its say.
+enum Unanswered {
+    /// The body is longer than any may be, or broke off.
     TooLarge,
     /// There is no memory for it.
     Full,
+    /// It did not come in time.
+    Slow,
+    /// The endpoint failed.
+    Fault,
+}
+
+/// How what is refused here is told.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As ATH 0.1 has it.
+    Ath,
+    /// As RFC 6749 §5.2 has it: OAuth clients read nothing else.
+    OAuth,
+}
+
+impl Form {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/oauth/") { Self::OAuth } else { Self::Ath }
+    }
+
+    fn refusal(self, why: Unanswered) -> Response<Body> {
+        match (self, why) {
+            (Self::Ath, Unanswered::TooLarge) => api::Refusal::body_too_large().into_response(),
+            (Self::Ath, Unanswered::Full) => api::Refusal::request_memory().into_response(),
+            (Self::Ath, Unanswered::Slow) => api::Refusal::body_too_slow().into_response(),
+            (Self::Ath, Unanswered::Fault) => api::Refusal::fault().into_response(),
+            (Self::OAuth, Unanswered::TooLarge) => issuer::Refusal::body_too_large().into_response(),
+            (Self::OAuth, Unanswered::Full) => issuer::Refusal::request_memory().into_response(),
+            (Self::OAuth, Unanswered::Slow) => issuer::Refusal::body_too_slow().into_response(),
+            (Self::OAuth, Unanswered::Fault) => issuer::Refusal::fault().into_response(),
+        }
+    }
 }
 
 /// All of a body, in one piece however many it came in.
-async fn whole(mut body: Inbound, mut taken: Option<Held<'_>>) -> Result<Bytes, Unread> {
+async fn whole(mut body: Inbound, mut taken: Option<Held<'_>>) -> Result<Bytes, Unanswered> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::TooLarge)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Unanswered::TooLarge)?.into_data() else { continue };
         if whole.len() + data.len() > BODY_LIMIT {
-            return Err(Unread::TooLarge);
+            return Err(Unanswered::TooLarge);
         }
         if let Some(taken) = &mut taken {
-            taken.grow(data.len()).map_err(|_| Unread::Full)?;
+            taken.grow(data.len()).map_err(|_| Unanswered::Full)?;
         }
         whole.extend_from_slice(&data);
     }
