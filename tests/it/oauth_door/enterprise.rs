@@ -137,7 +137,9 @@ fn a_backend_acts_for_whoever_consented_to_it_and_for_nobody_else() {
     let page = signs_in(&mut mallory, &link, "mallory");
     let page = if page.answer.status == 200 { mallory.submit(&page, &[("decision", "allow")]) } else { page };
     assert!((400..500).contains(&page.answer.status), "{} {}", page.url, page.answer.body_text());
-    assert_eq!(refusal(&works.exchanges(&works.id_token())), refused(400, "interaction_required"));
+    let asked = works.exchanges(&works.id_token());
+    assert_eq!(refusal(&asked), refused(400, "interaction_required"));
+    let link = asked.text("/connect_url");
 
     let end = consents(&mut Browser::new(), &link, "alice");
     assert_eq!(end.answer.status, 200, "{} {}", end.url, end.answer.body_text());
