@@ -38,6 +38,7 @@ mod kill_switch;
 mod limits;
 mod metrics;
 mod narrowing;
+mod oauth_clients;
 mod oauth_door;
 mod oidc;
 mod operating;
