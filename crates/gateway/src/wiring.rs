@@ -141,7 +141,7 @@ pub(crate) async fn parts(
             broker.clone(),
             audit,
             upstreams,
-            (&public_url, hosts, discovery(broker.front().door)),
+            (&public_url, hosts, discovery),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
@@ -157,14 +157,6 @@ pub(crate) async fn parts(
         houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
         workers,
     })
-}
-
-/// Refusals say where a token is to be had, where there is a door for it.
-fn discovery(door: broker::Door) -> Discovery {
-    match door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    }
 }
 
 /// A connection may need a file of its own, and another for the upstream.

@@ -34,7 +34,8 @@ fn inside(name: &str) -> String {
 
 #[test]
 fn a_pinned_document_is_a_client_and_its_name_in_the_records_is_none() {
-    let Door { gateway, upstream: _upstream } = Door::with(&pinned());
+    let Door { gateway, upstream: _upstream } =
+        Door::with(&format!("[oauth]\nclient_documents = \"off\"\n{}", pinned()));
     let client = named(&gateway, DOCUMENT, "http://localhost:61234/callback");
     let page = Browser::new().open(&client.link(&gateway));
     assert!(page.says("claude.ai") && page.says("Claude Code"), "{}", page.answer.body_text());
@@ -57,7 +58,7 @@ fn a_pinned_document_is_a_client_and_its_name_in_the_records_is_none() {
     ] {
         let stranger = named(&gateway, other, "http://localhost:61234/callback");
         let closed = Browser::new().peek(&stranger.link(&gateway));
-        assert_eq!((closed.0.status, closed.1), (400, None), "{other}");
+        assert!(closed.1.is_none() && (400..500).contains(&closed.0.status), "{other}: {}", closed.0.status);
     }
 }
 

@@ -29,23 +29,26 @@ fn every_answer_is_as_the_document_says() {
     let basic = BASE64.encode(format!("{}:{}", client.id, client.secret()).as_bytes());
     let proves = format!("Authorization: Basic {basic}");
     let takes_forms = "^/oauth/(token|revoke|introspect|device_authorization)$";
-    let cases =
-        [schemathesis(&gateway, &[]), schemathesis(&gateway, &["-H", &proves, "--include-path-regex", takes_forms])];
-    assert!(cases[0] > 1000 && cases[1] > 50, "{cases:?}");
+    let cases = [
+        schemathesis(&gateway, "coverage,fuzzing", &[]),
+        schemathesis(&gateway, "fuzzing", &["-H", &proves, "--include-path-regex", takes_forms]),
+    ];
+    assert!(cases[0] > 1000 && cases[1] >= 40, "{cases:?}");
     assert_eq!(gateway.request("GET", "/.well-known/oauth-authorization-server").send().status, 200);
 }
 
 /// How many requests it made; every answer was as it should be.
-fn schemathesis(gateway: &Gateway, further: &[&str]) -> u64 {
+fn schemathesis(gateway: &Gateway, phases: &str, further: &[&str]) -> u64 {
     let folder = TempDir::new().expect("a folder");
     let mut command = Command::new(script(".venv/bin/python"));
     command.args(["-m", "schemathesis.cli", "run"]).arg(format!("{}/openapi.json", gateway.url()));
-    command.args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "25"]);
-    command.args(["--generation-deterministic", "--no-shrink", "--warnings", "off", "--workers", "2", "--no-color"]);
+    command.args(["--checks", CHECKS, "--phases", phases, "--max-examples", "15"]);
+    command.args(["--generation-deterministic", "--no-shrink", "--warnings", "off", "--workers", "1", "--no-color"]);
     command.args(["--continue-on-failure", "--suppress-health-check", "all"]).args(further);
     let ended = command.current_dir(folder.path()).output().expect("it must be installed: ./tests/run does it");
     let said = String::from_utf8_lossy(&ended.stdout).into_owned();
     assert!(ended.status.success(), "{said}{}", String::from_utf8_lossy(&ended.stderr));
     let (_, summary) = said.split_once("Test cases:").expect("a summary");
+    println!("{said}");
     summary.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a count")
 }
