@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, Door, JournalParts, Lifetimes, OpenidClient, SignInMethod,
-    Urls, Way,
+    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
 use limits::{Crowd, Houseful};
@@ -136,15 +135,7 @@ pub(crate) async fn parts(
     });
     broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
-    let discovery = match broker.front().door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    };
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
-    let discovery = match broker.front().door {
-        Door::Open => Discovery::Announced,
-        Door::Closed => Discovery::Silent,
-    };
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),
