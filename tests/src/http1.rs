@@ -214,11 +214,11 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The finer reason of a refusal, in ATH's form or in a problem document.
+    /// The finer reason of a refusal, in ATH's form, in OAuth's or in a problem document.
     #[must_use]
     pub fn reason(&self) -> String {
-        let problem = self.header("content-type") == Some("application/problem+json");
-        self.text(if problem { "/reason" } else { "/details/reason" })
+        let below = self.text("/details/reason");
+        if below.is_empty() { self.text("/reason") } else { below }
     }
 
     /// Status and code of a refusal, after checking that it has the form that every one has.

@@ -14,6 +14,7 @@ mod agent;
 mod browser;
 mod clock;
 pub mod crashes;
+mod described;
 mod fault_proxy;
 mod front;
 mod fronted;

@@ -78,6 +78,9 @@ pub(crate) fn check(request: &[u8], answer: &Answer) {
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
+    if method != "HEAD" && answer.status != 0 {
+        crate::described::check(method, path, answer);
+    }
     if method != "HEAD" && answer.header("content-type") == Some("application/problem+json") {
         return check_problem(method, path, answer);
     }

@@ -1,4 +1,4 @@
-use policy::Verdict;
+use policy::{Verdict, Vouching};
 use protocol::wire::{AgentStatus, ProviderApproval, Registration};
 use protocol::{AgentId, ProviderId, Scope, ScopeSet};
 
@@ -36,7 +36,8 @@ impl Broker {
         let known = |scope: &&String| Scope::parse(scope).is_ok_and(|scope| available.contains(&scope));
         let (offered, unknown): (Vec<&String>, Vec<&String>) = scopes.iter().partition(known);
         let offered: ScopeSet = offered.into_iter().filter_map(|scope| Scope::parse(scope).ok()).collect();
-        let Verdict { approved, pending, denied, reason } = self.approvals.judge(agent, &provider.id, &offered);
+        let Verdict { approved, pending, denied, reason } =
+            self.approvals.judge((agent, Vouching::Host), &provider.id, &offered);
         let reason = match (reason, unknown.is_empty(), pending.is_empty(), denied.is_empty()) {
             (Some(reason), ..) => Some(reason),
             (None, false, ..) => {

@@ -139,7 +139,7 @@ fn approved_scopes(agent: &Agent, provider: &ProviderId, wanted: &[String]) -> R
 }
 
 /// How long a consent may take (ATH 0.1, conformance line 48).
-const SESSION: Duration = Duration::from_secs(10 * 60);
+pub(crate) const SESSION: Duration = Duration::from_secs(10 * 60);
 /// How long an old session is still told from one that never was (conformance line 76).
 pub(crate) const TOMBSTONE: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_STATE: usize = 1024;

@@ -1,4 +1,6 @@
-use protocol::{ProviderId, SessionId, UserId};
+use std::time::Duration;
+
+use protocol::{ProviderId, SessionId, Timestamp, UserId};
 use secret::SecretHash;
 use store::{Life, Written};
 
@@ -96,8 +98,18 @@ impl Broker {
         let (user, provider) = (consented.user.clone(), held.body.provider.clone());
         let binding_hash = KeptHash::of(SecretHash::of(binding));
         let stage = Stage::Completed { binding: binding_hash, consented, code, wrong_codes: 0 };
+        let held = self.fresh_code(held);
         let record = self.advance(session, held, stage).await?;
         Ok(Done { user, provider, ending: self.ending(session, &record, binding) })
+    }
+
+    /// What was released late is good for a while all the same: an OAuth client fetches it by itself.
+    fn fresh_code(&self, held: Held<Session>) -> Held<Session> {
+        if held.body.front.is_none() {
+            return held;
+        }
+        let expires = self.now().plus(CODE_LIVES);
+        Held { body: Session { expires, ..held.body }, version: held.version }
     }
 
     /// Where the browser goes once the code is released: RFC 6749 §4.1.2, with `iss` (RFC 9207).
@@ -128,7 +140,8 @@ impl Broker {
         for _ in 0..RETRIES {
             let held = self.vault.get::<Grant>(&key).await?;
             let live = held.as_ref().filter(|held| {
-                held.body.revoked.is_none() && held.body.connection == connection && held.body.era == agent.era
+                let alive = held.body.revoked.is_none() && !held.body.is_over(self.now());
+                alive && held.body.connection == connection && held.body.era == agent.era
             });
             let family = match (&held, live) {
                 (_, Some(live)) => live.body.family,
@@ -147,17 +160,29 @@ impl Broker {
                 given: live.map_or(self.now(), |live| live.body.given),
                 family,
                 revoked: None,
+                ends: self.lasting_until(session, live.map(|live| &live.body)),
             };
             let written = match held {
                 Some(held) => self.vault.swap(&key, held.version, &grant, Life::Forever).await?,
                 None => self.vault.insert(&key, &grant, Life::Forever).await?,
             };
             if written == Written::Done {
+                self.settle_client(agent).await?;
                 self.vault.list(Client::grants(&session.client_id), &key).await?;
                 return self.vault.list(User::grants(&consented.user), &key).await;
             }
         }
         Err(BrokerError::Contention)
+    }
+
+    /// Until when a grant holds: as long as the person chose for an OAuth client; what was given before, for longer, stays.
+    fn lasting_until(&self, session: &Session, live: Option<&Grant>) -> Option<Timestamp> {
+        let chosen = session.front.as_ref().and_then(|front| front.lasts);
+        let ends = self.now().plus(Duration::from_secs(chosen?).min(self.front.refresh_ends));
+        match live {
+            None => Some(ends),
+            Some(live) => live.ends.map(|earlier| earlier.max(ends)),
+        }
     }
 }
 
@@ -166,4 +191,6 @@ pub(crate) fn holds(grant: &Grant, connection: &Connection, agent: &Agent) -> bo
     grant.revoked.is_none() && grant.connection == connection.id && grant.era == agent.era
 }
 
+/// RFC 6749 §4.1.2: ten minutes at most.
+const CODE_LIVES: Duration = Duration::from_secs(5 * 60);
 const RETRIES: usize = 8;

@@ -296,7 +296,7 @@ impl Broker {
         let mut agents = Vec::new();
         for grant in grants.iter().filter(|grant| grant.provider == name.provider && grant.account == name.account) {
             let Some(agent) = self.agent(&grant.client_id).await? else { continue };
-            if !holds(grant, connection, &agent.body) {
+            if !holds(grant, connection, &agent.body) || grant.is_over(self.now()) {
                 continue;
             }
             let scopes = grant.consented.intersection(&agent.body.approved(&grant.provider));

@@ -2,13 +2,14 @@ mod views;
 
 use audit::Event;
 use oauth::DpopKey;
+use policy::Vouching;
 use protocol::{AccountId, ProviderId, Scope, SessionId, UserId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
 use crate::binding::key_of;
-use crate::front::{FrontSession, Origin};
+use crate::front::FrontSession;
 use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
 use crate::set_out::Onward;
 use crate::text::{named, shown};
@@ -18,7 +19,7 @@ use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Way};
 
 pub use views::{
     AccountPage, AccountView, Allowed, Choice, Confirmed, ConsentView, Destination, DonePage, Ending, Follows, Joins,
-    Next, Vouching,
+    Next,
 };
 
 impl Broker {
@@ -52,6 +53,11 @@ impl Broker {
             purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
             provider_name: provider.display_name.clone(),
             resource: record.front.as_ref().map(|front| shown(&front.resource, 200)),
+            device: record
+                .front
+                .as_ref()
+                .and_then(|front| front.device.as_ref())
+                .map(|device| device.user_code.clone()),
             lasts: record.front.as_ref().map(|_| self.lasting()).unwrap_or_default(),
             follows: follows(provider),
             scopes: in_words(provider, &record.scopes),
@@ -401,14 +407,10 @@ impl Broker {
 
 impl Agent {
     /// Who says that the agent is what it says.
-    fn vouched(&self) -> Vouching {
+    pub(crate) fn vouched(&self) -> Vouching {
         match &self.oauth {
             None => Vouching::Host,
-            Some(oauth) => match oauth.origin {
-                Origin::Document => Vouching::Host,
-                Origin::Configured => Vouching::Operator,
-                Origin::Registered => Vouching::Nobody,
-            },
+            Some(oauth) => oauth.vouched(),
         }
     }
 

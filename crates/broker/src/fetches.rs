@@ -125,7 +125,10 @@ impl<T: Clone, E: Clone + From<Busy>> Fetches<T, E> {
     where
         F: Future<Output = Result<(T, Duration), E>> + Send,
     {
-        if let Err(Wait(_)) = self.per_host.take(named.origin, self.clock.now()) {
+        // What was found there before is looked at again in any case, as seldom as it is: nobody keeps it away by asking that host for
+        // what is not there.
+        let known = matches!(entry.found, Some((_, Ok(_))));
+        if !known && let Err(Wait(_)) = self.per_host.take(named.origin, self.clock.now()) {
             return Err(Busy.into());
         }
         let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, self.at_once.acquire()).await else {

@@ -106,6 +106,23 @@ async fn a_host_is_not_stormed() {
 }
 
 #[tokio::test]
+async fn what_was_found_is_not_kept_away_by_what_is_not_there() {
+    let bench = Bench::new(Limit::new(Rate::parse("3/h").expect("a rate")), 1000);
+    assert_eq!(bench.get("good").await, Ok(1));
+    for n in 0..100 {
+        let _ = bench.fetches.get(Bench::named(&n.to_string()), bench.refuse()).await;
+    }
+    assert_eq!(bench.get("new").await, Err(Failed::Busy));
+    bench.clock.advance(Duration::from_secs(3599));
+    assert_eq!(bench.get("new").await, Ok(4));
+    for n in 0..100 {
+        let _ = bench.fetches.get(Bench::named(&n.to_string()), bench.refuse()).await;
+    }
+    bench.clock.advance(Duration::from_secs(1));
+    assert!(bench.get("good").await.is_ok());
+}
+
+#[tokio::test]
 async fn so_many_are_remembered() {
     let bench = Bench::new(Limit::new(None), 10);
     for n in 0..1000 {

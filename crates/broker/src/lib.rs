@@ -64,7 +64,7 @@ pub use condition::Condition;
 pub use connections::{AccountsPage, ConnectionName, ConnectionView, GrantView, NameError, Switch};
 pub use consent::{
     AccountPage, AccountView, Allowed, Choice, Confirmed, ConsentView, Destination, DonePage, Ending, Follows, Joins,
-    Next, Vouching,
+    Next,
 };
 pub use device::{AtDevice, DevicePage};
 pub use documents::{AgentIdentity, DocumentFetcher};
@@ -85,6 +85,7 @@ pub use limits::Limits;
 pub use near::{Near, Seen};
 pub use oauth::{Carrier, Credential};
 pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
+pub use policy::Vouching;
 pub use provider::{NamesItself, Provider, ReturnPath, TokenRotation};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};

@@ -17,6 +17,8 @@ pub struct Limits {
     pub token_per_client: Limit,
     /// Clients that register themselves, at all of the gateway.
     pub registrations: Limit,
+    /// The same for each address.
+    pub registrations_per_address: Limit,
     /// How often a device may ask whether its person has finished.
     pub device_polls: Limit,
     /// Wrong codes of devices, for each address.
@@ -47,6 +49,7 @@ impl Limits {
             handshake_per_agent: off(),
             token_per_client: off(),
             registrations: off(),
+            registrations_per_address: off(),
             device_polls: off(),
             user_codes: off(),
             wrong_secrets: off(),
@@ -104,6 +107,16 @@ impl Broker {
     /// Counts for a client that has proven to be it: nobody else can use up what is its.
     pub(crate) fn admit_proven(&self, client: &ClientId) -> Result<(), BrokerError> {
         self.limits.token_per_client.take(client.as_str(), self.now()).map_err(too_many)
+    }
+
+    /// The same for a client that has nothing to prove itself with.
+    pub(crate) fn admit_unproven(&self, client: &ClientId) -> Result<(), BrokerError> {
+        self.limits.token_per_client.take(&self.guesser(client), self.now()).map_err(too_many)
+    }
+
+    /// One more client of the same address that registers itself.
+    pub(crate) fn admit_registering(&self) -> Result<(), BrokerError> {
+        self.limits.registrations_per_address.take(&self.address(), self.now()).map_err(too_many)
     }
 
     /// The right secret is refused, too, while too many wrong ones are remembered: else it could be told from them.

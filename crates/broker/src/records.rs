@@ -375,9 +375,17 @@ pub(crate) struct Grant {
     /// Counts how often the grant was given anew after a revocation: tokens of an earlier family stay dead.
     pub(crate) family: u64,
     pub(crate) revoked: Option<Timestamp>,
+    /// Until when the person allowed it; `None` for until they end it.
+    #[serde(default)]
+    pub(crate) ends: Option<Timestamp>,
 }
 
 impl Grant {
+    /// Whether the time for which it was given is over.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
+    }
+
     pub(crate) fn key(client: &ClientId, user: &UserId, provider: &ProviderId, account: &AccountId) -> Key {
         Key::new(Kind::Grant, user.as_str(), &[client.as_str(), provider.as_str(), account.as_str()])
     }

@@ -117,7 +117,8 @@ impl Broker {
         let Some(entry) = self.vault.get::<Client>(&Client::key(client)).await? else { return Ok(None) };
         let agent = self.vault.get::<Agent>(&entry.body.agent_key()).await?;
         // The agent may have registered anew since: another client id, another registration.
-        Ok(agent.filter(|agent| agent.body.client_id == *client && self.is_known(&agent.body)))
+        let agent = agent.filter(|agent| agent.body.client_id == *client);
+        Ok(agent.and_then(|agent| self.as_it_counts(agent)))
     }
 
     /// The same, of an agent that registered by ATH: its endpoints are for no other.

@@ -313,6 +313,9 @@ impl Broker {
         if grant.family != token.family || !holds(&grant, &connection, &agent) || connection.era < switch.era {
             return Err(gone);
         }
+        if grant.is_over(self.now()) {
+            return Err(BrokerError::TokenExpired);
+        }
         if switch.suspended.is_some() {
             return Err(BrokerError::ProviderSuspended);
         }
@@ -355,7 +358,7 @@ impl Broker {
             connection: connection_key,
             connection_id: connection.id,
             lent,
-            good_until: token.expires.min(agent.approval_expires),
+            good_until: token.expires.min(agent.approval_expires).min(grant.ends.unwrap_or(token.expires)),
             hash,
             records,
             over: AtomicBool::new(false),

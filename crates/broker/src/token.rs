@@ -46,20 +46,26 @@ impl Broker {
     }
 
     pub(crate) async fn end_token(&self, key: &Key, by: &'static str) -> Result<(), BrokerError> {
-        for _ in 0..RETRIES {
-            let Some(held) = self.vault.get::<Token>(key).await? else { return Ok(()) };
-            let version = held.version;
-            // Written again where it stands there already: an earlier attempt may not have been durable. On record it is once.
-            let again = held.body.revoked.is_some();
-            let revoked = Token { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
-            let life = Life::For(revoked.expires.since(self.now()) + TOKEN_TOMBSTONE);
-            let event = self.event("token_revoked").by(by).agent(&revoked.agent_id).client(&revoked.client_id);
-            let event = event.user(&revoked.user).provider(&revoked.provider).account(&revoked.account);
-            let swap = self.vault.swap(key, version, &revoked, life);
-            let written = if again { swap.await? } else { self.decide(event, swap).await? };
-            if written == Written::Done {
-                break;
+        let Some(found) = self.vault.get::<Token>(key).await? else { return Ok(()) };
+        let event = self.event("token_revoked").by(by).agent(&found.body.agent_id).client(&found.body.client_id);
+        let event = event.user(&found.body.user).provider(&found.body.provider).account(&found.body.account);
+        let effect = async {
+            for _ in 0..RETRIES {
+                let Some(held) = self.vault.get::<Token>(key).await? else { return Ok(()) };
+                let revoked = Token { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
+                let life = Life::For(revoked.expires.since(self.now()) + TOKEN_TOMBSTONE);
+                // Written again where it stands there already: an earlier attempt may not have been durable.
+                if self.vault.swap(key, held.version, &revoked, life).await? == Written::Done {
+                    return Ok(());
+                }
             }
+            Err(BrokerError::Contention)
+        };
+        // On record it is once.
+        if found.body.revoked.is_some() {
+            effect.await?
+        } else {
+            self.decide(event, effect).await?
         }
         self.everywhere().await;
         Ok(())

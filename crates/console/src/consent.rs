@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::cookies::Cookies;
 use crate::error::PageError;
 use crate::forgery;
+use crate::front::check_device;
 use crate::headers::{FORM_ACTION, policy};
 use crate::pages::{Account, Consent, ConsentForm, Done, Signed, render};
 use crate::sign_in::sign_out_token;
@@ -50,6 +51,7 @@ pub(crate) async fn show(
     let session = session_in(query.as_deref())?;
     let cookies = Cookies::of(&headers, &broker);
     let view = broker.consent(&session, cookies.browser().as_deref()).await?;
+    check_device(&cookies, &session, &view)?;
     let (secret, fresh) = form_secret(&broker, &cookies);
     let token = forgery::token(&secret, session.as_str());
     let person = person.as_ref().map(|person| Signed { label: &person.label, sign_out_token: sign_out_token(&secret) });
@@ -66,6 +68,8 @@ pub(crate) async fn decide(
     let (session, cookies, form) = genuine(&broker, &headers, form)?;
     match form.decision.as_str() {
         "allow" => {
+            let view = broker.consent(&session, cookies.browser().as_deref()).await?;
+            check_device(&cookies, &session, &view)?;
             let allowed = broker.allow(&session, cookies.browser().as_deref(), &form.choosing.choice()).await?;
             Ok(set_out(&broker, &cookies, &session, allowed))
         }

@@ -79,6 +79,15 @@ impl<'a> Cookies<'a> {
         self.set(&binding_name(session), value, Some(Duration::minutes(45)))
     }
 
+    /// The proof that this browser typed in the code of the device which waits for this consent.
+    pub(crate) fn device(&self, session: &SessionId) -> Option<String> {
+        self.get(&self.name(&device_name(session)))
+    }
+
+    pub(crate) fn set_device(&self, session: &SessionId, value: &str) -> Option<HeaderValue> {
+        self.set(&device_name(session), value, Some(Duration::minutes(15)))
+    }
+
     pub(crate) fn set_form(&self, value: &str) -> Option<HeaderValue> {
         self.set(FORM, value, None)
     }
@@ -128,6 +137,12 @@ impl<'a> Cookies<'a> {
 fn binding_name(session: &SessionId) -> String {
     let hash = SecretHash::of(session.as_str()).to_hex();
     format!("{BINDING}{}", hash.get(..16).unwrap_or_default())
+}
+
+/// One for each code that was typed in, likewise.
+fn device_name(session: &SessionId) -> String {
+    let hash = SecretHash::of(session.as_str()).to_hex();
+    format!("ath_device_{}", hash.get(..16).unwrap_or_default())
 }
 
 /// One cookie for each consent that the sign-in is on the way to, likewise.

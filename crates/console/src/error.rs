@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use axum::response::{IntoResponse, Response};
-use broker::{BrokerError, FrontError, ProxyProblem, ReconnectError, SignInError};
+use broker::{BrokerError, ClientDocumentError, FetchError, FrontError, ProxyProblem, ReconnectError, SignInError};
 use http::StatusCode;
 use protocol::{ErrorCode, Refused};
 use secret::OpenError;
@@ -17,6 +17,8 @@ pub(crate) enum PageError {
     Malformed,
     /// The form did not come from a page that this browser was shown.
     Forged,
+    /// A device's consent, in a browser that its code was not typed into.
+    DeviceCode,
     /// An OAuth client's request is none that a person could answer.
     Front(FrontError),
     /// The broker refused.
@@ -78,7 +80,8 @@ impl PageRow {
         // What of it is the broker's has the same rows.
         let fronts = FrontError::each().into_iter().filter(|error| !matches!(error, FrontError::Broker(_)));
         let fronts = fronts.map(PageError::Front);
-        let errors = [PageError::Malformed, PageError::Forged].into_iter().chain(brokers).chain(fronts);
+        let errors =
+            [PageError::Malformed, PageError::Forged, PageError::DeviceCode].into_iter().chain(brokers).chain(fronts);
         let rows = errors.map(|error| {
             let ((status, title, message, hint), (code, reason)) = (words(&error), plainly(&error));
             Self { status, title, message, hint, code, reason }
@@ -154,6 +157,12 @@ fn words(error: &PageError) -> (StatusCode, &'static str, &'static str, &'static
             "The request did not come from a page that this browser was shown, so nothing was done.",
             "Open the link from the agent again, in a browser that accepts cookies.",
         ),
+        PageError::DeviceCode => (
+            StatusCode::FORBIDDEN,
+            "Type in the code first",
+            "This is a device's or a program's request, which you answer in the browser that you typed its code into.",
+            "If you started it, open /oauth/device and type in the code that it shows. If somebody sent you here, they want to act in your name.",
+        ),
         PageError::Front(error) => front_words(error),
         PageError::Broker(error) => broker_words(error),
     }
@@ -170,11 +179,17 @@ fn front_words(error: &FrontError) -> (StatusCode, &'static str, &'static str, &
             "It named itself by a client_id that this gateway does not know, or has forgotten since nobody used it.",
             "Let the program connect anew, so that it registers again.",
         ),
-        FrontError::ClientDocument(_) => (
+        FrontError::ClientDocument(ClientDocumentError::Fetch(FetchError::Busy | FetchError::Unreachable)) => (
             StatusCode::BAD_GATEWAY,
             "The program could not be looked up",
-            "It goes by the address of a document about itself, and that document cannot be had, or does not fit.",
+            "It goes by the address of a document about itself, and that document cannot be had right now.",
             "Try again in a moment. If it stays so, tell whoever made the program.",
+        ),
+        FrontError::ClientDocument(_) => (
+            bad,
+            "This program's document does not fit",
+            "It goes by the address of a document about itself, and there is none that this gateway takes.",
+            DEVELOPER,
         ),
         FrontError::DocumentHost => (
             StatusCode::FORBIDDEN,

@@ -2,15 +2,16 @@
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, Path, RawQuery, Request};
+use axum::extract::{Extension, FromRequest, Path, RawQuery, Request};
 use axum::response::{IntoResponse, Redirect, Response};
-use broker::{Asked, AuthorizationRequest, Broker, BrokerError, Next, Unasked};
+use broker::{Asked, AuthorizationRequest, Broker, BrokerError, ConsentView, Next, SignInError, Unasked};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use protocol::SessionId;
 use secret::SecretHash;
 use serde::Deserialize;
 
-use crate::consent::{Choosing, form_page, form_secret, go, set_out};
+use crate::consent::{Choosing, form_page, form_secret, go, set_out, with_cookies};
 use crate::cookies::Cookies;
 use crate::error::PageError;
 use crate::forgery;
@@ -67,16 +68,19 @@ pub(crate) async fn connect(
 }
 
 /// Allow or deny.
-pub(crate) async fn decide(
-    Extension(broker): Extension<Broker>,
-    headers: HeaderMap,
-    form: Result<Form<Answer>, FormRejection>,
-) -> Result<Response, PageError> {
+pub(crate) async fn decide(Extension(broker): Extension<Broker>, request: Request) -> Result<Response, PageError> {
+    let (head, body) = request.into_parts();
+    let form = Form::<Answer>::from_request(Request::from_parts(head.clone(), body), &()).await;
     let Form(form) = form.map_err(|_| PageError::Malformed)?;
-    let cookies = Cookies::of(&headers, &broker);
-    forgery::check(&broker, &headers, cookies.form().as_deref(), &subject(&form.request), &form.csrf)?;
+    let cookies = Cookies::of(&head.headers, &broker);
+    forgery::check(&broker, &head.headers, cookies.form().as_deref(), &subject(&form.request), &form.csrf)?;
     match form.decision.as_str() {
         "allow" => {
+            // Where a proxy names who is there, it has to do so with this very request.
+            let signed_in = person(&broker, &head).await?.is_some();
+            if broker.sign_in_method().is_at_gateway() && !signed_in {
+                return Err(BrokerError::from(SignInError::Missing).into());
+            }
             let session = broker.take_up(&form.request).await?;
             let allowed = broker.allow(&session, cookies.browser().as_deref(), &form.choosing.choice()).await?;
             Ok(set_out(&broker, &cookies, &session, allowed))
@@ -107,7 +111,10 @@ pub(crate) async fn take_code(
     let cookies = Cookies::of(&headers, &broker);
     forgery::check(&broker, &headers, cookies.form().as_deref(), DEVICE, &form.csrf)?;
     match broker.device_consent(&form.user_code).await {
-        Ok(session) => Ok(Redirect::to(&broker.urls().consent_again(&session)).into_response()),
+        Ok(session) => {
+            let typed = cookies.form().and_then(|secret| cookies.set_device(&session, &typed_in(&secret, &session)));
+            Ok(with_cookies(Redirect::to(&broker.urls().consent_again(&session)).into_response(), [typed]))
+        }
         Err(BrokerError::SessionNotFound) => {
             let problem = "There is no such code, or it is no longer good. Look at it once more; a new one is shown by the device.";
             Ok(device_page(&broker, &headers, &form.user_code, Some(problem)))
@@ -143,6 +150,21 @@ fn device_page(broker: &Broker, headers: &HeaderMap, code: &str, problem: Option
 /// What the token of a consent's form is for.
 fn subject(sealed: &str) -> String {
     format!("request\n{}", SecretHash::of(sealed).to_hex())
+}
+
+/// A consent that a device waits for is shown to the browser alone that its code was typed into: a link to it leads nobody else there.
+pub(crate) fn check_device(cookies: &Cookies<'_>, session: &SessionId, view: &ConsentView) -> Result<(), PageError> {
+    if view.device.is_none() {
+        return Ok(());
+    }
+    let typed = cookies.form().map(|secret| SecretHash::of(&typed_in(&secret, session)));
+    let shown = cookies.device(session);
+    let same = typed.zip(shown).is_some_and(|(typed, shown)| typed.matches(&shown));
+    if same { Ok(()) } else { Err(PageError::DeviceCode) }
+}
+
+fn typed_in(secret: &str, session: &SessionId) -> String {
+    forgery::token(secret, &format!("typed in\n{session}"))
 }
 
 const DEVICE: &str = "device";

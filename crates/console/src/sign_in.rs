@@ -145,13 +145,13 @@ pub(crate) async fn leave(
     form: Result<Form<Entered>, FormRejection>,
 ) -> Result<Response, PageError> {
     let Form(entered) = form.map_err(|_| PageError::Malformed)?;
-    let session = session_id(&entered.session_id)?;
+    let towards = Towards::new(&entered.session_id, &entered.request)?;
     let cookies = Cookies::of(&headers, &broker);
     forgery::check(&broker, &headers, cookies.form().as_deref(), SIGN_OUT, &entered.csrf)?;
     broker.sign_out(cookies.browser().as_deref()).await?;
     let onward = match broker.sign_in_method() {
         SignInMethod::Provider => Redirect::to(broker.urls().public()).into_response(),
-        _ => Redirect::to(&broker.urls().sign_in(session.as_ref())).into_response(),
+        _ => Redirect::to(&towards.sign_in(&broker)).into_response(),
     };
     let onward = with_cookies(onward, cookies.drop_bindings());
     Ok(with_cookies(onward, [cookies.drop_browser()]))
@@ -264,6 +264,15 @@ impl Towards {
 
     fn request(&self) -> &str {
         if let Self::Request(request) = self { request } else { "" }
+    }
+
+    /// Where to sign in on the way there.
+    fn sign_in(&self, broker: &Broker) -> String {
+        match self {
+            Self::Session(session) => broker.urls().sign_in(Some(session)),
+            Self::Request(sealed) => broker.urls().sign_in_for(sealed),
+            Self::Nothing => broker.urls().sign_in(None),
+        }
     }
 
     /// What the token of the form is for.

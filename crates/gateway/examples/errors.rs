@@ -192,7 +192,6 @@ People read the words. A program at `/ath/callback` gets code and reason, with t
 ";
 
 #[cfg(test)]
-#[expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails in a test fails the test")]
 mod tests {
     #[test]
     fn the_page_in_the_documentation_is_this_one() {

@@ -67,7 +67,8 @@ impl<'a> Claim<'a> {
         }
         let named = form.get("client_id");
         if let Some((client_id, secret)) = basic {
-            return Self { client_id, proof: Proof::Basic(secret) }.agreeing(named);
+            let claim = Self { client_id, proof: Proof::Basic(secret) }.agreeing(named);
+            return claim.map_err(Refusal::answering_basic);
         }
         if let Some(assertion) = assertion {
             let client_id = subject(assertion).ok_or(Unread::Proof)?;
@@ -78,9 +79,9 @@ impl<'a> Claim<'a> {
         Ok(Self { client_id, proof })
     }
 
-    /// The parameter may say the same once more, and nothing else.
+    /// The parameter may say the same once more, and nothing else (RFC 7521 §4.2).
     fn agreeing(self, named: Option<&str>) -> Result<Self, Refusal> {
-        if named.is_none_or(|named| named == self.client_id) { Ok(self) } else { Err(parameter("client_id")) }
+        if named.is_none_or(|named| named == self.client_id) { Ok(self) } else { Err(Unread::OtherClient.into()) }
     }
 
     /// As the broker takes it.

@@ -86,7 +86,7 @@ fn several_ways_at_once_are_refused() {
 
 #[test]
 fn names_that_differ_are_refused() {
-    let differs = Err(("invalid_request", "parameter_invalid"));
+    let differs = Err(("invalid_client", "client_other"));
     assert_eq!(read(&with_basic("a:s"), "client_id=b"), differs);
     assert_eq!(read(&HeaderMap::new(), &format!("client_id=b&{}", asserting(&jwt(r#"{"sub":"a"}"#)))), differs);
 }

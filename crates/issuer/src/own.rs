@@ -30,6 +30,8 @@ pub(crate) enum Unread {
     SeveralProofs,
     /// What proves the client is no proof of any form.
     Proof,
+    /// `client_id` names another client than the proof.
+    OtherClient,
     /// The request names no client.
     Nameless,
     /// RFC 7636 §4.5.
@@ -98,6 +100,12 @@ impl From<Unread> for Refusal {
                 "The client authenticates in several ways at once. Use one of: Authorization header, client_secret, client_assertion.",
             ),
             Unread::Proof => client_authentication(),
+            Unread::OtherClient => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                "client_other",
+                "The client_id is another than the one that the proof is of. Send the same one, or leave the parameter out.",
+            ),
             Unread::Nameless => Self::new(
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
@@ -212,6 +220,7 @@ each!(Unread {
     Form(_) => FormProblem::each().into_iter().map(Form),
     SeveralProofs => [SeveralProofs],
     Proof => [Proof],
+    OtherClient => [OtherClient],
     Nameless => [Nameless],
     NoVerifier => [NoVerifier],
     SubjectTokenType => [SubjectTokenType],

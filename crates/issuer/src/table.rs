@@ -140,7 +140,7 @@ fn client(reason: &'static str, description: &'static str) -> Refusal {
 pub(crate) fn client_authentication() -> Refusal {
     client(
         "client_authentication",
-        "The client did not prove who it is. Authenticate in the way that it is registered for, with a live secret or a fresh assertion.",
+        "The client is unknown, or did not prove who it is. Authenticate in the way that it is registered for; where the registration or its secret is lost, register again.",
     )
 }
 

@@ -14,14 +14,44 @@ pub struct ApprovalRule {
     pub decision: Decision,
     /// These agents, by their whole id.
     pub agents: Vec<AgentId>,
-    /// Agents whose identity document lies at one of these hosts.
+    /// Agents whose identity or metadata document lies at one of these hosts: nobody else is meant by them.
     pub hosts: Vec<HostPattern>,
+    /// Agents for which one of these vouches.
+    pub vouched_by: Vec<Vouching>,
     /// These providers.
     pub providers: Vec<ProviderId>,
     /// These scopes.
     pub scopes: Vec<ScopePattern>,
     /// Told to the agent's developer with a denial, or while it waits.
     pub reason: Option<String>,
+}
+
+/// Who says that an agent is what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouching {
+    /// The host of its identity document, or of its metadata.
+    Host,
+    /// The gateway's operator.
+    Operator,
+    /// Nobody: it registered itself under a name of its choice.
+    Nobody,
+}
+
+/// A word for none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is none of \"host\", \"operator\" and \"nobody\"; write one of them")]
+pub struct VouchingError;
+
+impl Vouching {
+    /// Reads `host`, `operator`, `nobody`.
+    pub fn parse(text: &str) -> Result<Self, VouchingError> {
+        match text {
+            "host" => Ok(Self::Host),
+            "operator" => Ok(Self::Operator),
+            "nobody" => Ok(Self::Nobody),
+            _ => Err(VouchingError),
+        }
+    }
 }
 
 /// What becomes of a requested scope.
@@ -89,7 +119,7 @@ impl Approvals {
 
     /// Decides a request for `scopes` at `provider`.
     #[must_use]
-    pub fn judge(&self, agent: &AgentId, provider: &ProviderId, scopes: &ScopeSet) -> Verdict {
+    pub fn judge(&self, agent: (&AgentId, Vouching), provider: &ProviderId, scopes: &ScopeSet) -> Verdict {
         let mut verdict = Verdict::default();
         let (mut approved, mut pending, mut denied) = (Vec::new(), Vec::new(), Vec::new());
         for scope in scopes.iter() {
@@ -110,13 +140,15 @@ impl Approvals {
 }
 
 impl ApprovalRule {
-    fn speaks_of(&self, agent: &AgentId, provider: &ProviderId, scope: &Scope) -> bool {
+    fn speaks_of(&self, (agent, vouching): (&AgentId, Vouching), provider: &ProviderId, scope: &Scope) -> bool {
         let named = self.agents.is_empty() || self.agents.contains(agent);
         let host = agent.host();
-        let hosted = self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(&host));
+        let there_at_all = vouching == Vouching::Host;
+        let hosted = self.hosts.is_empty() || there_at_all && self.hosts.iter().any(|pattern| pattern.matches(&host));
+        let vouched = self.vouched_by.is_empty() || self.vouched_by.contains(&vouching);
         let there = self.providers.is_empty() || self.providers.contains(provider);
         let scoped = self.scopes.is_empty() || self.scopes.iter().any(|pattern| pattern.matches(scope));
-        named && hosted && there && scoped
+        named && hosted && vouched && there && scoped
     }
 }
 
@@ -178,6 +210,7 @@ mod tests {
             decision,
             agents: Vec::new(),
             hosts: hosts.iter().map(|host| HostPattern::parse(host).expect("a host")).collect(),
+            vouched_by: Vec::new(),
             providers: Vec::new(),
             scopes: scopes.iter().map(|scope| ScopePattern::parse(scope).expect("a scope")).collect(),
             reason: Some(reason.to_owned()),
@@ -185,11 +218,15 @@ mod tests {
     }
 
     fn judged(rules: Vec<ApprovalRule>, agent: &str) -> [String; 3] {
+        judged_as(rules, agent, Vouching::Host)
+    }
+
+    fn judged_as(rules: Vec<ApprovalRule>, agent: &str, vouching: Vouching) -> [String; 3] {
         let agent = AgentId::parse(agent, Loopback::Refused).expect("an id");
         let provider = ProviderId::parse("helpdesk").expect("an id");
         let scopes: ScopeSet =
             ["read", "write:a", "write:b"].iter().map(|scope| Scope::parse(scope).expect("a scope")).collect();
-        let verdict = Approvals::new(rules).judge(&agent, &provider, &scopes);
+        let verdict = Approvals::new(rules).judge((&agent, vouching), &provider, &scopes);
         [verdict.approved.to_string(), verdict.pending.to_string(), verdict.denied.to_string()]
     }
 
@@ -206,6 +243,19 @@ mod tests {
         assert_eq!(judged(rules(), "https://example.com/id"), ["read", "write:a", "write:b"]);
         assert_eq!(judged(rules(), "https://badexample.com/id"), ["read", "write:a", "write:b"]);
         assert_eq!(judged(Vec::new(), "https://example.com/id"), ["read write:a write:b", "", ""]);
+    }
+
+    #[test]
+    fn a_host_speaks_for_nobody_who_has_no_document_there() {
+        let rules = || {
+            let nobody =
+                ApprovalRule { vouched_by: vec![Vouching::Nobody], ..rule(Decision::Deny, &[], &["write:*"], "") };
+            vec![rule(Decision::Auto, &["*.example.com"], &[], ""), nobody, rule(Decision::Pending, &[], &[], "")]
+        };
+        let id = "https://gateway.example.com/oauth/clients/x";
+        assert_eq!(judged_as(rules(), id, Vouching::Host), ["read write:a write:b", "", ""]);
+        assert_eq!(judged_as(rules(), id, Vouching::Nobody), ["", "read", "write:a write:b"]);
+        assert_eq!(judged_as(rules(), id, Vouching::Operator), ["", "read write:a write:b", ""]);
     }
 
     #[test]

@@ -14,7 +14,9 @@ mod pattern;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod readings;
 
-pub use approvals::{ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict};
+pub use approvals::{
+    ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict, Vouching, VouchingError,
+};
 pub use operations::{Denied, Effective, Operations, Permit, ScopeRule};
 pub use path::{CanonicalPath, EncodedSlash, PathError};
 pub use pattern::{Rule, RuleError};

@@ -21,6 +21,7 @@ macro_rules! each {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the errors that it is made for are public")]
 mod tests {
     #[derive(Debug, PartialEq, Eq)]
     enum Fault {

@@ -21,7 +21,7 @@ pub enum Discovery {
 
 /// What `WWW-Authenticate` says of one entrance, made once at the start.
 pub(crate) struct Challenge {
-    /// `Bearer realm="…"`, and where the entrance's metadata is.
+    /// `Bearer realm="…"`, and where the entrance's metadata is, if it is anywhere.
     beginning: Box<str>,
     /// The coarsest scope there: the provider's id.
     scope: Box<str>,
@@ -36,11 +36,8 @@ pub(crate) struct Challenges {
 
 impl Challenges {
     pub(crate) fn new(upstream: &Upstream, public_url: &str, discovery: Discovery) -> Self {
-        let of = |entrance| match discovery {
-            Discovery::Announced => {
-                Place::of(upstream, entrance, public_url).map(|place| Challenge::new(upstream, &place))
-            }
-            Discovery::Silent => None,
+        let of = |entrance| {
+            Place::of(upstream, entrance, public_url).map(|place| Challenge::new(upstream, &place, discovery))
         };
         Self { ath: of(Entrance::Ath), prefix: of(Entrance::Prefix), host: of(Entrance::Host) }
     }
@@ -55,9 +52,14 @@ impl Challenges {
 }
 
 impl Challenge {
-    fn new(upstream: &Upstream, place: &Place) -> Self {
-        let metadata = Urls::resource_metadata(&format!("{}{}", place.origin, place.path));
-        let beginning = format!("{REALM}, resource_metadata=\"{metadata}\"");
+    fn new(upstream: &Upstream, place: &Place, discovery: Discovery) -> Self {
+        let beginning = match discovery {
+            Discovery::Announced => {
+                let metadata = Urls::resource_metadata(&format!("{}{}", place.origin, place.path));
+                format!("{REALM}, resource_metadata=\"{metadata}\"")
+            }
+            Discovery::Silent => REALM.to_owned(),
+        };
         Self { beginning: beginning.into(), scope: upstream.provider_id.as_str().into() }
     }
 
@@ -151,15 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn without_an_entrance_or_a_server_only_the_scheme_is_named() {
+    fn without_an_entrance_only_the_scheme_is_named_and_without_a_server_none_is() {
         let bare = |error| Challenge::answer(None, &error, &row(&error));
         assert_eq!(bare(ProxyError::TokenMissing), Some(HeaderValue::from_static("Bearer realm=\"ath-gateway\"")));
         assert_eq!(bare(ProxyError::ProviderMismatch), None);
         let upstream = upstream("crm", "https://api.test", Some("/crm"), None);
         let silent = Challenges::new(&upstream, "https://gw.test", Discovery::Silent);
-        assert!(silent.at(Entrance::Prefix).is_none());
-        let announced = Challenges::new(&upstream, "https://gw.test", Discovery::Announced);
-        assert!(announced.at(Entrance::Host).is_none() && announced.at(Entrance::Ath).is_some());
+        assert!(silent.at(Entrance::Host).is_none() && silent.at(Entrance::Ath).is_some());
+        let (error, challenge) = (ProxyError::TokenMissing, silent.at(Entrance::Prefix));
+        let header = Challenge::answer(challenge, &error, &row(&error));
+        assert_eq!(header, Some(HeaderValue::from_static("Bearer realm=\"ath-gateway\", scope=\"crm\"")));
     }
 
     /// RFC 6750 §3: neither quotes nor backslashes in a description.

@@ -1,6 +1,7 @@
 //! 401 and 403 say where a token is to be had, and for what (RFC 6750 §3, RFC 9728 §5.1).
 
 use super::{Door, Scene, ask, token};
+use tests::{Agent, Gateway, Store, Upstream, free_port};
 
 const EVERY: [Door; 3] = [Door::Ath, Door::Prefix, Door::Host];
 
@@ -20,8 +21,8 @@ fn each_entrance_leads_to_its_own_metadata() {
             let answer = ask(&scene.one, door, request, &headers);
             assert_eq!(answer.headers.iter().filter(|(name, _)| name == "www-authenticate").count(), 1, "{door:?}");
             let challenge = answer.header("www-authenticate").expect("a challenge").to_owned();
-            let rest = challenge.strip_prefix(&begins).unwrap_or_else(|| panic!("{door:?}: {challenge}")).to_owned();
-            (answer.status, rest)
+            assert!(challenge.starts_with(&begins), "{door:?}: {challenge}");
+            (answer.status, challenge.replace(&begins, ""))
         };
         let bare = "scope=\"helpdesk\"".to_owned();
         assert_eq!(said(("GET", "/tickets"), ""), (401, bare.clone()));
@@ -60,5 +61,30 @@ fn what_ended_is_an_invalid_token_on_every_replica() {
                 assert!(challenge.contains(&format!("resource_metadata=\"{}\"", scene.metadata(door))), "{challenge}");
             }
         }
+    }
+}
+
+/// Without a server for ordinary clients nobody is sent to look for one.
+#[test]
+fn a_closed_door_is_not_pointed_at() {
+    let upstream = Upstream::start(free_port(), |_| {});
+    let text = format!("{}\n[oauth]\ndoor = \"off\"\n", super::providers(&upstream));
+    let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &text);
+    let mut agent = Agent::new("Ticket Helper");
+    assert_eq!(agent.register(&gateway).status, 201);
+    let bearer = format!("Bearer {}", token(&gateway, &agent, "helpdesk", &["read:tickets"]));
+    for door in [Door::Prefix, Door::Host] {
+        let said = |method, headers: &[(&str, &str)]| {
+            let answer = ask(&gateway, door, (method, "/tickets"), headers);
+            (answer.status, answer.header("www-authenticate").unwrap_or_default().to_owned())
+        };
+        let bare = "Bearer realm=\"ath-gateway\", scope=\"helpdesk\"".to_owned();
+        assert_eq!(said("GET", &[]), (401, bare));
+        let lacking = "Bearer realm=\"ath-gateway\", scope=\"write:tickets\", error=\"insufficient_scope\", \
+                       error_description=\"No granted scope allows this operation.\"";
+        let headers = [("Authorization", bearer.as_str()), ("Content-Length", "0")];
+        assert_eq!(said("POST", &headers), (403, lacking.to_owned()));
+        let document = ask(&gateway, door, ("GET", "/.well-known/oauth-protected-resource"), &[]);
+        assert_eq!(document.status, 404, "{}", document.body_text());
     }
 }

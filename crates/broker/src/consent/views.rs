@@ -1,5 +1,6 @@
 //! What the pages of a consent show, and where they lead.
 
+use policy::Vouching;
 use protocol::{AccountId, Scope, SessionId};
 use secret::Opaque;
 
@@ -22,6 +23,8 @@ pub struct ConsentView {
     pub provider_name: String,
     /// What its tokens will be for, where an OAuth client asks (RFC 8707).
     pub resource: Option<String>,
+    /// The code that a device shows, where one asks: it is for whoever has typed it in, and the device is before them.
+    pub device: Option<String>,
     /// For how long they may allow it, in seconds and in words, the longest last; empty where it is not theirs to choose.
     pub lasts: Vec<(u64, &'static str)>,
     /// What follows on Allow, unless they choose an account.
@@ -32,17 +35,6 @@ pub struct ConsentView {
     pub returns_to: Option<Destination>,
     /// Accounts of this browser's user that cover the scopes already.
     pub accounts: Vec<AccountView>,
-}
-
-/// Who says that an agent is what it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vouching {
-    /// The host of its identity document, or of its metadata.
-    Host,
-    /// The gateway's operator.
-    Operator,
-    /// Nobody: it registered itself under a name of its choice.
-    Nobody,
 }
 
 /// Where a browser is sent to at the end of a consent.

@@ -23,27 +23,27 @@ impl Broker {
         client.insist_on(GrantType::DeviceCode)?;
         let wish = self.wish(scope, resources)?;
         self.check_switch(&wish.provider).await?;
-        let known = self.front_client(&client.name).await?;
-        let (agent, asked) = self.judged_client(&known.agent, &wish)?;
-        let agent = self.enter_client(known, agent).await?;
+        let (agent, asked) = self.enter_client(&client.name, &wish).await?;
         if asked.is_empty() {
             return Err(BrokerError::AgentUnapproved(crate::Unapproved::Pending).into());
         }
         let (id, _, session) = self.new_session(&agent, wish.provider, asked, String::new(), None, None);
-        let secret = Opaque::generate(&format!("{PREFIX}{}.", part(&id)), self.entropy.as_ref());
+        let secret = Opaque::generate(PREFIX, self.entropy.as_ref());
+        let lives = session.expires.since(self.now());
+        let user_code = self.free_user_code(&id, lives).await?;
         let front = FrontSession {
             client: client.name.clone(),
             words: wish.words,
             resource: wish.resource,
             challenge: None,
             nonce: None,
-            device: Some(WaitingDevice { secret: KeptHash::of(secret.hash()) }),
+            device: Some(WaitingDevice { user_code: user_code.clone() }),
             only: None,
             lasts: None,
         };
         let session = Session { front: Some(front), ..session };
-        let lives = session.expires.since(self.now());
-        let user_code = self.free_user_code(&id, lives).await?;
+        let entry = UserCode { session: id.clone() };
+        self.vault.insert(&UserCode::device_key(secret.expose()), &entry, Life::For(lives + TOLD_APART)).await?;
         self.begin_front(&id, &session).await?;
         Ok(DeviceAuthorization {
             device_code: secret,
@@ -99,20 +99,16 @@ impl Broker {
     /// A device asks whether its person has finished (RFC 8628 §3.4).
     pub(crate) async fn poll_device(&self, client: &ProvenClient, code: &str) -> Result<IssuedTokens, FrontError> {
         let unknown = FrontError::Grant(GrantProblem::DeviceCode);
-        let id = code.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
-        let Some(id) = id.and_then(|(id, _)| SessionId::parse(&format!("{SESSION}{id}")).ok()) else {
-            return Err(unknown);
-        };
+        let Some(entry) = self.vault.get::<UserCode>(&UserCode::device_key(code)).await? else { return Err(unknown) };
+        let id = entry.body.session;
         for _ in 0..RETRIES {
             let Some(held) = self.vault.get::<Session>(&Session::key(&id)).await? else { return Err(unknown) };
-            let waiting = held.body.front.as_ref().and_then(|front| front.device.as_ref());
-            let own = waiting.is_some_and(|device| device.secret.matches(code));
-            if !own || held.body.client_id != client.agent.client_id {
+            if held.body.client_id != client.agent.client_id {
                 return Err(unknown);
             }
             let over = held.body.expires <= self.now();
             match held.body.stage.clone() {
-                Stage::Completed { consented, .. } => {
+                Stage::Completed { consented, .. } if !over => {
                     let presented = KeptHash::of(SecretHash::of(code));
                     match self.issue_first(&client.agent, &id, held, consented, presented).await {
                         Err(FrontError::Broker(BrokerError::SessionClaimed)) => {}
@@ -132,11 +128,6 @@ impl Broker {
     }
 }
 
-/// What a session's name has besides its prefix.
-fn part(id: &SessionId) -> &str {
-    id.as_str().strip_prefix(SESSION).unwrap_or_default()
-}
-
 /// As people read it aloud: `XXXX-XXXX`.
 fn spoken(code: &str) -> String {
     let (one, other) = code.split_at(code.len() / 2);
@@ -144,7 +135,8 @@ fn spoken(code: &str) -> String {
 }
 
 const PREFIX: &str = "ath_dc_";
-const SESSION: &str = "ath_sess_";
+/// How long an old device code is still told from one that never was.
+const TOLD_APART: Duration = Duration::from_secs(60 * 60);
 /// No vowels, and nothing that looks like something else.
 const LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 const LETTERS_IN_CODE: usize = 8;

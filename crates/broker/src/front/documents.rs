@@ -116,6 +116,13 @@ impl From<Busy> for ClientDocumentError {
 }
 
 impl Broker {
+    /// Whether a client may be one by a document at this URL, as the configuration is now.
+    pub(crate) fn is_document_taken(&self, name: &str) -> bool {
+        let loopback = self.development.loopback;
+        let listed = |url: Url| is_wanted(&url, &self.front.documents, loopback);
+        self.front.pinned.contains_key(name) || document_url(name, loopback).is_some_and(listed)
+    }
+
     /// The client whose id is this URL: as the configuration vouches for it, or as its own document has it, which may be fetched.
     pub(crate) async fn client_document(&self, name: &str) -> Result<(Url, ClientMetadata), FrontError> {
         let loopback = self.development.loopback;

@@ -5,7 +5,8 @@ use protocol::UserId;
 
 use super::assertion::Somebody;
 use super::records::FrontSession;
-use super::scopes::Wish;
+use super::request::Lives;
+use super::scopes::{Wish, is_of_openid};
 use super::{FrontError, GrantType, IssuedTokens, ProvenClient};
 use crate::consent::about;
 use crate::records::{Agent, Connection, Consented, Grant, SignedInBy};
@@ -28,6 +29,7 @@ impl Broker {
         (subject_token, scope, resources): (&str, Option<&str>, &[String]),
     ) -> Result<IssuedTokens, FrontError> {
         client.insist_on(GrantType::TokenExchange)?;
+        self.configured_and_proven(client)?;
         let audiences = self.front.clients.get(&client.name).map(|configured| configured.id_token_audiences.as_slice());
         let subject = self.verify_id_token(subject_token, audiences.unwrap_or_default()).await?;
         let wish = self.wish(scope, resources)?;
@@ -45,6 +47,9 @@ impl Broker {
         let (subject, resource, granted) = self.verify_identity_assertion(assertion, &client.name).await?;
         // What the assertion says binds; the request may ask for less.
         let named: Vec<String> = resource.into_iter().chain(resources.iter().cloned()).collect();
+        if granted.as_deref().is_some_and(|granted| granted.split(' ').all(is_of_openid)) {
+            return Err(FrontError::Scope);
+        }
         let wish = self.wish(granted.as_deref().or(scope), &named)?;
         let narrower = self.wish(scope, &named)?;
         let scopes = match scope {
@@ -68,9 +73,7 @@ impl Broker {
         let Somebody { issuer, subject, label } = subject;
         let by = SignedInBy::Openid { issuer, client_id: String::new(), subject, label };
         let user = self.user_behind(&by).await?;
-        let known = self.front_client(&client.name).await?;
-        let (agent, asked) = self.judged_client(&known.agent, wish)?;
-        let agent = self.enter_client(known, agent).await?;
+        let (agent, asked) = self.enter_client(&client.name, wish).await?;
         if asked.is_empty() {
             return Err(BrokerError::AgentUnapproved(Unapproved::Pending).into());
         }
@@ -100,7 +103,8 @@ impl Broker {
             let scopes = asked.intersection(&connection.scopes);
             let key = Grant::key(&agent.client_id, user, &wish.provider, &name.account);
             let grant = self.vault.get::<Grant>(&key).await?.map(|held| held.body);
-            let live = grant.filter(|grant| crate::complete::holds(grant, &connection, agent));
+            let now = self.now();
+            let live = grant.filter(|grant| crate::complete::holds(grant, &connection, agent) && !grant.is_over(now));
             let given = live.map(|grant| scopes.intersection(&grant.consented)).unwrap_or_default();
             let consented =
                 |scopes| Consented { user: user.clone(), account: name.account.clone(), label: None, scopes };
@@ -135,7 +139,7 @@ impl Broker {
             only: Some(user.clone()),
             lasts: None,
         };
-        let asked = self.sealed_request(&known, wish, front, (None, String::new()), None).await?;
+        let asked = self.sealed_request(&known, wish, front, (None, String::new()), Lives::AsALink, None).await?;
         Ok(self.urls.oauth_connect(&asked.sealed))
     }
 }

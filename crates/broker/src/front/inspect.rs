@@ -3,7 +3,7 @@
 use secret::SecretHash;
 
 use super::records::{Family, Origin, PresentedRefresh};
-use super::scopes::{OPENID, written};
+use super::scopes::OPENID;
 use super::{FrontError, Introspection, ProvenClient, UserInfo};
 use crate::records::Token;
 use crate::token::PREFIX;
@@ -41,7 +41,7 @@ impl Broker {
         let words = front.map(|front| front.words.as_slice()).unwrap_or_default();
         let issued = front.map_or(token.expires, |front| front.issued);
         Ok(Introspection::Active {
-            scope: written(&token.provider, words, &known.scopes),
+            scope: self.written(&token.provider, words, &known.scopes),
             client_id: front.map_or_else(|| token.client_id.to_string(), |front| front.client.clone()),
             sub: token.user,
             aud: front.map_or_else(|| self.urls.proxied(&token.provider), |front| front.resource.clone()),
@@ -66,11 +66,13 @@ impl Broker {
             return Ok(Introspection::Inactive);
         };
         let granted = self.live_grant(&client.agent, &family.user, &family.provider, &family.account).await;
-        if !granted.is_ok_and(|grant| grant.family == family.grant) {
-            return Ok(Introspection::Inactive);
+        match granted {
+            Ok(grant) if grant.family == family.grant => {}
+            Ok(_) | Err(FrontError::Grant(_)) => return Ok(Introspection::Inactive),
+            Err(error) => return Err(error),
         }
         Ok(Introspection::Active {
-            scope: written(&family.provider, &family.words, &family.scopes),
+            scope: self.written(&family.provider, &family.words, &family.scopes),
             client_id: family.client,
             sub: family.user,
             aud: family.resource,

@@ -7,7 +7,7 @@ use secret::{Opaque, SecretHash};
 use store::{Key, Life, Written};
 
 use super::records::{Family, FrontToken, family_id};
-use super::scopes::{OPENID, written};
+use super::scopes::OPENID;
 use super::{FrontError, GrantProblem, GrantType, IssuedTokens};
 use crate::consent::about;
 use crate::records::{Agent, Consented, Exchanged, Grant, Kept, KeptHash, Session, Stage, Token};
@@ -83,7 +83,7 @@ impl Broker {
         let key = Grant::key(&agent.client_id, user, provider, account);
         let grant = self.vault.get::<Grant>(&key).await?.map(|held| held.body);
         grant
-            .filter(|grant| grant.revoked.is_none() && grant.era == agent.era)
+            .filter(|grant| grant.revoked.is_none() && grant.era == agent.era && !grant.is_over(self.now()))
             .ok_or(FrontError::Grant(GrantProblem::Ended))
     }
 
@@ -152,25 +152,32 @@ impl Broker {
             expires_in: whole_seconds(token.expires.since(self.now())),
             refresh_token: (renewable == Renewable::Yes).then(|| Opaque::new(family.refresh_token(number))),
             id_token: None,
-            scope: written(&family.provider, &family.words, &token.scopes),
+            scope: self.written(&family.provider, &family.words, &token.scopes),
             issued_token_type: None,
         }
     }
 
     /// Ends everything that came of one consent at the token endpoint. Every replica knows when this returns.
     pub(crate) async fn end_family(&self, key: &Key, why: &'static str) -> Result<(), BrokerError> {
-        for _ in 0..RETRIES {
-            let Some(held) = self.vault.get::<Family>(key).await? else { return Ok(()) };
-            let version = held.version;
-            let again = held.body.revoked.is_some();
-            let ended = Family { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
-            let event = self.event("token_revoked").reason(why).agent(&ended.agent_id).client(&ended.client_id);
-            let event = event.user(&ended.user).provider(&ended.provider).account(&ended.account);
-            let swap = self.vault.swap(key, version, &ended, self.life_of(&ended));
-            let written = if again { swap.await? } else { self.decide(event, swap).await? };
-            if written == Written::Done {
-                break;
+        let Some(found) = self.vault.get::<Family>(key).await? else { return Ok(()) };
+        let event = self.event("token_revoked").reason(why).agent(&found.body.agent_id).client(&found.body.client_id);
+        let event = event.user(&found.body.user).provider(&found.body.provider).account(&found.body.account);
+        // Whoever goes on refreshing meanwhile writes the same record, but cannot do so faster for ever: on record once, then until it is so.
+        let effect = async {
+            for _ in 0..RETRIES {
+                let Some(held) = self.vault.get::<Family>(key).await? else { return Ok(()) };
+                let ended = Family { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
+                // Written again where it stands there already: an earlier attempt may not have been durable.
+                if self.vault.swap(key, held.version, &ended, self.life_of(&ended)).await? == Written::Done {
+                    return Ok(());
+                }
             }
+            Err(BrokerError::Contention)
+        };
+        if found.body.revoked.is_some() {
+            effect.await?
+        } else {
+            self.decide(event, effect).await?
         }
         self.everywhere().await;
         Ok(())
@@ -196,4 +203,4 @@ fn whole_seconds(left: Duration) -> Duration {
     Duration::from_millis(left.as_millis().div_ceil(1000).saturating_mul(1000).try_into().unwrap_or(u64::MAX))
 }
 
-const RETRIES: usize = 8;
+const RETRIES: usize = 64;

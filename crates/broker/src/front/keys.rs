@@ -105,10 +105,14 @@ fn given(keys: KeysOf<'_>) -> Result<Arc<KeySet>, KeysProblem> {
     Ok(Arc::new(KeySet::parse(set)?))
 }
 
-/// What a stranger names is never answered with what was fetched for the operator.
+/// What it is remembered under, and what its host's limit is. What a stranger names is never answered with what was fetched for the
+/// operator, nor does it take from what the operator may ask for.
 fn names(keys: KeysOf<'_>, url: &Url) -> (String, String) {
-    let whose = if matches!(keys, KeysOf::Operator(_)) { "operator" } else { "stranger" };
-    (format!("{whose} {url}"), url.origin().ascii_serialization())
+    let origin = url.origin().ascii_serialization();
+    match keys {
+        KeysOf::Operator(_) => (format!("operator {url}"), format!("operator {origin}")),
+        KeysOf::Given(_) | KeysOf::Stranger(_) => (format!("stranger {url}"), origin),
+    }
 }
 
 const KEEP: Duration = Duration::from_secs(10 * 60);

@@ -4,9 +4,9 @@ use protocol::{AccountId, ScopeSet, UserId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Kind, Life, Written};
 
-use super::records::FrontToken;
-use super::scopes::{Wish, written};
-use super::{FrontError, GrantProblem, GrantType, IssuedTokens, ProvenClient};
+use super::records::{FrontToken, Origin};
+use super::scopes::Wish;
+use super::{ConfiguredProof, FrontError, GrantProblem, GrantType, IssuedTokens, ProvenClient};
 use crate::consent::about;
 use crate::records::{Agent, Arrived, Connection, Consented, Identity, Session, SignIn, Token, Tokens};
 use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Unapproved, Way};
@@ -20,15 +20,15 @@ impl Broker {
         resources: &[String],
     ) -> Result<IssuedTokens, FrontError> {
         client.insist_on(GrantType::ClientCredentials)?;
+        // Nobody is asked: the operator has written down who may have what.
+        self.configured_and_proven(client)?;
         let wish = self.wish(scope, resources)?;
         let provider = self.provider(&wish.provider)?;
         if !provider.is_operators() {
             return Err(FrontError::NeedsPerson);
         }
         self.check_switch(&provider.id).await?;
-        let known = self.front_client(&client.name).await?;
-        let (agent, asked) = self.judged_client(&known.agent, &wish)?;
-        let agent = self.enter_client(known, agent).await?;
+        let (agent, asked) = self.enter_client(&client.name, &wish).await?;
         if asked.is_empty() {
             return Err(BrokerError::AgentUnapproved(Unapproved::Pending).into());
         }
@@ -44,6 +44,16 @@ impl Broker {
         let event = event.account(&consented.account).effective(&consented.scopes);
         self.decide(event, self.give_grant(&session, &agent, &consented, &connection)).await?;
         self.issue_alone(&agent, &client.name, &wish, &consented).await
+    }
+
+    /// A client that the configuration names, and that has proven to be it.
+    pub(crate) fn configured_and_proven(&self, client: &ProvenClient) -> Result<(), FrontError> {
+        let oauth = client.agent.oauth.as_ref().filter(|oauth| oauth.origin == Origin::Configured);
+        let configured = oauth.and_then(|oauth| self.front.clients.get(&oauth.name));
+        match configured.map(|configured| &configured.proof) {
+            None | Some(ConfiguredProof::None) => Err(FrontError::GrantNotAllowed),
+            Some(_) => Ok(()),
+        }
     }
 
     /// A token without a family: the client gets the next one as it got this.
@@ -68,7 +78,7 @@ impl Broker {
             account: consented.account.clone(),
             family: grant.family,
             scopes: scopes.clone(),
-            expires: now.plus(self.lifetimes.token),
+            expires: now.plus(self.lifetimes.token).min(grant.ends.unwrap_or(now.plus(self.lifetimes.token))),
             revoked: None,
             front: Some(FrontToken {
                 client: name.to_owned(),
@@ -84,10 +94,10 @@ impl Broker {
         self.decide(event, self.vault.insert(&key, &token, self.life_of_token())).await?;
         Ok(IssuedTokens {
             access_token: secret,
-            expires_in: self.lifetimes.token,
+            expires_in: token.expires.since(now),
             refresh_token: None,
             id_token: None,
-            scope: written(&wish.provider, &wish.words, &scopes),
+            scope: self.written(&wish.provider, &wish.words, &scopes),
             issued_token_type: None,
         })
     }

@@ -1,6 +1,7 @@
 //! The gateway as an authorization server for ordinary OAuth clients (OAuth 2.1, RFC 6749 and its family): clients, requests, codes,
 //! refresh tokens, device codes. Consents, grants and access tokens are the same as every agent's.
 
+mod approval;
 mod assertion;
 mod clients;
 mod code;
@@ -28,7 +29,7 @@ pub(crate) use documents::ClientDocumentCache;
 pub use documents::{ClientDocumentError, check_client_document};
 pub use error::{FrontError, GrantProblem};
 pub(crate) use keys::KeySets;
-pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, Origin, UserCode};
+pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, UserCode};
 pub(crate) use redirects::is_registered;
 pub use redirects::{RedirectProblem, SchemeProblem, check_redirect_scheme, check_redirect_uri};
 pub use request::{Asked, AuthorizationRequest, Unasked};

@@ -1,5 +1,6 @@
 //! Who calls an endpoint (RFC 6749 §2.3, RFC 7523 §2.2).
 
+use protocol::ClientId;
 use url::Url;
 
 use super::clients::is_one_of;
@@ -13,17 +14,16 @@ impl Broker {
     /// Who calls an endpoint. A client that has something to prove itself with has to, in the way that it is registered for; wrong secrets
     /// are counted for each client and address.
     pub async fn prove_client(&self, presented: &Presented<'_>) -> Result<ProvenClient, FrontError> {
-        let known = match self.remembered_client(presented.client_id).await {
+        self.admit_handshake()?;
+        let known = match self.client_to_prove(presented.client_id).await {
             Ok(known) => known,
-            Err(FrontError::UnknownClient) => {
-                return Err(self.unproven(&protocol::ClientId::of_name(presented.client_id)));
-            }
+            Err(FrontError::UnknownClient) => return Err(self.unproven(&ClientId::of_name(NOBODY))),
             Err(error) => return Err(error),
         };
         let agent = known.agent;
         self.admit_client(&agent.client_id)?;
         self.check_proof(&agent, presented).await?;
-        self.admit_proven(&agent.client_id)?;
+        self.admit_caller(&agent.client_id, presented.credential)?;
         Ok(ProvenClient { name: presented.client_id.to_owned(), agent })
     }
 
@@ -68,13 +68,24 @@ impl Broker {
         }
     }
 
-    fn unproven(&self, client: &protocol::ClientId) -> FrontError {
+    /// Whoever has proven nothing counts for their address alone: nobody uses up what is a public client's.
+    fn admit_caller(&self, client: &ClientId, credential: ClientCredential<'_>) -> Result<(), BrokerError> {
+        match credential {
+            ClientCredential::None => self.admit_unproven(client),
+            _ => self.admit_proven(client),
+        }
+    }
+
+    fn unproven(&self, client: &ClientId) -> FrontError {
         match self.wrong_secret(client) {
             BrokerError::TooMany { retry_after } => FrontError::TooMany { retry_after },
             _ => FrontError::ClientNotAuthenticated,
         }
     }
 }
+
+/// Stands for every client that there is not.
+const NOBODY: &str = "";
 
 impl ProvenClient {
     /// What the client is not registered for it does not get.

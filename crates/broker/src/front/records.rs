@@ -17,6 +17,9 @@ pub(crate) struct OAuthClient {
     pub(crate) proof: Proof,
     /// What it may present at the token endpoint.
     pub(crate) grants: Vec<GrantType>,
+    /// When somebody first consented to it; until then it is kept for a day.
+    #[serde(default)]
+    pub(crate) consented: Option<Timestamp>,
 }
 
 /// Who vouches for an OAuth client.
@@ -67,19 +70,25 @@ pub(crate) struct FrontSession {
 /// A device whose person has been sent here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WaitingDevice {
-    /// What it asks with.
-    pub(crate) secret: KeptHash,
+    /// What it shows its person.
+    pub(crate) user_code: String,
 }
 
-/// A code that a person types in for a device.
+/// A code that a person types in for a device, or that the device asks with: it finds the consent, whose own name neither of them says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UserCode {
     pub(crate) session: SessionId,
 }
 
 impl UserCode {
+    /// What a person types in, without its dash.
     pub(crate) fn key(code: &str) -> Key {
         Key::new(Kind::UserCode, &SecretHash::of(&format!("user code\n{code}")).to_hex(), &[])
+    }
+
+    /// What the device asks with.
+    pub(crate) fn device_key(code: &str) -> Key {
+        Key::new(Kind::UserCode, &SecretHash::of(&format!("device code\n{code}")).to_hex(), &[])
     }
 }
 

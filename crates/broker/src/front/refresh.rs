@@ -119,6 +119,9 @@ impl Broker {
     ) -> Result<ScopeSet, FrontError> {
         let ended = FrontError::Grant(GrantProblem::Ended);
         self.check_switch(&family.provider).await?;
+        if self.check_approval(&client.agent).is_err() {
+            return Err(ended);
+        }
         let key = Connection::key(&family.user, &family.provider, &family.account);
         let grant = self.live_grant(&client.agent, &family.user, &family.provider, &family.account).await?;
         let Some(connection) = self.vault.get::<Connection>(&key).await? else { return Err(ended) };
@@ -140,6 +143,10 @@ impl Broker {
             return Ok(left.clone());
         }
         let wish = self.wish(scope, std::slice::from_ref(&family.resource))?;
+        let names_scopes = scope.is_some_and(|scope| scope.split(' ').any(|word| !super::scopes::is_of_openid(word)));
+        if !names_scopes {
+            return Ok(left.clone());
+        }
         let whole = wish.words.iter().any(|word| word == family.provider.as_str());
         let named = |wanted: &Scope| family.scopes.contains(wanted);
         if !whole && !wish.scopes.iter().all(named) {

@@ -18,8 +18,13 @@ impl Broker {
             return Err(FrontError::RegistrationClosed);
         }
         self.admit_handshake()?;
+        self.admit_registering()?;
+        let mut metadata = ClientMetadata::parse(&metadata, &self.front.redirect_schemes)?;
+        metadata.grants.retain(|grant| self.is_for_anybody(*grant));
+        if metadata.grants.is_empty() {
+            return Err(FrontError::Metadata("grant_types"));
+        }
         self.admit_registration()?;
-        let metadata = ClientMetadata::parse(&metadata, &self.front.redirect_schemes)?;
         let client_id = ClientId::generate(self.entropy.as_ref());
         let mut answer = answer(&client_id, &metadata, self.now().as_secs());
         let mut secret = None;
@@ -34,8 +39,13 @@ impl Broker {
             MetadataProof::Keys(keys) => Proof::Keys { keys },
             MetadataProof::KeysAt(url) => Proof::KeysAt { url: url.into() },
         };
-        let oauth =
-            OAuthClient { name: client_id.to_string(), origin: Origin::Registered, proof, grants: metadata.grants };
+        let oauth = OAuthClient {
+            name: client_id.to_string(),
+            origin: Origin::Registered,
+            proof,
+            grants: metadata.grants,
+            consented: None,
+        };
         let agent_id = AgentId::of_client(self.urls.public(), client_id.as_str());
         let agent = Agent {
             name: metadata.name.unwrap_or_else(|| "A program without a name".to_owned()),

@@ -1,6 +1,7 @@
 //! Authorization requests (RFC 6749 §4.1.1, RFC 7636 §4.3): read, judged, and sealed until a person answers.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use protocol::SessionId;
@@ -12,9 +13,9 @@ use super::clients::Known;
 use super::records::FrontSession;
 use super::scopes::Wish;
 use super::{FrontError, GrantType};
-use crate::authorize::TOMBSTONE;
+use crate::authorize::SESSION;
 use crate::consent::about;
-use crate::records::{Agent, Session};
+use crate::records::{Agent, Session, Stage};
 use crate::urls::Urls;
 use crate::vault::Held;
 use crate::{Broker, BrokerError, ConsentView, Ending, Unapproved};
@@ -51,6 +52,15 @@ pub struct Asked {
     pub sealed: String,
     /// What the page says.
     pub view: ConsentView,
+}
+
+/// How long a sealed request is good.
+#[derive(Clone, Copy)]
+pub(crate) enum Lives {
+    /// As long as somebody reads a page.
+    AsAPage,
+    /// Until somebody finds the time to open a link.
+    AsALink,
 }
 
 /// What is sealed.
@@ -105,7 +115,9 @@ impl Broker {
         let front = self.front_session(client, &known, request).map_err(there)?;
         let state = request.get("state").unwrap_or_default().to_owned();
         let (wish, front) = front;
-        self.sealed_request(&known, &wish, front, (Some(redirect_uri.clone()), state), browser).await.map_err(there)
+        self.sealed_request(&known, &wish, front, (Some(redirect_uri.clone()), state), Lives::AsAPage, browser)
+            .await
+            .map_err(there)
     }
 
     /// The same for somebody whom a client could not act for: the link in its refusal.
@@ -115,6 +127,7 @@ impl Broker {
         wish: &Wish,
         front: FrontSession,
         (redirect_uri, state): (Option<String>, String),
+        lives: Lives,
         browser: Option<&str>,
     ) -> Result<Asked, FrontError> {
         self.check_switch(&wish.provider).await?;
@@ -122,8 +135,15 @@ impl Broker {
         // Those that wait are shown, too: Allow puts them before the operator.
         let shown = if asked.is_empty() { wish.scopes.clone() } else { asked };
         let (id, _, session) = self.new_session(&agent, wish.provider.clone(), shown, state, redirect_uri, None);
-        let session = Session { front: Some(front), ..session };
+        let expires = match lives {
+            Lives::AsAPage => session.expires,
+            Lives::AsALink => self.now().plus(LINK_LIVES),
+        };
+        let session = Session { front: Some(front), expires, ..session };
         let sealed = self.seal_request(&Sealed { id: id.clone(), session: session.clone() })?;
+        if sealed.len() > LONGEST_SEALED {
+            return Err(FrontError::Parameter("scope"));
+        }
         let view = self.consent_view(&id, &session, &agent, browser).await?;
         Ok(Asked { sealed, view })
     }
@@ -151,21 +171,28 @@ impl Broker {
     pub async fn take_up(&self, sealed: &str) -> Result<SessionId, BrokerError> {
         self.admit_handshake()?;
         let Sealed { id, session } = self.open_request(sealed)?;
-        let known = self.client_of(&session).await?;
+        let name = session.front.as_ref().map_or("", |front| front.client.as_str());
         let wish = Wish {
             provider: session.provider.clone(),
             resource: String::new(),
             scopes: session.scopes.clone(),
             words: Vec::new(),
         };
-        let (agent, asked) = self.judged_client(&known.agent, &wish).map_err(plain)?;
-        self.enter_client(known, agent).await?;
+        let (_, asked) = self.enter_client(name, &wish).await.map_err(plain)?;
         if asked.is_empty() {
             return Err(BrokerError::AgentUnapproved(Unapproved::Pending));
         }
-        let session = Session { scopes: asked, ..session };
-        self.begin_front(&id, &session).await?;
-        Ok(id)
+        // The person has as long from here on as for every other consent.
+        let session = Session { scopes: asked, expires: self.now().plus(SESSION), ..session };
+        match self.begin_front(&id, &session).await {
+            // Posted twice, or the way back: it goes on where nobody has answered yet.
+            Err(BrokerError::SessionClaimed) => {
+                let held = self.held_session(&id).await?;
+                let same = held.body.client_id == session.client_id && matches!(held.body.stage, Stage::Pending);
+                if same { Ok(id) } else { Err(BrokerError::SessionClaimed) }
+            }
+            begun => begun.map(|()| id),
+        }
     }
 
     /// The person refuses what a sealed request asks for. It is remembered, so that the same page allows nothing any more.
@@ -180,7 +207,9 @@ impl Broker {
     pub(crate) async fn begin_front(&self, id: &SessionId, session: &Session) -> Result<(), BrokerError> {
         let event = about(self.event("authorization_started"), session).by("person");
         let write = async {
-            match self.vault.insert(&Session::key(id), session, Life::For(TOMBSTONE)).await? {
+            // One that nobody answers is forgotten soon.
+            let life = Life::For(session.expires.since(self.now()) + SOON);
+            match self.vault.insert(&Session::key(id), session, life).await? {
                 Written::Done => Ok(()),
                 Written::Refused => Err(BrokerError::SessionClaimed),
             }
@@ -333,5 +362,9 @@ const KNOWN: [&str; 14] = [
 ];
 /// OpenID Connect Core §6: not here.
 const UNSUPPORTED: [&str; 3] = ["request", "request_uri", "registration"];
-const MOST_STATE: usize = 2048;
+const MOST_STATE: usize = 1024;
+const LINK_LIVES: Duration = Duration::from_secs(24 * 60 * 60);
+const SOON: Duration = Duration::from_secs(10 * 60);
+/// A sealed request is part of a URL where people sign in first, and that has its limit.
+const LONGEST_SEALED: usize = 7000;
 const MOST_URI: usize = 2048;

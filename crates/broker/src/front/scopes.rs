@@ -61,11 +61,31 @@ impl Broker {
         }
         let mut scopes: ScopeSet = scopes.into_iter().collect();
         if scopes.is_empty() {
+            // Who wants to know the person, and names nothing that the provider has, wants nothing of the provider.
+            if !words.0.is_empty() && resources.is_empty() {
+                return Err(FrontError::Scope);
+            }
             scopes = offered.clone();
         }
         kept.sort_unstable();
         kept.dedup();
         Ok(Wish { provider: provider.id.clone(), resource, scopes, words: kept })
+    }
+
+    /// The `scope` of an answer: the client's own words as far as they still hold, and the provider's scopes. The provider's id stands there
+    /// only where everything is granted that it stands for.
+    pub(crate) fn written(&self, provider: &ProviderId, words: &[String], scopes: &ScopeSet) -> String {
+        let offered = self.provider(provider).map(|provider| provider.operations.scopes().clone()).unwrap_or_default();
+        let holds = |word: &&String| match word.strip_prefix(provider.as_str()) {
+            Some("") => offered.is_subset(scopes),
+            Some(rest) => {
+                let scope = rest.strip_prefix(':').and_then(|scope| Scope::parse(scope).ok());
+                scope.is_none_or(|scope| scopes.contains(&scope))
+            }
+            None => true,
+        };
+        let words = words.iter().filter(holds).map(String::as_str);
+        words.chain(scopes.iter().map(Scope::as_str)).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether every resource is one of the provider's.
@@ -117,14 +137,9 @@ enum Qualified {
     One(Scope),
 }
 
-/// The `scope` of an answer: the client's own words as far as they still hold, and the provider's scopes.
-pub(crate) fn written(provider: &ProviderId, words: &[String], scopes: &ScopeSet) -> String {
-    let holds = |word: &&String| match word.strip_prefix(provider.as_str()).and_then(|rest| rest.strip_prefix(':')) {
-        Some(scope) => Scope::parse(scope).is_ok_and(|scope| scopes.contains(&scope)),
-        None => true,
-    };
-    let words = words.iter().filter(holds).map(String::as_str);
-    words.chain(scopes.iter().map(Scope::as_str)).collect::<Vec<_>>().join(" ")
+/// Whether a word is OpenID's, and none of any provider's.
+pub(crate) fn is_of_openid(word: &str) -> bool {
+    word.is_empty() || word == OPENID || OF_OPENID.contains(&word)
 }
 
 /// Whether an ID token is asked for (OpenID Connect Core §3.1.2.1).

@@ -34,7 +34,6 @@ impl Broker {
             "aud": family.client,
             "iat": now.as_secs(),
             "exp": now.plus(self.lifetimes.token).as_secs(),
-            "auth_time": family.began.as_secs(),
         });
         if let (Some(nonce), Some(claims)) = (nonce, claims.as_object_mut()) {
             claims.insert("nonce".to_owned(), json!(nonce));

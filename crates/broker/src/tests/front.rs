@@ -39,7 +39,12 @@ impl Bench {
     }
 
     async fn consented(&self, session: &protocol::SessionId) -> String {
-        let allowed = self.broker.allow(session, None, &Choice::default()).await.expect("allows");
+        self.consented_for(session, None).await
+    }
+
+    async fn consented_for(&self, session: &protocol::SessionId, lasts: Option<u64>) -> String {
+        let choice = Choice { lasts, ..Choice::default() };
+        let allowed = self.broker.allow(session, None, &choice).await.expect("allows");
         let Next::Provider(url) = allowed.next else { panic!("to the provider") };
         let url = Url::parse(&url).expect("a URL");
         let state = url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
@@ -315,6 +320,8 @@ async fn a_request_that_nobody_answered_is_nowhere_and_one_that_was_is_answered_
     let session = asked.view.session.clone();
     assert!(matches!(bench.broker.consent(&session, None).await, Err(BrokerError::SessionNotFound)));
     assert_eq!(bench.broker.take_up(&asked.sealed).await.expect("takes it up"), session);
+    assert_eq!(bench.broker.take_up(&asked.sealed).await.expect("still unanswered"), session);
+    bench.broker.allow(&session, None, &Choice::default()).await.expect("allows");
     assert!(matches!(bench.broker.take_up(&asked.sealed).await, Err(BrokerError::SessionClaimed)));
     let refused = bench.broker.asked(&request, None).await.expect("asks");
     let Ending::Redirect(url) = bench.broker.refuse_request(&refused.sealed).await.expect("refuses") else {
@@ -371,4 +378,64 @@ async fn aths_endpoints_are_not_for_oauth_clients() {
         bench.broker.revoke(&client.name, "", "ath_tk_x").await,
         Err(BrokerError::ClientNotAuthenticated)
     ));
+}
+
+#[tokio::test]
+async fn nobody_registers_for_what_no_person_is_asked_for() {
+    let bench = Bench::new();
+    let registered = |grants: Value| {
+        let metadata = json!({"redirect_uris": ["https://a.example/cb"], "grant_types": grants});
+        let broker = bench.broker.clone();
+        async move { broker.register_client(map(metadata)).await.map(|answer| answer["grant_types"].to_string()) }
+    };
+    let machine = registered(json!(["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"])).await;
+    assert!(matches!(machine, Err(FrontError::Metadata("grant_types"))));
+    let both = registered(json!(["authorization_code", "client_credentials"])).await;
+    assert_eq!(both.expect("registers"), "[\"authorization_code\"]");
+}
+
+#[tokio::test]
+async fn a_person_says_for_how_long() {
+    let bench = Bench::new();
+    let client = bench.client().await;
+    let request = AuthorizationRequest::read(&Bench::asking(&client, ""));
+    let asked = bench.broker.asked(&request, None).await.expect("asks");
+    assert_eq!(asked.view.lasts.first(), Some(&(3600, "an hour")));
+    assert_eq!(asked.view.lasts.last(), Some(&(90 * 86400, "90 days")));
+    let session = bench.broker.take_up(&asked.sealed).await.expect("takes it up");
+    let code = bench.consented_for(&session, Some(1800)).await;
+    let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
+    assert_eq!(tokens.expires_in.as_secs(), 1800);
+    bench.clock.advance(Duration::from_secs(1799));
+    assert!(bench.is_good(&tokens).await);
+    bench.clock.advance(Duration::from_secs(1));
+    assert!(!bench.is_good(&tokens).await);
+    assert!(bench.renewed(&client, &refresh_of(&tokens)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_an_operator_removed_has_to_ask_everybody_again() {
+    let bench = Bench::new();
+    let client = bench.client().await;
+    let code = bench.front_code(&client, "").await;
+    let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
+    let client_id =
+        bench.broker.authenticate(tokens.access_token.expose()).await.expect("a caller").client_id().clone();
+    bench.broker.delete_agent(&client_id).await.expect("removes it");
+    assert!(!bench.is_good(&tokens).await);
+    assert!(matches!(bench.renewed(&client, &refresh_of(&tokens)).await, Err(FrontError::ClientNotAuthenticated)));
+}
+
+#[tokio::test]
+async fn who_only_wants_to_know_the_person_gets_nothing_of_the_provider() {
+    let bench = Bench::new();
+    let client = bench.client().await;
+    for scope in ["openid", "openid+profile+email", "offline_access"] {
+        let request = AuthorizationRequest::read(&Bench::asking(&client, &format!("&scope={scope}")));
+        let refused = bench.broker.asked(&request, None).await.expect_err("refused");
+        assert!(matches!(refused, Unasked::There { error: FrontError::Scope, .. }), "{scope}");
+    }
+    let named = Bench::asking(&client, "&scope=openid&resource=https://gateway.example/ath/proxy/crm/");
+    let asked = bench.broker.asked(&AuthorizationRequest::read(&named), None).await.expect("asks");
+    assert_eq!(asked.view.scopes.len(), 1);
 }

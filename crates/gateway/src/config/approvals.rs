@@ -1,4 +1,4 @@
-use policy::{ApprovalRule, Decision, HostPattern, ScopePattern};
+use policy::{ApprovalRule, Decision, HostPattern, ScopePattern, Vouching};
 use protocol::{AgentId, Loopback, ProviderId};
 
 use super::key::{Form, Key};
@@ -19,6 +19,7 @@ fn rule(table: &Table<'_>, loopback: Loopback) -> Option<ApprovalRule> {
         decision,
         agents: all(table.texts(&AGENTS), |text| AgentId::parse(text, loopback))?,
         hosts: all(table.texts(&HOSTS), HostPattern::parse)?,
+        vouched_by: all(table.texts(&VOUCHED_BY), Vouching::parse)?,
         providers: all(table.texts(&PROVIDERS), ProviderId::parse)?,
         scopes: all(table.texts(&SCOPES), ScopePattern::parse)?,
         reason: table.written(&REASON).and_then(|_| table.words(&REASON)).map(|found| found.value),
@@ -31,7 +32,7 @@ fn all<T, E: std::fmt::Display>(texts: Vec<Found<'_, &str>>, parse: impl Fn(&str
     parsed.into_iter().collect()
 }
 
-pub(super) const KEYS: &[Key] = &[DECISION, AGENTS, HOSTS, PROVIDERS, SCOPES, REASON];
+pub(super) const KEYS: &[Key] = &[DECISION, AGENTS, HOSTS, VOUCHED_BY, PROVIDERS, SCOPES, REASON];
 
 const DECISION: Key = Key::required(
     "decision",
@@ -44,6 +45,11 @@ const HOSTS: Key = Key::optional(
     "hosts",
     Form::Texts,
     "Hosts of identity documents that it speaks of, such as \"agents.example.com\" or \"*.example.com\"; all if left out.",
+);
+const VOUCHED_BY: Key = Key::optional(
+    "vouched_by",
+    Form::Texts,
+    "Agents for which one of these vouches: \"host\" (their document's), \"operator\" (`[[client]]`), \"nobody\" (they registered themselves); all if left out.",
 );
 const PROVIDERS: Key = Key::optional("providers", Form::Texts, "Providers it speaks of, by their id; all if left out.");
 const SCOPES: Key = Key::optional(

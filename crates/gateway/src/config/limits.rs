@@ -14,20 +14,21 @@ pub(crate) use numbers::NumbersConfig;
 /// How often what may happen, and how much at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LimitsConfig {
-    rates: [Option<Rate>; 10],
+    rates: [Option<Rate>; 11],
     pub(crate) numbers: NumbersConfig,
 }
 
 impl LimitsConfig {
     /// The limits, with nothing counted yet, for so many cores.
     pub(crate) fn limits(self, cores: NonZeroUsize) -> Limits {
-        let [address, agent, client, secrets, tokens, documents, calls, users, registrations, codes] =
+        let [address, agent, client, secrets, tokens, documents, calls, users, registrations, registering, codes] =
             self.rates.map(Limit::new);
         Limits {
             handshake_per_address: address,
             handshake_per_agent: agent,
             token_per_client: client,
             registrations,
+            registrations_per_address: registering,
             user_codes: codes,
             device_polls: Limit::new(Some(Rate::every(DEVICE_POLLS))),
             wrong_secrets: secrets,
@@ -52,6 +53,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<LimitsConfig> {
         &CALLS_PER_AGENT,
         &CALLS_PER_USER,
         &REGISTRATIONS,
+        &REGISTRATIONS_PER_ADDRESS,
         &USER_CODES,
     ];
     // All of them are read before one that is wrong is missed.
@@ -71,6 +73,7 @@ pub(super) const KEYS: &[Key] = &[
     CALLS_PER_AGENT,
     CALLS_PER_USER,
     REGISTRATIONS,
+    REGISTRATIONS_PER_ADDRESS,
     USER_CODES,
     numbers::CONCURRENT_CALLS_PER_AGENT,
     numbers::SOCKETS_PER_AGENT,
@@ -136,6 +139,8 @@ const REGISTRATIONS: Key = Key::default(
     "1000/h",
     "OAuth clients that register themselves, from everywhere together; 1000/h by default. One that nobody consents to is forgotten after a day.",
 );
+const REGISTRATIONS_PER_ADDRESS: Key =
+    Key::default("registrations_per_address", Form::Text, "200/h", "The same from each address; 200/h by default.");
 const USER_CODES: Key = Key::default(
     "user_codes",
     Form::Text,

@@ -34,7 +34,7 @@ mod tests {
 
     use super::*;
 
-    fn headers(name: http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &http::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
@@ -43,18 +43,18 @@ mod tests {
         for kind in
             ["application/json", "Application/JSON; charset=utf-8", "application/jwk-set+json", "application/json;"]
         {
-            assert!(is_json(&headers(CONTENT_TYPE, &[kind])), "{kind}");
+            assert!(is_json(&headers(&CONTENT_TYPE, &[kind])), "{kind}");
         }
         for kind in ["text/html", "text/json", "application/jsonp", "application/x+json/y", "+json", "", "json"] {
-            assert!(!is_json(&headers(CONTENT_TYPE, &[kind])), "{kind}");
+            assert!(!is_json(&headers(&CONTENT_TYPE, &[kind])), "{kind}");
         }
         assert!(!is_json(&HeaderMap::new()));
-        assert!(!is_json(&headers(CONTENT_TYPE, &["application/json", "text/html"])));
+        assert!(!is_json(&headers(&CONTENT_TYPE, &["application/json", "text/html"])));
     }
 
     #[test]
     fn an_answer_holds_for_as_long_as_it_says() {
-        let age = |values: &[&'static str]| max_age(&headers(CACHE_CONTROL, values)).map(|age| age.as_secs());
+        let age = |values: &[&'static str]| max_age(&headers(&CACHE_CONTROL, values)).map(|age| age.as_secs());
         assert_eq!(age(&[]), None);
         assert_eq!(age(&["public"]), None);
         assert_eq!(age(&["public, max-age=600"]), Some(600));

@@ -150,7 +150,7 @@ fn a_client_may_ask_for_what_is_written() {
         |keys: &str| good(&client(&format!("{SECRET}{keys}"))).clients.remove("backoffice").expect("a client");
     let machine = client_of(keys);
     assert_eq!(machine.grants, [GrantType::ClientCredentials, GrantType::DeviceCode]);
-    assert_eq!(machine.introspects.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["helpdesk"]);
+    assert_eq!(machine.introspects.iter().map(protocol::ProviderId::as_str).collect::<Vec<_>>(), ["helpdesk"]);
     let may = |client: &broker::ConfiguredClient| -> Vec<(String, String)> {
         let may = client.may.as_ref().expect("scopes");
         may.iter().map(|(provider, scopes)| (provider.to_string(), scopes.to_string())).collect()
