@@ -136,15 +136,7 @@ pub(crate) async fn parts(
     });
     broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
-    let discovery = match broker.front().door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    };
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
-    let discovery = match broker.front().door {
-        Door::Open => Discovery::Announced,
-        Door::Closed => Discovery::Silent,
-    };
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),
@@ -169,10 +161,10 @@ pub(crate) async fn parts(
 }
 
 /// Refusals say where a token is to be had, where there is a door for it.
-fn discovery(door: broker::Door) -> Discovery {
+fn discovery(door: Door) -> Discovery {
     match door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
+        Door::Open => Discovery::Announced,
+        Door::Closed => Discovery::Silent,
     }
 }
 
