@@ -1,22 +1,26 @@
+mod code;
+mod page;
 mod views;
 
 use audit::Event;
 use oauth::DpopKey;
-use policy::Vouching;
-use protocol::{AccountId, ProviderId, Scope, SessionId, UserId};
-use secret::{Opaque, SecretHash};
+use protocol::{AccountId, ProviderId, SessionId, UserId};
+use secret::Opaque;
 use store::{Key, Life, Written};
 
 use crate::authorize::TOMBSTONE;
 use crate::binding::key_of;
 use crate::front::FrontSession;
-use crate::records::{Agent, Arrived, Browser, Connection, KeptHash, Session, Stage, User, Work};
+use crate::records::{Agent, Arrived, Connection, KeptHash, Session, Stage, Work};
 use crate::set_out::Onward;
-use crate::text::{named, shown};
+use crate::text::named;
 use crate::urls::{Outcome, Urls};
 use crate::vault::Held;
-use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Way};
+use crate::{Broker, BrokerError, Provider};
 
+use code::spoken;
+pub(crate) use code::{code, session_of};
+use page::in_words;
 pub use views::{
     AccountPage, AccountView, Allowed, Choice, Confirmed, ConsentView, Destination, DonePage, Ending, Follows, Joins,
     Next,
@@ -29,41 +33,6 @@ impl Broker {
         unanswered(&record.stage)?;
         let agent = self.asking_agent(&record).await?;
         self.consent_view(session, &record, &agent, browser).await
-    }
-
-    /// What the page says of a consent, which need not lie in the store yet.
-    pub(crate) async fn consent_view(
-        &self,
-        session: &SessionId,
-        record: &Session,
-        agent: &Agent,
-        browser: Option<&str>,
-    ) -> Result<ConsentView, BrokerError> {
-        let provider = self.provider(&record.provider)?;
-        let accounts = match self.live_browser(browser).await? {
-            Some(browser) => self.covering_accounts(&browser, record).await?,
-            None => Vec::new(),
-        };
-        Ok(ConsentView {
-            session: session.clone(),
-            agent_name: agent.display_name(),
-            agent_id: shown(agent.agent_id.as_str(), 200),
-            vouched: agent.vouched(),
-            developer: shown(&agent.developer, 80),
-            purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
-            provider_name: provider.display_name.clone(),
-            resource: record.front.as_ref().map(|front| shown(&front.resource, 200)),
-            device: record
-                .front
-                .as_ref()
-                .and_then(|front| front.device.as_ref())
-                .map(|device| device.user_code.clone()),
-            lasts: record.front.as_ref().map(|_| self.lasting()).unwrap_or_default(),
-            follows: follows(provider),
-            scopes: in_words(provider, &record.scopes),
-            returns_to: record.redirect_uri.as_deref().and_then(Destination::of),
-            accounts,
-        })
     }
 
     /// Allow: claims the session for this browser, and leads on; to the provider, or straight to the end where the person chose an
@@ -379,45 +348,6 @@ impl Broker {
         }
         Ok(Joins::Others)
     }
-
-    /// The accounts at the session's provider that work, cover what is asked, and that whoever holds the browser may use.
-    async fn covering_accounts(&self, browser: &Browser, session: &Session) -> Result<Vec<AccountView>, BrokerError> {
-        // Who came to sign in there once more is not offered to go without.
-        if session.renews.is_some() || !browser.may_use(&session.provider) {
-            return Ok(Vec::new());
-        }
-        let provider = self.provider(&session.provider)?;
-        let (fingerprint, era) = (provider.fingerprint(), self.era(&provider.id).await?);
-        let mut accounts = Vec::new();
-        for key in self.vault.store().scan(&User::connections(&browser.user)).await? {
-            let Some(id) = account_at(&key, provider) else { continue };
-            let Some((held, mark)) = self.vault.get_marked::<Connection>(&key).await? else { continue };
-            let works = held.body.works()
-                && held.body.era >= era
-                && mark == fingerprint
-                && held.body.resource == session.resource;
-            if works && session.scopes.is_subset(&held.body.scopes) {
-                let label = held.body.label.and_then(|label| named(&label, 120));
-                accounts.push(AccountView { id, label: label.unwrap_or_else(|| "your account".to_owned()) });
-            }
-        }
-        Ok(accounts)
-    }
-}
-
-impl Agent {
-    /// Who says that the agent is what it says.
-    pub(crate) fn vouched(&self) -> Vouching {
-        match &self.oauth {
-            None => Vouching::Host,
-            Some(oauth) => oauth.vouched(),
-        }
-    }
-
-    /// The name that people are shown: the agent's own, or where that is none, the host that vouches for it.
-    pub(crate) fn display_name(&self) -> String {
-        named(&self.name, 80).unwrap_or_else(|| self.agent_id.host())
-    }
 }
 
 /// The session as the person wants it.
@@ -437,60 +367,9 @@ fn unanswered(stage: &Stage) -> Result<(), BrokerError> {
     }
 }
 
-fn follows(provider: &Provider) -> Follows {
-    match &provider.way {
-        Way::OAuth { client, grant: Grant::AuthorizationCode } => Follows::SignIn(client.authorize_host()),
-        Way::OAuth { grant: Grant::DeviceCode, .. } => {
-            Follows::Code(provider.token_place.host_str().unwrap_or_default().to_owned())
-        }
-        Way::OAuth { grant: Grant::ClientCredentials, .. } | Way::Key(StaticKey::Operators(_)) => Follows::Nothing,
-        Way::OAuth { grant: Grant::TokenExchange(_), .. } => Follows::SignedIn,
-        Way::Key(StaticKey::Persons(key)) => Follows::Key(key.label.clone()),
-    }
-}
-
 /// What every event of a consent says.
 pub(crate) fn about(event: Event, session: &Session) -> Event {
     event.agent(&session.agent_id).client(&session.client_id).provider(&session.provider).requested(&session.scopes)
-}
-
-/// The one-time code of a session: made from the session and the secret that only the consenting browser holds, so that a reloaded
-/// page shows the same code while the gateway keeps only its hash. In full where software carries it; 60 bits, good for ten minutes
-/// and five tries, where a person does.
-pub(crate) fn code(session: &SessionId, record: &Session, binding: &str) -> String {
-    let digest = SecretHash::of(&format!("code\n{session}\n{binding}")).to_hex();
-    if record.front.is_some() {
-        // The token endpoint of OAuth gets nothing but the code: it names its session.
-        return format!("{CODE}{}.{digest}", session_part(session));
-    }
-    if record.redirect_uri.is_some() {
-        return format!("{CODE}{digest}");
-    }
-    let bytes = data_encoding::HEXLOWER.decode(digest.as_bytes()).unwrap_or_default();
-    data_encoding::BASE32_NOPAD.encode(&bytes).get(..12).unwrap_or_default().to_owned()
-}
-
-/// What a session's name has besides its prefix.
-fn session_part(session: &SessionId) -> &str {
-    session.as_str().strip_prefix(SESSION).unwrap_or_default()
-}
-
-/// The session that an authorization code of an OAuth client names.
-pub(crate) fn session_of(code: &str) -> Option<SessionId> {
-    let (session, _) = code.strip_prefix(CODE)?.split_once('.')?;
-    SessionId::parse(&format!("{SESSION}{session}")).ok()
-}
-
-const CODE: &str = "ath_code_";
-const SESSION: &str = "ath_sess_";
-
-/// A short code as people read it aloud: `XXXX-XXXX-XXXX`.
-fn spoken(code: &str) -> String {
-    code.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")
-}
-
-fn in_words(provider: &Provider, scopes: &protocol::ScopeSet) -> Vec<(Scope, String)> {
-    scopes.iter().map(|scope| (scope.clone(), provider.says(scope))).collect()
 }
 
 pub(crate) fn account_at(key: &Key, provider: &Provider) -> Option<AccountId> {

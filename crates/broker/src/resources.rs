@@ -101,7 +101,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(NOW));
         let path_prefix = Some("/teams/crm".to_owned());
         let host = Some("crm.gateway.example".to_owned());
-        let provider = Provider { path_prefix, host, ..crm(Arc::new(ActingProvider::default())) };
+        let provider = Provider { host, path_prefix, ..crm(Arc::new(ActingProvider::default())) };
         let parts = parts(Arc::new(MemoryStore::new(clock.clone())), &clock, Arc::new(ActingProvider::default()));
         Broker::new(crate::Parts { providers: vec![provider], ..parts })
     }

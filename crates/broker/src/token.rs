@@ -63,9 +63,9 @@ impl Broker {
         };
         // On record it is once.
         if found.body.revoked.is_some() {
-            effect.await?
+            effect.await?;
         } else {
-            self.decide(event, effect).await?
+            self.decide(event, effect).await?;
         }
         self.everywhere().await;
         Ok(())

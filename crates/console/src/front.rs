@@ -81,7 +81,7 @@ pub(crate) async fn decide(Extension(broker): Extension<Broker>, request: Reques
             if broker.sign_in_method().is_at_gateway() && !signed_in {
                 return Err(BrokerError::from(SignInError::Missing).into());
             }
-            let session = broker.take_up(&form.request).await?;
+            let session = broker.take_up(&form.request, cookies.browser().as_deref()).await?;
             let allowed = broker.allow(&session, cookies.browser().as_deref(), &form.choosing.choice()).await?;
             Ok(set_out(&broker, &cookies, &session, allowed))
         }

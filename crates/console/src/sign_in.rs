@@ -89,7 +89,7 @@ pub(crate) async fn enter(
             // What comes back from there names a session: a request that was only read becomes one.
             let session = match towards {
                 Towards::Session(session) => Some(session),
-                Towards::Request(sealed) => Some(broker.take_up(&sealed).await?),
+                Towards::Request(sealed) => Some(broker.take_up(&sealed, browser.as_deref()).await?),
                 Towards::Nothing => None,
             };
             let departure = broker.depart(session.as_ref()).await?;

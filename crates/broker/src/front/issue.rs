@@ -175,9 +175,9 @@ impl Broker {
             Err(BrokerError::Contention)
         };
         if found.body.revoked.is_some() {
-            effect.await?
+            effect.await?;
         } else {
-            self.decide(event, effect).await?
+            self.decide(event, effect).await?;
         }
         self.everywhere().await;
         Ok(())

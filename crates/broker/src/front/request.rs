@@ -168,9 +168,16 @@ impl Broker {
     }
 
     /// Turns a sealed request into a consent under way: somebody has answered the page. Once; a second time it is under way already.
-    pub async fn take_up(&self, sealed: &str) -> Result<SessionId, BrokerError> {
+    pub async fn take_up(&self, sealed: &str, browser: Option<&str>) -> Result<SessionId, BrokerError> {
         self.admit_handshake()?;
         let Sealed { id, session } = self.open_request(sealed)?;
+        // A link that one person was sent is not used up by another.
+        let only = session.front.as_ref().and_then(|front| front.only.as_ref());
+        if let (Some(only), Some(live)) = (only, self.live_browser(browser).await?)
+            && live.user != *only
+        {
+            return Err(BrokerError::AccountElsewhere);
+        }
         let name = session.front.as_ref().map_or("", |front| front.client.as_str());
         let wish = Wish {
             provider: session.provider.clone(),

@@ -44,7 +44,7 @@ impl Broker {
         let (mut scopes, mut kept) = (Vec::new(), Vec::new());
         for word in &words.0 {
             let named = Scope::parse(word).ok().filter(|scope| offered.contains(scope));
-            match (named, self.qualified(provider, word)) {
+            match (named, qualified(provider, word)) {
                 (Some(scope), _) => scopes.push(scope),
                 (None, Some(Qualified::Whole)) => {
                     scopes.extend(offered.iter().cloned());
@@ -120,21 +120,21 @@ impl Broker {
         let first = named.next().ok_or(FrontError::Target)?;
         if named.any(|other| other.id != first.id) { Err(FrontError::Target) } else { Ok(first) }
     }
-
-    fn qualified(&self, provider: &Provider, word: &str) -> Option<Qualified> {
-        let rest = word.strip_prefix(provider.id.as_str())?;
-        match rest.strip_prefix(':') {
-            Some(scope) => Scope::parse(scope).ok().map(Qualified::One),
-            None if rest.is_empty() => Some(Qualified::Whole),
-            None => None,
-        }
-    }
 }
 
 /// What a word that begins with the provider's id stands for.
 enum Qualified {
     Whole,
     One(Scope),
+}
+
+fn qualified(provider: &Provider, word: &str) -> Option<Qualified> {
+    let rest = word.strip_prefix(provider.id.as_str())?;
+    match rest.strip_prefix(':') {
+        Some(scope) => Scope::parse(scope).ok().map(Qualified::One),
+        None if rest.is_empty() => Some(Qualified::Whole),
+        None => None,
+    }
 }
 
 /// Whether a word is OpenID's, and none of any provider's.

@@ -189,22 +189,24 @@ impl Broker {
             TokenGrant::Code { code, redirect_uri, verifier, resources } => {
                 client.insist_on(GrantType::AuthorizationCode)?;
                 let presented = PresentedCode { code, redirect_uri, verifier, resources };
-                self.exchange_front_code(client, &presented).await
+                Box::pin(self.exchange_front_code(client, &presented)).await
             }
             TokenGrant::Refresh { token, scope, resources } => {
                 client.insist_on(GrantType::RefreshToken)?;
-                self.refresh_front(client, (token, scope, resources)).await
+                Box::pin(self.refresh_front(client, (token, scope, resources))).await
             }
             TokenGrant::Device { code } => {
                 client.insist_on(GrantType::DeviceCode)?;
-                self.poll_device(client, code).await
+                Box::pin(self.poll_device(client, code)).await
             }
-            TokenGrant::ClientCredentials { scope, resources } => self.machine_token(client, scope, resources).await,
+            TokenGrant::ClientCredentials { scope, resources } => {
+                Box::pin(self.machine_token(client, scope, resources)).await
+            }
             TokenGrant::Exchange { subject_token, scope, resources } => {
-                self.exchange_id_token(client, (subject_token, scope, resources)).await
+                Box::pin(self.exchange_id_token(client, (subject_token, scope, resources))).await
             }
             TokenGrant::JwtBearer { assertion, scope, resources } => {
-                self.exchange_identity_assertion(client, (assertion, scope, resources)).await
+                Box::pin(self.exchange_identity_assertion(client, (assertion, scope, resources))).await
             }
         }
     }

@@ -34,7 +34,7 @@ impl Bench {
     async fn front_code(&self, client: &ProvenClient, more: &str) -> String {
         let request = AuthorizationRequest::read(&Self::asking(client, more));
         let asked = self.broker.asked(&request, None).await.expect("asks");
-        let session = self.broker.take_up(&asked.sealed).await.expect("takes it up");
+        let session = self.broker.take_up(&asked.sealed, None).await.expect("takes it up");
         self.consented(&session).await
     }
 
@@ -319,21 +319,21 @@ async fn a_request_that_nobody_answered_is_nowhere_and_one_that_was_is_answered_
     let asked = bench.broker.asked(&request, None).await.expect("asks");
     let session = asked.view.session.clone();
     assert!(matches!(bench.broker.consent(&session, None).await, Err(BrokerError::SessionNotFound)));
-    assert_eq!(bench.broker.take_up(&asked.sealed).await.expect("takes it up"), session);
-    assert_eq!(bench.broker.take_up(&asked.sealed).await.expect("still unanswered"), session);
+    assert_eq!(bench.broker.take_up(&asked.sealed, None).await.expect("takes it up"), session);
+    assert_eq!(bench.broker.take_up(&asked.sealed, None).await.expect("still unanswered"), session);
     bench.broker.allow(&session, None, &Choice::default()).await.expect("allows");
-    assert!(matches!(bench.broker.take_up(&asked.sealed).await, Err(BrokerError::SessionClaimed)));
+    assert!(matches!(bench.broker.take_up(&asked.sealed, None).await, Err(BrokerError::SessionClaimed)));
     let refused = bench.broker.asked(&request, None).await.expect("asks");
     let Ending::Redirect(url) = bench.broker.refuse_request(&refused.sealed).await.expect("refuses") else {
         panic!("a redirect")
     };
     assert!(url.starts_with("http://127.0.0.1:7777/cb?error=access_denied&"), "{url}");
-    assert!(bench.broker.take_up(&refused.sealed).await.is_err());
+    assert!(bench.broker.take_up(&refused.sealed, None).await.is_err());
     let late = bench.broker.asked(&request, None).await.expect("asks");
     bench.clock.advance(Duration::from_secs(600));
-    assert!(matches!(bench.broker.take_up(&late.sealed).await, Err(BrokerError::SessionExpired)));
+    assert!(matches!(bench.broker.take_up(&late.sealed, None).await, Err(BrokerError::SessionExpired)));
     for forged in ["", "x", "AAAA", &late.sealed[1..]] {
-        assert!(matches!(bench.broker.take_up(forged).await, Err(BrokerError::SessionNotFound)), "{forged}");
+        assert!(matches!(bench.broker.take_up(forged, None).await, Err(BrokerError::SessionNotFound)), "{forged}");
     }
 }
 
@@ -402,7 +402,7 @@ async fn a_person_says_for_how_long() {
     let asked = bench.broker.asked(&request, None).await.expect("asks");
     assert_eq!(asked.view.lasts.first(), Some(&(3600, "an hour")));
     assert_eq!(asked.view.lasts.last(), Some(&(90 * 86400, "90 days")));
-    let session = bench.broker.take_up(&asked.sealed).await.expect("takes it up");
+    let session = bench.broker.take_up(&asked.sealed, None).await.expect("takes it up");
     let code = bench.consented_for(&session, Some(1800)).await;
     let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
     assert_eq!(tokens.expires_in.as_secs(), 1800);
