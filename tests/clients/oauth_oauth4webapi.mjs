@@ -78,4 +78,19 @@ steps.push('revocation');
 const refused = await call(narrowed.access_token).catch((error) => error);
 assert.deepEqual([refused.status, refused.cause[0].parameters.error], [401, 'invalid_token']);
 steps.push('refused');
+
+// A second client of the same library's, which signs instead of having a secret (RFC 7523).
+const keys = await oauth.generateKeyPair('ES256', { extractable: true });
+const jwk = { ...(await crypto.subtle.exportKey('jwk', keys.publicKey)), kid: 'of-the-client', alg: 'ES256', use: 'sig' };
+const signing = await oauth.processDynamicClientRegistrationResponse(await oauth.dynamicClientRegistrationRequest(as, {
+  ...registration, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] },
+}, plain));
+assert.equal(signing.client_secret, undefined);
+const signed = oauth.PrivateKeyJwt({ key: keys.privateKey, kid: 'of-the-client' });
+link.searchParams.set('client_id', signing.client_id);
+const second = oauth.validateAuthResponse(as, signing, await person.consents(link, redirectUri), state);
+const issued = await oauth.processAuthorizationCodeResponse(as, signing, await oauth.authorizationCodeGrantRequest(as, signing, signed, second, redirectUri, verifier, plain));
+assert.equal((await call(issued.access_token)).status, 200);
+assert.equal((await oauth.processIntrospectionResponse(as, signing, await oauth.introspectionRequest(as, signing, signed, issued.access_token, plain))).active, true);
+steps.push('signing');
 finish('oauth4webapi', steps, texts, person);

@@ -71,7 +71,7 @@ fn openid_client() {
 
 #[test]
 fn oauth4webapi() {
-    completes("oauth_oauth4webapi.mjs", &[]);
+    completes("oauth_oauth4webapi.mjs", &["signing"]);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! Clients that registered nowhere: pinned metadata documents, and those of the configuration. And people who sign in at the gateway itself.
 
+use std::process::Command;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use tests::{Browser, Gateway, OAuthClient, consented, form, link};
+
+use crate::clients::{run, script};
 
 use super::{Door, calls, refusal, refused};
 
@@ -60,6 +64,15 @@ fn a_pinned_document_is_a_client_and_its_name_in_the_records_is_none() {
         let closed = Browser::new().peek(&stranger.link(&gateway));
         assert!(closed.1.is_none() && (400..500).contains(&closed.0.status), "{other}: {}", closed.0.status);
     }
+}
+
+/// As Claude Code does it, wherever documents are announced: no registration, and a port of its own on loopback.
+#[test]
+fn the_mcp_sdk_is_known_by_its_document() {
+    let Door { gateway, upstream: _upstream } = Door::with(&pinned());
+    let mut command = Command::new("node");
+    command.arg(script("oauth_mcp_document.mjs")).args([gateway.url(), "/helpdesk".to_owned(), DOCUMENT.to_owned()]);
+    assert!(run(command).contains("\"document\""));
 }
 
 const CONFIGURED: &str = r#"

@@ -1,6 +1,7 @@
 //! O14: whoever registers clients by the thousand fills nothing up, and people are told when a client may be any program of their machine.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::json;
 use tests::{Browser, OAuthClient, RedisServer, Store};
@@ -17,6 +18,7 @@ fn o14_ten_thousand_registrations_are_bounded_and_told_when_to_come_back() {
     let registration =
         json!({"redirect_uris": ["https://flood.example/callback"], "token_endpoint_auth_method": "none"});
     let request = gateway.request("POST", "/oauth/register").json(&registration);
+    let begun = Instant::now();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..4).map(|_| scope.spawn(|| (0..2500).map(|_| request.send()).collect::<Vec<_>>())).collect();
@@ -31,7 +33,9 @@ fn o14_ten_thousand_registrations_are_bounded_and_told_when_to_come_back() {
         }
     }
     let registered = statuses.remove(&201).unwrap_or_default();
-    assert!((60..=120).contains(&registered), "{registered}");
+    // Sixty at once, and one more for each second that it took.
+    let most = 61 + usize::try_from(begun.elapsed().as_secs()).expect("a minute or so");
+    assert!((60..=most).contains(&registered), "{registered} of {most}");
     assert_eq!(statuses, BTreeMap::from([(429, 10_000 - registered)]));
     let limited = answers.iter().find(|answer| answer.status == 429).expect("one");
     assert_eq!(refusal(limited), refused(429, "temporarily_unavailable"), "{}", limited.body_text());
