@@ -136,21 +136,13 @@ pub(crate) async fn parts(
     });
     broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
-    let discovery = match broker.front().door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
-    };
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
-    let discovery = match broker.front().door {
-        Door::Open => Discovery::Announced,
-        Door::Closed => Discovery::Silent,
-    };
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),
             audit,
             upstreams,
-            (&public_url, hosts, discovery),
+            (&public_url, hosts, discovery(broker.front().door)),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
@@ -166,6 +158,14 @@ pub(crate) async fn parts(
         houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
         workers,
     })
+}
+
+/// Refusals say where a token is to be had, where there is a door for it.
+fn discovery(door: Door) -> Discovery {
+    match door {
+        Door::Open => Discovery::Announced,
+        Door::Closed => Discovery::Silent,
+    }
 }
 
 /// A connection may need a file of its own, and another for the upstream.
