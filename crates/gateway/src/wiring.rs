@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, Door, JournalParts, Lifetimes, OpenidClient, SignInMethod,
-    Urls, Way,
+    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
 };
 use journal::Journal;
 use limits::{Crowd, Houseful};
@@ -142,7 +141,7 @@ pub(crate) async fn parts(
             broker.clone(),
             audit,
             upstreams,
-            (&public_url, hosts, discovery(broker.front().door)),
+            (&public_url, hosts, discovery),
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
@@ -158,14 +157,6 @@ pub(crate) async fn parts(
         houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
         workers,
     })
-}
-
-/// Refusals say where a token is to be had, where there is a door for it.
-fn discovery(door: Door) -> Discovery {
-    match door {
-        Door::Open => Discovery::Announced,
-        Door::Closed => Discovery::Silent,
-    }
 }
 
 /// A connection may need a file of its own, and another for the upstream.

@@ -136,11 +136,11 @@ const CALLS_PER_USER: Key = Key::default(
 const REGISTRATIONS: Key = Key::default(
     "registrations",
     Form::Text,
-    "1000/h",
-    "OAuth clients that register themselves, from everywhere together; 1000/h by default. One that nobody consents to is forgotten after a day.",
+    "2000/h",
+    "OAuth clients that register themselves, from everywhere together; 2000/h by default. One that nobody consents to is forgotten after a day.",
 );
 const REGISTRATIONS_PER_ADDRESS: Key =
-    Key::default("registrations_per_address", Form::Text, "200/h", "The same from each address; 200/h by default.");
+    Key::default("registrations_per_address", Form::Text, "1000/h", "The same from each address; 1000/h by default.");
 const USER_CODES: Key = Key::default(
     "user_codes",
     Form::Text,
