@@ -135,6 +135,11 @@ pub(crate) async fn parts(
     });
     broker.open_keys().await.map_err(WiringError::Opening)?;
     broker.resume().await;
+    // Refusals say where a token is to be had, where there is a door for it.
+    let discovery = match broker.front().door {
+        broker::Door::Open => Discovery::Announced,
+        broker::Door::Closed => Discovery::Silent,
+    };
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
     Ok(Parts {
         plane: Arc::new(DataPlane::new(

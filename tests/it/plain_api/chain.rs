@@ -10,7 +10,8 @@ const EVERY: [Door; 3] = [Door::Ath, Door::Prefix, Door::Host];
 /// A parameter of the one challenge that an answer has.
 fn told(answer: &Answer, name: &str) -> String {
     let challenge = answer.header("www-authenticate").expect("a challenge");
-    let rest = challenge.split_once(&format!("{name}=\"")).expect("the parameter").1;
+    let (_, rest) = challenge.split_once(&format!("{name}=\"")).unwrap_or_default();
+    assert!(!rest.is_empty(), "{name}: {challenge}");
     rest.split('"').next().expect("a value").to_owned()
 }
 
