@@ -55,7 +55,7 @@ pub const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// What tests do in a second, others do in a day. A text with limits of its own has those alone.
 const UNLIMITED: &str = "[limits]\nhandshake_per_address = \"off\"\nhandshake_per_agent = \"off\"\ntoken_per_client = \"off\"\n\
-    wrong_secrets = \"off\"\nwrong_tokens = \"off\"\nregistrations = \"off\"\nuser_codes = \"off\"\n\n";
+    wrong_secrets = \"off\"\nwrong_tokens = \"off\"\nregistrations = \"off\"\nregistrations_per_address = \"off\"\nuser_codes = \"off\"\n\n";
 
 /// Within so long a gateway listens.
 const USUAL_START: Duration = Duration::from_secs(10);
