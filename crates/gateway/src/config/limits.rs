@@ -21,7 +21,7 @@ pub(crate) struct LimitsConfig {
 impl LimitsConfig {
     /// The limits, with nothing counted yet, for so many cores.
     pub(crate) fn limits(self, cores: NonZeroUsize) -> Limits {
-        let [address, agent, client, secrets, tokens, documents, calls, users, registrations, registering, codes] =
+        let [address, agent, client, secrets, tokens, documents, calls, users, registrations, registering, typed] =
             self.rates.map(Limit::new);
         Limits {
             handshake_per_address: address,
@@ -29,7 +29,7 @@ impl LimitsConfig {
             token_per_client: client,
             registrations,
             registrations_per_address: registering,
-            user_codes: codes,
+            user_codes: typed,
             device_polls: Limit::new(Some(Rate::every(DEVICE_POLLS))),
             wrong_secrets: secrets,
             wrong_tokens: tokens,
