@@ -42,6 +42,7 @@ impl Bench {
     }
 
     async fn refuse(&self) -> Result<(usize, Duration), Failed> {
+        tokio::task::yield_now().await;
         self.asked.fetch_add(1, Ordering::Relaxed);
         Err(Failed::There)
     }
