@@ -109,8 +109,8 @@ fn is_legal(uri: &str) -> bool {
         Some("") => true,
         Some(port) => {
             let number = port.strip_prefix(':').and_then(|digits| digits.parse::<u16>().ok());
-            // As a URL is written: no leading zeros, no port that goes without saying; and 0 is none that anybody listens at.
-            number.is_some_and(|number| !matches!(number, 0 | 80) && port == format!(":{number}"))
+            // Whichever is free: written in one way, and 0 is none that anybody listens at.
+            number.is_some_and(|number| number != 0 && port == format!(":{number}"))
         }
         None => false,
     };
