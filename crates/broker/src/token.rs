@@ -211,4 +211,5 @@ pub(crate) const PREFIX: &str = "ath_tk_";
 /// How long after its expiry a token is still told from one that never was.
 pub(crate) const TOKEN_TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_WRONG_CODES: u8 = 5;
-const RETRIES: usize = 8;
+/// Of many who end one thing at once, each has its turn.
+const RETRIES: usize = 300;

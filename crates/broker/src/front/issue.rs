@@ -203,4 +203,5 @@ fn whole_seconds(left: Duration) -> Duration {
     Duration::from_millis(left.as_millis().div_ceil(1000).saturating_mul(1000).try_into().unwrap_or(u64::MAX))
 }
 
-const RETRIES: usize = 64;
+/// Of many who end one thing at once, each has its turn.
+const RETRIES: usize = 300;
