@@ -2,7 +2,7 @@ use audit::Event;
 use protocol::wire::{AgentStatus, ProviderApproval};
 use protocol::{AgentId, ClientId, ProviderId, ScopeSet};
 use serde::Serialize;
-use store::Write;
+use store::{Life, Write};
 
 use crate::approve::{answers, status};
 use crate::records::{Agent, Client, Requested, Standing};
@@ -164,12 +164,18 @@ impl Broker {
     ) -> Result<AgentView, BrokerError> {
         for _ in 0..RETRIES {
             let held = self.agent(client).await?.ok_or(BrokerError::Unknown("agent"))?;
-            let changed = change(held.body);
+            let changed = self.kept_by_a_word(change(held.body));
             let approved: ScopeSet =
                 changed.requests.iter().flat_map(|request| request.approved.iter().cloned()).collect();
             let event = event.clone().by("operator").agent(&changed.agent_id).client(client).effective(&approved);
             let key = changed.own_key();
-            match self.decide(event, self.vault.replace(&key, held.version, &changed)).await {
+            let effect = async {
+                if changed.oauth.is_some() {
+                    self.keep_look_up(&changed, Life::Forever).await?;
+                }
+                self.vault.replace(&key, held.version, &changed).await
+            };
+            match self.decide(event, effect).await {
                 Err(BrokerError::Contention) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {

@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::{ProviderId, SessionId, Timestamp, UserId};
+use protocol::{ProviderId, Scope, ScopeSet, SessionId, Timestamp, UserId};
 use secret::SecretHash;
 use store::{Life, Written};
 
@@ -109,6 +110,9 @@ impl Broker {
             return held;
         }
         let expires = self.now().plus(CODE_LIVES);
+        // A device asks by itself, and was told how long it may.
+        let waits = held.body.front.as_ref().is_some_and(|front| front.device.is_some());
+        let expires = if waits { expires.max(held.body.expires) } else { expires };
         Held { body: Session { expires, ..held.body }, version: held.version }
     }
 
@@ -148,7 +152,7 @@ impl Broker {
                 (Some(dead), None) => dead.body.family + 1,
                 (None, None) => 1,
             };
-            let earlier = live.map(|live| live.body.consented.clone()).unwrap_or_default();
+            let earlier = live.map(|live| live.body.allowed(self.now())).unwrap_or_default();
             let grant = Grant {
                 client_id: session.client_id.clone(),
                 user: consented.user.clone(),
@@ -160,7 +164,7 @@ impl Broker {
                 given: live.map_or(self.now(), |live| live.body.given),
                 family,
                 revoked: None,
-                ends: self.lasting_until(session, live.map(|live| &live.body)),
+                ends: self.lasting_until(session, &consented.scopes, live.map(|live| &live.body)),
             };
             let written = match held {
                 Some(held) => self.vault.swap(&key, held.version, &grant, Life::Forever).await?,
@@ -175,14 +179,27 @@ impl Broker {
         Err(BrokerError::Contention)
     }
 
-    /// Until when a grant holds: as long as the person chose for an OAuth client; what was given before, for longer, stays.
-    fn lasting_until(&self, session: &Session, live: Option<&Grant>) -> Option<Timestamp> {
-        let chosen = session.front.as_ref().and_then(|front| front.lasts);
-        let ends = self.now().plus(Duration::from_secs(chosen?).min(self.front.refresh_ends));
-        match live {
-            None => Some(ends),
-            Some(live) => live.ends.map(|earlier| earlier.max(ends)),
+    /// Until when each scope of a grant holds: as long as the person chose for an OAuth client. What was given before, for longer, stays as
+    /// long as it was given for.
+    fn lasting_until(&self, session: &Session, scopes: &ScopeSet, live: Option<&Grant>) -> BTreeMap<Scope, Timestamp> {
+        let earlier = live.map(|live| live.ends.clone()).unwrap_or_default();
+        let Some(front) = &session.front else {
+            // Nobody was asked for how long: what is there goes on as it was, and the rest until it is ended.
+            return earlier;
+        };
+        let lasts = front.lasts.map_or(self.front.refresh_ends, Duration::from_secs).min(self.front.refresh_ends);
+        let chosen = self.now().plus(lasts);
+        let had = live.map(|live| live.allowed(self.now())).unwrap_or_default();
+        let mut ends = earlier;
+        for scope in scopes.iter() {
+            match (had.contains(scope), ends.get(scope).copied()) {
+                // Given before, and without an end.
+                (true, None) => {}
+                (true, Some(before)) => drop(ends.insert(scope.clone(), before.max(chosen))),
+                (false, _) => drop(ends.insert(scope.clone(), chosen)),
+            }
         }
+        ends
     }
 }
 

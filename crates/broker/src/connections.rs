@@ -299,7 +299,7 @@ impl Broker {
             if !holds(grant, connection, &agent.body) || grant.is_over(self.now()) {
                 continue;
             }
-            let scopes = grant.consented.intersection(&agent.body.approved(&grant.provider));
+            let scopes = grant.allowed(self.now()).intersection(&agent.body.approved(&grant.provider));
             let says = |scope| provider.map_or_else(|| format!("{scope}"), |provider| provider.says(scope));
             agents.push(GrantView {
                 client_id: grant.client_id.clone(),

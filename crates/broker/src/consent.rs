@@ -100,10 +100,11 @@ impl Broker {
         Ok(live.is_some_and(|browser| browser.user == *owner && browser.may_use(provider)))
     }
 
-    /// Deny: nobody needs to be signed in to refuse.
-    pub async fn deny(&self, session: &SessionId) -> Result<Ending, BrokerError> {
+    /// Deny: nobody needs to be signed in to refuse, unless it is a link for one person.
+    pub async fn deny(&self, session: &SessionId, browser: Option<&str>) -> Result<Ending, BrokerError> {
         let held = self.open_session(session).await?;
         unanswered(&held.body.stage)?;
+        self.insist_on_whom_it_is_for(&held.body, browser).await?;
         self.refuse(session, held, None).await
     }
 

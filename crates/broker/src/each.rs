@@ -143,6 +143,7 @@ each!(FrontError {
     RequestObject => [RequestObject],
     InteractionRequired => [InteractionRequired],
     NeedsPerson => [NeedsPerson],
+    KeysUnreachable => [KeysUnreachable],
     UnknownClient => [UnknownClient],
     ClientDocument(_) => ClientDocumentError::each().into_iter().map(ClientDocument),
     DocumentHost => [DocumentHost],

@@ -162,13 +162,19 @@ impl<T: Clone, E: Clone + From<Busy>> Fetches<T, E> {
         entries.entry(name.to_owned()).or_insert(entry).clone()
     }
 
-    /// Forgets what is over; where that frees nothing, everything that nobody is using: it can be fetched again.
+    /// Forgets what is over and was never found; then what was never found; then what is over; then everything that nobody is using. What
+    /// was found lasts longest: many names of which nothing comes do not push it out.
     fn make_room(&self, entries: &mut HashMap<String, Shared<T, E>>) {
         let now = self.clock.now();
-        let live = |entry: &Entry<T, E>| entry.found.as_ref().is_some_and(|(until, _)| now < *until);
-        entries.retain(|_, entry| entry.try_lock().is_ok_and(|entry| live(&entry)));
-        if entries.len() >= self.most {
-            entries.retain(|_, entry| entry.try_lock().is_err());
+        let over = |entry: &Entry<T, E>| entry.found.as_ref().is_none_or(|(until, _)| *until <= now);
+        let lost = |entry: &Entry<T, E>| !matches!(entry.found, Some((_, Ok(_))));
+        let stages: [&dyn Fn(&Entry<T, E>) -> bool; 4] = [&|it| lost(it) && over(it), &lost, &over, &|_| true];
+        for forgets in stages {
+            if entries.len() < self.most {
+                return;
+            }
+            // One that is being fetched is in use.
+            entries.retain(|_, entry| entry.try_lock().map_or(true, |entry| !forgets(&entry)));
         }
     }
 }

@@ -113,7 +113,7 @@ impl Broker {
     async fn begin_renewal(&self, client: &ClientId, name: &ConnectionName) -> Result<SessionId, BrokerError> {
         self.admit_handshake()?;
         let Renewable { agent, grant, connection, .. } = self.renewable(client, name).await?;
-        let scopes = grant.consented.intersection(&agent.approved(&name.provider));
+        let scopes = grant.allowed(self.now()).intersection(&agent.approved(&name.provider));
         if scopes.is_empty() {
             return Err(ReconnectError::Ended.into());
         }
@@ -141,7 +141,10 @@ impl Broker {
         let connection_key = Connection::key(&name.user, &name.provider, &name.account);
         let found = self.vault.get_marked::<Connection>(&connection_key).await?;
         let (held, mark) = found.ok_or(ReconnectError::Ended)?;
-        if !holds(&grant, &held.body, &agent) || held.body.era < self.era(&name.provider).await? {
+        if !holds(&grant, &held.body, &agent)
+            || grant.is_over(self.now())
+            || held.body.era < self.era(&name.provider).await?
+        {
             return Err(ReconnectError::Ended.into());
         }
         Ok(Renewable { agent, grant, connection: held.body, mark })

@@ -5,7 +5,9 @@ mod browser;
 mod session;
 mod tokens;
 
-use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, Timestamp, UserId};
+use std::collections::BTreeMap;
+
+use protocol::{AccountId, AgentId, ClientId, ProviderId, Scope, ScopeSet, Timestamp, UserId};
 use secret::SecretHash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use store::{Index, Key, Kind};
@@ -284,6 +286,12 @@ impl Agent {
         Index::new("agents", "all")
     }
 
+    /// What the agent waits for at `provider`.
+    pub(crate) fn pending(&self, provider: &ProviderId) -> ScopeSet {
+        let request = self.requests.iter().find(|request| request.provider_id == provider.as_str());
+        request.map(|request| request.pending.clone()).unwrap_or_default()
+    }
+
     /// What the agent was approved for at `provider`.
     pub(crate) fn approved(&self, provider: &ProviderId) -> ScopeSet {
         self.requests
@@ -375,15 +383,26 @@ pub(crate) struct Grant {
     /// Counts how often the grant was given anew after a revocation: tokens of an earlier family stay dead.
     pub(crate) family: u64,
     pub(crate) revoked: Option<Timestamp>,
-    /// Until when the person allowed it; `None` for until they end it.
+    /// Until when the person allowed each scope; those that are not named, until they end it.
     #[serde(default)]
-    pub(crate) ends: Option<Timestamp>,
+    pub(crate) ends: BTreeMap<Scope, Timestamp>,
 }
 
 impl Grant {
-    /// Whether the time for which it was given is over.
+    /// What was consented to and has not run out.
+    pub(crate) fn allowed(&self, now: Timestamp) -> ScopeSet {
+        let over = |scope: &&Scope| self.ends.get(*scope).is_some_and(|ends| *ends <= now);
+        self.consented.difference(&self.consented.iter().filter(over).cloned().collect())
+    }
+
+    /// Whether the time of all of it is over.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.ends.is_some_and(|ends| ends <= now)
+        self.allowed(now).is_empty()
+    }
+
+    /// When the next part of it runs out.
+    pub(crate) fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        self.ends.values().filter(|ends| **ends > now).min().copied()
     }
 
     pub(crate) fn key(client: &ClientId, user: &UserId, provider: &ProviderId, account: &AccountId) -> Key {

@@ -322,8 +322,11 @@ impl Broker {
         self.check_approval(&agent)?;
         let approved = agent.approved(&token.provider);
         // What the provider took back with a renewal is gone at once.
-        let scopes =
-            token.scopes.intersection(&grant.consented).intersection(&approved).intersection(&connection.scopes);
+        let scopes = token
+            .scopes
+            .intersection(&grant.allowed(self.now()))
+            .intersection(&approved)
+            .intersection(&connection.scopes);
         let operations = self.provider(&token.provider).map(|provider| provider.operations.clone()).unwrap_or_default();
         let lent = match self.provider(&token.provider) {
             Ok(provider) if mark == provider.fingerprint() => connection.ready_to_lend(self.now(), provider),
@@ -358,7 +361,10 @@ impl Broker {
             connection: connection_key,
             connection_id: connection.id,
             lent,
-            good_until: token.expires.min(agent.approval_expires).min(grant.ends.unwrap_or(token.expires)),
+            good_until: token
+                .expires
+                .min(agent.approval_expires)
+                .min(grant.next_end(self.now()).unwrap_or(token.expires)),
             hash,
             records,
             over: AtomicBool::new(false),

@@ -73,7 +73,7 @@ pub(crate) async fn decide(
             let allowed = broker.allow(&session, cookies.browser().as_deref(), &form.choosing.choice()).await?;
             Ok(set_out(&broker, &cookies, &session, allowed))
         }
-        "deny" => Ok(go(&broker, &Next::Ending(broker.deny(&session).await?))),
+        "deny" => Ok(go(&broker, &Next::Ending(broker.deny(&session, cookies.browser().as_deref()).await?))),
         _ => Err(PageError::Malformed),
     }
 }

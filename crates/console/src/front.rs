@@ -42,10 +42,13 @@ pub(crate) async fn authorize(
     request: Request,
 ) -> Result<Response, PageError> {
     let (head, _) = request.into_parts();
-    let browser = Cookies::of(&head.headers, &broker).browser();
-    let wanted = AuthorizationRequest::read(query.as_deref().unwrap_or_default());
-    match broker.asked(&wanted, browser.as_deref()).await {
-        Ok(asked) => page(&broker, &head, &asked).await,
+    shown(&broker, &head, query.as_deref().unwrap_or_default()).await
+}
+
+async fn shown(broker: &Broker, head: &Parts, parameters: &str) -> Result<Response, PageError> {
+    let browser = Cookies::of(&head.headers, broker).browser();
+    match broker.asked(&AuthorizationRequest::read(parameters), browser.as_deref()).await {
+        Ok(asked) => page(broker, head, &asked).await,
         Err(Unasked::Here(error)) => Err(PageError::Front(error)),
         Err(Unasked::There { redirect_uri, state, error }) => {
             let refusal = issuer::Refusal::from(error);
@@ -53,6 +56,12 @@ pub(crate) async fn authorize(
             Ok(Redirect::to(&broker.answer_to(&redirect_uri, state.as_deref(), &answer)).into_response())
         }
     }
+}
+
+/// Whether a form is a client's, and none of this page's.
+fn is_request(body: &[u8]) -> bool {
+    let has = |wanted: &str| url::form_urlencoded::parse(body).any(|(name, _)| name == wanted);
+    has("client_id") && !has("csrf")
 }
 
 /// The page for somebody who comes with a request that was sealed for them.
@@ -67,10 +76,14 @@ pub(crate) async fn connect(
     page(&broker, &head, &asked).await
 }
 
-/// Allow or deny.
+/// Allow or deny; or an authorization request that came as a form (OpenID Connect Core §3.1.2.1), which is shown like every other.
 pub(crate) async fn decide(Extension(broker): Extension<Broker>, request: Request) -> Result<Response, PageError> {
     let (head, body) = request.into_parts();
-    let form = Form::<Answer>::from_request(Request::from_parts(head.clone(), body), &()).await;
+    let body = axum::body::to_bytes(body, LONGEST_FORM).await.map_err(|_| PageError::Malformed)?;
+    if is_request(&body) {
+        return shown(&broker, &head, &String::from_utf8_lossy(&body)).await;
+    }
+    let form = Form::<Answer>::from_request(Request::from_parts(head.clone(), body.into()), &()).await;
     let Form(form) = form.map_err(|_| PageError::Malformed)?;
     let cookies = Cookies::of(&head.headers, &broker);
     forgery::check(&broker, &head.headers, cookies.form().as_deref(), &subject(&form.request), &form.csrf)?;
@@ -85,7 +98,9 @@ pub(crate) async fn decide(Extension(broker): Extension<Broker>, request: Reques
             let allowed = broker.allow(&session, cookies.browser().as_deref(), &form.choosing.choice()).await?;
             Ok(set_out(&broker, &cookies, &session, allowed))
         }
-        "deny" => Ok(go(&broker, &Next::Ending(broker.refuse_request(&form.request).await?))),
+        "deny" => {
+            Ok(go(&broker, &Next::Ending(broker.refuse_request(&form.request, cookies.browser().as_deref()).await?)))
+        }
         _ => Err(PageError::Malformed),
     }
 }
@@ -168,3 +183,5 @@ fn typed_in(secret: &str, session: &SessionId) -> String {
 }
 
 const DEVICE: &str = "device";
+/// In bytes; a sealed request is part of it.
+const LONGEST_FORM: usize = 64 * 1024;

@@ -65,6 +65,11 @@ pub(crate) fn row(error: &FrontError) -> Refusal {
             "person_required",
             "This provider's account is each person's own, and the client acts for nobody. Use a grant in which a person consents.",
         ),
+        FrontError::KeysUnreachable => unavailable(
+            "keys_unreachable",
+            "The keys that this statement is signed with cannot be fetched right now. Try again after Retry-After; the key set has to be served at its URL without a redirect.",
+            Duration::from_secs(5),
+        ),
         FrontError::ConsentRequired { connect_url } => bad(
             "interaction_required",
             "consent_required",

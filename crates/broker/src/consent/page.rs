@@ -23,6 +23,8 @@ impl Broker {
             Some(browser) => self.covering_accounts(&browser, record).await?,
             None => Vec::new(),
         };
+        let front = record.front.as_ref();
+        let waits = front.map(|front| front.wished.intersection(&agent.pending(&record.provider))).unwrap_or_default();
         Ok(ConsentView {
             session: session.clone(),
             agent_name: agent.display_name(),
@@ -31,15 +33,12 @@ impl Broker {
             developer: shown(&agent.developer, 80),
             purpose: agent.purpose.as_deref().and_then(|purpose| named(purpose, 240)),
             provider_name: provider.display_name.clone(),
-            resource: record.front.as_ref().map(|front| shown(&front.resource, 200)),
-            device: record
-                .front
-                .as_ref()
-                .and_then(|front| front.device.as_ref())
-                .map(|device| device.user_code.clone()),
-            lasts: record.front.as_ref().map(|_| self.lasting()).unwrap_or_default(),
+            resource: front.map(|front| shown(&front.resource, 200)),
+            device: front.and_then(|front| front.device.as_ref()).map(|device| device.user_code.clone()),
+            lasts: front.map(|_| self.lasting()).unwrap_or_default(),
             follows: follows(provider),
-            scopes: in_words(provider, &record.scopes),
+            scopes: in_words(provider, &record.scopes.difference(&waits)),
+            waits: in_words(provider, &waits),
             returns_to: record.redirect_uri.as_deref().and_then(Destination::of),
             accounts,
         })

@@ -31,6 +31,8 @@ pub struct ConsentView {
     pub follows: Follows,
     /// What it may do, scope and sentence.
     pub scopes: Vec<(Scope, String)>,
+    /// What it asks for as well, and an operator has to approve first.
+    pub waits: Vec<(Scope, String)>,
     /// Where the browser is sent to at the end; `None` for the gateway's own page.
     pub returns_to: Option<Destination>,
     /// Accounts of this browser's user that cover the scopes already.
@@ -59,11 +61,13 @@ impl Destination {
         })
     }
 
-    /// The scheme that the page's policy has to let a form lead to, where it is one of an application's own.
+    /// The scheme that the page's policy has to let a form lead to: one of an application's own, and that of an address which the policy's
+    /// grammar cannot name.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
         match self {
             Self::Application(scheme) => Some(scheme),
+            Self::ThisMachine(host) if host.starts_with('[') => Some("http"),
             Self::Host(_) | Self::ThisMachine(_) => None,
         }
     }

@@ -24,6 +24,7 @@ impl Broker {
         if allowed.is_empty() {
             return Err(FrontError::Scope);
         }
+        let agent = &self.without_what_ran_out(agent);
         let verdict = self.approvals.judge((&agent.agent_id, agent.vouched()), &wish.provider, &allowed);
         let mut requests = agent.requests.clone();
         let at = requests.iter().position(|request| request.provider_id == wish.provider.as_str());
@@ -43,11 +44,7 @@ impl Broker {
             None => requests.push(now_known),
         }
         // What a rule approves it approves again; what an operator approved runs out, and is theirs to renew.
-        let renewed = !asked.is_empty() && asked.is_subset(&by_rule);
-        let agent = Agent { requests, approval_expires: self.renewed_approval(agent, renewed), ..agent.clone() };
-        if agent.approval_expires <= self.now() && !asked.is_empty() {
-            return Err(BrokerError::AgentUnapproved(Unapproved::Expired).into());
-        }
+        let agent = self.renewed(Agent { requests, ..agent.clone() });
         match (asked.is_empty(), waits) {
             (false, _) => Ok((agent, asked)),
             (true, true) => Ok((agent, ScopeSet::default())),
@@ -55,11 +52,32 @@ impl Broker {
         }
     }
 
-    /// Not at every turn: each change of the record is heard by every gateway.
-    fn renewed_approval(&self, agent: &Agent, renewed: bool) -> protocol::Timestamp {
+    /// What a rule approves it approves again. What an operator approved has its time, and waits for them once more when that is over.
+    fn without_what_ran_out(&self, agent: &Agent) -> Agent {
+        if agent.approval_expires > self.now() {
+            return agent.clone();
+        }
+        let requests = agent.requests.iter().cloned().map(|request| {
+            let approved = self.by_rule(agent, &request);
+            let pending = request.pending.union(&request.approved.difference(&approved));
+            Requested { approved, pending, ..request }
+        });
+        Agent { requests: requests.collect(), ..agent.clone() }
+    }
+
+    /// The part of what was approved that needs no operator.
+    fn by_rule(&self, agent: &Agent, request: &Requested) -> ScopeSet {
+        let Ok(provider) = ProviderId::parse(&request.provider_id) else { return ScopeSet::default() };
+        self.approvals.judge((&agent.agent_id, agent.vouched()), &provider, &request.approved).approved
+    }
+
+    /// The approval begins anew where all of it is by the rules; not at every turn, since each change of the record is heard by every
+    /// gateway.
+    fn renewed(&self, agent: Agent) -> Agent {
         let whole = self.lifetimes.approval;
-        let left = agent.approval_expires.since(self.now());
-        if renewed && left < whole / 2 { self.now().plus(whole) } else { agent.approval_expires }
+        let near = agent.approval_expires.since(self.now()) < whole / 2;
+        let by_rule = agent.requests.iter().all(|request| self.by_rule(&agent, request) == request.approved);
+        if near && by_rule { Agent { approval_expires: self.now().plus(whole), ..agent } } else { agent }
     }
 
     /// What the configuration lets a client ask for.
@@ -97,18 +115,29 @@ impl Broker {
                 return Ok(Written::Done);
             }
         }
-        let waits = agent.requests.iter().any(|request| !request.pending.is_empty());
+        let (waits, isnew) = (agent.requests.iter().any(|request| !request.pending.is_empty()), known.stored.is_none());
         let event = self.event("client_asked").by("policy").agent(&agent.agent_id).client(&agent.client_id);
         let event = if waits { event.reason("waits for an operator") } else { event };
         let effect = async {
-            self.keep_look_up(agent, life).await?;
+            // Before the client itself where it is new: without the look-up nobody finds it.
+            if isnew {
+                self.keep_look_up(agent, life).await?;
+            }
             if waits {
                 self.vault.list(Agent::all(), &client_key).await?;
             }
-            match known.stored {
-                Some(stored) => self.vault.swap(&key, stored.version, agent, life).await,
-                None => self.vault.insert(&key, agent, life).await,
+            let written = match known.stored {
+                Some(stored) => self.vault.swap(&key, stored.version, agent, life).await?,
+                None => self.vault.insert(&key, agent, life).await?,
+            };
+            if written == Written::Done && !isnew {
+                self.keep_look_up(agent, life).await?;
+                // Somebody may have consented in between, and their word keeps it for good.
+                if self.agent(&agent.client_id).await?.is_some_and(|now| is_settled(&now.body)) {
+                    self.keep_look_up(agent, Life::Forever).await?;
+                }
             }
+            Ok(written)
         };
         self.decide(event, effect).await
     }
@@ -124,8 +153,7 @@ impl Broker {
             if is_settled(&held.body) {
                 return Ok(());
             }
-            let oauth = held.body.oauth.clone().map(|oauth| OAuthClient { consented: Some(self.now()), ..oauth });
-            let settled = Agent { oauth, ..held.body };
+            let settled = self.kept_by_a_word(held.body);
             self.keep_look_up(&settled, Life::Forever).await?;
             self.vault.list(Agent::all(), &client_key).await?;
             if self.vault.swap(&settled.own_key(), held.version, &settled, Life::Forever).await? == Written::Done {
@@ -135,8 +163,14 @@ impl Broker {
         Err(BrokerError::Contention)
     }
 
+    /// The client as an operator's word leaves it: kept for good, as by a person's consent.
+    pub(crate) fn kept_by_a_word(&self, agent: Agent) -> Agent {
+        let settle = |oauth: OAuthClient| OAuthClient { settled: oauth.settled.or(Some(self.now())), ..oauth };
+        Agent { oauth: agent.oauth.map(settle), ..agent }
+    }
+
     /// The look-up by client id; it says the same each time.
-    async fn keep_look_up(&self, agent: &Agent, life: Life) -> Result<(), BrokerError> {
+    pub(crate) async fn keep_look_up(&self, agent: &Agent, life: Life) -> Result<(), BrokerError> {
         let (key, entry) =
             (Client::key(&agent.client_id), Client { agent_id: agent.agent_id.clone(), door: Door::OAuth });
         for _ in 0..RETRIES {
@@ -168,7 +202,7 @@ impl Broker {
 
 /// Whether somebody has consented to the client.
 fn is_settled(agent: &Agent) -> bool {
-    agent.oauth.as_ref().is_none_or(|oauth| oauth.consented.is_some())
+    agent.oauth.as_ref().is_none_or(|oauth| oauth.settled.is_some())
 }
 
 /// Whether a record would say nothing new.

@@ -163,6 +163,10 @@ fn unavailable(problem: &KeysProblem) -> FrontError {
     if matches!(problem, KeysProblem::Fetch(FetchError::Busy)) {
         return FrontError::TooMany { retry_after: LATER };
     }
+    if matches!(problem, KeysProblem::Fetch(FetchError::Unreachable) | KeysProblem::Transport(_)) {
+        tracing::warn!("the keys that a statement is to be verified with cannot be had: {problem}");
+        return FrontError::KeysUnreachable;
+    }
     let cause = std::error::Error::source(problem).map(|cause| format!(": {cause}")).unwrap_or_default();
     tracing::warn!("the keys that a statement is to be verified with cannot be had: {problem}{cause}");
     FrontError::Grant(GrantProblem::Assertion)

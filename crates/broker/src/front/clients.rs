@@ -7,9 +7,9 @@ use super::documents::ClientDocumentError;
 use super::metadata::{ClientMetadata, MetadataProof};
 use super::records::{OAuthClient, Origin, Proof};
 use super::{ConfiguredClient, FrontError, GrantType, IdentityAssertions};
-use crate::Broker;
 use crate::records::{Agent, KeptHash, Requested, Standing};
 use crate::vault::Held;
+use crate::{Broker, FetchError};
 
 /// A client as it is now: what is stored of it, brought up to date by whoever vouches for it.
 pub(crate) struct Known {
@@ -43,8 +43,11 @@ impl Broker {
     /// The same, for somebody who proves to be it: where its document cannot be had at the moment, as it was when somebody last consented.
     pub(crate) async fn client_to_prove(&self, name: &str) -> Result<Known, FrontError> {
         match self.front_client(name).await {
-            Err(FrontError::ClientDocument(ClientDocumentError::Fetch(error))) => {
-                let gone = FrontError::ClientDocument(ClientDocumentError::Fetch(error));
+            // Its server does not answer, or is not asked at the moment. What it has taken back, it has taken back.
+            Err(
+                gone @ (FrontError::ClientDocument(ClientDocumentError::Fetch(FetchError::Unreachable))
+                | FrontError::TooMany { .. }),
+            ) => {
                 let held = self.agent(&ClientId::of_name(name)).await?.ok_or(gone)?;
                 Ok(Known { agent: held.body.clone(), stored: Some(held) })
             }
@@ -73,7 +76,7 @@ impl Broker {
             origin: Origin::Configured,
             proof: Proof::Configured,
             grants: configured.grants.clone(),
-            consented: None,
+            settled: None,
         };
         let fresh = self.new_client(ClientId::of_name(name), AgentId::of_client(self.urls.public(), name), oauth);
         Agent {
@@ -98,7 +101,7 @@ impl Broker {
             MetadataProof::KeysAt(url) => Proof::KeysAt { url: url.into() },
         };
         let grants = metadata.grants.into_iter().filter(|grant| self.is_for_anybody(*grant)).collect();
-        let oauth = OAuthClient { name: name.to_owned(), origin: Origin::Document, proof, grants, consented: None };
+        let oauth = OAuthClient { name: name.to_owned(), origin: Origin::Document, proof, grants, settled: None };
         let host = agent_id.host();
         let fresh = self.new_client(ClientId::of_name(name), agent_id, oauth);
         Agent {
@@ -159,8 +162,8 @@ fn narrowed(configured: &ConfiguredClient, request: Requested) -> Requested {
 /// A client that was entered before keeps what became of it here.
 fn continued(fresh: Agent, stored: Option<&Held<Agent>>) -> Agent {
     let Some(Held { body: stored, .. }) = stored else { return fresh };
-    let consented = stored.oauth.as_ref().and_then(|oauth| oauth.consented);
-    let oauth = fresh.oauth.map(|oauth| OAuthClient { consented, ..oauth });
+    let settled = stored.oauth.as_ref().and_then(|oauth| oauth.settled);
+    let oauth = fresh.oauth.map(|oauth| OAuthClient { settled, ..oauth });
     Agent {
         oauth,
         requests: stored.requests.clone(),

@@ -34,6 +34,7 @@ impl Broker {
         let front = FrontSession {
             client: client.name.clone(),
             words: wish.words,
+            wished: wish.scopes,
             resource: wish.resource,
             challenge: None,
             nonce: None,

@@ -51,6 +51,9 @@ pub enum FrontError {
     /// A client without a person cannot use this service: its credential is each person's own.
     #[error("the service needs a person")]
     NeedsPerson,
+    /// The keys that a statement is to be verified with cannot be had at the moment.
+    #[error("the keys of a statement cannot be had")]
+    KeysUnreachable,
     /// Somebody has to consent first; with the link for them.
     #[error("the person has to consent first")]
     ConsentRequired {

@@ -105,7 +105,7 @@ impl Broker {
             let grant = self.vault.get::<Grant>(&key).await?.map(|held| held.body);
             let now = self.now();
             let live = grant.filter(|grant| crate::complete::holds(grant, &connection, agent) && !grant.is_over(now));
-            let given = live.map(|grant| scopes.intersection(&grant.consented)).unwrap_or_default();
+            let given = live.map(|grant| scopes.intersection(&grant.allowed(now))).unwrap_or_default();
             let consented =
                 |scopes| Consented { user: user.clone(), account: name.account.clone(), label: None, scopes };
             match consent {
@@ -132,6 +132,7 @@ impl Broker {
         let front = FrontSession {
             client: client.name.clone(),
             words: wish.words.clone(),
+            wished: wish.scopes.clone(),
             resource: wish.resource.clone(),
             challenge: None,
             nonce: None,

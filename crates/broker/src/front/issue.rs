@@ -53,6 +53,8 @@ impl Broker {
         let family = self.new_family(agent, &record, &consented, scopes, grant.family)?;
         let key = Family::key(&family.id);
         let token = self.token_of(&family, &family.scopes);
+        // Before the code is taken: an answer that could not be given must not cost it.
+        let id_token = self.id_token(&family, front.nonce.as_deref()).await?;
         let token_key = Token::key(SecretHash::of(&family.access_token(family.generation)));
         let effect = async {
             self.vault.insert(&key, &family, self.life_of(&family)).await?;
@@ -66,10 +68,8 @@ impl Broker {
             advanced.map(drop)
         };
         self.decide(event, effect).await?;
-        let nonce = front.nonce.clone();
-        let mut issued = self.issued(&family, Renewable::of(agent), &token);
-        issued.id_token = self.id_token(&family, nonce.as_deref()).await?;
-        Ok(issued)
+        let issued = self.issued(&family, Renewable::of(agent), &token);
+        Ok(IssuedTokens { id_token, ..issued })
     }
 
     /// The grant that a consent gave, where it still holds.

@@ -70,6 +70,7 @@ impl Broker {
             return Err(FrontError::AccessDenied);
         }
         let (now, secret) = (self.now(), Opaque::generate(crate::token::PREFIX, self.entropy.as_ref()));
+        let longest = now.plus(self.lifetimes.token);
         let token = Token {
             client_id: agent.client_id.clone(),
             agent_id: agent.agent_id.clone(),
@@ -78,7 +79,7 @@ impl Broker {
             account: consented.account.clone(),
             family: grant.family,
             scopes: scopes.clone(),
-            expires: now.plus(self.lifetimes.token).min(grant.ends.unwrap_or(now.plus(self.lifetimes.token))),
+            expires: grant.next_end(now).unwrap_or(longest).min(longest),
             revoked: None,
             front: Some(FrontToken {
                 client: name.to_owned(),

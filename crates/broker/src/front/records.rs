@@ -17,9 +17,9 @@ pub(crate) struct OAuthClient {
     pub(crate) proof: Proof,
     /// What it may present at the token endpoint.
     pub(crate) grants: Vec<GrantType>,
-    /// When somebody first consented to it; until then it is kept for a day.
+    /// When somebody first consented to it, or an operator decided about it; until then it is kept for a day.
     #[serde(default)]
-    pub(crate) consented: Option<Timestamp>,
+    pub(crate) settled: Option<Timestamp>,
 }
 
 /// Who vouches for an OAuth client.
@@ -52,6 +52,9 @@ pub(crate) struct FrontSession {
     pub(crate) client: String,
     /// The words of its `scope` that are none of the provider's scopes.
     pub(crate) words: Vec<String>,
+    /// All that it asked for; part of it may wait for an operator.
+    #[serde(default)]
+    pub(crate) wished: ScopeSet,
     /// What its tokens will be for (RFC 8707).
     pub(crate) resource: String,
     /// RFC 7636, S256; `None` where no redirect carries a code.

@@ -81,6 +81,7 @@ impl Broker {
         };
         let token_key = Token::key(SecretHash::of(&family.access_token(family.generation)));
         let mut token = self.token_of(&family, scopes);
+        let id_token = self.id_token(&family, None).await?;
         let event = self.event("token_refreshed").agent(&family.agent_id).client(&family.client_id);
         let event = event.user(&family.user).provider(&family.provider).account(&family.account).effective(scopes);
         if self.vault.insert(&token_key, &token, self.life_of_token()).await? == Written::Refused {
@@ -101,9 +102,8 @@ impl Broker {
         };
         match self.decide(event, swap).await {
             Ok(()) => {
-                let mut issued = self.issued(&family, Renewable::of(&client.agent), &token);
-                issued.id_token = self.id_token(&family, None).await?;
-                Ok(Some(issued))
+                let issued = self.issued(&family, Renewable::of(&client.agent), &token);
+                Ok(Some(IssuedTokens { id_token, ..issued }))
             }
             Err(BrokerError::Contention) => Ok(None),
             Err(error) => Err(error.into()),
@@ -131,7 +131,7 @@ impl Broker {
             return Err(ended);
         }
         let approved = client.agent.approved(&family.provider);
-        let left = family.scopes.intersection(&grant.consented).intersection(&approved);
+        let left = family.scopes.intersection(&grant.allowed(self.now())).intersection(&approved);
         let left = left.intersection(&connection.body.scopes);
         let asked = self.narrowed(family, &left, scope)?;
         if asked.is_empty() { Err(ended) } else { Ok(asked) }

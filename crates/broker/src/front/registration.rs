@@ -44,7 +44,7 @@ impl Broker {
             origin: Origin::Registered,
             proof,
             grants: metadata.grants,
-            consented: None,
+            settled: None,
         };
         let agent_id = AgentId::of_client(self.urls.public(), client_id.as_str());
         let agent = Agent {

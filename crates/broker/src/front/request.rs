@@ -151,7 +151,9 @@ impl Broker {
     /// What to show a person who comes with a sealed request.
     pub async fn asked_again(&self, sealed: &str, browser: Option<&str>) -> Result<Asked, BrokerError> {
         let Sealed { id, session } = self.open_request(sealed)?;
-        let agent = self.client_of(&session).await?.agent;
+        let known = self.client_of(&session).await?;
+        let wish = wish_of(&session);
+        let (agent, _) = self.judged_client(&known.agent, &wish).map_err(plain)?;
         let view = self.consent_view(&id, &session, &agent, browser).await?;
         Ok(Asked { sealed: sealed.to_owned(), view })
     }
@@ -171,20 +173,9 @@ impl Broker {
     pub async fn take_up(&self, sealed: &str, browser: Option<&str>) -> Result<SessionId, BrokerError> {
         self.admit_handshake()?;
         let Sealed { id, session } = self.open_request(sealed)?;
-        // A link that one person was sent is not used up by another.
-        let only = session.front.as_ref().and_then(|front| front.only.as_ref());
-        if let (Some(only), Some(live)) = (only, self.live_browser(browser).await?)
-            && live.user != *only
-        {
-            return Err(BrokerError::AccountElsewhere);
-        }
+        self.refuse_another_person(&session, browser).await?;
         let name = session.front.as_ref().map_or("", |front| front.client.as_str());
-        let wish = Wish {
-            provider: session.provider.clone(),
-            resource: String::new(),
-            scopes: session.scopes.clone(),
-            words: Vec::new(),
-        };
+        let wish = wish_of(&session);
         let (_, asked) = self.enter_client(name, &wish).await.map_err(plain)?;
         if asked.is_empty() {
             return Err(BrokerError::AgentUnapproved(Unapproved::Pending));
@@ -193,21 +184,44 @@ impl Broker {
         let session = Session { scopes: asked, expires: self.now().plus(SESSION), ..session };
         match self.begin_front(&id, &session).await {
             // Posted twice, or the way back: it goes on where nobody has answered yet.
-            Err(BrokerError::SessionClaimed) => {
-                let held = self.held_session(&id).await?;
-                let same = held.body.client_id == session.client_id && matches!(held.body.stage, Stage::Pending);
-                if same { Ok(id) } else { Err(BrokerError::SessionClaimed) }
-            }
+            Err(BrokerError::SessionClaimed) => self.begin_again(&id, session).await.map(|()| id),
             begun => begun.map(|()| id),
         }
     }
 
+    /// A consent that was taken up before, and that nobody has answered since.
+    async fn begin_again(&self, id: &SessionId, session: Session) -> Result<(), BrokerError> {
+        let held = self.held_session(id).await?;
+        if held.body.client_id != session.client_id || !matches!(held.body.stage, Stage::Pending) {
+            return Err(BrokerError::SessionClaimed);
+        }
+        let life = Life::For(session.expires.since(self.now()) + SOON);
+        match self.vault.swap(&Session::key(id), held.version, &session, life).await? {
+            Written::Done => Ok(()),
+            Written::Refused => Err(BrokerError::SessionClaimed),
+        }
+    }
+
+    /// A link that one person was sent is not used up by another.
+    async fn refuse_another_person(&self, session: &Session, browser: Option<&str>) -> Result<(), BrokerError> {
+        let only = session.front.as_ref().and_then(|front| front.only.as_ref());
+        let Some(only) = only else { return Ok(()) };
+        match self.live_browser(browser).await? {
+            Some(live) if live.user != *only => Err(BrokerError::AccountElsewhere),
+            _ => Ok(()),
+        }
+    }
+
     /// The person refuses what a sealed request asks for. It is remembered, so that the same page allows nothing any more.
-    pub async fn refuse_request(&self, sealed: &str) -> Result<Ending, BrokerError> {
+    pub async fn refuse_request(&self, sealed: &str, browser: Option<&str>) -> Result<Ending, BrokerError> {
         self.admit_handshake()?;
         let Sealed { id, session } = self.open_request(sealed)?;
-        self.begin_front(&id, &session).await?;
-        self.deny(&id).await
+        let session = Session { expires: self.now().plus(SESSION), ..session };
+        match self.begin_front(&id, &session).await {
+            Err(BrokerError::SessionClaimed) => self.begin_again(&id, session).await?,
+            begun => begun?,
+        }
+        self.deny(&id, browser).await
     }
 
     /// Writes a consent down that an OAuth client began.
@@ -268,6 +282,7 @@ impl Broker {
         let front = FrontSession {
             client: client.to_owned(),
             words: wish.words.clone(),
+            wished: wish.scopes.clone(),
             resource: wish.resource.clone(),
             challenge: Some(challenge),
             nonce: request.get("nonce").map(str::to_owned),
@@ -329,6 +344,17 @@ fn challenge_of(request: &AuthorizationRequest) -> Result<String, FrontError> {
     match BASE64URL_NOPAD.decode(challenge.as_bytes()) {
         Ok(hash) if hash.len() == 32 => Ok(challenge.to_owned()),
         _ => Err(FrontError::Parameter("code_challenge")),
+    }
+}
+
+/// What a sealed request asks for.
+fn wish_of(session: &Session) -> Wish {
+    let front = session.front.as_ref();
+    Wish {
+        provider: session.provider.clone(),
+        resource: front.map(|front| front.resource.clone()).unwrap_or_default(),
+        scopes: front.map(|front| front.wished.clone()).unwrap_or_default(),
+        words: Vec::new(),
     }
 }
 

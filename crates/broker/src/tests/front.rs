@@ -45,12 +45,18 @@ impl Bench {
     async fn consented_for(&self, session: &protocol::SessionId, lasts: Option<u64>) -> String {
         let choice = Choice { lasts, ..Choice::default() };
         let allowed = self.broker.allow(session, None, &choice).await.expect("allows");
-        let Next::Provider(url) = allowed.next else { panic!("to the provider") };
-        let url = Url::parse(&url).expect("a URL");
-        let state = url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
-        self.tokens("at-1", "rt-1");
-        let answer = ProviderAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
-        self.broker.callback(answer, None, Some(allowed.binding.expose()), None).await.expect("exchanges");
+        let Next::Provider(mut url) = allowed.next else { panic!("to the provider") };
+        loop {
+            let at = Url::parse(&url).expect("a URL");
+            let state = at.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
+            self.tokens("at-1", "rt-1");
+            let answer = ProviderAnswer::parse(&format!("code=c&state={state}")).expect("an answer");
+            match self.broker.callback(answer, None, Some(allowed.binding.expose()), None).await.expect("exchanges") {
+                // An older connection can do more, and is asked for as a whole.
+                Next::Provider(again) => url = again,
+                _ => break,
+            }
+        }
         let confirmed = self.broker.confirm(session, allowed.binding.expose(), None).await.expect("confirms");
         let Ending::Redirect(url) = confirmed.ending else { return String::new() };
         let url = Url::parse(&url).expect("a URL");
@@ -324,7 +330,7 @@ async fn a_request_that_nobody_answered_is_nowhere_and_one_that_was_is_answered_
     bench.broker.allow(&session, None, &Choice::default()).await.expect("allows");
     assert!(matches!(bench.broker.take_up(&asked.sealed, None).await, Err(BrokerError::SessionClaimed)));
     let refused = bench.broker.asked(&request, None).await.expect("asks");
-    let Ending::Redirect(url) = bench.broker.refuse_request(&refused.sealed).await.expect("refuses") else {
+    let Ending::Redirect(url) = bench.broker.refuse_request(&refused.sealed, None).await.expect("refuses") else {
         panic!("a redirect")
     };
     assert!(url.starts_with("http://127.0.0.1:7777/cb?error=access_denied&"), "{url}");
@@ -438,4 +444,115 @@ async fn who_only_wants_to_know_the_person_gets_nothing_of_the_provider() {
     let named = Bench::asking(&client, "&scope=openid&resource=https://gateway.example/ath/proxy/crm/");
     let asked = bench.broker.asked(&AuthorizationRequest::read(&named), None).await.expect("asks");
     assert_eq!(asked.view.scopes.len(), 1);
+}
+
+/// A service with `read` and `write`, where `write` of whoever registered itself waits for the operator.
+fn careful() -> Bench {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let bench = Bench::over(Arc::new(MemoryStore::new(clock.clone())), clock.clone(), SignInMethod::Provider);
+    let scope = |name: &str, rule: &str| {
+        let rules = vec![Rule::parse(rule).expect("a rule")];
+        (Scope::parse(name).expect("a scope"), ScopeRule { says: name.to_owned(), rules })
+    };
+    let operations = Operations::new(vec![scope("read", "GET /**"), scope("write", "POST /**")]);
+    let waits = policy::ApprovalRule {
+        decision: policy::Decision::Pending,
+        agents: Vec::new(),
+        hosts: Vec::new(),
+        vouched_by: vec![policy::Vouching::Nobody],
+        providers: Vec::new(),
+        scopes: vec![policy::ScopePattern::parse("write").expect("a scope")],
+        reason: None,
+    };
+    let parts = Parts {
+        providers: vec![Provider { operations, ..crm(bench.provider.clone()) }],
+        approvals: policy::Approvals::new(vec![waits]),
+        ..parts(Arc::new(MemoryStore::new(clock.clone())), &clock, bench.provider.clone())
+    };
+    Bench { broker: Broker::new(parts), ..bench }
+}
+
+#[tokio::test]
+async fn what_waits_is_put_before_the_operator_and_their_word_has_its_time() {
+    let bench = careful();
+    let client = bench.client().await;
+    let code = bench.front_code(&client, "&scope=crm").await;
+    let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
+    assert_eq!(tokens.scope, "read", "the service's name would say more than was granted");
+    let waiting = bench.broker.agents().await.expect("lists").remove(0);
+    assert_eq!(waiting.waiting, ["crm write"]);
+    bench.broker.approve_agent(&waiting.client_id, &Selection::default()).await.expect("approves");
+    let code = bench.front_code(&client, "&scope=crm").await;
+    let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
+    assert_eq!(tokens.scope, "crm read write");
+    bench.clock.advance(Duration::from_secs(90 * 86400));
+    let code = bench.front_code(&client, "&scope=crm").await;
+    let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
+    assert_eq!(tokens.scope, "read");
+    assert_eq!(bench.broker.agents().await.expect("lists").remove(0).waiting, ["crm write"]);
+}
+
+#[tokio::test]
+async fn an_operators_word_keeps_a_client_as_a_persons_does() {
+    let bench = careful();
+    let client = bench.client().await;
+    let request = AuthorizationRequest::read(&Bench::asking(&client, "&scope=write"));
+    let asked = bench.broker.asked(&request, None).await.expect("asks");
+    assert_eq!((asked.view.scopes.len(), asked.view.waits.len()), (0, 1));
+    let refused = bench.broker.take_up(&asked.sealed, None).await;
+    assert!(matches!(refused, Err(BrokerError::AgentUnapproved(Unapproved::Pending))));
+    let waiting = bench.broker.agents().await.expect("lists").remove(0);
+    bench.broker.approve_agent(&waiting.client_id, &Selection::default()).await.expect("approves");
+    bench.clock.advance(Duration::from_secs(3 * 86400));
+    let code = bench.front_code(&client, "&scope=write").await;
+    assert_eq!(bench.redeem(&client, &code, VERIFIER).await.expect("tokens").scope, "write");
+}
+
+#[tokio::test]
+async fn each_scope_holds_for_as_long_as_it_was_given() {
+    let bench = careful();
+    let client = bench.client().await;
+    let waiting = |bench: &Bench| {
+        let broker = bench.broker.clone();
+        async move { broker.agents().await.expect("lists").remove(0).client_id }
+    };
+    bench.front_code(&client, "&scope=crm").await;
+    bench.broker.approve_agent(&waiting(&bench).await, &Selection::default()).await.expect("approves");
+    let given = |scope: &str, lasts| {
+        let request = AuthorizationRequest::read(&Bench::asking(&client, &format!("&scope={scope}")));
+        let bench = &bench;
+        async move {
+            let asked = bench.broker.asked(&request, None).await.expect("asks");
+            let session = bench.broker.take_up(&asked.sealed, None).await.expect("takes it up");
+            bench.consented_for(&session, lasts).await
+        }
+    };
+    given("write", Some(3600)).await;
+    let code = given("read", None).await;
+    let tokens = bench.redeem(&client, &code, VERIFIER).await.expect("tokens");
+    let caller = bench.broker.authenticate(tokens.access_token.expose()).await.expect("a caller");
+    let name = ConnectionName {
+        user: caller.user_id().clone(),
+        provider: caller.provider_id().clone(),
+        account: caller.account_id().clone(),
+    };
+    let scopes = || async {
+        let all = bench.broker.connections().await.expect("lists");
+        let own = all.iter().find(|it| it.name == name.to_string()).expect("the connection");
+        own.agents[0].scopes.to_string()
+    };
+    assert_eq!(scopes().await, "read write");
+    bench.clock.advance(Duration::from_secs(3600));
+    assert_eq!(scopes().await, "read");
+}
+
+#[tokio::test]
+async fn who_goes_back_may_still_refuse() {
+    let bench = Bench::new();
+    let client = bench.client().await;
+    let request = AuthorizationRequest::read(&Bench::asking(&client, ""));
+    let asked = bench.broker.asked(&request, None).await.expect("asks");
+    bench.broker.take_up(&asked.sealed, None).await.expect("takes it up");
+    let ending = bench.broker.refuse_request(&asked.sealed, None).await.expect("refuses");
+    assert!(matches!(ending, Ending::Redirect(url) if url.contains("error=access_denied")));
 }
