@@ -152,7 +152,7 @@ impl Broker {
                     browser: browser.map(str::to_owned),
                 };
                 let broker = self.clone();
-                let going = Box::pin(async move { broker.go_on_with(consent, brought).await });
+                let going = Box::pin(async move { Box::pin(broker.go_on_with(consent, brought)).await });
                 self.detached(going).await?.next
             }
             Stage::Confirming { binding: bound, .. } if bound.matches(binding) => Next::Confirm(session.clone()),

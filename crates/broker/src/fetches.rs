@@ -166,15 +166,36 @@ impl<T: Clone, E: Clone + From<Busy>> Fetches<T, E> {
     /// was found lasts longest: many names of which nothing comes do not push it out.
     fn make_room(&self, entries: &mut HashMap<String, Shared<T, E>>) {
         let now = self.clock.now();
-        let over = |entry: &Entry<T, E>| entry.found.as_ref().is_none_or(|(until, _)| *until <= now);
-        let lost = |entry: &Entry<T, E>| !matches!(entry.found, Some((_, Ok(_))));
-        let stages: [&dyn Fn(&Entry<T, E>) -> bool; 4] = [&|it| lost(it) && over(it), &lost, &over, &|_| true];
-        for forgets in stages {
+        for least in [Worth::Nothing, Worth::Little, Worth::Some, Worth::Most] {
             if entries.len() < self.most {
                 return;
             }
             // One that is being fetched is in use.
-            entries.retain(|_, entry| entry.try_lock().map_or(true, |entry| !forgets(&entry)));
+            entries.retain(|_, entry| entry.try_lock().map_or(true, |entry| entry.worth(now) > least));
+        }
+    }
+}
+
+/// What it is worth to remember something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// It was not found, and that is no longer so for certain.
+    Nothing,
+    /// It was not found.
+    Little,
+    /// It was found a while ago.
+    Some,
+    /// It is what it is now.
+    Most,
+}
+
+impl<T, E> Entry<T, E> {
+    fn worth(&self, now: Timestamp) -> Worth {
+        match &self.found {
+            Some((until, Ok(_))) if now < *until => Worth::Most,
+            Some((_, Ok(_))) => Worth::Some,
+            Some((until, Err(_))) if now < *until => Worth::Little,
+            Some((_, Err(_))) | None => Worth::Nothing,
         }
     }
 }
