@@ -119,7 +119,7 @@ const DOCUMENTS_PER_HOST: Key = Key::default(
     "documents_per_host",
     Form::Text,
     "600/m",
-    "Identity documents that are fetched from each host and port, whoever asks; 600/m by default, so that nobody is stormed through the gateway.",
+    "Documents and keys of agents and clients that are fetched from each host and port, whoever asks; 600/m by default, so that nobody is stormed through the gateway.",
 );
 const CALLS_PER_AGENT: Key = Key::default(
     "calls_per_agent",
