@@ -57,7 +57,7 @@ impl std::fmt::Debug for ProvenClient {
 }
 
 /// What is presented at the token endpoint. Texts are as they came, already bounded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum TokenGrant<'a> {
     /// RFC 6749 §4.1.3, RFC 7636 §4.5.
     Code {
@@ -109,6 +109,20 @@ pub enum TokenGrant<'a> {
         /// RFC 8707: any number.
         resources: &'a [String],
     },
+}
+
+/// Its kind, and nothing of what is presented.
+impl std::fmt::Debug for TokenGrant<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Code { .. } => "Code([redacted])",
+            Self::Refresh { .. } => "Refresh([redacted])",
+            Self::Device { .. } => "Device([redacted])",
+            Self::ClientCredentials { .. } => "ClientCredentials",
+            Self::Exchange { .. } => "Exchange([redacted])",
+            Self::JwtBearer { .. } => "JwtBearer([redacted])",
+        })
+    }
 }
 
 /// What the token endpoint answers with (RFC 6749 §5.1).
@@ -209,5 +223,25 @@ impl Broker {
                 Box::pin(self.exchange_identity_assertion(client, (assertion, scope, resources))).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_presented_is_not_printed() {
+        let grants = [
+            TokenGrant::Code { code: "canary", redirect_uri: None, verifier: "canary", resources: &[] },
+            TokenGrant::Refresh { token: "canary", scope: None, resources: &[] },
+            TokenGrant::Device { code: "canary" },
+            TokenGrant::Exchange { subject_token: "canary", scope: None, resources: &[] },
+            TokenGrant::JwtBearer { assertion: "canary", scope: None, resources: &[] },
+        ];
+        let credentials = [ClientCredential::Basic("canary"), ClientCredential::Post("canary")];
+        let printed = format!("{grants:?} {credentials:?} {:?}", ClientCredential::Assertion("canary"));
+        assert_eq!(printed.matches("[redacted]").count(), 8);
+        assert!(!printed.contains("canary"));
     }
 }
