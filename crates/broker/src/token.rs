@@ -4,7 +4,7 @@ use protocol::wire::{ScopeIntersection, TokenResponse};
 use protocol::{Audience, ScopeSet, SessionId};
 use secret::{Opaque, SecretHash};
 use serde_json::{Map, Value};
-use store::{Key, Life, Written};
+use store::{Key, Life};
 
 use crate::authorize::attestation;
 use crate::broker::Codes;
@@ -49,18 +49,10 @@ impl Broker {
         let Some(found) = self.vault.get::<Token>(key).await? else { return Ok(()) };
         let event = self.event("token_revoked").by(by).agent(&found.body.agent_id).client(&found.body.client_id);
         let event = event.user(&found.body.user).provider(&found.body.provider).account(&found.body.account);
-        let effect = async {
-            for _ in 0..RETRIES {
-                let Some(held) = self.vault.get::<Token>(key).await? else { return Ok(()) };
-                let revoked = Token { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
-                let life = Life::For(revoked.expires.since(self.now()) + TOKEN_TOMBSTONE);
-                // Written again where it stands there already: an earlier attempt may not have been durable.
-                if self.vault.swap(key, held.version, &revoked, life).await? == Written::Done {
-                    return Ok(());
-                }
-            }
-            Err(BrokerError::Contention)
-        };
+        let effect = self.vault.change(key, |token: Token| {
+            let life = Life::For(token.expires.since(self.now()) + TOKEN_TOMBSTONE);
+            (Token { revoked: token.revoked.or(Some(self.now())), ..token }, life)
+        });
         // On record it is once.
         if found.body.revoked.is_some() {
             effect.await?;
@@ -211,5 +203,4 @@ pub(crate) const PREFIX: &str = "ath_tk_";
 /// How long after its expiry a token is still told from one that never was.
 pub(crate) const TOKEN_TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_WRONG_CODES: u8 = 5;
-/// Of many who end one thing at once, each has its turn.
-const RETRIES: usize = 300;
+const RETRIES: usize = 8;

@@ -90,6 +90,23 @@ impl Vault {
         }
     }
 
+    /// Writes what `change` makes of a record, whatever it is by then; nothing where there is none. Written also where nothing changes: an
+    /// earlier attempt may not have been durable. Of many who change one record at once, each has its turn.
+    pub(crate) async fn change<T: Body>(
+        &self,
+        key: &Key,
+        change: impl Fn(T) -> (T, Life) + Send,
+    ) -> Result<(), BrokerError> {
+        for _ in 0..TURNS {
+            let Some(held) = self.get::<T>(key).await? else { return Ok(()) };
+            let (body, life) = change(held.body);
+            if self.swap(key, held.version, &body, life).await? == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(BrokerError::Contention)
+    }
+
     pub(crate) async fn delete(&self, key: &Key) -> Result<(), BrokerError> {
         self.write(Write::Delete { key: key.clone() }).await.map(drop)
     }
@@ -210,3 +227,5 @@ fn split(record: &Record) -> Result<(&[u8], &[u8]), OpenError> {
 fn handed_out(kind: &str) -> AssociatedData {
     AssociatedData::new("handed out", kind, 0, &[])
 }
+
+const TURNS: usize = 300;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::{AccountId, ScopeSet, SessionId, UserId};
 use secret::{Opaque, SecretHash};
-use store::{Key, Life, Written};
+use store::{Key, Life};
 
 use super::records::{Family, FrontToken, family_id};
 use super::scopes::OPENID;
@@ -162,18 +162,12 @@ impl Broker {
         let Some(found) = self.vault.get::<Family>(key).await? else { return Ok(()) };
         let event = self.event("token_revoked").reason(why).agent(&found.body.agent_id).client(&found.body.client_id);
         let event = event.user(&found.body.user).provider(&found.body.provider).account(&found.body.account);
-        // Whoever goes on refreshing meanwhile writes the same record, but cannot do so faster for ever: on record once, then until it is so.
-        let effect = async {
-            for _ in 0..RETRIES {
-                let Some(held) = self.vault.get::<Family>(key).await? else { return Ok(()) };
-                let ended = Family { revoked: held.body.revoked.or(Some(self.now())), ..held.body };
-                // Written again where it stands there already: an earlier attempt may not have been durable.
-                if self.vault.swap(key, held.version, &ended, self.life_of(&ended)).await? == Written::Done {
-                    return Ok(());
-                }
-            }
-            Err(BrokerError::Contention)
-        };
+        // On record it is once. Whoever goes on refreshing meanwhile writes the same record, but cannot do so faster for ever.
+        let effect = self.vault.change(key, |family: Family| {
+            let ended = Family { revoked: family.revoked.or(Some(self.now())), ..family };
+            let life = self.life_of(&ended);
+            (ended, life)
+        });
         if found.body.revoked.is_some() {
             effect.await?;
         } else {
@@ -202,6 +196,3 @@ impl Broker {
 fn whole_seconds(left: Duration) -> Duration {
     Duration::from_millis(left.as_millis().div_ceil(1000).saturating_mul(1000).try_into().unwrap_or(u64::MAX))
 }
-
-/// Of many who end one thing at once, each has its turn.
-const RETRIES: usize = 300;
