@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("secret", &[]),
     ("jwt", &["secret"]),
     ("catalogue", &[]),
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("proxy", &["audit", "broker", "echo", "http1", "limits", "policy", "protocol", "secret"]),
     ("api", &["broker", "protocol", "secret"]),
     ("issuer", &["broker", "protocol", "secret"]),
+    ("mcp", &["broker", "policy", "protocol", "secret"]),
     ("console", &["broker", "issuer", "protocol", "secret"]),
     (
         "gateway",
@@ -38,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "issuer",
             "jwt",
             "limits",
+            "mcp",
             "metrics",
             "oauth",
             "policy",
