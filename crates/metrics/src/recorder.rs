@@ -16,12 +16,14 @@ pub enum Door {
     Path,
     /// A provider's own host.
     Host,
+    /// A tool call of an MCP client, or an MCP server's own path.
+    Mcp,
     /// No call: the control plane, and what was refused before it was known to be one.
     Control,
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 4] = [Self::Ath, Self::Path, Self::Host, Self::Control];
+    pub(crate) const ALL: [Self; 5] = [Self::Ath, Self::Path, Self::Host, Self::Mcp, Self::Control];
 
     /// As it is written.
     #[must_use]
@@ -30,6 +32,7 @@ impl Door {
             Self::Ath => "ath",
             Self::Path => "path",
             Self::Host => "host",
+            Self::Mcp => "mcp",
             Self::Control => "control",
         }
     }

@@ -27,11 +27,12 @@ pub(crate) struct Challenge {
     scope: Box<str>,
 }
 
-/// Of the three entrances of one upstream; none for those that it has not got.
+/// Of the four entrances of one upstream; none for those that it has not got.
 pub(crate) struct Challenges {
     ath: Option<Challenge>,
     prefix: Option<Challenge>,
     host: Option<Challenge>,
+    mcp: Option<Challenge>,
 }
 
 impl Challenges {
@@ -39,7 +40,7 @@ impl Challenges {
         let of = |entrance| {
             Place::of(upstream, entrance, public_url).map(|place| Challenge::new(upstream, &place, discovery))
         };
-        Self { ath: of(Entrance::Ath), prefix: of(Entrance::Prefix), host: of(Entrance::Host) }
+        Self { ath: of(Entrance::Ath), prefix: of(Entrance::Prefix), host: of(Entrance::Host), mcp: of(Entrance::Mcp) }
     }
 
     pub(crate) fn at(&self, entrance: Entrance) -> Option<&Challenge> {
@@ -47,6 +48,7 @@ impl Challenges {
             Entrance::Ath => self.ath.as_ref(),
             Entrance::Prefix => self.prefix.as_ref(),
             Entrance::Host => self.host.as_ref(),
+            Entrance::Mcp => self.mcp.as_ref(),
         }
     }
 }

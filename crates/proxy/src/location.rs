@@ -33,6 +33,9 @@ impl Place {
                 let path = upstream.path_prefix.clone()?;
                 Some(Self { origin: public_url.to_owned(), path })
             }
+            Entrance::Mcp => {
+                Some(Self { origin: public_url.to_owned(), path: format!("/{}/mcp", upstream.provider_id) })
+            }
             Entrance::Host => {
                 let host = upstream.entrance_host.as_ref()?;
                 let (scheme, authority) = public_url.split_once("://").unwrap_or(("https", ""));

@@ -17,6 +17,8 @@ pub enum Route {
     Control,
     /// To an upstream, or to be refused as if there were one.
     Proxied(Proxied),
+    /// To the door for MCP clients: of one upstream, or, where it names none, of all of them.
+    Mcp(Proxied),
     /// Nowhere: what OAuth clients look for at a server, and the upstream's own would lead them past the gateway.
     Withheld(Proxied),
 }
@@ -40,6 +42,8 @@ pub enum Entrance {
     Prefix,
     /// The provider's own host name.
     Host,
+    /// `/{provider}/mcp`, and `/mcp` for all of them.
+    Mcp,
 }
 
 impl Proxied {
@@ -112,6 +116,9 @@ impl Routes {
     }
 
     fn by_path(&self, path: &str) -> Route {
+        if let Some(route) = self.by_mcp(path) {
+            return route;
+        }
         if let Some(rest) = path.strip_prefix(ATH) {
             let id = rest.split('/').next().unwrap_or_default();
             return below(Entrance::Ath, self.ids.get(id).copied(), (path, ATH.len() + id.len()));
@@ -120,6 +127,24 @@ impl Routes {
             Some((upstream, at)) => below(Entrance::Prefix, Some(upstream), (path, at)),
             None => Route::Control,
         }
+    }
+
+    /// These very paths alone; a slash at the end is forgiven, since people add it. What is asked about them is the control plane's.
+    fn by_mcp(&self, path: &str) -> Option<Route> {
+        let (door, document) = match path.strip_suffix(ABOUT) {
+            Some(door) => (door, true),
+            None => (path.strip_suffix('/').unwrap_or(path), false),
+        };
+        let id = door.strip_suffix(MCP)?;
+        let upstream = match id.strip_prefix('/') {
+            Some(id) => Some(*self.ids.get(id)?),
+            None if id.is_empty() => None,
+            None => return None,
+        };
+        if document {
+            return Some(Route::Control);
+        }
+        Some(Route::Mcp(Proxied { entrance: Entrance::Mcp, upstream, below: path.len() }))
     }
 
     /// By a name that is a provider's alone, with whichever port.
@@ -159,6 +184,8 @@ fn host(parts: &Parts) -> Option<&str> {
 }
 
 const ATH: &str = "/ath/proxy/";
+const MCP: &str = "/mcp";
+const ABOUT: &str = "/.well-known/oauth-protected-resource";
 const WELL_KNOWN: &str = "/.well-known/";
 const APP: &str = "/.well-known/ath-app.json";
 const PROBES: [&str; 3] = ["/health", "/healthz", "/readyz"];
@@ -185,6 +212,7 @@ mod tests {
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
         match Routes::new(&upstreams, own).find(&parts)? {
             Route::Control => Ok(None),
+            Route::Mcp(found) => Ok(Some((found.entrance, found.upstream, "mcp".to_owned()))),
             Route::Withheld(found) => Ok(Some((found.entrance, found.upstream, "withheld".to_owned()))),
             Route::Proxied(found) => Ok(Some((found.entrance, found.upstream, found.path(&parts.uri).to_owned()))),
         }
@@ -206,6 +234,26 @@ mod tests {
         assert_eq!(routed("/teams/wiki", "gw"), to(Entrance::Prefix, Some(2), "/"));
         assert_eq!(routed("/anything", "crm.gw.test:8443"), to(Entrance::Host, Some(0), "/anything"));
         assert_eq!(routed("/ath/token", "CRM.gw.test"), to(Entrance::Host, Some(0), "/ath/token"));
+    }
+
+    #[test]
+    fn mcp_clients_have_a_door_for_each_and_one_for_all() {
+        let door = |upstream| Ok(Some((Entrance::Mcp, upstream, "mcp".to_owned())));
+        for ends in ["", "/", "?x"] {
+            assert_eq!(routed(&format!("/mcp{ends}"), "gw"), door(None));
+            assert_eq!(routed(&format!("/helpdesk/mcp{ends}"), "gw"), door(Some(1)));
+            assert_eq!(routed(&format!("/crm/mcp{ends}"), "gw"), door(Some(0)));
+        }
+        for about in ["/mcp", "/helpdesk/mcp"] {
+            assert_eq!(routed(&format!("{about}/.well-known/oauth-protected-resource"), "gw"), Ok(None));
+        }
+        for path in ["/mcp/x", "/none/mcp", "/mcp//", "//mcp", "/x/helpdesk/mcp", "/teams/mcp", "/xmcp", "/MCP"] {
+            assert_eq!(routed(path, "gw"), Ok(None), "{path}");
+        }
+        // Below a provider's own path it is the provider's.
+        let below = |path: &str| Ok(Some((Entrance::Prefix, Some(1), path.to_owned())));
+        assert_eq!(routed("/helpdesk/mcp/x", "gw"), below("/mcp/x"));
+        assert_eq!(routed("/helpdesk/v1/mcp", "gw"), below("/v1/mcp"));
     }
 
     #[test]

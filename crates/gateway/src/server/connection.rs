@@ -314,7 +314,7 @@ async fn answer(
             let span = tracing::debug_span!("request", request_id = id.as_str());
             here.core.serve(origin, route, head, body).instrument(span).await.map(Either::Left)
         }
-        Ok(Route::Control) => {
+        Ok(Route::Control | Route::Mcp(_)) => {
             let span = tracing::info_span!("request", request_id = id.as_str());
             let mut request = Request::from_parts(head, body);
             request.extensions_mut().insert(origin);

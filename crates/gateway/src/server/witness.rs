@@ -138,6 +138,7 @@ fn way(route: Option<Proxied>) -> (Door, Option<usize>) {
         Entrance::Ath => Door::Ath,
         Entrance::Prefix => Door::Path,
         Entrance::Host => Door::Host,
+        Entrance::Mcp => Door::Mcp,
     };
     (door, route.upstream())
 }

@@ -45,7 +45,7 @@ pub(crate) fn refuse(error: &ProxyError, asked: &Asked, standing: &Standing<'_>)
     response.extensions_mut().insert(Refused { code: row.code, reason: row.reason });
     *response.status_mut() = row.status;
     set_headers(response.headers_mut(), (error, &row), standing);
-    let plain = matches!(asked.route.map(Proxied::entrance), Some(Entrance::Prefix | Entrance::Host));
+    let plain = matches!(asked.route.map(Proxied::entrance), Some(Entrance::Prefix | Entrance::Host | Entrance::Mcp));
     match asked.dialect {
         Dialect::Grpc => {
             let sentence = format!("{} {}", row.message, row.hint);

@@ -1,0 +1,72 @@
+//! The way from a tool call to the data plane.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use protocol::{Origin, ProviderId};
+
+/// Puts a request on the way that every agent's request goes: authentication, policy, permit, guard and audit.
+#[async_trait]
+pub trait Calls: Send + Sync {
+    /// Makes the call, and reads its answer as far as `most` bytes after the first `skip`.
+    async fn call(&self, call: Call) -> Result<Answer, Unanswered>;
+}
+
+/// One request, as an agent would have sent it below `/ath/proxy/{provider}`.
+#[derive(Debug)]
+pub struct Call {
+    /// Who asked, and under which name it is on record.
+    pub origin: Origin,
+    /// The service.
+    pub provider: ProviderId,
+    /// Path and query below the API's base; headers with the gateway's own token in `Authorization`; the whole body.
+    pub request: Request<Bytes>,
+    /// How many bytes of the answer's body are passed over.
+    pub skip: u64,
+    /// How many bytes of the answer's body are read after that.
+    pub most: usize,
+}
+
+/// What came back: the service's answer, or the gateway's refusal.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: StatusCode,
+    /// The headers, without those of the connection.
+    pub headers: HeaderMap,
+    /// The body, as far as it was read.
+    pub body: Bytes,
+    /// Whether there is more of it.
+    pub rest: Rest,
+    /// Whose answer it is.
+    pub from: From,
+}
+
+/// Whether a body went on where reading it stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// That was all of it.
+    None,
+    /// There is more.
+    More,
+}
+
+/// Whose answer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// The service's.
+    Service,
+    /// The gateway's own: a problem document (RFC 9457).
+    Gateway,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// The service's answer broke off.
+    #[error("the answer broke off")]
+    Broken,
+    /// The gateway ends.
+    #[error("the gateway is going away")]
+    Leaving,
+}
