@@ -130,7 +130,7 @@ impl Operations {
     /// only rules could allow it that look into the body, that has to be read first.
     pub fn decide<'p>(
         &'p self,
-        effective: &'p Effective,
+        effective: &Effective,
         method: &'p Method,
         path: CanonicalPath<'p>,
     ) -> Result<Ruling<'p>, Denied> {
@@ -153,7 +153,7 @@ impl Operations {
     /// The same for who reads no bodies: what needs one is denied.
     pub fn permit<'p>(
         &'p self,
-        effective: &'p Effective,
+        effective: &Effective,
         method: &'p Method,
         path: CanonicalPath<'p>,
     ) -> Result<Permit<'p>, Denied> {
@@ -166,7 +166,7 @@ impl Operations {
     #[cold]
     fn undecided<'p>(
         &'p self,
-        effective: &'p Effective,
+        effective: &Effective,
         method: &'p Method,
         path: CanonicalPath<'p>,
     ) -> Result<Ruling<'p>, Denied> {

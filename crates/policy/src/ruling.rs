@@ -19,7 +19,7 @@ pub enum Ruling<'p> {
 #[derive(Debug)]
 pub struct Undecided<'p> {
     operations: &'p Operations,
-    effective: &'p Effective,
+    effective: Effective,
     method: &'p Method,
     path: CanonicalPath<'p>,
     /// Those of all scopes, each with the number of its scope, in the order of scopes: who lacks a scope is told which.
@@ -29,11 +29,11 @@ pub struct Undecided<'p> {
 impl<'p> Undecided<'p> {
     pub(crate) fn new(
         operations: &'p Operations,
-        effective: &'p Effective,
+        effective: &Effective,
         (method, path): (&'p Method, CanonicalPath<'p>),
         rules: Vec<(u32, &'p BodyRule)>,
     ) -> Self {
-        Self { operations, effective, method, path, rules }
+        Self { operations, effective: effective.clone(), method, path, rules }
     }
 
     /// In which ways the body is to be read.
