@@ -41,8 +41,10 @@ mod pool;
 mod pools;
 mod query;
 mod request_headers;
+
 mod route;
 mod shared;
+mod space;
 mod target;
 mod trailers;
 mod upload;
@@ -67,6 +69,8 @@ pub use observer::{Ended, Observer};
 pub use origin::{McpDoor, Origins};
 pub use pace::Pace;
 pub use request_headers::{RequestHeader, RequestHeaderError};
+
 pub use route::{Entrance, Proxied, Route};
+pub use space::{Counted, NoSpace, Space};
 pub use upstream::{BodyGuard, Connections, Upstream, UpstreamError, UpstreamProtocol, UpstreamSettings};
 pub use websocket::{HandshakeError, WebSocket};
