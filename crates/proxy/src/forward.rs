@@ -174,7 +174,7 @@ impl Call<'_> {
         let upload = match (self.dialect, lent.credential().carrier()) {
             (Dialect::Http, _) => upload,
             (Dialect::Grpc, Carrier::Header(name, _)) => upload.with_trailers(Trailers::Pass(Some(name.clone()))),
-            (Dialect::Grpc, Carrier::Query(..)) => upload.with_trailers(Trailers::Pass(None)),
+            (Dialect::Grpc, Carrier::Query(..) | Carrier::Nothing) => upload.with_trailers(Trailers::Pass(None)),
         };
         // Boxed: it goes through many hands.
         let mut request = Box::new(Request::new(upload));
@@ -235,7 +235,7 @@ impl Call<'_> {
     fn path(&self, lent: &Lent) -> Result<PathAndQuery, ProxyError> {
         let own = match lent.credential().carrier() {
             Carrier::Query(_, pair) => Some(pair.as_str()),
-            Carrier::Header(..) => None,
+            Carrier::Header(..) | Carrier::Nothing => None,
         };
         let (base, path) = (&self.upstream.base_path, self.permit.path().as_str());
         let parts = [self.query, own];
