@@ -86,7 +86,7 @@ pub use near::{Near, Seen};
 pub use oauth::{Carrier, Credential};
 pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
 pub use policy::Vouching;
-pub use provider::{NamesItself, Provider, ReturnPath, TokenRotation};
+pub use provider::{Api, NamesItself, Provider, ReturnPath, TokenRotation};
 pub use reconnect::{ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
 pub use register::{ClientProof, RegistrationView};

@@ -20,6 +20,8 @@ pub struct UpstreamSettings {
     pub provider_id: ProviderId,
     /// Scheme, host, port, and the path that all of the API lies below.
     pub api_base: Url,
+    /// Of an MCP server: its path below that base, with a slash before it.
+    pub mcp: Option<String>,
     /// Which scope allows what.
     pub operations: Operations,
     /// A path of its own at the gateway: `/helpdesk`.
@@ -101,6 +103,7 @@ pub enum UpstreamError {
 /// An upstream, ready to be connected to.
 pub struct Upstream {
     pub(crate) provider_id: ProviderId,
+    pub(crate) mcp: Option<String>,
     pub(crate) operations: Operations,
     pub(crate) path_prefix: Option<String>,
     pub(crate) entrance_host: Option<String>,
@@ -138,6 +141,7 @@ impl Upstream {
         let target = Arc::new(Target::new(base, &tls, settings.protocol)?);
         Ok(Self {
             provider_id: settings.provider_id,
+            mcp: settings.mcp,
             operations: settings.operations,
             path_prefix: settings.path_prefix,
             entrance_host: settings.host.map(|host| host.to_ascii_lowercase()),
@@ -171,6 +175,7 @@ pub(crate) mod tests {
         let settings = UpstreamSettings {
             provider_id: ProviderId::parse(id).expect("an id"),
             api_base: Url::parse(base).expect("a URL"),
+            mcp: None,
             operations: Operations::default(),
             path_prefix: prefix.map(str::to_owned),
             host: host.map(str::to_owned),
