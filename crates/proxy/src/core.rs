@@ -37,6 +37,7 @@ use crate::pace::Pace;
 use crate::pools::Pools;
 use crate::query;
 use crate::route::{Proxied, Route, Routes};
+use crate::space::Space;
 use crate::upstream::Upstream;
 use crate::watch::Watch;
 use crate::websocket::{self, Handshake};
@@ -121,10 +122,16 @@ impl Core {
         self.flights.watch(&self.near).await;
     }
 
-    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
-    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Inbound) -> Response<ProxyBody> {
+    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. What has to be read of it first is kept in `space`.
+    pub async fn serve(
+        &self,
+        origin: Origin,
+        route: Proxied,
+        (parts, body): (Parts, Inbound),
+        space: &mut dyn Space,
+    ) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
-        match self.forwarded(origin, &route, (parts, body), dialect).await {
+        match self.forwarded(origin, &route, (parts, body, space), dialect).await {
             Ok(response) => response,
             // What is said of it in the log is said under the request's name.
             Err(error) => {
@@ -153,7 +160,7 @@ impl Core {
         &self,
         origin: Origin,
         route: &Proxied,
-        (mut parts, mut body): (Parts, Inbound),
+        (mut parts, mut body, _space): (Parts, Inbound, &mut dyn Space),
         dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, now) = (Instant::now(), self.near.now());

@@ -40,8 +40,10 @@ mod pool;
 mod pools;
 mod query;
 mod request_headers;
+
 mod route;
 mod shared;
+mod space;
 mod target;
 mod trailers;
 mod upload;
@@ -65,6 +67,8 @@ pub use network::{Network, NetworkError};
 pub use observer::{Ended, Observer};
 pub use pace::Pace;
 pub use request_headers::{RequestHeader, RequestHeaderError};
+
 pub use route::{Entrance, Proxied, Route};
+pub use space::{Counted, NoSpace, Space};
 pub use upstream::{BodyGuard, Connections, Upstream, UpstreamError, UpstreamProtocol, UpstreamSettings};
 pub use websocket::{HandshakeError, WebSocket};
