@@ -138,9 +138,11 @@ impl Upstream {
         };
         tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
         let tls = Arc::new(tls);
+        let allowed = Allowed::new(settings.request_headers, &settings.default_headers);
         let target = Arc::new(Target::new(base, &tls, settings.protocol)?);
         Ok(Self {
             provider_id: settings.provider_id,
+            request_headers: if settings.mcp.is_some() { allowed.for_mcp() } else { allowed },
             mcp: settings.mcp,
             operations: settings.operations,
             path_prefix: settings.path_prefix,
@@ -153,7 +155,6 @@ impl Upstream {
             concurrent_calls: settings.concurrent_calls,
             expired: settings.expired,
             headers: settings.headers,
-            request_headers: Allowed::new(settings.request_headers, &settings.default_headers),
             default_headers: settings.default_headers,
             websocket: settings.websocket,
             guard: settings.guard,
@@ -167,6 +168,16 @@ impl Upstream {
 #[expect(clippy::expect_used, reason = "made for tests and fuzz targets alone")]
 pub(crate) mod tests {
     use super::*;
+
+    /// An MCP server at this path.
+    pub(crate) fn server(id: &str, path: &str) -> Upstream {
+        let allowed = Allowed::default().for_mcp();
+        Upstream {
+            mcp: Some(path.to_owned()),
+            request_headers: allowed,
+            ..upstream(id, "https://mcp.test", None, None)
+        }
+    }
 
     pub(crate) fn upstream(id: &str, base: &str, prefix: Option<&str>, host: Option<&str>) -> Upstream {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
