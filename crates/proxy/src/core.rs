@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode, response};
 use limits::Corner;
 use policy::{CanonicalPath, Denied, PathError};
-use protocol::{Origin, Scope, Timestamp};
+use protocol::{Origin, ProviderId, Scope, Timestamp};
 use secret::Entropy;
 use tracing::{Instrument, Span};
 use url::Url;
@@ -20,7 +20,7 @@ use url::Url;
 use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{Download, ProxyBody, Streamed};
-use crate::challenge::{Challenges, Discovery};
+use crate::challenge::{Challenge, Challenges, Discovery};
 use crate::drain::Drain;
 use crate::error::{Asked, ProxyError, Standing, refuse};
 use crate::flight::{Flights, Places};
@@ -34,6 +34,7 @@ use crate::inbound::Inbound;
 use crate::location::Rewriting;
 use crate::mcp::{self, Rpc};
 use crate::observer::Observer;
+use crate::origin::{McpDoor, Origins};
 use crate::pace::Pace;
 use crate::pools::Pools;
 use crate::query;
@@ -52,6 +53,8 @@ pub struct DataPlane {
     public_url: String,
     /// Of each upstream.
     challenges: Vec<Challenges>,
+    challenge_for_all: Challenge,
+    origins: Origins,
     entropy: Arc<dyn Entropy>,
     pace: Pace,
 }
@@ -79,13 +82,19 @@ impl DataPlane {
         audit: Audit,
         upstreams: Vec<Upstream>,
         (public_url, hosts, discovery): (&Url, Hosts, Discovery),
+        door: &McpDoor,
         entropy: Arc<dyn Entropy>,
         pace: Pace,
     ) -> Self {
-        let routes = Routes::new(&upstreams, hosts);
+        let origins = match door {
+            McpDoor::Open(origins) => origins.clone(),
+            McpDoor::Closed => Origins::none(),
+        };
+        let routes = Routes::new(&upstreams, hosts, door);
         let public_url = public_url.origin().ascii_serialization();
         let challenges = upstreams.iter().map(|upstream| Challenges::new(upstream, &public_url, discovery)).collect();
-        Self { broker, audit, upstreams, routes, public_url, challenges, entropy, pace }
+        let challenge_for_all = Challenge::for_all(&public_url, discovery);
+        Self { broker, audit, upstreams, routes, public_url, challenges, challenge_for_all, origins, entropy, pace }
     }
 
     /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
@@ -93,11 +102,27 @@ impl DataPlane {
         self.routes.find(parts)
     }
 
+    /// The web pages that may use the door for MCP clients.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The way of a call that a tool makes for somebody who came by the door for MCP clients; `None` where there is no such provider.
+    #[must_use]
+    pub fn route_of_tool(&self, provider: &ProviderId) -> Option<Proxied> {
+        self.routes.by_id(provider).map(Proxied::of_tool)
+    }
+
     /// The answer to a refusal, in the form that the client's entrance has for it. What caused it goes to the log, with the request id.
     #[must_use]
     pub fn refuse(&self, error: &ProxyError, asked: &Asked) -> Response<ProxyBody> {
         let challenges = asked.route.and_then(|route| Some((self.challenges.get(route.upstream?)?, route.entrance)));
-        let challenge = challenges.and_then(|(challenges, entrance)| challenges.at(entrance));
+        let challenge = match (challenges, asked.route) {
+            (Some((challenges, entrance)), _) => challenges.at(entrance),
+            (None, Some(Proxied { entrance: Entrance::Mcp, .. })) => Some(&self.challenge_for_all),
+            (None, _) => None,
+        };
         refuse(error, asked, &Standing { public_url: &self.public_url, challenge })
     }
 }
@@ -132,6 +157,10 @@ impl Core {
         space: &mut dyn Space,
     ) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
+        let at_server = self.is_at_server(&route);
+        if let Some(preflight) = self.plane.origins.preflight(&parts).filter(|_| at_server) {
+            return preflight;
+        }
         let mut rpc = None;
         match self.forwarded(origin, &route, (parts, body, space), (dialect, &mut rpc)).await {
             Ok(response) => response,
@@ -139,12 +168,25 @@ impl Core {
             Err(error) => {
                 let asked = Asked { dialect, origin, route: Some(route) };
                 let plain = named(&origin).in_scope(|| self.plane.refuse(&error, &asked));
-                match route.entrance {
-                    Entrance::Mcp => mcp::refuse(&error, plain, rpc.as_ref()),
-                    Entrance::Ath | Entrance::Prefix | Entrance::Host => plain,
-                }
+                if at_server { mcp::refuse(&error, plain, rpc.as_ref()) } else { plain }
             }
         }
+    }
+
+    /// Whether it came by the door of an MCP server.
+    fn is_at_server(&self, route: &Proxied) -> bool {
+        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        route.entrance == Entrance::Mcp && upstream.is_some_and(|upstream| upstream.mcp.is_some())
+    }
+
+    /// Whether somebody may come in by the door for MCP clients, and who it is.
+    pub async fn admit(&self, origin: Origin, route: &Proxied, parts: &Parts) -> Result<Caller, ProxyError> {
+        self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
+        let now = self.near.now();
+        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        let seen = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
+        seen.admit(now)?;
+        Ok(Caller::clone(&seen))
     }
 
     fn violation(&self, origin: &Origin, caller: &Caller, path: CanonicalPath<'_>, denied: &Denied) -> ProxyError {
@@ -172,6 +214,9 @@ impl Core {
         let (begun, now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
+        if self.is_at_server(route) {
+            self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
+        }
         let caller = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
         let pools = pools.get_or_init(Box::default);

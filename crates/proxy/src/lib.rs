@@ -35,6 +35,7 @@ mod location;
 mod mcp;
 mod network;
 mod observer;
+mod origin;
 mod owner;
 mod pace;
 mod pool;
@@ -66,6 +67,7 @@ pub use hosts::{HostName, HostNameError, Hosts, LoopbackNames};
 pub use inbound::{Inbound, InboundError};
 pub use network::{Network, NetworkError};
 pub use observer::{Ended, Observer};
+pub use origin::{McpDoor, Origins};
 pub use pace::Pace;
 pub use request_headers::{RequestHeader, RequestHeaderError};
 

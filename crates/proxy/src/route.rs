@@ -8,6 +8,7 @@ use protocol::ProviderId;
 
 use crate::gate::GateError;
 use crate::hosts::{self, Hosts};
+use crate::origin::McpDoor;
 use crate::upstream::Upstream;
 
 /// Where a request belongs.
@@ -59,6 +60,11 @@ impl Proxied {
         self.upstream
     }
 
+    /// The call that a tool makes: the whole path is below the API's base.
+    pub(crate) fn of_tool(upstream: usize) -> Self {
+        Self { entrance: Entrance::Mcp, upstream: Some(upstream), below: 0 }
+    }
+
     /// Below the API's base, as it came, in the URI that was routed; at the door of an MCP server, the server's own.
     pub(crate) fn path<'a>(self, uri: &'a Uri, upstream: &'a Upstream) -> &'a str {
         if let (Entrance::Mcp, Some(path)) = (self.entrance, &upstream.mcp) {
@@ -83,14 +89,17 @@ pub(crate) struct Routes {
     prefixes: HashMap<Box<str>, usize, FixedState>,
     /// The most segments that a prefix has.
     deepest: usize,
+    /// Whether there is a door for MCP clients.
+    has_mcp: bool,
 }
 
 impl Routes {
     /// Where two upstreams have the same way, it leads to the first.
-    pub(crate) fn new(upstreams: &[Upstream], own: Hosts) -> Self {
+    pub(crate) fn new(upstreams: &[Upstream], own: Hosts, door: &McpDoor) -> Self {
         let (ids, hosts, prefixes) = Default::default();
         let servers = upstreams.iter().map(|upstream| upstream.mcp.is_some()).collect();
-        let mut routes = Self { own, ids, servers, hosts, prefixes, deepest: 0 };
+        let has_mcp = matches!(door, McpDoor::Open(_));
+        let mut routes = Self { own, ids, servers, hosts, prefixes, deepest: 0, has_mcp };
         for (number, upstream) in upstreams.iter().enumerate() {
             routes.ids.entry(upstream.provider_id.clone()).or_insert(number);
             if let Some(host) = &upstream.entrance_host {
@@ -121,8 +130,15 @@ impl Routes {
         }
     }
 
+    /// The upstream of a provider.
+    pub(crate) fn by_id(&self, provider: &ProviderId) -> Option<usize> {
+        self.ids.get(provider).copied()
+    }
+
     fn by_path(&self, path: &str) -> Route {
-        if let Some(route) = self.by_mcp(path) {
+        if self.has_mcp
+            && let Some(route) = self.by_mcp(path)
+        {
             return route;
         }
         if let Some(rest) = path.strip_prefix(ATH) {
@@ -221,7 +237,8 @@ mod tests {
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
         let any = upstream("any", "http://any.test", None, None);
         let of = |found: Proxied| found.upstream.and_then(|number| upstreams.get(number)).unwrap_or(&any);
-        match Routes::new(&upstreams, own).find(&parts)? {
+        let door = McpDoor::Open(crate::Origins::none());
+        match Routes::new(&upstreams, own, &door).find(&parts)? {
             Route::Control => Ok(None),
             Route::Mcp(found) => Ok(Some((found.entrance, found.upstream, "mcp".to_owned()))),
             Route::Withheld(found) => Ok(Some((found.entrance, found.upstream, "withheld".to_owned()))),

@@ -3,8 +3,10 @@
 
 use std::hash::RandomState;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use protocol::{ProviderId, UserId};
+use data_encoding::BASE64URL_NOPAD;
+use protocol::{ProviderId, Timestamp, UserId};
 use secret::Opaque;
 
 use super::FrontError;
@@ -117,6 +119,27 @@ impl Broker {
         Ok(ServiceState::NotConnected { connect_url })
     }
 
+    /// What a client brings back when it has asked its person to follow a link, during one tool call; `None` where it cannot be sealed. It
+    /// says nothing, and is of no use to anybody else, nor for another tool.
+    #[must_use]
+    pub fn round(&self, caller: &Caller, tool: &str) -> Option<String> {
+        let ends = self.now().plus(ROUND_LIVES).as_secs();
+        let plain = format!("{}\n{}\n{tool}\n{ends}", caller.client_id(), caller.user_id());
+        let sealed = self.vault.seal_handed_out(ROUND, plain.as_bytes()).ok()?;
+        Some(BASE64URL_NOPAD.encode(&sealed))
+    }
+
+    /// Whether this caller was asked, for this tool, and not long ago.
+    #[must_use]
+    pub fn is_round(&self, caller: &Caller, tool: &str, state: &str) -> bool {
+        let sealed = BASE64URL_NOPAD.decode(state.as_bytes()).ok();
+        let plain = sealed.and_then(|sealed| self.vault.open_handed_out(ROUND, &sealed).ok());
+        let Some(plain) = plain.as_deref().and_then(|plain| str::from_utf8(plain).ok()) else { return false };
+        let begins = format!("{}\n{}\n{tool}\n", caller.client_id(), caller.user_id());
+        let ends = plain.strip_prefix(&begins).and_then(|ends| ends.parse().ok()).map(Timestamp::from_secs);
+        ends.is_some_and(|ends| self.now() < ends)
+    }
+
     async fn state_at_own(&self, caller: &Caller, provider: &Provider) -> Result<ServiceState, BrokerError> {
         let name = ConnectionName {
             user: caller.user_id().clone(),
@@ -150,3 +173,5 @@ fn name_of(agent: &Agent) -> Result<String, FrontError> {
 }
 
 const MOST: usize = 20_000;
+const ROUND: &str = "round of a tool call";
+const ROUND_LIVES: Duration = Duration::from_secs(10 * 60);

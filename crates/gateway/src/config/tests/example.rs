@@ -104,7 +104,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 286);
+    assert_eq!(keys, 289);
 }
 
 #[test]
