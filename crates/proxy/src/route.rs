@@ -235,9 +235,9 @@ mod tests {
         let request = http::Request::builder().uri(uri).header("host", host).body(()).expect("a request");
         let parts = request.into_parts().0;
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
+        let door = McpDoor::Open(crate::Origins::none());
         let any = upstream("any", "http://any.test", None, None);
         let of = |found: Proxied| found.upstream.and_then(|number| upstreams.get(number)).unwrap_or(&any);
-        let door = McpDoor::Open(crate::Origins::none());
         match Routes::new(&upstreams, own, &door).find(&parts)? {
             Route::Control => Ok(None),
             Route::Mcp(found) => Ok(Some((found.entrance, found.upstream, "mcp".to_owned()))),
