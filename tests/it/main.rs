@@ -36,6 +36,7 @@ mod keys;
 mod keys_of_people;
 mod kill_switch;
 mod limits;
+mod mcp_clients;
 mod metrics;
 mod narrowing;
 mod oauth_clients;

@@ -76,6 +76,14 @@ impl Browser {
         url
     }
 
+    /// The same for a way that may end elsewhere: at `path` the page has status 0.
+    pub(crate) fn stopping_at(&mut self, path: &str, way: impl FnOnce(&mut Self) -> Page) -> Page {
+        self.stop = Some(path.to_owned());
+        let page = way(self);
+        self.stop = None;
+        page
+    }
+
     /// The cookie of the gateway's whose name begins so.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {

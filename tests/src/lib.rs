@@ -27,6 +27,8 @@ mod oauth_client;
 mod odd_h2;
 mod odd_http;
 mod peer;
+mod person;
+mod puppet;
 mod raw_h2;
 mod redis;
 mod schema;
@@ -36,6 +38,7 @@ mod talk;
 mod tls;
 mod tunnel;
 mod upstream;
+mod wire;
 
 pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
@@ -51,6 +54,8 @@ pub use oauth_client::{OAuthClient, VERIFIER, challenge, consented, form, link};
 pub use odd_h2::{Deed, OddH2, Stream};
 pub use odd_http::{Exchange, OddHttp, Then};
 pub use peer::Peer;
+pub use person::Person;
+pub use puppet::Puppet;
 pub use raw_h2::{PREFACE, RawFrame, RawH2, RawNews, field, frame};
 pub use redis::{RedisCluster, RedisServer, WatchedRedis};
 pub use served::{Received, Reply, Served};
@@ -59,6 +64,7 @@ pub use talk::Talk;
 pub use tls::{Authority, SecureSite};
 pub use tunnel::Tunnel;
 pub use upstream::Upstream;
+pub use wire::Wire;
 
 /// Begins every token and code of the helpdesk's.
 pub const CANARY: &str = "CANARY-";

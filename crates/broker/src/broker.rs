@@ -19,7 +19,7 @@ use tracing::Instrument;
 use crate::device::Polls;
 use crate::documents::Documents;
 use crate::fetches::StrangerFetcher;
-use crate::front::{ClientDocumentCache, FrontSettings, KeySets};
+use crate::front::{ClientDocumentCache, Elsewhere, FrontSettings, KeySets};
 use crate::keys::{KeySource, Keys};
 use crate::limits::Limits;
 use crate::providers::Providers;
@@ -139,6 +139,7 @@ pub struct Inner {
     pub(crate) front: FrontSettings,
     pub(crate) client_documents: ClientDocumentCache,
     pub(crate) key_sets: KeySets,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) polls: Polls,
     pub(crate) refreshes: Refreshes,
     pub(crate) healths: Healths,
@@ -190,6 +191,7 @@ impl Broker {
             front: parts.front,
             client_documents,
             key_sets,
+            elsewhere: Elsewhere::default(),
             polls: Polls::default(),
             refreshes: Refreshes::default(),
             standings,

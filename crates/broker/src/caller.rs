@@ -66,6 +66,12 @@ impl Caller {
         !self.0.is_oauth
     }
 
+    /// Whether its token is for the door through which MCP clients reach every service that the person lets this client use.
+    #[must_use]
+    pub fn is_for_every_service(&self) -> bool {
+        self.0.is_for_all
+    }
+
     /// The person in whose name it calls.
     #[must_use]
     pub fn user_id(&self) -> &UserId {

@@ -142,6 +142,7 @@ each!(FrontError {
     ResponseType => [ResponseType],
     RequestObject => [RequestObject],
     InteractionRequired => [InteractionRequired],
+    ServiceNotChosen => [ServiceNotChosen],
     NeedsPerson => [NeedsPerson],
     KeysUnreachable => [KeysUnreachable],
     UnknownClient => [UnknownClient],

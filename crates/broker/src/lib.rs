@@ -71,11 +71,11 @@ pub use documents::{AgentIdentity, DocumentFetcher};
 pub use error::{BrokerError, DocumentError, Unapproved};
 pub use fetches::{FetchError, Fetched, StrangerFetcher};
 pub use front::{
-    Asked, AuthorizationRequest, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
+    Asked, AuthorizationRequest, Choosable, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
     ConfiguredProof, DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem,
-    GrantType, IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, RedirectProblem,
-    SchemeProblem, SelfRegistration, TokenGrant, Unasked, UserInfo, check_client_document, check_redirect_scheme,
-    check_redirect_uri,
+    GrantType, IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, Reach, RedirectProblem,
+    SchemeProblem, SelfRegistration, ServiceState, TokenGrant, Unasked, UserInfo, check_client_document,
+    check_redirect_scheme, check_redirect_uri,
 };
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{

@@ -12,7 +12,8 @@ impl Broker {
         let urls = self.urls();
         let path = provider.path_prefix.as_ref().map(|path| urls.at_path(path));
         let host = provider.host.as_ref().map(|host| urls.at_own_host(host));
-        path.into_iter().chain(host).chain(Some(urls.proxied(&provider.id))).collect()
+        let others = [urls.proxied(&provider.id), urls.mcp(&provider.id)];
+        path.into_iter().chain(host).chain(others).collect()
     }
 
     /// The provider that a resource names, character for character; a slash at the end is forgiven, since clients add and drop it. At a
@@ -34,8 +35,22 @@ impl Broker {
     pub fn provider_under(&self, path: &str) -> Option<&Provider> {
         match path.strip_prefix("/ath/proxy/") {
             Some(id) => self.providers.get(&ProviderId::parse(id).ok()?),
-            None => self.providers.under(path),
+            None => match path.strip_suffix("/mcp").and_then(|path| path.strip_prefix('/')) {
+                // The door for MCP clients comes before a path of that name.
+                Some(id) if self.knows(id) => self.providers.get(&ProviderId::parse(id).ok()?),
+                _ => self.providers.under(path),
+            },
         }
+    }
+
+    /// Whether a resource is the door through which MCP clients reach every service; a slash at the end is forgiven.
+    #[must_use]
+    pub fn is_every_service(&self, resource: &str) -> bool {
+        resource.strip_suffix('/').unwrap_or(resource) == self.urls().mcp_for_all()
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        ProviderId::parse(id).is_ok_and(|id| self.providers.get(&id).is_some())
     }
 }
 
@@ -50,13 +65,14 @@ mod tests {
     use crate::tests::{ActingProvider, NOW, crm, parts};
 
     #[tokio::test]
-    async fn a_resource_is_one_of_three_urls() {
+    async fn a_resource_is_one_of_four_urls() {
         let broker = broker();
         let crm = broker.providers().next().expect("a provider");
         let own = [
             "https://gateway.example/teams/crm",
             "https://crm.gateway.example",
             "https://gateway.example/ath/proxy/crm",
+            "https://gateway.example/crm/mcp",
         ];
         assert_eq!(broker.resources(crm), own);
         for resource in own {
@@ -94,6 +110,18 @@ mod tests {
             "https://evil.test",
         ] {
             assert!(broker.provider_at_resource(resource).is_none(), "{resource}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_door_is_for_all_services() {
+        let broker = broker();
+        for door in ["https://gateway.example/mcp", "https://gateway.example/mcp/"] {
+            assert!(broker.is_every_service(door) && broker.provider_at_resource(door).is_none(), "{door}");
+        }
+        for other in ["https://gateway.example/crm/mcp", "https://gateway.example/mcp//", "https://x.test/mcp", "/mcp"]
+        {
+            assert!(!broker.is_every_service(other), "{other}");
         }
     }
 

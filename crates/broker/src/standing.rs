@@ -38,6 +38,8 @@ pub(crate) struct Known {
     pub(crate) lent: Option<(Lent, Option<Timestamp>)>,
     /// Whether an OAuth client got it, which knows nothing of ATH.
     pub(crate) is_oauth: bool,
+    /// Whether it is for the door through which MCP clients reach every service.
+    pub(crate) is_for_all: bool,
     /// Whether the credential is the operator's, which may change under all that is remembered.
     pub(crate) is_operators: bool,
     /// The part of the audit log's lines about its calls that is always the same.
@@ -349,6 +351,7 @@ impl Broker {
             Who::new((&token.agent_id, &token.client_id), &token.user, (&token.provider, &token.account), &scopes);
         Ok(Known {
             is_oauth: token.front.is_some(),
+            is_for_all: token.front.as_ref().is_some_and(|front| self.is_every_service(&front.resource)),
             is_operators: self.provider(&token.provider).is_ok_and(|provider| provider.operators_key().is_some()),
             who: Arc::new(who),
             client_id: token.client_id,

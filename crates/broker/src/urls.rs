@@ -232,6 +232,24 @@ impl Urls {
         format!("{}/.well-known/jwks.json", self.public_url)
     }
 
+    /// The door for MCP clients to one service.
+    #[must_use]
+    pub fn mcp(&self, provider: &ProviderId) -> String {
+        format!("{}/{provider}/mcp", self.public())
+    }
+
+    /// The text that teaches an agent how to use this gateway.
+    #[must_use]
+    pub fn skill(&self) -> String {
+        format!("{}/skill.md", self.public())
+    }
+
+    /// The door for MCP clients to all services.
+    #[must_use]
+    pub fn mcp_for_all(&self) -> String {
+        format!("{}/mcp", self.public())
+    }
+
     /// A provider behind ATH's own entrance, as a resource (RFC 8707 §2).
     #[must_use]
     pub fn proxied(&self, provider: &ProviderId) -> String {

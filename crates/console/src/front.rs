@@ -4,7 +4,7 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, FromRequest, Path, RawQuery, Request};
 use axum::response::{IntoResponse, Redirect, Response};
-use broker::{Asked, AuthorizationRequest, Broker, BrokerError, ConsentView, Next, SignInError, Unasked};
+use broker::{Asked, AuthorizationRequest, Broker, BrokerError, Choosable, ConsentView, Next, SignInError, Unasked};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use protocol::SessionId;
@@ -15,7 +15,7 @@ use crate::consent::{Choosing, form_page, form_secret, go, set_out, with_cookies
 use crate::cookies::Cookies;
 use crate::error::PageError;
 use crate::forgery;
-use crate::pages::{Consent, ConsentForm, Signed, UserCodePage, render};
+use crate::pages::{Consent, ConsentForm, ServicesPage, Signed, UserCodePage, render};
 use crate::sign_in::{person, sign_out_token};
 
 /// What the consent page's form sends.
@@ -50,12 +50,25 @@ async fn shown(broker: &Broker, head: &Parts, parameters: &str) -> Result<Respon
     match broker.asked(&AuthorizationRequest::read(parameters), browser.as_deref()).await {
         Ok(asked) => page(broker, head, &asked).await,
         Err(Unasked::Here(error)) => Err(PageError::Front(error)),
+        Err(Unasked::Choose(services)) => Ok(choice(broker, parameters, services)),
         Err(Unasked::There { redirect_uri, state, error }) => {
             let refusal = issuer::Refusal::from(error);
             let answer = [("error", refusal.error()), ("error_description", refusal.description())];
             Ok(Redirect::to(&broker.answer_to(&redirect_uri, state.as_deref(), &answer)).into_response())
         }
     }
+}
+
+/// The same request once for each service. Nothing is stored: whichever link is followed shows the usual page.
+fn choice(broker: &Broker, parameters: &str, services: Vec<Choosable>) -> Response {
+    let kept = || url::form_urlencoded::parse(parameters.as_bytes()).filter(|(name, _)| name != "scope");
+    let link = |id: &str| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(kept()).append_pair("scope", id);
+        format!("{}?{}", broker.urls().oauth_authorize(), query.finish())
+    };
+    let services = services.into_iter().map(|service| (service.name, link(&service.id))).collect();
+    render(StatusCode::OK, &ServicesPage { services })
 }
 
 /// Whether a form is a client's, and none of this page's.

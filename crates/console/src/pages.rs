@@ -36,6 +36,14 @@ pub(crate) struct UserCodePage<'a> {
     pub(crate) problem: Option<&'static str>,
 }
 
+/// The page where a person chooses by which service they enter the door for all of them.
+#[derive(Template)]
+#[template(path = "services.html")]
+pub(crate) struct ServicesPage {
+    /// Names, and where each leads.
+    pub(crate) services: Vec<(String, String)>,
+}
+
 /// Somebody who is signed in, and may sign out.
 pub(crate) struct Signed<'a> {
     pub(crate) label: &'a str,

@@ -18,6 +18,7 @@ mod proxy_protocol;
 mod spoken;
 mod state;
 mod streams;
+mod tools;
 mod witness;
 
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ use crate::server::guests::Guests;
 use crate::server::memory::Memory;
 use crate::server::names::Names;
 use crate::server::state::Patience;
+use crate::server::tools::Letterbox;
 use crate::server::witness::Witness;
 use crate::system::SystemEntropy;
 
@@ -86,6 +88,7 @@ struct Here {
     guests: Rc<Guests>,
     memory: Memory,
     witness: Rc<Witness>,
+    letterbox: Letterbox,
 }
 
 /// The running cores.
@@ -158,6 +161,7 @@ async fn accept(listener: TcpListener, parts: &Parts) {
         guests: guests.clone(),
         memory: Memory::new(parts.numbers.request_memory, parts.workers),
         witness: witness.clone(),
+        letterbox: Letterbox::hang(core.clone()),
     });
     let watch = core.clone();
     tokio::task::spawn_local(async move { watch.watch().await });

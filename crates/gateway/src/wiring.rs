@@ -13,18 +13,20 @@ use journal::Journal;
 use limits::{Crowd, Houseful};
 use metrics::Metrics;
 use protocol::AgentId;
-use proxy::{DataPlane, Discovery, Drain, Pace, Upstream, UpstreamSettings};
+use proxy::{DataPlane, Discovery, Drain, LoopbackNames, McpDoor, Origins, Pace, Upstream, UpstreamSettings};
 use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
 use secret::{Opaque, Unspoken};
 use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
+use url::Url;
 
 use crate::access_log::AccessLog;
 use crate::config::{
-    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, NumbersConfig, PinnedAgent, PlaceholderCodes,
-    ProviderConfig, SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
+    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, McpConfig, McpDoorConfig, NumbersConfig,
+    PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
+    is_loopback,
 };
 use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::metered_store::MeteredStore;
@@ -140,13 +142,17 @@ pub(crate) async fn parts(
         broker::Door::Open => Discovery::Announced,
         broker::Door::Closed => Discovery::Silent,
     };
-    let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router());
+    let door = mcp_door(&config.mcp, &public_url);
+    let shelves = HashMap::new();
+    let doors = mcp::router(mcp::Toolbox::new(&broker, &shelves));
+    let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router()).merge(doors);
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
             broker.clone(),
             audit,
             upstreams,
             (&public_url, hosts, discovery),
+            &door,
             Arc::new(SystemEntropy),
             Pace::new(numbers.bytes_per_second, timeouts.body),
         )),
@@ -162,6 +168,14 @@ pub(crate) async fn parts(
         houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
         workers,
     })
+}
+
+fn mcp_door(config: &McpConfig, public_url: &Url) -> McpDoor {
+    if config.door == McpDoorConfig::Closed {
+        return McpDoor::Closed;
+    }
+    let here = if is_loopback(public_url) { LoopbackNames::Known } else { LoopbackNames::Unknown };
+    McpDoor::Open(Origins::new(public_url, &config.origins, here))
 }
 
 /// A connection may need a file of its own, and another for the upstream.

@@ -59,7 +59,9 @@ fn documents(broker: &Broker) -> Router {
         .route(well_known, open(get(resource::resource)))
         .route(&format!("{well_known}/"), open(get(resource::resource)))
         .route(&format!("{well_known}/{{*path}}"), open(get(resource::resource)))
-        .route(&format!("/ath/proxy/{{provider}}{well_known}"), open(get(resource::resource)));
+        .route(&format!("/ath/proxy/{{provider}}{well_known}"), open(get(resource::resource)))
+        .route(&format!("/mcp{well_known}"), open(get(resource::resource)))
+        .route(&format!("/{{provider}}/mcp{well_known}"), open(get(resource::resource)));
     let prefixes = broker.providers().filter_map(|provider| provider.path_prefix.as_deref());
     prefixes
         .fold(routes, |routes, prefix| routes.route(&format!("{prefix}{well_known}"), open(get(resource::resource))))

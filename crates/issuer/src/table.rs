@@ -60,6 +60,11 @@ pub(crate) fn row(error: &FrontError) -> Refusal {
             "resource_unknown",
             "The resource is unknown, or several are named, or none where there is a choice. Send one resource: the URL that /.well-known/oauth-protected-resource names.",
         ),
+        FrontError::ServiceNotChosen => bad(
+            "invalid_scope",
+            "service_not_chosen",
+            "The door for all services is entered by one of them, since its account says who the person is. Send the id of a service as scope.",
+        ),
         FrontError::NeedsPerson => bad(
             "invalid_target",
             "person_required",

@@ -29,14 +29,25 @@ pub(crate) async fn authenticate(
     if named.is_some_and(|named| named != caller.agent_id().as_str()) {
         return Err(ProxyError::AgentMismatch);
     }
-    if upstream.is_none_or(|upstream| upstream.provider_id != *caller.provider_id()) {
-        return Err(ProxyError::ProviderMismatch);
+    if !leads_there(&caller, route, upstream) {
+        return Err(match route.entrance {
+            // What MCP clients make of 403 is that the server is lost; a token for another resource is no good one.
+            Entrance::Mcp => ProxyError::Audience,
+            _ => ProxyError::ProviderMismatch,
+        });
     }
     // On a provider's own host or path, an SDK that knows nothing of ATH sends no such header; an OAuth client does so nowhere.
     if named.is_none() && route.entrance == Entrance::Ath && caller.names_its_agent() {
         return Err(ProxyError::AgentMissing);
     }
     Ok(caller)
+}
+
+fn leads_there(caller: &Seen, route: &Proxied, upstream: Option<&Upstream>) -> bool {
+    match upstream {
+        Some(upstream) => upstream.provider_id == *caller.provider_id(),
+        None => route.entrance == Entrance::Mcp && caller.is_for_every_service(),
+    }
 }
 
 /// `Bearer`, one space, and the token (RFC 6750 §2.1). The gate saw to it that there is one header at most.

@@ -55,14 +55,13 @@ impl Challenges {
 
 impl Challenge {
     fn new(upstream: &Upstream, place: &Place, discovery: Discovery) -> Self {
-        let beginning = match discovery {
-            Discovery::Announced => {
-                let metadata = Urls::resource_metadata(&format!("{}{}", place.origin, place.path));
-                format!("{REALM}, resource_metadata=\"{metadata}\"")
-            }
-            Discovery::Silent => REALM.to_owned(),
-        };
-        Self { beginning: beginning.into(), scope: upstream.provider_id.as_str().into() }
+        Self { beginning: beginning(place, discovery).into(), scope: upstream.provider_id.as_str().into() }
+    }
+
+    /// Of the door for MCP clients to all services, which no one scope stands for.
+    pub(crate) fn for_all(public_url: &str, discovery: Discovery) -> Self {
+        let place = Place { origin: public_url.to_owned(), path: "/mcp".to_owned() };
+        Self { beginning: beginning(&place, discovery).into(), scope: Box::default() }
     }
 
     /// The header of an answer that wants one. Where no entrance is known, it names the scheme alone.
@@ -81,15 +80,30 @@ impl Challenge {
     /// one and be refused again.
     fn text(&self, error: &ProxyError, row: &Row) -> String {
         let Self { beginning, scope } = self;
+        let scoped = |scope: &str| match scope {
+            "" => beginning.to_string(),
+            scope => format!("{beginning}, scope=\"{scope}\""),
+        };
         let said = |error: &str, scope: &str| {
-            format!("{beginning}, scope=\"{scope}\", error=\"{error}\", error_description=\"{}\"", row.message)
+            format!("{}, error=\"{error}\", error_description=\"{}\"", scoped(scope), row.message)
         };
         match error {
             ProxyError::Denied { wanted } if !wanted.is_empty() => said("insufficient_scope", &listed(wanted)),
             ProxyError::ProviderMismatch => said("insufficient_scope", scope),
+            ProxyError::Audience => said("invalid_token", scope),
             ProxyError::Broker(_) if row.status == StatusCode::UNAUTHORIZED => said("invalid_token", scope),
-            _ => format!("{beginning}, scope=\"{scope}\""),
+            _ => scoped(scope),
         }
+    }
+}
+
+fn beginning(place: &Place, discovery: Discovery) -> String {
+    match discovery {
+        Discovery::Announced => {
+            let metadata = Urls::resource_metadata(&format!("{}{}", place.origin, place.path));
+            format!("{REALM}, resource_metadata=\"{metadata}\"")
+        }
+        Discovery::Silent => REALM.to_owned(),
     }
 }
 
@@ -121,9 +135,26 @@ mod tests {
             (Entrance::Ath, "https://gw.test/.well-known/oauth-protected-resource/ath/proxy/crm"),
             (Entrance::Prefix, "https://gw.test/.well-known/oauth-protected-resource/teams/crm"),
             (Entrance::Host, "https://crm.gw.test/.well-known/oauth-protected-resource"),
+            (Entrance::Mcp, "https://gw.test/.well-known/oauth-protected-resource/crm/mcp"),
         ] {
             let expected = format!("Bearer realm=\"ath-gateway\", resource_metadata=\"{metadata}\", scope=\"crm\"");
             assert_eq!(said(entrance, &ProxyError::TokenMissing), Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_door_for_all_services_asks_for_no_scope() {
+        let challenge = Challenge::for_all("https://gw.test", Discovery::Announced);
+        let begins = "Bearer realm=\"ath-gateway\", resource_metadata=\"https://gw.test/.well-known/oauth-protected-resource/mcp\"";
+        for (error, expected) in [
+            (ProxyError::TokenMissing, begins.to_owned()),
+            (
+                ProxyError::Audience,
+                format!("{begins}, error=\"invalid_token\", error_description=\"The token is for another resource.\""),
+            ),
+        ] {
+            let header = Challenge::answer(Some(&challenge), &error, &row(&error)).expect("a challenge");
+            assert_eq!(header.to_str().expect("text"), expected);
         }
     }
 

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode, response};
 use limits::Corner;
 use policy::{CanonicalPath, Denied, PathError};
-use protocol::{Origin, Scope, Timestamp};
+use protocol::{Origin, ProviderId, Scope, Timestamp};
 use secret::Entropy;
 use tracing::{Instrument, Span};
 use url::Url;
@@ -20,7 +20,7 @@ use url::Url;
 use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{Download, ProxyBody, Streamed};
-use crate::challenge::{Challenges, Discovery};
+use crate::challenge::{Challenge, Challenges, Discovery};
 use crate::drain::Drain;
 use crate::error::{Asked, ProxyError, Standing, refuse};
 use crate::flight::{Flights, Places};
@@ -33,10 +33,12 @@ use crate::hosts::Hosts;
 use crate::inbound::Inbound;
 use crate::location::Rewriting;
 use crate::observer::Observer;
+use crate::origin::{McpDoor, Origins};
 use crate::pace::Pace;
 use crate::pools::Pools;
 use crate::query;
-use crate::route::{Proxied, Route, Routes};
+use crate::route::{Entrance, Proxied, Route, Routes};
+use crate::space::Space;
 use crate::upstream::Upstream;
 use crate::watch::Watch;
 use crate::websocket::{self, Handshake};
@@ -50,6 +52,8 @@ pub struct DataPlane {
     public_url: String,
     /// Of each upstream.
     challenges: Vec<Challenges>,
+    challenge_for_all: Challenge,
+    origins: Origins,
     entropy: Arc<dyn Entropy>,
     pace: Pace,
 }
@@ -77,13 +81,19 @@ impl DataPlane {
         audit: Audit,
         upstreams: Vec<Upstream>,
         (public_url, hosts, discovery): (&Url, Hosts, Discovery),
+        door: &McpDoor,
         entropy: Arc<dyn Entropy>,
         pace: Pace,
     ) -> Self {
-        let routes = Routes::new(&upstreams, hosts);
+        let origins = match door {
+            McpDoor::Open(origins) => origins.clone(),
+            McpDoor::Closed => Origins::none(),
+        };
+        let routes = Routes::new(&upstreams, hosts, door);
         let public_url = public_url.origin().ascii_serialization();
         let challenges = upstreams.iter().map(|upstream| Challenges::new(upstream, &public_url, discovery)).collect();
-        Self { broker, audit, upstreams, routes, public_url, challenges, entropy, pace }
+        let challenge_for_all = Challenge::for_all(&public_url, discovery);
+        Self { broker, audit, upstreams, routes, public_url, challenges, challenge_for_all, origins, entropy, pace }
     }
 
     /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
@@ -91,11 +101,27 @@ impl DataPlane {
         self.routes.find(parts)
     }
 
+    /// The web pages that may use the door for MCP clients.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The way of a call that a tool makes for somebody who came by the door for MCP clients; `None` where there is no such provider.
+    #[must_use]
+    pub fn route_of_tool(&self, provider: &ProviderId) -> Option<Proxied> {
+        self.routes.by_id(provider).map(Proxied::of_tool)
+    }
+
     /// The answer to a refusal, in the form that the client's entrance has for it. What caused it goes to the log, with the request id.
     #[must_use]
     pub fn refuse(&self, error: &ProxyError, asked: &Asked) -> Response<ProxyBody> {
         let challenges = asked.route.and_then(|route| Some((self.challenges.get(route.upstream?)?, route.entrance)));
-        let challenge = challenges.and_then(|(challenges, entrance)| challenges.at(entrance));
+        let challenge = match (challenges, asked.route) {
+            (Some((challenges, entrance)), _) => challenges.at(entrance),
+            (None, Some(Proxied { entrance: Entrance::Mcp, .. })) => Some(&self.challenge_for_all),
+            (None, _) => None,
+        };
         refuse(error, asked, &Standing { public_url: &self.public_url, challenge })
     }
 }
@@ -121,10 +147,16 @@ impl Core {
         self.flights.watch(&self.near).await;
     }
 
-    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it.
-    pub async fn serve(&self, origin: Origin, route: Proxied, parts: Parts, body: Inbound) -> Response<ProxyBody> {
+    /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. What has to be read of it first is kept in `space`.
+    pub async fn serve(
+        &self,
+        origin: Origin,
+        route: Proxied,
+        (parts, body): (Parts, Inbound),
+        space: &mut dyn Space,
+    ) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
-        match self.forwarded(origin, &route, (parts, body), dialect).await {
+        match self.forwarded(origin, &route, (parts, body, space), dialect).await {
             Ok(response) => response,
             // What is said of it in the log is said under the request's name.
             Err(error) => {
@@ -132,6 +164,16 @@ impl Core {
                 named(&origin).in_scope(|| self.plane.refuse(&error, &asked))
             }
         }
+    }
+
+    /// Whether somebody may come in by the door for MCP clients, and who it is.
+    pub async fn admit(&self, origin: Origin, route: &Proxied, parts: &Parts) -> Result<Caller, ProxyError> {
+        self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
+        let now = self.near.now();
+        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        let seen = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
+        seen.admit(now)?;
+        Ok(Caller::clone(&seen))
     }
 
     fn violation(&self, origin: &Origin, caller: &Caller, path: CanonicalPath<'_>, denied: &Denied) -> ProxyError {
@@ -153,7 +195,7 @@ impl Core {
         &self,
         origin: Origin,
         route: &Proxied,
-        (mut parts, mut body): (Parts, Inbound),
+        (mut parts, mut body, _space): (Parts, Inbound, &mut dyn Space),
         dialect: Dialect,
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, now) = (Instant::now(), self.near.now());

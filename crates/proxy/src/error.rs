@@ -14,6 +14,7 @@ mod answer;
 mod bounds;
 mod broker;
 mod each;
+mod entrance;
 mod gate;
 mod handshake;
 mod row;
@@ -41,6 +42,12 @@ pub enum ProxyError {
     /// The token is for another provider than the path's.
     #[error("another provider than the token's")]
     ProviderMismatch,
+    /// A web page of an origin that may not use the door for MCP clients.
+    #[error("a page of a foreign origin")]
+    ForeignOrigin,
+    /// The token is for another resource than the MCP door's.
+    #[error("another resource than the token's")]
+    Audience,
     /// What OAuth clients look for at a server, and an entrance is none.
     #[error("an entrance has no such document")]
     NoDocument,
@@ -171,13 +178,7 @@ pub(crate) fn row(error: &ProxyError) -> Row {
             "Call the provider_id that POST /ath/token named, or ask for access to this one.",
         )
         .plainly("Present the token for this service; resource_metadata in WWW-Authenticate leads to who issues it."),
-        ProxyError::NoDocument => Row::request(
-            P::NotFound,
-            StatusCode::NOT_FOUND,
-            "no_such_document",
-            "A service's entrance is no authorization server, and what the service says of its own is not handed on.",
-            "Read /.well-known/oauth-protected-resource of this entrance: it names the authorization server.",
-        ),
+        ProxyError::NoDocument | ProxyError::Audience | ProxyError::ForeignOrigin => entrance::row(error),
         ProxyError::Path(cause) => Row::request(
             P::AmbiguousRequest,
             StatusCode::BAD_REQUEST,

@@ -71,7 +71,7 @@ impl Gate {
         ];
         let further = ["gw.internal", "10.0.0.7:8080"].map(|name| HostName::parse(name).expect("a host"));
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), further.to_vec(), LoopbackNames::Unknown);
-        Self { routes: Routes::new(&upstreams, own), upstreams }
+        Self { routes: Routes::new(&upstreams, own, &crate::McpDoor::Closed), upstreams }
     }
 
     fn pass(&self, parts: &Parts) {

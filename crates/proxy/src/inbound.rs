@@ -13,6 +13,8 @@ pub enum Inbound {
     Http1(http1::Body),
     /// Over HTTP/2.
     Http2(Incoming),
+    /// In memory already, all that is left of it.
+    Whole(Option<Bytes>),
 }
 
 /// Why the body of a request broke off.
@@ -33,12 +35,19 @@ pub(crate) enum OnUpgrade {
     Library(hyper::upgrade::OnUpgrade),
 }
 
+impl From<Bytes> for Inbound {
+    fn from(body: Bytes) -> Self {
+        Self::Whole(Some(body).filter(|body| !body.is_empty()))
+    }
+}
+
 impl Inbound {
     /// The connection, where the agent wants it for another protocol. Once.
     pub(crate) fn upgrade(&mut self, parts: &mut Parts) -> Option<OnUpgrade> {
         match self {
             Self::Http1(body) => body.upgrade().map(OnUpgrade::Http1),
             Self::Http2(_) => parts.extensions.remove().map(OnUpgrade::Library),
+            Self::Whole(_) => None,
         }
     }
 }
@@ -65,6 +74,7 @@ impl Body for Inbound {
         match self.get_mut() {
             Self::Http1(body) => Pin::new(body).poll_frame(context).map_err(InboundError::Http1),
             Self::Http2(body) => Pin::new(body).poll_frame(context).map_err(InboundError::Http2),
+            Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }
 
@@ -72,6 +82,7 @@ impl Body for Inbound {
         match self {
             Self::Http1(body) => body.is_end_stream(),
             Self::Http2(body) => body.is_end_stream(),
+            Self::Whole(body) => body.is_none(),
         }
     }
 
@@ -79,6 +90,30 @@ impl Body for Inbound {
         match self {
             Self::Http1(body) => body.size_hint(),
             Self::Http2(body) => body.size_hint(),
+            Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_memory_comes_in_one_piece_with_its_length() {
+        let next = |body: &mut Inbound| {
+            let mut context = Context::from_waker(Waker::noop());
+            match Pin::new(body).poll_frame(&mut context) {
+                Poll::Ready(frame) => frame.map(|frame| frame.expect("data").into_data().ok()),
+                Poll::Pending => panic!("nothing is waited for"),
+            }
+        };
+        let mut body = Inbound::from(Bytes::from_static(b"{}"));
+        assert_eq!((body.is_end_stream(), body.size_hint().exact()), (false, Some(2)));
+        assert_eq!(next(&mut body), Some(Some(Bytes::from_static(b"{}"))));
+        assert_eq!((body.is_end_stream(), body.size_hint().exact(), next(&mut body)), (true, Some(0), None));
+        assert!(Inbound::from(Bytes::new()).is_end_stream());
     }
 }

@@ -8,6 +8,7 @@ use protocol::ProviderId;
 
 use crate::gate::GateError;
 use crate::hosts::{self, Hosts};
+use crate::origin::McpDoor;
 use crate::upstream::Upstream;
 
 /// Where a request belongs.
@@ -59,6 +60,11 @@ impl Proxied {
         self.upstream
     }
 
+    /// The call that a tool makes: the whole path is below the API's base.
+    pub(crate) fn of_tool(upstream: usize) -> Self {
+        Self { entrance: Entrance::Mcp, upstream: Some(upstream), below: 0 }
+    }
+
     /// Below the API's base, as it came, in the URI that was routed.
     pub(crate) fn path(self, uri: &Uri) -> &str {
         match uri.path().get(self.below..) {
@@ -78,13 +84,15 @@ pub(crate) struct Routes {
     prefixes: HashMap<Box<str>, usize, FixedState>,
     /// The most segments that a prefix has.
     deepest: usize,
+    /// Whether there is a door for MCP clients.
+    has_mcp: bool,
 }
 
 impl Routes {
     /// Where two upstreams have the same way, it leads to the first.
-    pub(crate) fn new(upstreams: &[Upstream], own: Hosts) -> Self {
+    pub(crate) fn new(upstreams: &[Upstream], own: Hosts, door: &McpDoor) -> Self {
         let (ids, hosts, prefixes) = Default::default();
-        let mut routes = Self { own, ids, hosts, prefixes, deepest: 0 };
+        let mut routes = Self { own, ids, hosts, prefixes, deepest: 0, has_mcp: matches!(door, McpDoor::Open(_)) };
         for (number, upstream) in upstreams.iter().enumerate() {
             routes.ids.entry(upstream.provider_id.clone()).or_insert(number);
             if let Some(host) = &upstream.entrance_host {
@@ -115,8 +123,15 @@ impl Routes {
         }
     }
 
+    /// The upstream of a provider.
+    pub(crate) fn by_id(&self, provider: &ProviderId) -> Option<usize> {
+        self.ids.get(provider).copied()
+    }
+
     fn by_path(&self, path: &str) -> Route {
-        if let Some(route) = self.by_mcp(path) {
+        if self.has_mcp
+            && let Some(route) = self.by_mcp(path)
+        {
             return route;
         }
         if let Some(rest) = path.strip_prefix(ATH) {
@@ -210,7 +225,8 @@ mod tests {
         let request = http::Request::builder().uri(uri).header("host", host).body(()).expect("a request");
         let parts = request.into_parts().0;
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
-        match Routes::new(&upstreams, own).find(&parts)? {
+        let door = McpDoor::Open(crate::Origins::none());
+        match Routes::new(&upstreams, own, &door).find(&parts)? {
             Route::Control => Ok(None),
             Route::Mcp(found) => Ok(Some((found.entrance, found.upstream, "mcp".to_owned()))),
             Route::Withheld(found) => Ok(Some((found.entrance, found.upstream, "withheld".to_owned()))),

@@ -72,7 +72,8 @@ impl Broker {
                     self.advance(id, held, stage).await?;
                     return Err(FrontError::Grant(problem));
                 }
-                self.are_of(presented.resources, &held.body.provider)?;
+                let granted = held.body.front.as_ref().map_or("", |front| front.resource.as_str());
+                self.are_of(presented.resources, (&held.body.provider, granted))?;
                 self.issue_first(&client.agent, id, held, consented, hash).await
             }
             _ => Err(FrontError::Grant(GrantProblem::Code)),

@@ -48,6 +48,9 @@ pub enum FrontError {
     /// No such resource, or several, or none where more than one is possible.
     #[error("the resource is unknown, or not named")]
     Target,
+    /// The door for all services, and the request does not say by which one the person comes.
+    #[error("the person has not chosen a service")]
+    ServiceNotChosen,
     /// A client without a person cannot use this service: its credential is each person's own.
     #[error("the service needs a person")]
     NeedsPerson,

@@ -14,7 +14,7 @@ use crate::{Broker, BrokerError, Unapproved};
 
 /// Whose word stands for a person's consent.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Consent {
+pub(crate) enum Consent {
     /// Their own alone.
     Theirs,
     /// That of the enterprise which the assertion comes from.
@@ -79,12 +79,14 @@ impl Broker {
         }
         match self.consented(&agent, &user, wish, &asked, consent).await? {
             Some(consented) => self.issue_alone(&agent, &client.name, wish, &consented).await,
-            None => Err(FrontError::ConsentRequired { connect_url: self.connect_url(client, &user, wish).await? }),
+            None => {
+                Err(FrontError::ConsentRequired { connect_url: self.connect_url(&client.name, &user, wish).await? })
+            }
         }
     }
 
     /// The account of theirs that the client may use.
-    async fn consented(
+    pub(crate) async fn consented(
         &self,
         agent: &Agent,
         user: &UserId,
@@ -127,10 +129,10 @@ impl Broker {
     }
 
     /// The link for a person who has not consented yet: theirs alone.
-    async fn connect_url(&self, client: &ProvenClient, user: &UserId, wish: &Wish) -> Result<String, FrontError> {
-        let known = self.front_client(&client.name).await?;
+    pub(crate) async fn connect_url(&self, client: &str, user: &UserId, wish: &Wish) -> Result<String, FrontError> {
+        let known = self.client_to_prove(client).await?;
         let front = FrontSession {
-            client: client.name.clone(),
+            client: client.to_owned(),
             words: wish.words.clone(),
             wished: wish.scopes.clone(),
             resource: wish.resource.clone(),

@@ -7,6 +7,7 @@ mod clients;
 mod code;
 mod device;
 mod documents;
+mod elsewhere;
 mod error;
 mod exchange;
 mod inspect;
@@ -27,12 +28,14 @@ mod wire;
 
 pub(crate) use documents::ClientDocumentCache;
 pub use documents::{ClientDocumentError, check_client_document};
+pub(crate) use elsewhere::Elsewhere;
+pub use elsewhere::{Reach, ServiceState};
 pub use error::{FrontError, GrantProblem};
 pub(crate) use keys::KeySets;
 pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, UserCode};
 pub(crate) use redirects::is_registered;
 pub use redirects::{RedirectProblem, SchemeProblem, check_redirect_scheme, check_redirect_uri};
-pub use request::{Asked, AuthorizationRequest, Unasked};
+pub use request::{Asked, AuthorizationRequest, Choosable, Unasked};
 pub use settings::{
     ClientDocuments, ConfiguredClient, ConfiguredProof, Door, Enterprise, EnterpriseKeys, FrontSettings, GrantType,
     IdentityAssertions, SelfRegistration,

@@ -38,7 +38,7 @@ impl Broker {
             if family.revoked.is_some() {
                 return Err(FrontError::Grant(GrantProblem::Ended));
             }
-            self.are_of(resources, &family.provider)?;
+            self.are_of(resources, (&family.provider, &family.resource))?;
             if number == family.generation {
                 if family.ends <= now || family.idles <= now {
                     return Err(FrontError::Grant(GrantProblem::RefreshTokenExpired));

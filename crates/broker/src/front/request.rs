@@ -34,6 +34,8 @@ pub struct AuthorizationRequest {
 pub enum Unasked {
     /// The client, or the place to send the browser back to, is not known: the person is told here (RFC 6749 §4.1.2.1).
     Here(FrontError),
+    /// The person chooses a service first; the same request with its id as scope is one that can be shown.
+    Choose(Vec<Choosable>),
     /// The client is told, at its redirect URI.
     There {
         /// Where to.
@@ -43,6 +45,15 @@ pub enum Unasked {
         /// Why.
         error: FrontError,
     },
+}
+
+/// A service by which a person may enter the door for all of them.
+#[derive(Debug)]
+pub struct Choosable {
+    /// For the `scope` of the request.
+    pub id: String,
+    /// As people read it.
+    pub name: String,
 }
 
 /// A request that a person may answer, sealed: whoever posts it back has seen the page.
@@ -112,12 +123,20 @@ impl Broker {
                 error,
             },
         };
-        let front = self.front_session(client, &known, request).map_err(there)?;
+        let front = match self.front_session(client, &known, request) {
+            Err(FrontError::ServiceNotChosen) => return Err(Unasked::Choose(self.choosable())),
+            front => front.map_err(there)?,
+        };
         let state = request.get("state").unwrap_or_default().to_owned();
         let (wish, front) = front;
         self.sealed_request(&known, &wish, front, (Some(redirect_uri.clone()), state), Lives::AsAPage, browser)
             .await
             .map_err(there)
+    }
+
+    fn choosable(&self) -> Vec<Choosable> {
+        let all = self.providers().map(|it| Choosable { id: it.id.to_string(), name: it.display_name.clone() });
+        all.collect()
     }
 
     /// The same for somebody whom a client could not act for: the link in its refusal.

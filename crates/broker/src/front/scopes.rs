@@ -34,11 +34,14 @@ impl Broker {
     /// scopes it is everything that the provider offers.
     pub(crate) fn wish(&self, scope: Option<&str>, resources: &[String]) -> Result<Wish, FrontError> {
         let words = Words::read(scope)?;
-        let provider = match self.provider_named_by(resources)? {
-            Some(provider) => provider,
-            None => self.provider_meant(&words)?,
+        let resource = self.named_by(resources)?;
+        let provider = match resource {
+            Named::Provider(provider) => provider,
+            Named::Nothing => self.provider_meant(&words)?,
+            // The person comes by one service first, whose account says who they are.
+            Named::EveryService => self.provider_meant(&words).map_err(|_| FrontError::ServiceNotChosen)?,
         };
-        let resource =
+        let written =
             resources.first().cloned().or_else(|| self.resources(provider).into_iter().next()).unwrap_or_default();
         let offered = provider.operations.scopes();
         let (mut scopes, mut kept) = (Vec::new(), Vec::new());
@@ -56,6 +59,7 @@ impl Broker {
                 }
                 (None, _) if *word == OPENID => kept.push(OPENID.to_owned()),
                 (None, _) if OF_OPENID.contains(word) => {}
+                (None, _) if matches!(resource, Named::EveryService) && self.is_another_service(word) => {}
                 (None, _) => return Err(FrontError::Scope),
             }
         }
@@ -69,7 +73,7 @@ impl Broker {
         }
         kept.sort_unstable();
         kept.dedup();
-        Ok(Wish { provider: provider.id.clone(), resource, scopes, words: kept })
+        Ok(Wish { provider: provider.id.clone(), resource: written, scopes, words: kept })
     }
 
     /// The `scope` of an answer: the client's own words as far as they still hold, and the provider's scopes. The provider's id stands there
@@ -88,24 +92,34 @@ impl Broker {
         words.chain(scopes.iter().map(Scope::as_str)).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether every resource is one of the provider's.
-    pub(crate) fn are_of(&self, resources: &[String], provider: &ProviderId) -> Result<(), FrontError> {
-        match self.provider_named_by(resources)? {
-            Some(named) if named.id != *provider => Err(FrontError::Target),
+    /// Whether every resource is one that tokens for `granted` are good for.
+    pub(crate) fn are_of(
+        &self,
+        resources: &[String],
+        (provider, granted): (&ProviderId, &str),
+    ) -> Result<(), FrontError> {
+        match self.named_by(resources)? {
+            Named::Provider(named) if named.id != *provider => Err(FrontError::Target),
+            Named::EveryService if !self.is_every_service(granted) => Err(FrontError::Target),
             _ => Ok(()),
         }
     }
 
-    /// The provider that all of the resources are of.
-    fn provider_named_by(&self, resources: &[String]) -> Result<Option<&Provider>, FrontError> {
-        let mut named = resources.iter().map(|resource| self.provider_at_resource(resource).ok_or(FrontError::Target));
-        let Some(first) = named.next().transpose()? else { return Ok(None) };
-        for other in named {
-            if other?.id != first.id {
-                return Err(FrontError::Target);
-            }
+    /// What all of the resources are of.
+    fn named_by(&self, resources: &[String]) -> Result<Named<'_>, FrontError> {
+        let Some(first) = resources.first() else { return Ok(Named::Nothing) };
+        if self.is_every_service(first) {
+            let all = resources.iter().all(|resource| self.is_every_service(resource));
+            return if all { Ok(Named::EveryService) } else { Err(FrontError::Target) };
         }
-        Ok(Some(first))
+        let first = self.provider_at_resource(first).ok_or(FrontError::Target)?;
+        let is_first = |resource: &String| self.provider_at_resource(resource).is_some_and(|it| it.id == first.id);
+        if resources.iter().all(is_first) { Ok(Named::Provider(first)) } else { Err(FrontError::Target) }
+    }
+
+    fn is_another_service(&self, word: &str) -> bool {
+        let id = word.split_once(':').map_or(word, |(id, _)| id);
+        ProviderId::parse(id).is_ok_and(|id| self.provider(&id).is_ok())
     }
 
     /// The provider that scopes name: by its id, alone or before a colon; or the only one that there is.
@@ -120,6 +134,15 @@ impl Broker {
         let first = named.next().ok_or(FrontError::Target)?;
         if named.any(|other| other.id != first.id) { Err(FrontError::Target) } else { Ok(first) }
     }
+}
+
+/// What resources are of.
+#[derive(Clone, Copy)]
+enum Named<'b> {
+    Nothing,
+    Provider(&'b Provider),
+    /// The door for MCP clients to all of them.
+    EveryService,
 }
 
 /// What a word that begins with the provider's id stands for.

@@ -292,6 +292,7 @@ async fn requests_are_judged_before_anybody_is_asked() {
         async move {
             match broker.asked(&AuthorizationRequest::read(&query), None).await.expect_err("refused") {
                 Unasked::Here(error) => (true, format!("{error:?}")),
+                Unasked::Choose(services) => panic!("a choice of {services:?}"),
                 Unasked::There { error, .. } => (false, format!("{error:?}")),
             }
         }

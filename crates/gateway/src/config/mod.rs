@@ -22,6 +22,7 @@ mod key;
 mod lifetimes;
 mod limits;
 mod log;
+mod mcp;
 mod oauth_door;
 mod pem;
 mod presets;
@@ -59,6 +60,7 @@ pub(crate) use gateway::{Ending, FrontConfig, GatewayConfig, ProxyProtocol, TlsF
 pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::{LimitsConfig, NumbersConfig};
 pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use mcp::{McpConfig, McpDoorConfig};
 pub(crate) use presets::meant;
 pub(crate) use provider::{ProviderConfig, WayConfig};
 pub(crate) use report::{Problems, Warning};
@@ -66,6 +68,7 @@ pub(crate) use schema::schema;
 pub(crate) use sign_in::SignInConfig;
 pub(crate) use store::{JournalConfig, KeyPlace, StoreConfig, StoreKind};
 pub(crate) use timeouts::TimeoutsConfig;
+pub(crate) use urls::is_loopback;
 
 use key::Key;
 use reader::{Context, Table};
@@ -98,6 +101,8 @@ pub(crate) struct Config {
     pub(crate) sign_in: SignInConfig,
     /// How ordinary OAuth clients are served.
     pub(crate) oauth: FrontSettings,
+    /// How MCP clients are served.
+    pub(crate) mcp: McpConfig,
     /// Agents that the configuration vouches for.
     pub(crate) agents: Vec<PinnedAgent>,
     /// Looser rules for loopback.
@@ -195,6 +200,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
             complete: providers.len() == provider_tables.len(),
         },
     );
+    let mcp = mcp::read(&root.table(&MCP));
     Some(Config {
         gateway: gateway.complete()?,
         store: store?,
@@ -208,6 +214,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         approvals,
         sign_in: sign_in?,
         oauth: oauth?,
+        mcp: mcp?,
         agents,
         development: development.value,
         providers,
@@ -245,6 +252,7 @@ const KEYS: &[Key] = &[
     APPROVAL,
     SIGN_IN,
     OAUTH,
+    MCP,
     CLIENT,
     CLIENT_DOCUMENT,
     ENTERPRISE,
@@ -284,6 +292,8 @@ const OAUTH: Key = Key::optional(
     key::Form::Table(oauth_door::KEYS),
     "How ordinary OAuth clients are served, which know nothing of ATH.",
 );
+const MCP: Key =
+    Key::optional("mcp", key::Form::Table(mcp::KEYS), "The door for MCP clients: every provider as tools.");
 const CLIENT: Key = Key::optional(
     "client",
     key::Form::Tables(oauth_door::CLIENT_KEYS),

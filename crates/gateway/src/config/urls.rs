@@ -11,7 +11,7 @@ pub(super) enum PlainHttp {
 }
 
 /// Whether the URL's host is this machine itself, by literal address or as `localhost`.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use api::Availability;
 use broker::{Arrival, ClientCertificate};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::Either;
@@ -20,7 +21,9 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use limits::Room;
 use protocol::{Origin, Refused, RequestId};
-use proxy::{Asked, Dialect, Drain, GateError, Inbound, ProxyBody, ProxyError, Route, Stage};
+use proxy::{
+    Asked, Dialect, Drain, Entrance, GateError, Inbound, NoSpace, Proxied, ProxyBody, ProxyError, Route, Space, Stage,
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -30,7 +33,7 @@ use crate::server::Here;
 use crate::server::guests::Guest;
 use crate::server::http2::builder;
 use crate::server::line::{Line, Places, Socket};
-use crate::server::memory::Full;
+use crate::server::memory::Held;
 use crate::server::spoken::{Protocol, spoken};
 use crate::server::state::{Busy, Late};
 use crate::server::streams::{Executor, Flowing};
@@ -289,11 +292,12 @@ async fn answer(
     let taken = here.memory.hold(&state, &head);
     let checked = client.and_then(|_| proxy::check(&head));
     let routed = checked.and_then(|()| here.core.plane().route(&head)).map_err(ProxyError::Gate);
-    let routed = taken.as_ref().map_err(|Full| ProxyError::Memory).and(routed);
+    let routed = taken.as_ref().map_err(|NoSpace| ProxyError::Memory).and(routed);
     let route = match &routed {
-        Ok(Route::Proxied(route) | Route::Withheld(route)) => Some(*route),
+        Ok(Route::Proxied(route) | Route::Withheld(route) | Route::Mcp(route)) => Some(*route),
         _ => None,
     };
+    let page = route.filter(|route| route.entrance() == Entrance::Mcp).map(|_| head.headers.clone());
     let mut response = match routed {
         Err(error) => {
             if matches!(error, ProxyError::Gate(_)) {
@@ -301,7 +305,7 @@ async fn answer(
             }
             // How it is told follows where the request would have led; nothing else does.
             let route = match here.core.plane().route(&head) {
-                Ok(Route::Proxied(route) | Route::Withheld(route)) => Some(route),
+                Ok(Route::Proxied(route) | Route::Withheld(route) | Route::Mcp(route)) => Some(route),
                 _ => None,
             };
             here.core.plane().refuse(&error, &Asked { dialect, origin, route }).map(Either::Left)
@@ -312,9 +316,15 @@ async fn answer(
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
             let span = tracing::debug_span!("request", request_id = id.as_str());
-            here.core.serve(origin, route, head, body).instrument(span).await.map(Either::Left)
+            let (mut taken, mut none) = (taken, NoSpace);
+            let space = taken.as_mut().map_or(&mut none as &mut dyn Space, |held| held);
+            here.core.serve(origin, route, (head, body), space).instrument(span).await.map(Either::Left)
         }
-        Ok(Route::Control | Route::Mcp(_)) => {
+        Ok(Route::Mcp(route)) => {
+            let span = tracing::info_span!("request", request_id = id.as_str());
+            Box::pin(at_the_door((head, body), (origin, route), taken.ok(), &here).instrument(span)).await
+        }
+        Ok(Route::Control) => {
             let span = tracing::info_span!("request", request_id = id.as_str());
             let mut request = Request::from_parts(head, body);
             request.extensions_mut().insert(origin);
@@ -325,6 +335,9 @@ async fn answer(
             Box::pin(here.parts.control.call(request, taken.ok()).instrument(span)).await.map(Either::Right)
         }
     };
+    if let Some(page) = page {
+        here.core.plane().origins().open(&page, response.headers_mut());
+    }
     let refused = response.extensions_mut().remove::<Refused>();
     // What is forwarded is told when its body has ended.
     if refused.is_some() || matches!(response.body(), Either::Right(_)) {
@@ -339,6 +352,32 @@ async fn answer(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response.map(|body| Attended { body, _busy: busy })
+}
+
+/// A request of an MCP client: let in, and answered on the other runtime.
+async fn at_the_door(
+    (head, body): (Parts, Inbound),
+    (origin, route): (Origin, Proxied),
+    taken: Option<Held<'_>>,
+    here: &Here,
+) -> Response<Either<ProxyBody, axum::body::Body>> {
+    let plane = here.core.plane();
+    if let Some(preflight) = plane.origins().preflight(&head) {
+        return preflight.map(Either::Left);
+    }
+    let caller = match here.core.admit(origin, &route, &head).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            let asked = Asked { dialect: Dialect::Http, origin, route: Some(route) };
+            return plane.refuse(&error, &asked).map(Either::Left);
+        }
+    };
+    let only = route.upstream().map(|_| caller.provider_id().clone());
+    let mut request = Request::from_parts(head, body);
+    request.extensions_mut().insert(origin);
+    request.extensions_mut().insert(here.parts.broker.asked_by(origin));
+    request.extensions_mut().insert(mcp::Visit { caller, only, calls: here.letterbox.calls() });
+    here.parts.control.call(request, taken).await.map(Either::Right)
 }
 
 /// What could not be read as a request.

@@ -129,6 +129,14 @@ fn problem(error: &ProxyError, row: &Row, (asked, standing): (&Asked, &Standing<
     if let Some(link) = link(error) {
         further("connect_url", json!(link));
     }
+    if asked.route.is_some_and(|route| route.entrance() == Entrance::Mcp) && row.status == StatusCode::UNAUTHORIZED {
+        // What MCP clients show their person.
+        further("error", json!("invalid_token"));
+        further(
+            "error_description",
+            json!(format!("{} Log in at {} again from your MCP client.", row.message, standing.public_url)),
+        );
+    }
     serde_json::to_vec(&body).unwrap_or_default()
 }
 

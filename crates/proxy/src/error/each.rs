@@ -28,6 +28,8 @@ each!(ProxyError {
     AgentMismatch => [AgentMismatch],
     AgentMissing => [AgentMissing],
     ProviderMismatch => [ProviderMismatch],
+    Audience => [Audience],
+    ForeignOrigin => [ForeignOrigin],
     NoDocument => [NoDocument],
     Path(_) => PathError::each().into_iter().map(Path),
     QueryParameter => [QueryParameter],

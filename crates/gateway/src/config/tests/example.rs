@@ -102,7 +102,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 284);
+    assert_eq!(keys, 287);
 }
 
 #[test]

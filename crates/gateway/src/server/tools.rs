@@ -1,0 +1,98 @@
+//! Tool calls of MCP clients, on their way to a core: each is served there as an agent's own request would be.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http_body_util::BodyExt;
+use mcp::{Answer, Call, Calls, From, Rest, Unanswered};
+use protocol::Refused;
+use proxy::{Asked, Core, Counted, Dialect, Inbound, ProxyBody, ProxyError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Where a core takes them.
+#[derive(Clone)]
+pub(super) struct Letterbox(mpsc::Sender<Letter>);
+
+/// One call, and who waits for its answer.
+struct Letter {
+    call: Call,
+    answer: oneshot::Sender<Result<Answer, Unanswered>>,
+}
+
+impl Letterbox {
+    /// A box that this core empties for as long as it runs.
+    pub(super) fn hang(core: Rc<Core>) -> Self {
+        let (sender, mut letters) = mpsc::channel::<Letter>(LETTERS);
+        tokio::task::spawn_local(async move {
+            while let Some(letter) = letters.recv().await {
+                let core = core.clone();
+                tokio::task::spawn_local(async move {
+                    let Letter { call, mut answer } = letter;
+                    let answered = tokio::select! {
+                        answered = served(&core, call) => answered,
+                        // Nobody waits any more.
+                        () = answer.closed() => return,
+                    };
+                    drop(answer.send(answered));
+                });
+            }
+        });
+        Self(sender)
+    }
+
+    /// As the door for MCP clients knows it.
+    pub(super) fn calls(&self) -> Arc<dyn Calls> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Calls for Letterbox {
+    async fn call(&self, call: Call) -> Result<Answer, Unanswered> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Letter { call, answer }).await.map_err(|_| Unanswered::Leaving)?;
+        answered.await.map_err(|_| Unanswered::Leaving)?
+    }
+}
+
+/// What was composed of a tool's arguments passes the same gate as what was read from a wire.
+async fn served(core: &Core, call: Call) -> Result<Answer, Unanswered> {
+    let Call { origin, provider, request, skip, most } = call;
+    let (head, body) = request.into_parts();
+    let response = match (core.plane().route_of_tool(&provider), proxy::check(&head)) {
+        (Some(route), Ok(())) => core.serve(origin, route, (head, Inbound::from(body)), &mut Counted).await,
+        (route, checked) => {
+            let error = checked.map_or_else(ProxyError::Gate, |()| ProxyError::ProviderMismatch);
+            core.plane().refuse(&error, &Asked { dialect: Dialect::Http, origin, route })
+        }
+    };
+    read(response, skip, most).await
+}
+
+async fn read(response: Response<ProxyBody>, skip: u64, most: usize) -> Result<Answer, Unanswered> {
+    let (head, mut body) = response.into_parts();
+    let from = if head.extensions.get::<Refused>().is_some() { From::Gateway } else { From::Service };
+    // A refusal is small, and read whole.
+    let mut skip = if from == From::Gateway { 0 } else { skip };
+    let (mut whole, mut rest) = (BytesMut::new(), Rest::None);
+    while let Some(frame) = body.frame().await {
+        let Ok(mut data) = frame.map_err(|_| Unanswered::Broken)?.into_data() else { continue };
+        let passed = usize::try_from(skip).unwrap_or(usize::MAX).min(data.len());
+        data = data.split_off(passed);
+        skip -= passed as u64;
+        let room = most.saturating_sub(whole.len());
+        if data.len() > room {
+            whole.extend_from_slice(&data.split_to(room));
+            rest = Rest::More;
+            break;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Answer { status: head.status, headers: head.headers, body: Bytes::from(whole), rest, from })
+}
+
+/// That wait for their turn at one core; a call begins at once, so that these are few.
+const LETTERS: usize = 64;

@@ -1,0 +1,128 @@
+//! Calls of services, each with what the person granted there.
+
+use std::time::Duration;
+
+use broker::{BrokerError, FrontError, Provider, Reach, ServiceState};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use protocol::Problem;
+use rmcp::model::CallToolResult;
+
+use crate::results::{self, MOST, Paging, Refusal};
+use crate::visit::Guest;
+use crate::{Answer, Call, Unanswered};
+
+impl Guest {
+    /// Makes a call, and tells its answer.
+    pub(crate) async fn call(
+        &self,
+        provider: &Provider,
+        request: Request<Bytes>,
+        offset: u64,
+    ) -> Result<CallToolResult, Refusal> {
+        let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        let (skip, paging) = if safe { (offset, Paging::From(offset)) } else { (0, Paging::None) };
+        let answer = self.answered(provider, request, (skip, MOST)).await?;
+        Ok(results::of_answer(&answer, paging))
+    }
+
+    /// The service's answer; the gateway's own refusals, and those of people who have not consented, are refusals.
+    pub(crate) async fn answered(
+        &self,
+        provider: &Provider,
+        mut request: Request<Bytes>,
+        (skip, most): (u64, usize),
+    ) -> Result<Answer, Refusal> {
+        let name = &provider.display_name;
+        let token = match self.broker.reach(&self.visit.caller, &provider.id).await {
+            Ok(Reach::Own) => self.token.clone(),
+            Ok(Reach::Token(token)) => bearer(token.expose()).ok_or_else(unavailable)?,
+            Ok(Reach::Link(link)) => return Err(Refusal::connect(name, link)),
+            Err(error) => return Err(refused(name, &error)),
+        };
+        request.headers_mut().insert(header::AUTHORIZATION, token);
+        request.headers_mut().insert(header::HOST, HOST);
+        let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most };
+        let answer = self.visit.calls.call(call).await.map_err(|error| unanswered(name, &error))?;
+        match results::refusal(name, &answer) {
+            Some(refusal) => Err(refusal),
+            None => Ok(answer),
+        }
+    }
+
+    /// Waits for a person who has said that they go and connect a service: as long as most clients wait for an answer.
+    pub(crate) async fn wait_for(&self, provider: &Provider) {
+        for _ in 0..LOOKS {
+            match self.broker.service_state(&self.visit.caller, provider).await {
+                Ok(ServiceState::NeedsReconnecting { .. } | ServiceState::NotConnected { .. }) => {}
+                _ => return,
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// What stands between a caller and a service, for the agent.
+pub(crate) fn refused(service: &str, error: &FrontError) -> Refusal {
+    match error {
+        FrontError::Target => Refusal::new(
+            Problem::WrongService,
+            format!(
+                "This connection is not for {service}. Connect to the MCP server of {service}, or to the one for all services."
+            ),
+        ),
+        FrontError::Scope | FrontError::AccessDenied => Refusal::new(
+            Problem::AgentUnapproved,
+            format!(
+                "The gateway's operator has not approved you for {service}. Tell the person; nothing that you send changes it."
+            ),
+        ),
+        FrontError::Broker(BrokerError::AgentUnapproved(_)) => Refusal::new(
+            Problem::AgentUnapproved,
+            format!(
+                "You wait for the gateway's operator to approve you for {service}. Tell the person, and try again later."
+            ),
+        ),
+        FrontError::Broker(BrokerError::ProviderSuspended) => Refusal::new(
+            Problem::ServiceSuspended,
+            format!("The gateway's operator has stopped {service} for now. Tell the person, and try again later."),
+        ),
+        FrontError::GrantNotAllowed => Refusal::new(
+            Problem::WrongService,
+            format!("You reach {service} by its own MCP server alone, with a token for {service}."),
+        ),
+        error => {
+            let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(error = %error, cause, "a tool call was not made");
+            unavailable()
+        }
+    }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::new(Problem::Unavailable, "The gateway cannot do that right now. Try again in a few seconds.")
+}
+
+fn unanswered(service: &str, error: &Unanswered) -> Refusal {
+    match error {
+        Unanswered::Broken => Refusal::new(
+            Problem::UpstreamFailed,
+            format!("The answer of {service} broke off. Try again if the call can be made twice."),
+        ),
+        Unanswered::Leaving => {
+            Refusal::new(Problem::Unavailable, "The gateway is going away for a moment. Try again in a few seconds.")
+        }
+    }
+}
+
+/// For the gate alone; where a call goes is nothing that it says.
+const HOST: HeaderValue = HeaderValue::from_static("gateway");
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Forty seconds.
+const LOOKS: usize = 80;

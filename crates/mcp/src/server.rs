@@ -1,0 +1,191 @@
+//! The door as an MCP server.
+
+use std::sync::Arc;
+
+use broker::Provider;
+use http::request::Parts;
+use protocol::Problem;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, DiscoverResult, GetSkillRequestParams, GetSkillResult,
+    Implementation, InitializeRequestParams, InitializeResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::{ErrorData, ServerHandler};
+use serde_json::{Map, Value};
+
+use crate::arguments::{Kind, PlainArguments};
+use crate::eliciting::{self, Round};
+use crate::results::Refusal;
+use crate::toolbox::{Behind, Toolbox};
+use crate::visit::Guest;
+use crate::{documented, services, skill};
+
+/// One for all doors and all who come by them: what differs comes with each request.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) tools: Toolbox,
+}
+
+impl Server {
+    /// A tool call, but for what it takes of its client.
+    async fn called(
+        &self,
+        guest: &Guest,
+        behind: &Behind,
+        arguments: Map<String, Value>,
+    ) -> Result<CallToolResult, Refusal> {
+        match behind {
+            Behind::Services => Ok(services::list(guest, &self.tools).await),
+            Behind::Connect => services::connect(guest, &arguments).await,
+            Behind::Plain(id, kind) => plain(guest, service(guest, id.as_str())?, *kind, arguments).await,
+            Behind::Find(id) => documented::find(guest, &self.tools, service(guest, id.as_str())?, &arguments),
+            Behind::Describe(id) => documented::describe(&self.tools, service(guest, id.as_str())?, &arguments),
+            Behind::Typed(id, tool) => documented::call(guest, service(guest, id.as_str())?, tool, arguments).await,
+        }
+    }
+
+    fn info(&self, guest: Option<&Guest>) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_skills().build();
+        let about = Implementation::new("ath-gateway", env!("CARGO_PKG_VERSION")).with_title("ATH Gateway");
+        let info = ServerConfig::new(capabilities).with_server_info(about);
+        match guest {
+            Some(guest) => info.with_instructions(skill::instructions(guest, &self.tools)),
+            None => info,
+        }
+    }
+}
+
+async fn plain(
+    guest: &Guest,
+    provider: &Provider,
+    kind: Kind,
+    arguments: Map<String, Value>,
+) -> Result<CallToolResult, Refusal> {
+    let wrong = |error: crate::arguments::ArgumentsError| Refusal::new(Problem::BadRequest, error.to_string());
+    let arguments = PlainArguments::read(arguments).map_err(wrong)?;
+    let offset = arguments.offset;
+    let request = arguments.request(kind).map_err(wrong)?;
+    guest.call(provider, request, offset).await
+}
+
+fn service<'g>(guest: &'g Guest, id: &str) -> Result<&'g Provider, Refusal> {
+    guest.service(id).ok_or_else(|| Refusal::new(Problem::NotFound, format!("There is no service {id:?} here.")))
+}
+
+/// Whoever makes this request.
+fn guest(context: &RequestContext<RoleServer>) -> Result<Guest, ErrorData> {
+    let guest = context.extensions.get::<Parts>().and_then(Guest::of);
+    guest.ok_or_else(|| ErrorData::internal_error("the request did not come by the door", None))
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        self.info(None)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let guest = guest(&context)?;
+        context.peer.set_peer_info(request.clone());
+        let negotiated = self.negotiate_initialize(&request)?;
+        Ok(negotiated.with_instructions(skill::instructions(&guest, &self.tools)))
+    }
+
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let info = self.info(Some(&guest(&context)?));
+        Ok(DiscoverResult::from_server_info(self.supported_protocol_versions().into_owned(), info))
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let guest = guest(&context)?;
+        Ok(ListToolsResult::with_all_items(self.tools.tools(&guest.broker, guest.visit.only.as_ref())))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let guest = guest(&context)?;
+        let Some(behind) = self.tools.behind(&request.name, guest.visit.only.as_ref()) else {
+            return Err(ErrorData::invalid_params(format!("there is no tool {:?}", request.name), None));
+        };
+        let round = Round::of(&guest, &request)?;
+        let provider = behind.service().and_then(|id| guest.service(id.as_str()));
+        if let (Round::Accepted, Some(provider)) = (round, provider) {
+            guest.wait_for(provider).await;
+        }
+        let called = self.called(&guest, &behind, request.arguments.unwrap_or_default()).await;
+        let refusal = match called {
+            Ok(result) => return Ok(result.into()),
+            Err(refusal) => refusal,
+        };
+        if let (Round::First, Some(provider), Some(url)) = (round, provider, &refusal.connect_url)
+            && eliciting::can_open_links(&context)
+            && let Some(question) = eliciting::ask(&guest, provider, &request.name, url)
+        {
+            return Ok(question.into());
+        }
+        tracing::debug!(code = refusal.code, tool = %request.name, "a tool call was refused");
+        Ok(refusal.result().into())
+    }
+
+    fn get_tool(&self, _name: &str) -> Option<Tool> {
+        // No tool takes a parameter from a header.
+        None
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(vec![skill::resource(&guest(&context)?.broker)]))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let guest = guest(&context)?;
+        if request.uri != skill::URI {
+            return Err(ErrorData::resource_not_found(format!("there is no resource {:?}", request.uri), None));
+        }
+        Ok(skill::contents(&guest.broker).into())
+    }
+
+    async fn list_skills(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        Ok(ListSkillsResult::with_all_items(vec![skill::skill(&guest(&context)?.broker)]))
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        let guest = guest(&context)?;
+        if request.uri != skill::URI {
+            return Err(ErrorData::resource_not_found(format!("there is no skill {:?}", request.uri), None));
+        }
+        Ok(GetSkillResult::new(skill::skill(&guest.broker)))
+    }
+}
+
+/// So that the library can make one for each request.
+pub(crate) fn factory(server: Server) -> impl Fn() -> Result<Server, std::io::Error> + Send + Sync + 'static {
+    let server = Arc::new(server);
+    move || Ok(Server::clone(&server))
+}
