@@ -195,3 +195,25 @@ fn thousands_of_operations_are_read_searched_and_described() {
         assert!(took < Duration::from_secs(20), "{read:?} {searched:?} {described_in:?}");
     }
 }
+
+/// That of the demonstration, whose own tests hold it against what it does.
+const HELPDESK: &str = include_str!("../../../helpdesk/src/openapi.json");
+
+#[test]
+fn the_demonstration_is_found_described_and_typed() {
+    let first = |query: &str| found(HELPDESK, "", query).first().cloned().unwrap_or_default();
+    assert_eq!(first("open tickets"), "GET /tickets");
+    assert_eq!(first("open a new ticket"), "POST /tickets");
+    assert_eq!(found(HELPDESK, "", "comment on a ticket")[..2], ["GET /tickets/{id}", "PATCH /tickets/{id}"]);
+    assert_eq!(first("upload a file as an attachment"), "POST /tickets/{id}/attachments/{name}");
+    assert_eq!(first("who am I, which user"), "GET /userinfo");
+    let wanted = ["GET /tickets", "GET /tickets/{id}", "POST /tickets", "PATCH /tickets/{id}"];
+    let wanted: Vec<MethodAndPath> = wanted.iter().map(|text| MethodAndPath::parse(text).expect("one")).collect();
+    let provider = ProviderId::parse("helpdesk").expect("an id");
+    let tools = document(HELPDESK, "").typed(&provider, &wanted);
+    let names: Vec<&str> = tools.iter().map(|tool| tool.as_ref().expect("a tool").name()).collect();
+    assert_eq!(
+        names,
+        ["helpdesk_list_tickets", "helpdesk_get_ticket", "helpdesk_create_ticket", "helpdesk_change_ticket"]
+    );
+}

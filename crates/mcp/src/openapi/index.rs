@@ -125,7 +125,7 @@ impl Score {
         let segments = u32::try_from(operation.path.matches('/').count()).unwrap_or(u32::MAX).min(32);
         let points = self.points.saturating_mul(self.words) * 32 / (32 + segments);
         let reads = matches!(operation.method, Method::GET | Method::HEAD);
-        let points = if reads || intent == Intent::Write { points } else { points / 8 * 7 };
+        let points = if reads || intent == Intent::Write { points } else { points / 4 * 3 };
         if operation.deprecated { points / 2 } else { points }
     }
 }
@@ -186,7 +186,7 @@ fn weighed(root: &Value, operation: &Operation) -> BTreeMap<String, u32> {
         add(refs::text(parameter, "name").unwrap_or_default(), 2);
         let allowed = parameter.get("schema").and_then(|schema| refs::resolved(root, schema)?.get("enum")?.as_array());
         for value in allowed.into_iter().flatten().take(32).filter_map(Value::as_str) {
-            add(value, 2);
+            add(value, 5);
         }
     }
     weights
@@ -195,9 +195,9 @@ fn weighed(root: &Value, operation: &Operation) -> BTreeMap<String, u32> {
 /// What people call it.
 fn verbs(method: &Method) -> &'static str {
     match *method {
-        Method::GET => "get read list show see view find search look fetch",
-        Method::POST => "post create add new make send submit",
-        Method::PUT => "put replace set update store",
+        Method::GET => "get read list show see view find search look fetch download",
+        Method::POST => "post create add new make send submit upload",
+        Method::PUT => "put replace set update store upload",
         Method::PATCH => "patch change update edit modify",
         Method::DELETE => "delete remove destroy drop",
         _ => "",
