@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::arguments::{Kind, PlainArguments};
 use crate::eliciting::{self, Round};
-use crate::results::Refusal;
+use crate::results::{self, Refusal};
 use crate::servers::Servers;
 use crate::toolbox::{Behind, Toolbox};
 use crate::visit::Guest;
@@ -140,9 +140,15 @@ impl ServerHandler for Server {
             guest.wait_for(provider).await;
         }
         let refusal = match self.called(&guest, &behind, request).await {
-            Ok(result) => return Ok(result),
+            Ok(result) => {
+                if let Some(code) = results::failed(&result) {
+                    guest.broker.count_tool_error(behind.service(), code);
+                }
+                return Ok(result);
+            }
             Err(refusal) => refusal,
         };
+        guest.broker.count_tool_error(behind.service(), refusal.code);
         if let (Round::First, Some(provider), Some(url)) = (round, provider, &refusal.connect_url)
             && eliciting::can_open_links(&context)
             && let Some(question) = eliciting::ask(&guest, provider, &name, url)
