@@ -6,13 +6,15 @@ use broker::Provider;
 use http::request::Parts;
 use protocol::Problem;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, DiscoverResult, GetSkillRequestParams, GetSkillResult,
-    Implementation, InitializeRequestParams, InitializeResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
+    CompleteResult, DiscoverResult, GetSkillRequestParams, GetSkillResult, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsRequestMethod, ListPromptsResult, ListResourcesResult, ListSkillsResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::arguments::{Kind, PlainArguments};
 use crate::eliciting::{self, Round};
@@ -84,6 +86,10 @@ fn unknown(tool: &str) -> Refusal {
 
 fn service<'g>(guest: &'g Guest, id: &str) -> Result<&'g Provider, Refusal> {
     guest.service(id).ok_or_else(|| Refusal::new(Problem::NotFound, format!("There is no service {id:?} here.")))
+}
+
+fn nothing_at(what: &str, uri: &str) -> ErrorData {
+    ErrorData::resource_not_found(format!("there is no {what} {uri:?}"), Some(json!({ "uri": uri })))
 }
 
 /// Whoever makes this request.
@@ -164,6 +170,22 @@ impl ServerHandler for Server {
         None
     }
 
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
     async fn list_resources(
         &self,
         _request: Option<PaginatedRequestParams>,
@@ -179,7 +201,7 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let guest = guest(&context)?;
         if request.uri != skill::URI {
-            return Err(ErrorData::resource_not_found(format!("there is no resource {:?}", request.uri), None));
+            return Err(nothing_at("resource", &request.uri));
         }
         Ok(skill::contents(&guest.broker).into())
     }
@@ -199,7 +221,7 @@ impl ServerHandler for Server {
     ) -> Result<GetSkillResult, ErrorData> {
         let guest = guest(&context)?;
         if request.uri != skill::URI {
-            return Err(ErrorData::resource_not_found(format!("there is no skill {:?}", request.uri), None));
+            return Err(nothing_at("skill", &request.uri));
         }
         Ok(GetSkillResult::new(skill::skill(&guest.broker)))
     }
