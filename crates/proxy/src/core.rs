@@ -157,6 +157,10 @@ impl Core {
         space: &mut dyn Space,
     ) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
+        let at_server = self.is_at_server(&route);
+        if let Some(preflight) = self.plane.origins.preflight(&parts).filter(|_| at_server) {
+            return preflight;
+        }
         let mut rpc = None;
         match self.forwarded(origin, &route, (parts, body, space), (dialect, &mut rpc)).await {
             Ok(response) => response,
@@ -164,12 +168,15 @@ impl Core {
             Err(error) => {
                 let asked = Asked { dialect, origin, route: Some(route) };
                 let plain = named(&origin).in_scope(|| self.plane.refuse(&error, &asked));
-                match route.entrance {
-                    Entrance::Mcp => mcp::refuse(&error, plain, rpc.as_ref()),
-                    Entrance::Ath | Entrance::Prefix | Entrance::Host => plain,
-                }
+                if at_server { mcp::refuse(&error, plain, rpc.as_ref()) } else { plain }
             }
         }
+    }
+
+    /// Whether it came by the door of an MCP server.
+    fn is_at_server(&self, route: &Proxied) -> bool {
+        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        route.entrance == Entrance::Mcp && upstream.is_some_and(|upstream| upstream.mcp.is_some())
     }
 
     /// Whether somebody may come in by the door for MCP clients, and who it is.
@@ -207,6 +214,9 @@ impl Core {
         let (begun, now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
+        if self.is_at_server(route) {
+            self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
+        }
         let caller = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
         let pools = pools.get_or_init(Box::default);

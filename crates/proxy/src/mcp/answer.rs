@@ -13,7 +13,7 @@ use crate::error::{ProxyError, Row, link, row};
 /// stays.
 pub(crate) fn refuse(error: &ProxyError, plain: Response<ProxyBody>, rpc: Option<&Rpc>) -> Response<ProxyBody> {
     let row = row(error);
-    if matches!(error, ProxyError::Gate(_)) || row.status == StatusCode::UNAUTHORIZED {
+    if matches!(error, ProxyError::Gate(_) | ProxyError::ForeignOrigin) || row.status == StatusCode::UNAUTHORIZED {
         return plain;
     }
     let Some(rpc) = rpc else { return without_403(plain) };
@@ -127,7 +127,7 @@ mod tests {
         let answer = refuse(error, plain, rpc);
         let kept = answer.headers().contains_key("www-authenticate");
         let status = answer.status().as_u16();
-        if rpc.is_some() && !matches!(error, ProxyError::Gate(_)) {
+        if rpc.is_some() && !matches!(error, ProxyError::Gate(_) | ProxyError::ForeignOrigin) {
             assert_eq!(kept, status == 401, "{error:?}");
         }
         let body = futures_lite(answer.into_body().collect());
@@ -184,7 +184,7 @@ mod tests {
     fn every_refusal_has_an_answer_that_keeps_a_client_connected() {
         for error in ProxyError::each() {
             for rpc in [Some(rpc("tools/call", "")), Some(rpc("prompts/list", "2026-07-28")), None] {
-                let gate = matches!(error, ProxyError::Gate(_));
+                let gate = matches!(error, ProxyError::Gate(_) | ProxyError::ForeignOrigin);
                 let (status, body) = refused(&error, rpc.as_ref());
                 assert!(gate || status != 403, "{error:?}");
                 if status != 401 && !gate && rpc.is_some() {
