@@ -350,6 +350,8 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         static_key::check_form(table, key, placement);
     }
     let (operations, scope_names) = scopes::read(table, &SCOPES, base.as_deref());
+    // Which tools a scope is for, its server does not know.
+    let scope_names = if server.is_some() { scope_names.or_kept_here(operations.scopes()) } else { scope_names };
     Some(Rest {
         preset,
         values,
