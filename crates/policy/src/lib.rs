@@ -4,6 +4,8 @@
 //! was made; the bytes that were matched are the bytes that are sent.
 
 mod approvals;
+mod bodies;
+mod content;
 mod index;
 #[cfg(test)]
 mod linear;
@@ -13,10 +15,16 @@ mod path;
 mod pattern;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod readings;
+mod ruling;
 
 pub use approvals::{
     ApprovalRule, Approvals, Decision, HostPattern, PatternError, ScopePattern, Verdict, Vouching, VouchingError,
 };
+pub use content::{
+    BodyRule, Content, FieldPatternError, GraphqlRule, JsonRpcRule, McpRule, NamePattern, NamePatternError, Reading,
+    Unreadable,
+};
 pub use operations::{Denied, Effective, Operations, Permit, ScopeRule};
 pub use path::{CanonicalPath, EncodedSlash, PathError};
 pub use pattern::{Rule, RuleError};
+pub use ruling::{Ruling, Undecided};

@@ -6,6 +6,8 @@ pub(crate) struct Methods(u8);
 
 impl Methods {
     pub(crate) const NONE: Self = Self(0);
+    pub(crate) const POST: Self = Self(POST);
+    pub(crate) const GET_AND_DELETE: Self = Self(GET | DELETE);
 
     /// Of a rule: a name, or `*` for all. GET covers HEAD.
     pub(crate) fn parse(text: &str) -> Option<Self> {

@@ -5,10 +5,12 @@ use foldhash::fast::FixedState;
 use http::Method;
 use protocol::{Scope, ScopeSet};
 
+use crate::bodies::Bodies;
 use crate::index::{Grant, Index};
 use crate::methods::Methods;
 use crate::path::{CanonicalPath, EncodedSlash, PathError};
 use crate::pattern::Rule;
+use crate::ruling::{Ruling, Undecided};
 
 /// What a scope means: a sentence for people, and the operations it allows.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ struct Table {
     meanings: Vec<(Scope, Box<str>)>,
     numbers: HashMap<Scope, u32, FixedState>,
     index: Index,
+    /// Rules that the path alone does not decide.
+    bodies: Bodies,
     rules: usize,
     /// Whether any rule speaks of one.
     slash: EncodedSlash,
@@ -45,7 +49,7 @@ pub struct Effective {
     low: u64,
 }
 
-/// The proof that a granted scope allows one operation. Only [`Operations::permit`] makes it.
+/// The proof that a granted scope allows one operation. Only [`Operations::decide`] and [`Undecided::judge`] make it.
 #[derive(Debug)]
 pub struct Permit<'p> {
     method: &'p Method,
@@ -80,7 +84,11 @@ impl Operations {
             numbered.push((number, rule.rules));
         }
         let each = numbered.iter().flat_map(|(number, rules)| rules.iter().map(|rule| (*number, rule)));
-        table.index = Index::new(each);
+        let beside: Vec<(u32, Rule)> =
+            each.clone().filter_map(|(number, rule)| Some((number, rule.beside()?))).collect();
+        let beside = beside.iter().map(|(number, rule)| (*number, rule));
+        table.index = Index::new(each.clone().filter(|(_, rule)| rule.body().is_none()).chain(beside));
+        table.bodies = Bodies::new(each.filter_map(|(number, rule)| Some((number, rule, rule.body()?))));
         table.scopes = table.meanings.iter().map(|(scope, _)| scope.clone()).collect();
         Self(Arc::new(table))
     }
@@ -118,41 +126,74 @@ impl Operations {
         CanonicalPath::parse_with(raw, self.0.slash)
     }
 
-    /// Allows an operation if some scope of `effective` has a rule for it; default deny, scopes made for other operations too.
+    /// Allows an operation if some scope of `effective` has a rule for it; default deny, scopes made for other operations too. Where
+    /// only rules could allow it that look into the body, that has to be read first.
+    pub fn decide<'p>(
+        &'p self,
+        effective: &Effective,
+        method: &'p Method,
+        path: CanonicalPath<'p>,
+    ) -> Result<Ruling<'p>, Denied> {
+        let wanted = Methods::of(method);
+        let mut first: Option<u32> = None;
+        let known = Arc::ptr_eq(&effective.of, &self.0);
+        if known {
+            self.0.index.find(path, |grants| {
+                let found = effective.first(grants, wanted);
+                first = first.into_iter().chain(found).min();
+            });
+        }
+        match first.and_then(|number| self.scope(number)) {
+            Some(scope) => Ok(Ruling::Permitted(Permit { method, path, scope })),
+            None if known => self.undecided(effective, method, path),
+            None => Err(self.denied(wanted, path)),
+        }
+    }
+
+    /// The same for who reads no bodies: what needs one is denied.
     pub fn permit<'p>(
         &'p self,
         effective: &Effective,
         method: &'p Method,
         path: CanonicalPath<'p>,
     ) -> Result<Permit<'p>, Denied> {
-        let wanted = Methods::of(method);
-        let mut first: Option<u32> = None;
-        if Arc::ptr_eq(&effective.of, &self.0) {
-            self.0.index.find(path, |grants| {
-                let found = effective.first(grants, wanted);
-                first = first.into_iter().chain(found).min();
-            });
-        }
-        match first.and_then(|number| self.0.meanings.get(number as usize)) {
-            Some((scope, _)) => Ok(Permit { method, path, scope }),
-            None => Err(self.denied(wanted, path)),
+        match self.decide(effective, method, path)? {
+            Ruling::Permitted(permit) => Ok(permit),
+            Ruling::Unread(undecided) => Err(undecided.unread()),
         }
     }
 
     #[cold]
-    fn denied(&self, method: Methods, path: CanonicalPath<'_>) -> Denied {
+    fn undecided<'p>(
+        &'p self,
+        effective: &Effective,
+        method: &'p Method,
+        path: CanonicalPath<'p>,
+    ) -> Result<Ruling<'p>, Denied> {
+        let rules = self.0.bodies.find(path, Methods::of(method));
+        if rules.is_empty() {
+            return Err(self.denied(Methods::of(method), path));
+        }
+        Ok(Ruling::Unread(Undecided::new(self, effective, (method, path), rules)))
+    }
+
+    pub(crate) fn scope(&self, number: u32) -> Option<&Scope> {
+        self.0.meanings.get(number as usize).map(|(scope, _)| scope)
+    }
+
+    #[cold]
+    pub(crate) fn denied(&self, method: Methods, path: CanonicalPath<'_>) -> Denied {
         let mut wanted = Vec::new();
         self.0.index.find(path, |grants| {
             let allowing = grants.iter().filter(|grant| grant.methods.share(method));
-            let scopes = allowing.filter_map(|grant| self.0.meanings.get(grant.scope as usize));
-            wanted.extend(scopes.map(|(scope, _)| scope.clone()));
+            wanted.extend(allowing.filter_map(|grant| self.scope(grant.scope)).cloned());
         });
         Denied { wanted: wanted.into() }
     }
 }
 
 impl Effective {
-    fn holds(&self, scope: u32) -> bool {
+    pub(crate) fn holds(&self, scope: u32) -> bool {
         if scope < u64::BITS { self.low >> scope & 1 == 1 } else { self.members.binary_search(&scope).is_ok() }
     }
 
@@ -170,6 +211,10 @@ impl Effective {
 }
 
 impl<'p> Permit<'p> {
+    pub(crate) fn new((method, path): (&'p Method, CanonicalPath<'p>), scope: &'p Scope) -> Self {
+        Self { method, path, scope }
+    }
+
     /// What to send.
     #[must_use]
     pub fn method(&self) -> &'p Method {
@@ -190,6 +235,11 @@ impl<'p> Permit<'p> {
 }
 
 impl Denied {
+    /// With these scopes besides.
+    pub(crate) fn or(self, scopes: impl Iterator<Item = Scope>) -> Self {
+        Self { wanted: self.wanted.iter().cloned().chain(scopes).collect() }
+    }
+
     /// The scopes that would have allowed it; none where the operation is not mapped at all.
     #[must_use]
     pub fn wanted(&self) -> &ScopeSet {

@@ -1,3 +1,4 @@
+use crate::content::{BodyRule, McpRule};
 use crate::methods::Methods;
 use crate::path::{CanonicalPath, EncodedSlash, PathError, has_encoded_slash};
 
@@ -13,6 +14,8 @@ pub struct Rule {
     /// Without the first slash, and without `/**`; `None` where nothing stands before that.
     path: Option<Box<str>>,
     rest: Rest,
+    /// What it wants of the body, if anything.
+    body: Option<Box<BodyRule>>,
 }
 
 /// Why a text is no rule.
@@ -30,6 +33,9 @@ pub enum RuleError {
     /// The path could not be one of a request.
     #[error("the path is not a canonical one")]
     Path(#[source] PathError),
+    /// It wants something of a body, and is not for POST alone.
+    #[error("only the body of a POST is looked into; write POST and the path, as in \"POST /graphql\"")]
+    Body,
 }
 
 /// What one segment of a path has to be.
@@ -62,14 +68,40 @@ impl Rule {
             None => (path, Rest::Nothing),
         };
         if path.is_empty() && rest == Rest::Anything {
-            return Ok(Self { methods, path: None, rest });
+            return Ok(Self { methods, path: None, rest, body: None });
         }
         if path.ends_with('/') && rest == Rest::Anything {
             return Err(RuleError::Path(PathError::EmptySegment));
         }
         let path = CanonicalPath::parse_with(path, EncodedSlash::InSegments).map_err(RuleError::Path)?.below_root();
         path.split('/').try_for_each(|segment| Segment::parse(segment).map(drop))?;
-        Ok(Self { methods, path: Some(path.into()), rest })
+        Ok(Self { methods, path: Some(path.into()), rest, body: None })
+    }
+
+    /// The same for requests alone whose body asks for what `body` allows.
+    pub fn looking_into(self, body: BodyRule) -> Result<Self, RuleError> {
+        if self.methods != Methods::POST {
+            return Err(RuleError::Body);
+        }
+        Ok(Self { body: Some(Box::new(body)), ..self })
+    }
+
+    /// For an MCP server at this path: these messages; and with them the stream of its own, and the end of a session.
+    pub fn mcp(path: &str, messages: McpRule) -> Result<Self, RuleError> {
+        Self::parse(&format!("POST {path}"))?.looking_into(BodyRule::Mcp(messages))
+    }
+
+    /// What it wants of the body.
+    pub(crate) fn body(&self) -> Option<&BodyRule> {
+        self.body.as_deref()
+    }
+
+    /// What goes with it for requests that have no body: MCP's GET and DELETE.
+    pub(crate) fn beside(&self) -> Option<Self> {
+        match self.body() {
+            Some(BodyRule::Mcp(_)) => Some(Self { methods: Methods::GET_AND_DELETE, body: None, ..self.clone() }),
+            Some(BodyRule::Graphql(_) | BodyRule::JsonRpc(_)) | None => None,
+        }
     }
 
     pub(crate) fn methods(&self) -> Methods {

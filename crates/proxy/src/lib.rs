@@ -32,6 +32,7 @@ mod hosts;
 mod http1;
 mod inbound;
 mod location;
+mod mcp;
 mod network;
 mod observer;
 mod origin;
@@ -41,8 +42,10 @@ mod pool;
 mod pools;
 mod query;
 mod request_headers;
+
 mod route;
 mod shared;
+mod space;
 mod target;
 mod trailers;
 mod upload;
@@ -67,6 +70,8 @@ pub use observer::{Ended, Observer};
 pub use origin::{McpDoor, Origins};
 pub use pace::Pace;
 pub use request_headers::{RequestHeader, RequestHeaderError};
+
 pub use route::{Entrance, Proxied, Route};
+pub use space::{Counted, NoSpace, Space};
 pub use upstream::{BodyGuard, Connections, Upstream, UpstreamError, UpstreamProtocol, UpstreamSettings};
 pub use websocket::{HandshakeError, WebSocket};

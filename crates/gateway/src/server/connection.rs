@@ -21,7 +21,9 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use limits::Room;
 use protocol::{Origin, Refused, RequestId};
-use proxy::{Asked, Dialect, Drain, Entrance, GateError, Inbound, Proxied, ProxyBody, ProxyError, Route, Stage};
+use proxy::{
+    Asked, Dialect, Drain, Entrance, GateError, Inbound, NoSpace, Proxied, ProxyBody, ProxyError, Route, Space, Stage,
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -31,7 +33,7 @@ use crate::server::Here;
 use crate::server::guests::Guest;
 use crate::server::http2::builder;
 use crate::server::line::{Line, Places, Socket};
-use crate::server::memory::{Full, Held};
+use crate::server::memory::Held;
 use crate::server::spoken::{Protocol, spoken};
 use crate::server::state::{Busy, Late};
 use crate::server::streams::{Executor, Flowing};
@@ -290,7 +292,7 @@ async fn answer(
     let taken = here.memory.hold(&state, &head);
     let checked = client.and_then(|_| proxy::check(&head));
     let routed = checked.and_then(|()| here.core.plane().route(&head)).map_err(ProxyError::Gate);
-    let routed = taken.as_ref().map_err(|Full| ProxyError::Memory).and(routed);
+    let routed = taken.as_ref().map_err(|NoSpace| ProxyError::Memory).and(routed);
     let route = match &routed {
         Ok(Route::Proxied(route) | Route::Withheld(route) | Route::Mcp(route)) => Some(*route),
         _ => None,
@@ -314,7 +316,9 @@ async fn answer(
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
             let span = tracing::debug_span!("request", request_id = id.as_str());
-            here.core.serve(origin, route, head, body).instrument(span).await.map(Either::Left)
+            let (mut taken, mut none) = (taken, NoSpace);
+            let space = taken.as_mut().map_or(&mut none as &mut dyn Space, |held| held);
+            here.core.serve(origin, route, (head, body), space).instrument(span).await.map(Either::Left)
         }
         Ok(Route::Mcp(route)) => {
             let span = tracing::info_span!("request", request_id = id.as_str());

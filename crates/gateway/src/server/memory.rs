@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
+use proxy::{NoSpace, Space};
 
 use crate::server::state::State;
 
@@ -20,11 +21,6 @@ pub(super) struct Held<'h> {
     bytes: usize,
 }
 
-/// There is no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("requests take all the memory that they may")]
-pub(super) struct Full;
-
 impl Memory {
     /// One core's part of so many bytes.
     pub(super) fn new(all: usize, cores: NonZeroUsize) -> Self {
@@ -32,7 +28,7 @@ impl Memory {
     }
 
     /// For a request of that connection with that head.
-    pub(super) fn hold<'h>(&'h self, connection: &'h State, head: &Parts) -> Result<Held<'h>, Full> {
+    pub(super) fn hold<'h>(&'h self, connection: &'h State, head: &Parts) -> Result<Held<'h>, NoSpace> {
         let mut taken = Held { memory: self, connection, bytes: 0 };
         taken.grow(weight(head))?;
         Ok(taken)
@@ -41,16 +37,22 @@ impl Memory {
 
 impl Held<'_> {
     /// So many bytes more.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoSpace> {
         let used = self.memory.used.get().saturating_add(bytes);
         let own = self.connection.held.load(Ordering::Relaxed).saturating_add(bytes);
         if used > self.memory.most || own > EACH {
-            return Err(Full);
+            return Err(NoSpace);
         }
         self.memory.used.set(used);
         self.connection.held.store(own, Ordering::Relaxed);
         self.bytes += bytes;
         Ok(())
+    }
+}
+
+impl Space for Held<'_> {
+    fn take(&mut self, bytes: usize) -> Result<(), NoSpace> {
+        self.grow(bytes)
     }
 }
 

@@ -9,7 +9,7 @@ use http::Response;
 use http_body_util::BodyExt;
 use mcp::{Answer, Call, Calls, From, Rest, Unanswered};
 use protocol::Refused;
-use proxy::{Asked, Core, Dialect, Inbound, ProxyBody, ProxyError};
+use proxy::{Asked, Core, Counted, Dialect, Inbound, ProxyBody, ProxyError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where a core takes them.
@@ -63,7 +63,7 @@ async fn served(core: &Core, call: Call) -> Result<Answer, Unanswered> {
     let Call { origin, provider, request, skip, most } = call;
     let (head, body) = request.into_parts();
     let response = match (core.plane().route_of_tool(&provider), proxy::check(&head)) {
-        (Some(route), Ok(())) => core.serve(origin, route, head, Inbound::from(body)).await,
+        (Some(route), Ok(())) => core.serve(origin, route, (head, Inbound::from(body)), &mut Counted).await,
         (route, checked) => {
             let error = checked.map_or_else(ProxyError::Gate, |()| ProxyError::ProviderMismatch);
             core.plane().refuse(&error, &Asked { dialect: Dialect::Http, origin, route })

@@ -52,6 +52,9 @@ each!(ProxyError {
     Switched => [Switched],
     Framing => [Framing],
     Encoded => [Encoded],
+    SessionUnknown => [SessionUnknown],
+    UpstreamRefused => [UpstreamRefused],
+    UpstreamRedirects => [UpstreamRedirects],
     Echoed => [Echoed],
 });
 
