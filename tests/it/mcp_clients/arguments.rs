@@ -120,10 +120,14 @@ fn r26_headers_in_arguments_are_an_agents_own() {
         assert!(is_refused(&answer), "{name:?}: {}", answer.body_text());
         assert_eq!(door.spy.count(), 0, "{name:?}: {:?}", door.spy.heads());
     }
-    let fine = door.calls(Era::Modern, "helpdesk_read", &json!({"path": "/public/x", "headers": {"Accept": "text/csv"}}));
+    let fine =
+        door.calls(Era::Modern, "helpdesk_read", &json!({"path": "/public/x", "headers": {"Accept": "text/csv"}}));
     assert!(!is_refused(&fine), "{}", fine.body_text());
     let last = door.spy.last();
-    assert_eq!(last.iter().filter(|(name, _)| name == "accept").map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["text/csv"]);
+    assert_eq!(
+        last.iter().filter(|(name, _)| name == "accept").map(|(_, value)| value.as_str()).collect::<Vec<_>>(),
+        ["text/csv"]
+    );
     assert_eq!(last.iter().filter(|(name, _)| name == "authorization").count(), 1, "{last:?}");
     assert!(!last.iter().any(|(_, value)| value.contains(&door.token)), "the gateway's own token stays");
 }
@@ -157,7 +161,9 @@ fn r27_ghsa_g53w_no_header_and_no_argument_chooses_the_upstream() {
         for era in ERAS {
             let before = door.spy.count();
             let call = ("tools/call", &json!({"name": "helpdesk_read", "arguments": {"path": "/x"}}));
-            let answer = super::door::request(&door.front.gateway, "/helpdesk/mcp", era, Some(&door.token), call).header(name, value).send();
+            let answer = super::door::request(&door.front.gateway, "/helpdesk/mcp", era, Some(&door.token), call)
+                .header(name, value)
+                .send();
             let arrived = door.arrived(before);
             assert!(arrived.is_empty() || arrived == ["GET /x HTTP/1.1"], "{name}: {arrived:?} {}", answer.body_text());
             if !arrived.is_empty() {
@@ -175,7 +181,16 @@ fn r27_ghsa_g53w_no_header_and_no_argument_chooses_the_upstream() {
     let before = door.spy.count();
     let answer = door.calls(Era::Modern, "helpdesk_read", &arguments);
     assert!(is_refused(&answer), "what a tool does not know it refuses: {}", answer.body_text());
-    for tool in ["other_read", "helpdesk_delete", "helpdesk.read", "HELPDESK_READ", "helpdesk_read ", "", "../other_read", "ath_admin"] {
+    for tool in [
+        "other_read",
+        "helpdesk_delete",
+        "helpdesk.read",
+        "HELPDESK_READ",
+        "helpdesk_read ",
+        "",
+        "../other_read",
+        "ath_admin",
+    ] {
         let answer = door.calls(Era::Legacy, tool, &json!({"path": "/x"}));
         assert!(is_refused(&answer), "{tool:?}: {}", answer.body_text());
     }
@@ -186,15 +201,18 @@ fn r27_ghsa_g53w_no_header_and_no_argument_chooses_the_upstream() {
 #[test]
 fn r27_headers_say_what_the_message_says() {
     let door = Door::allowing(&["* /**"]);
-    let message = Era::Modern.message(&json!(1), "tools/call", &json!({"name": "helpdesk_read", "arguments": {"path": "/x"}}));
+    let message =
+        Era::Modern.message(&json!(1), "tools/call", &json!({"name": "helpdesk_read", "arguments": {"path": "/x"}}));
     for (method, name, version) in [
         ("tools/list", "helpdesk_read", "2026-07-28"),
         ("tools/call", "ath_services", "2026-07-28"),
         ("tools/call", "helpdesk_read", "2099-01-01"),
     ] {
         let request = door.front.gateway.request("POST", "/helpdesk/mcp").header("content-type", "application/json");
-        let request = request.header("accept", "application/json, text/event-stream").header("mcp-protocol-version", version);
-        let request = request.header("mcp-method", method).header("mcp-name", name).body(message.to_string().into_bytes());
+        let request =
+            request.header("accept", "application/json, text/event-stream").header("mcp-protocol-version", version);
+        let request =
+            request.header("mcp-method", method).header("mcp-name", name).body(message.to_string().into_bytes());
         let answer = request.header("authorization", &format!("Bearer {}", door.token)).send();
         assert_eq!(answer.status, 400, "{method} {name} {version}: {}", answer.body_text());
         assert!(answer.json()["error"]["code"].is_i64(), "{}", answer.body_text());

@@ -28,21 +28,27 @@ impl Era {
 
     /// What goes above it.
     pub(super) fn head(self, request: Request, method: &str, name: Option<&str>) -> Request {
-        let request = request
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream");
+        let request =
+            request.header("content-type", "application/json").header("accept", "application/json, text/event-stream");
         match (self, name) {
             (Self::Legacy, _) => request.header("mcp-protocol-version", "2025-11-25"),
             (Self::Modern, None) => request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method),
-            (Self::Modern, Some(name)) => {
-                request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method).header("mcp-name", name)
-            }
+            (Self::Modern, Some(name)) => request
+                .header("mcp-protocol-version", "2026-07-28")
+                .header("mcp-method", method)
+                .header("mcp-name", name),
         }
     }
 }
 
 /// A request at a door, ready to be sent.
-pub(super) fn request(gateway: &Gateway, path: &str, era: Era, token: Option<&str>, (method, params): (&str, &Value)) -> Request {
+pub(super) fn request(
+    gateway: &Gateway,
+    path: &str,
+    era: Era,
+    token: Option<&str>,
+    (method, params): (&str, &Value),
+) -> Request {
     let message = era.message(&json!(1), method, params);
     let name = params["name"].as_str();
     let request = era.head(gateway.request("POST", path), method, name).body(message.to_string().into_bytes());

@@ -6,7 +6,8 @@ use tests::{Answer, Gateway, Store};
 use super::door::{Door, Era, request};
 
 fn lists(door: &Door, header: (&str, &str)) -> Answer {
-    let asked = request(&door.front.gateway, "/helpdesk/mcp", Era::Modern, Some(&door.token), ("tools/list", &json!({})));
+    let asked =
+        request(&door.front.gateway, "/helpdesk/mcp", Era::Modern, Some(&door.token), ("tools/list", &json!({})));
     asked.header(header.0, header.1).send()
 }
 
@@ -14,13 +15,27 @@ fn lists(door: &Door, header: (&str, &str)) -> Answer {
 #[test]
 fn r34_cve_2026_42559_names_that_are_not_the_gateways_reach_nothing() {
     let door = Door::allowing(&["* /**"]);
-    for host in ["evil.test", "127.0.0.1.evil.test", "localhost.evil.test", "evil.test:80", "169.254.169.254", "[::1].evil.test"] {
+    for host in [
+        "evil.test",
+        "127.0.0.1.evil.test",
+        "localhost.evil.test",
+        "evil.test:80",
+        "169.254.169.254",
+        "[::1].evil.test",
+    ] {
         let answer = lists(&door, ("host", host));
         assert_eq!(answer.status, 421, "{host}: {}", answer.body_text());
         assert!(answer.header("access-control-allow-origin").is_none());
     }
     for origin in [
-        "http://evil.test", "https://evil.test", "null", "", "http://127.0.0.1.evil.test", "http://localhost.evil.test:80", "file://", "chrome-extension://x",
+        "http://evil.test",
+        "https://evil.test",
+        "null",
+        "",
+        "http://127.0.0.1.evil.test",
+        "http://localhost.evil.test:80",
+        "file://",
+        "chrome-extension://x",
         "http://evil.test, http://localhost",
     ] {
         for (path, token) in [("/helpdesk/mcp", None), ("/helpdesk/mcp", Some(door.token.as_str())), ("/mcp", None)] {
@@ -28,7 +43,12 @@ fn r34_cve_2026_42559_names_that_are_not_the_gateways_reach_nothing() {
                 let asked = request(&door.front.gateway, path, Era::Modern, token, ("tools/list", &json!({})));
                 let mut asked = asked.header("origin", origin);
                 if method == "OPTIONS" {
-                    asked = door.front.gateway.request(method, path).header("origin", origin).header("access-control-request-method", "POST");
+                    asked = door
+                        .front
+                        .gateway
+                        .request(method, path)
+                        .header("origin", origin)
+                        .header("access-control-request-method", "POST");
                 } else if method != "POST" {
                     asked = door.front.gateway.request(method, path).header("origin", origin);
                 }
@@ -44,19 +64,35 @@ fn r34_cve_2026_42559_names_that_are_not_the_gateways_reach_nothing() {
 #[test]
 fn r34_pages_that_may_come_in_come_in_without_cookies() {
     let door = Door::allowing(&["* /**"]);
-    for origin in [door.front.gateway.public_url(), "http://localhost:6274".to_owned(), "http://127.0.0.1:9999".to_owned()] {
+    for origin in
+        [door.front.gateway.public_url(), "http://localhost:6274".to_owned(), "http://127.0.0.1:9999".to_owned()]
+    {
         let answer = lists(&door, ("origin", &origin));
-        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some(origin.as_str())), "{}", answer.body_text());
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (200, Some(origin.as_str())),
+            "{}",
+            answer.body_text()
+        );
         assert!(answer.header("access-control-allow-credentials").is_none());
-        assert!(answer.header("vary").is_some_and(|vary| vary.to_lowercase().contains("origin")), "{:?}", answer.headers);
+        assert!(
+            answer.header("vary").is_some_and(|vary| vary.to_lowercase().contains("origin")),
+            "{:?}",
+            answer.headers
+        );
         // Without a token, too: how else would a page find out where to get one?
         let asked = request(&door.front.gateway, "/helpdesk/mcp", Era::Modern, None, ("tools/list", &json!({})));
         let answer = asked.header("origin", &origin).send();
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, Some(origin.as_str())));
-        assert!(answer.header("access-control-expose-headers").is_some_and(|names| names.to_lowercase().contains("www-authenticate")));
+        assert!(
+            answer
+                .header("access-control-expose-headers")
+                .is_some_and(|names| names.to_lowercase().contains("www-authenticate"))
+        );
         let preflight = door.front.gateway.request("OPTIONS", "/helpdesk/mcp").header("origin", &origin);
         let preflight = preflight.header("access-control-request-method", "POST");
-        let wanted = "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id";
+        let wanted =
+            "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id";
         let answer = preflight.header("access-control-request-headers", wanted).send();
         assert!(matches!(answer.status, 200 | 204), "{}", answer.status);
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin.as_str()));
@@ -91,14 +127,26 @@ pkce = "none"
         let asked = gateway.request(method, "/helpdesk/mcp").header("host", "gateway.example").header("origin", origin);
         asked.header("x-forwarded-proto", "https").header("access-control-request-method", "POST").send()
     };
-    for origin in ["http://localhost:6274", "http://127.0.0.1", "http://gateway.example", "https://gateway.example.evil.test", "https://inspector.example:8443", "null"] {
+    for origin in [
+        "http://localhost:6274",
+        "http://127.0.0.1",
+        "http://gateway.example",
+        "https://gateway.example.evil.test",
+        "https://inspector.example:8443",
+        "null",
+    ] {
         for method in ["POST", "GET", "OPTIONS"] {
             assert_eq!(ask(method, origin).status, 403, "{method} {origin}");
         }
     }
     for origin in ["https://gateway.example", "https://inspector.example"] {
         let answer = ask("POST", origin);
-        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, Some(origin)), "{}", answer.body_text());
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (401, Some(origin)),
+            "{}",
+            answer.body_text()
+        );
         assert!(matches!(ask("OPTIONS", origin).status, 200 | 204));
     }
 }
@@ -110,7 +158,11 @@ fn r32_cve_2025_6514_urls_of_the_doors_documents_are_the_gateways_own() {
     let gateway = &door.front.gateway;
     let public = gateway.public_url();
     let asked = |path: &str, header: (&str, &str)| gateway.request("GET", path).header(header.0, header.1).send();
-    let paths = ["/helpdesk/mcp", "/.well-known/oauth-protected-resource/helpdesk/mcp", "/.well-known/oauth-authorization-server"];
+    let paths = [
+        "/helpdesk/mcp",
+        "/.well-known/oauth-protected-resource/helpdesk/mcp",
+        "/.well-known/oauth-authorization-server",
+    ];
     for header in [
         ("x-forwarded-host", "$(touch /tmp/x)"),
         ("x-forwarded-host", "evil.test"),
@@ -125,7 +177,10 @@ fn r32_cve_2025_6514_urls_of_the_doors_documents_are_the_gateways_own() {
             assert!(text.contains(&public), "{path}: {text}");
             for url in text.split('"').filter(|part| part.contains("://")) {
                 assert!(url.starts_with(&public), "{path} {header:?}: {url}");
-                assert!(url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_".contains(&byte)), "{path} {header:?}: {url}");
+                assert!(
+                    url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_".contains(&byte)),
+                    "{path} {header:?}: {url}"
+                );
             }
         }
     }

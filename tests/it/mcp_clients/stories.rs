@@ -73,7 +73,11 @@ fn a_consent_is_missing(story: &Story, scene: &Scene, client: &mut tests::Puppet
     assert!(link.starts_with(&scene.url("/")), "{link}");
     if story.structured == Structured::Always {
         let structured = &missing["structuredContent"];
-        assert_eq!((&structured["code"], &structured["retryable"]), (&json!("connect_required"), &json!(true)), "{missing}");
+        assert_eq!(
+            (&structured["code"], &structured["retryable"]),
+            (&json!("connect_required"), &json!(true)),
+            "{missing}"
+        );
         assert_eq!(structured["connect_url"], json!(link), "{missing}");
         assert!(structured["expires_in"].as_u64().is_some_and(|seconds| seconds > 0), "{missing}");
     }

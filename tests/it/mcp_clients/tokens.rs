@@ -24,7 +24,12 @@ impl House {
     }
 
     fn forwarded(&self) -> usize {
-        self.upstream.helpdesk.recorded_requests().iter().filter(|request| request.target.starts_with("/tickets")).count()
+        self.upstream
+            .helpdesk
+            .recorded_requests()
+            .iter()
+            .filter(|request| request.target.starts_with("/tickets"))
+            .count()
     }
 
     /// A read of the tickets by this door.
@@ -99,14 +104,31 @@ fn r29_obot_0_21_1_each_door_looks_at_each_token() {
     assert_eq!(house.forwarded(), before, "nothing of it was forwarded");
     for era in ERAS {
         let good = house.reads("/helpdesk/mcp", era, Some(&own));
-        assert_eq!((good.status, good.json()["result"]["structuredContent"]["status"].clone()), (200, json!(200)), "{}", good.body_text());
+        assert_eq!(
+            (good.status, good.json()["result"]["structuredContent"]["status"].clone()),
+            (200, json!(200)),
+            "{}",
+            good.body_text()
+        );
     }
     // One slash at the end is forgiven; nothing else is this door.
     assert_eq!(house.reads("/helpdesk/mcp/", Era::Modern, Some(&own)).status, 200);
     let before = house.forwarded();
     for path in [
-        "/helpdesk/mcp//", "/helpdesk//mcp", "//helpdesk/mcp", "/HELPDESK/mcp", "/helpdesk/MCP", "/helpdesk/mcp%2f", "/helpdesk/%6dcp",
-        "/helpdesk/mcp/x", "/helpdesk/mcp;x", "/nobody/mcp", "/x/helpdesk/mcp", "/ath/proxy/helpdesk/mcp", "/ath/helpdesk/mcp", "/helpdesk/sse",
+        "/helpdesk/mcp//",
+        "/helpdesk//mcp",
+        "//helpdesk/mcp",
+        "/HELPDESK/mcp",
+        "/helpdesk/MCP",
+        "/helpdesk/mcp%2f",
+        "/helpdesk/%6dcp",
+        "/helpdesk/mcp/x",
+        "/helpdesk/mcp;x",
+        "/nobody/mcp",
+        "/x/helpdesk/mcp",
+        "/ath/proxy/helpdesk/mcp",
+        "/ath/helpdesk/mcp",
+        "/helpdesk/sse",
         "/helpdesk/mcp/.well-known/x",
     ] {
         let answer = house.reads(path, Era::Modern, Some(&own));
@@ -180,7 +202,11 @@ fn r29_tools_do_what_was_consented_to() {
             let call = json!({"name": tool, "arguments": arguments});
             let answer = request(&house.gateway, "/helpdesk/mcp", era, Some(&token), ("tools/call", &call)).send();
             assert!(super::door::is_refused(&answer), "{call}: {}", answer.body_text());
-            assert!(!matches!(answer.status, 401 | 403), "clients would take the server for lost: {call}: {}", answer.status);
+            assert!(
+                !matches!(answer.status, 401 | 403),
+                "clients would take the server for lost: {call}: {}",
+                answer.status
+            );
         }
     }
     assert_eq!(house.forwarded(), before);
@@ -198,12 +224,22 @@ fn r30_cve_2026_27124_what_was_consented_to_is_what_the_token_is_for() {
         let mut fields = client.code_grant(&client.code(gateway));
         fields.insert("resource", format!("{}{other}", gateway.public_url()));
         let answer = client.post(gateway, "/oauth/token", &fields);
-        assert_eq!((answer.status, answer.text("/error")), (400, "invalid_target".to_owned()), "{other}: {}", answer.body_text());
+        assert_eq!(
+            (answer.status, answer.text("/error")),
+            (400, "invalid_target".to_owned()),
+            "{other}: {}",
+            answer.body_text()
+        );
     }
     let public = gateway.public_url();
     for other in [
-        "https://evil.test/mcp".to_owned(), format!("{public}/nobody/mcp"), format!("{public}/helpdesk/mcp/x"), format!("{public}/helpdesk/mcp?x"),
-        format!("{public}/HELPDESK/mcp"), format!("{public}//mcp"), format!("{public}/mcp/helpdesk"),
+        "https://evil.test/mcp".to_owned(),
+        format!("{public}/nobody/mcp"),
+        format!("{public}/helpdesk/mcp/x"),
+        format!("{public}/helpdesk/mcp?x"),
+        format!("{public}/HELPDESK/mcp"),
+        format!("{public}//mcp"),
+        format!("{public}/mcp/helpdesk"),
     ] {
         let mut asked = client.authorization();
         asked.insert("resource", other.clone());
@@ -236,7 +272,13 @@ fn r31_cve_2025_4143_codes_for_this_door_have_their_uri_and_their_proof() {
     let gateway = &house.gateway;
     let mut client = OAuthClient::register(gateway);
     client.resource = format!("{}/helpdesk/mcp", gateway.public_url());
-    for uri in ["http://127.0.0.1:7777/other", "http://127.0.0.1.evil.test/callback", "https://evil.test/callback", "http://127.0.0.1:7777/callback/", ""] {
+    for uri in [
+        "http://127.0.0.1:7777/other",
+        "http://127.0.0.1.evil.test/callback",
+        "https://evil.test/callback",
+        "http://127.0.0.1:7777/callback/",
+        "",
+    ] {
         let mut asked = client.authorization();
         asked.insert("redirect_uri", uri.to_owned());
         let (answer, location) = Browser::new().peek(&link(gateway, &asked));
@@ -245,7 +287,9 @@ fn r31_cve_2025_4143_codes_for_this_door_have_their_uri_and_their_proof() {
         fields.insert("redirect_uri", uri.to_owned());
         assert_eq!(client.post(gateway, "/oauth/token", &fields).status, 400, "{uri}");
     }
-    for (challenge, method) in [(None, None), (Some("x"), Some("S256")), (Some(tests::VERIFIER), Some("plain")), (Some(tests::VERIFIER), None)] {
+    for (challenge, method) in
+        [(None, None), (Some("x"), Some("S256")), (Some(tests::VERIFIER), Some("plain")), (Some(tests::VERIFIER), None)]
+    {
         let mut asked = client.authorization();
         for (name, value) in [("code_challenge", challenge), ("code_challenge_method", method)] {
             match value {
@@ -254,7 +298,11 @@ fn r31_cve_2025_4143_codes_for_this_door_have_their_uri_and_their_proof() {
             };
         }
         let page = Browser::new().open(&link(gateway, &asked));
-        assert_eq!(page.parameters().get("error").map(String::as_str), Some("invalid_request"), "{challenge:?} {method:?}");
+        assert_eq!(
+            page.parameters().get("error").map(String::as_str),
+            Some("invalid_request"),
+            "{challenge:?} {method:?}"
+        );
     }
     for verifier in [None, Some(""), Some("another-verifier-another-verifier-another-verifier")] {
         let mut fields = client.code_grant(&client.code(gateway));
