@@ -109,8 +109,8 @@ impl Broker {
         let always = client.names_itself() == oauth::NamesItself::Always;
         let names_itself = if always { NamesItself::Always } else { provider.names_itself };
         let issuer = match (client.issuer(), names_itself) {
-            (Some(issuer), NamesItself::Always) => callback.check_issuer(Some(issuer)).is_ok(),
-            (Some(issuer), NamesItself::Perhaps) => callback.check_issuer(Some(issuer)) != Err(IssuerError::Other),
+            (Some(issuer), NamesItself::Always) => callback.check_issuer(Some(&issuer)).is_ok(),
+            (Some(issuer), NamesItself::Perhaps) => callback.check_issuer(Some(&issuer)) != Err(IssuerError::Other),
             (None, _) => callback.issuer().is_none() || alone,
         };
         place && issuer

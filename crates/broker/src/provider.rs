@@ -28,6 +28,8 @@ pub struct Provider {
     pub names_itself: NamesItself,
     /// The base of its API: tokens go there alone.
     pub api_base: Url,
+    /// What it serves there.
+    pub api: Api,
     /// Where it is for each connection, if that is for the provider's answers to say; the path stays that of `api_base`.
     pub bases: Option<Bases>,
     /// Where the credential goes there.
@@ -68,6 +70,15 @@ pub enum TokenRotation {
     Kept,
     /// Another one takes its place.
     SingleUse,
+}
+
+/// What a provider serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Requests of its own kind, over HTTP.
+    Http,
+    /// MCP (Streamable HTTP): its tools are its own.
+    Mcp,
 }
 
 /// Where a provider sends the browser back to.

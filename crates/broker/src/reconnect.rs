@@ -173,4 +173,5 @@ impl Broker {
 
 /// What the sealed part of a link is bound to.
 const KIND: &str = "reconnect";
-const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long a link is good.
+pub const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);

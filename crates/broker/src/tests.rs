@@ -120,6 +120,7 @@ pub(crate) fn crm(http: Arc<dyn HttpClient>) -> Provider {
         returns: ReturnPath::Shared,
         names_itself: NamesItself::Perhaps,
         api_base: Url::parse("https://crm.example/api").expect("a URL"),
+        api: crate::Api::Http,
         bases: None,
         placement: oauth::Placement::bearer(),
         token_place: Url::parse("https://crm.example/token").expect("a URL"),

@@ -126,6 +126,12 @@ impl OperatorsKey {
         Self { current: RwLock::new(current), place }
     }
 
+    /// For a service that asks for none: an empty one, which goes nowhere.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(AccessToken::new(""), Arc::new(Nowhere))
+    }
+
     pub(crate) fn current(&self) -> AccessToken {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -137,6 +143,15 @@ impl OperatorsKey {
             Err(error) => tracing::error!(error, "the operator's key cannot be read again; the one of before goes on"),
         }
         self.current()
+    }
+}
+
+/// Where no key is kept.
+struct Nowhere;
+
+impl KeyPlace for Nowhere {
+    fn read(&self) -> Result<AccessToken, String> {
+        Ok(AccessToken::new(""))
     }
 }
 
@@ -199,6 +214,7 @@ impl Provider {
             Way::OAuth { grant: Grant::AuthorizationCode | Grant::DeviceCode, .. } => "",
             Way::OAuth { grant: Grant::ClientCredentials, .. } => "\nclient_credentials",
             Way::OAuth { grant: Grant::TokenExchange(_), .. } => "\ntoken_exchange",
+            Way::Key(StaticKey::Operators(key)) if key.current().expose().is_empty() => "\nno_credential",
             Way::Key(StaticKey::Operators(_)) => "\noperators_key",
             Way::Key(StaticKey::Persons(_)) => "\npersons_key",
         }

@@ -318,6 +318,7 @@ fn wire_provider(
         returns: config.returns,
         names_itself: config.names_itself,
         api_base: config.api_base.clone(),
+        api: if config.mcp.is_some() { broker::Api::Mcp } else { broker::Api::Http },
         bases: config.bases,
         placement: config.placement,
         token_place: place,
@@ -336,6 +337,7 @@ fn wire_provider(
     let upstream = Upstream::new(UpstreamSettings {
         provider_id: config.id.clone(),
         api_base: config.api_base,
+        mcp: config.mcp,
         operations: config.operations,
         path_prefix: config.path_prefix,
         host: config.host,

@@ -22,6 +22,7 @@ mod fault;
 mod faulty;
 mod ledger;
 mod names;
+mod openapi;
 mod pages;
 mod parameters;
 mod presentation;

@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     attachments, authorize, control, device, echo,
     error::Error,
-    events, names, recorder, revoke,
+    events, names, openapi, recorder, revoke,
     state::Helpdesk,
     tickets, token, userinfo,
     wire::{Wire, WiredListener},
@@ -57,6 +57,7 @@ impl Helpdesk {
     fn routes(&self) -> Router<Self> {
         let oauth = Router::new()
             .route("/health", get(health))
+            .route("/openapi.json", get(openapi::get))
             .route("/authorize", get(authorize::get).post(authorize::post))
             .route("/login", post(authorize::login))
             .route("/logout", post(authorize::logout))

@@ -28,8 +28,11 @@ pub fn router(tools: Toolbox) -> Router {
     config.legacy_session_mode = false;
     config.json_response = true;
     config.max_request_body_bytes = MOST;
-    let service =
-        StreamableHttpService::new(factory(Server { tools }), Arc::new(NeverSessionManager::default()), config);
+    let service = StreamableHttpService::new(
+        factory(Server { tools, servers: Arc::default() }),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    );
     let doors = ["/mcp", "/mcp/", "/{provider}/mcp", "/{provider}/mcp/"];
     let router = doors.into_iter().fold(Router::new(), |router, door| router.route(door, any(visit)));
     router.with_state(service).route("/skill.md", get(skill_page)).route("/llms.txt", get(index_page))

@@ -16,6 +16,7 @@ mod json;
 pub mod openapi;
 mod results;
 mod server;
+mod servers;
 mod services;
 mod skill;
 mod toolbox;

@@ -51,7 +51,8 @@ impl Refusal {
         }
         let kept = ["reason", "wanted_scopes", "request_id"];
         let further = kept.iter().filter_map(|name| Some(((*name).to_owned(), document.get(*name)?.clone())));
-        Self { further: further.collect(), ..Self::new(problem, text("detail").unwrap_or("The call was refused.")) }
+        let said = text("detail").or_else(|| text("message")).unwrap_or("The call was refused.");
+        Self { further: further.collect(), ..Self::new(problem, said) }
     }
 
     pub(crate) fn result(self) -> CallToolResult {
@@ -169,8 +170,10 @@ pub(crate) fn refusal(service: &str, answer: &Answer) -> Option<Refusal> {
     if answer.from != From::Gateway {
         return None;
     }
-    let document = serde_json::from_slice(&answer.body).unwrap_or_default();
-    Some(Refusal::of_problem(service, &document))
+    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    // At an MCP server's door it is told in JSON-RPC.
+    let told = ["/result/structuredContent", "/error/data"].into_iter().find_map(|place| document.pointer(place));
+    Some(Refusal::of_problem(service, told.unwrap_or(&document)))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::arguments::{Kind, PlainArguments};
 use crate::eliciting::{self, Round};
 use crate::results::Refusal;
+use crate::servers::Servers;
 use crate::toolbox::{Behind, Toolbox};
 use crate::visit::Guest;
 use crate::{documented, services, skill};
@@ -25,6 +26,7 @@ use crate::{documented, services, skill};
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) tools: Toolbox,
+    pub(crate) servers: Arc<Servers>,
 }
 
 impl Server {
@@ -33,16 +35,23 @@ impl Server {
         &self,
         guest: &Guest,
         behind: &Behind,
-        arguments: Map<String, Value>,
-    ) -> Result<CallToolResult, Refusal> {
-        match behind {
+        request: CallToolRequestParams,
+    ) -> Result<CallToolResponse, Refusal> {
+        if let Behind::Server(id, short) = behind {
+            let provider = service(guest, id.as_str())?;
+            return self.servers.call(guest, provider, (&request.name, short), &request).await;
+        }
+        let arguments = request.arguments.unwrap_or_default();
+        let called = match behind {
+            Behind::Server(..) => Err(unknown(&request.name)),
             Behind::Services => Ok(services::list(guest, &self.tools).await),
             Behind::Connect => services::connect(guest, &arguments).await,
             Behind::Plain(id, kind) => plain(guest, service(guest, id.as_str())?, *kind, arguments).await,
             Behind::Find(id) => documented::find(guest, &self.tools, service(guest, id.as_str())?, &arguments),
             Behind::Describe(id) => documented::describe(&self.tools, service(guest, id.as_str())?, &arguments),
             Behind::Typed(id, tool) => documented::call(guest, service(guest, id.as_str())?, tool, arguments).await,
-        }
+        };
+        called.map(CallToolResponse::from)
     }
 
     fn info(&self, guest: Option<&Guest>) -> ServerConfig {
@@ -67,6 +76,10 @@ async fn plain(
     let offset = arguments.offset;
     let request = arguments.request(kind).map_err(wrong)?;
     guest.call(provider, request, offset).await
+}
+
+fn unknown(tool: &str) -> Refusal {
+    Refusal::new(Problem::NotFound, format!("There is no tool {tool:?} here."))
 }
 
 fn service<'g>(guest: &'g Guest, id: &str) -> Result<&'g Provider, Refusal> {
@@ -106,7 +119,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let guest = guest(&context)?;
-        Ok(ListToolsResult::with_all_items(self.tools.tools(&guest.broker, guest.visit.only.as_ref())))
+        let mut tools = self.tools.tools(&guest.broker, guest.visit.only.as_ref());
+        tools.extend(self.servers.tools(&guest, |id| self.tools.prefix(id).to_owned()).await);
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(
@@ -118,23 +133,23 @@ impl ServerHandler for Server {
         let Some(behind) = self.tools.behind(&request.name, guest.visit.only.as_ref()) else {
             return Err(ErrorData::invalid_params(format!("there is no tool {:?}", request.name), None));
         };
-        let round = Round::of(&guest, &request)?;
+        let round = Round::of(&guest, &behind, &request)?;
+        let (name, request) = (request.name.clone(), round.passed_on(request));
         let provider = behind.service().and_then(|id| guest.service(id.as_str()));
         if let (Round::Accepted, Some(provider)) = (round, provider) {
             guest.wait_for(provider).await;
         }
-        let called = self.called(&guest, &behind, request.arguments.unwrap_or_default()).await;
-        let refusal = match called {
-            Ok(result) => return Ok(result.into()),
+        let refusal = match self.called(&guest, &behind, request).await {
+            Ok(result) => return Ok(result),
             Err(refusal) => refusal,
         };
         if let (Round::First, Some(provider), Some(url)) = (round, provider, &refusal.connect_url)
             && eliciting::can_open_links(&context)
-            && let Some(question) = eliciting::ask(&guest, provider, &request.name, url)
+            && let Some(question) = eliciting::ask(&guest, provider, &name, url)
         {
             return Ok(question.into());
         }
-        tracing::debug!(code = refusal.code, tool = %request.name, "a tool call was refused");
+        tracing::debug!(code = refusal.code, tool = %name, "a tool call was refused");
         Ok(refusal.result().into())
     }
 

@@ -1,6 +1,6 @@
 //! Which services there are, and how they are connected.
 
-use broker::{Provider, ServiceState};
+use broker::{Api, Provider, ServiceState};
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
@@ -53,13 +53,21 @@ fn service(guest: &Guest, tools: &Toolbox, provider: &Provider, (state, link): (
         "name": provider.display_name,
         "state": state,
         "scopes": scopes,
-        "tools": [format!("{prefix}_read"), format!("{prefix}_write")],
+        "tools": tools_of(provider, prefix),
         "documented": documented,
     });
     if let (Some(told), Some(link)) = (told.as_object_mut(), link) {
         told.insert("connect_url".to_owned(), json!(link));
     }
     told
+}
+
+fn tools_of(provider: &Provider, prefix: &str) -> Value {
+    match provider.api {
+        Api::Http => json!([format!("{prefix}_read"), format!("{prefix}_write")]),
+        // They are the server's own.
+        Api::Mcp => json!([format!("{prefix}_*")]),
+    }
 }
 
 /// `ath_connect`.

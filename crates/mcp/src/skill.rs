@@ -1,6 +1,6 @@
 //! What teaches an agent to use this very deployment: instructions, a skill (agentskills.io; SEP-2640), and an index (llms.txt).
 
-use broker::Broker;
+use broker::{Api, Broker};
 use rmcp::model::{
     ReadResourceResult, Resource, ResourceContents, Skill, SkillFrontmatter, SkillResource, SkillResources,
 };
@@ -17,7 +17,10 @@ pub(crate) fn instructions(guest: &Guest, tools: &Toolbox) -> String {
         .services()
         .map(|provider| {
             let prefix = tools.prefix(&provider.id);
-            format!("{} ({prefix}_read, {prefix}_write)", provider.display_name)
+            match provider.api {
+                Api::Http => format!("{} ({prefix}_read, {prefix}_write)", provider.display_name),
+                Api::Mcp => format!("{} ({prefix}_*)", provider.display_name),
+            }
         })
         .collect();
     format!(

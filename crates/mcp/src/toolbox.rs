@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use broker::{Broker, Provider};
+use broker::{Api, Broker, Provider};
 use protocol::ProviderId;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ pub(crate) enum Behind {
     Find(ProviderId),
     /// One of its operations, in full.
     Describe(ProviderId),
+    /// A tool of an MCP server; with its name but for the service's.
+    Server(ProviderId, String),
     /// One of its operations.
     Typed(ProviderId, Arc<TypedTool>),
 }
@@ -33,7 +35,9 @@ impl Behind {
     pub(crate) fn service(&self) -> Option<&ProviderId> {
         match self {
             Self::Services | Self::Connect => None,
-            Self::Plain(id, _) | Self::Find(id) | Self::Describe(id) | Self::Typed(id, _) => Some(id),
+            Self::Plain(id, _) | Self::Find(id) | Self::Describe(id) | Self::Server(id, _) | Self::Typed(id, _) => {
+                Some(id)
+            }
         }
     }
 }
@@ -50,6 +54,7 @@ struct Inner {
 struct Service {
     id: ProviderId,
     prefix: String,
+    api: Api,
     shelf: Option<Arc<Shelf>>,
 }
 
@@ -60,6 +65,7 @@ impl Toolbox {
         let service = |provider: &Provider| Service {
             id: provider.id.clone(),
             prefix: openapi::tool_prefix(&provider.id),
+            api: provider.api,
             shelf: shelves.get(&provider.id).cloned(),
         };
         Self(Arc::new(Inner { services: broker.providers().map(service).collect() }))
@@ -102,6 +108,9 @@ impl Service {
     fn behind(&self, name: &str) -> Option<Behind> {
         let ends = name.strip_prefix(&self.prefix)?.strip_prefix('_')?;
         let id = self.id.clone();
+        if self.api == Api::Mcp {
+            return Some(Behind::Server(id, ends.to_owned()));
+        }
         match (ends, &self.shelf) {
             ("read", _) => Some(Behind::Plain(id, Kind::Read)),
             ("write", _) => Some(Behind::Plain(id, Kind::Write)),
@@ -117,6 +126,9 @@ impl Service {
     }
 
     fn tools(&self, provider: &Provider) -> Vec<Tool> {
+        if self.api == Api::Mcp {
+            return Vec::new();
+        }
         let name = &provider.display_name;
         let mut tools = vec![self.plain(name, Kind::Read), self.plain(name, Kind::Write)];
         let Some(described) = &self.shelf else { return tools };
@@ -216,12 +228,11 @@ fn read_only(reads: bool) -> ToolAnnotations {
 }
 
 fn plain_schema(kind: Kind) -> Arc<JsonObject> {
-    let any = json!({ "type": ["string", "number", "boolean", "array", "null"] });
     let mut properties = json!({
         "method": { "type": "string", "enum": kind.methods() },
         "path": { "type": "string", "pattern": "^/", "description": "The path alone, percent-encoded where it has to be; without query." },
-        "query": { "type": "object", "additionalProperties": any, "description": "Parameters of the query, as they are: they are encoded on the way. A list repeats its name." },
-        "headers": { "type": "object", "additionalProperties": { "type": ["string", "number"] }, "description": "Headers that the API knows, if any." },
+        "query": { "type": "object", "additionalProperties": true, "description": "Parameters of the query, as they are: they are encoded on the way. A list repeats its name." },
+        "headers": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Headers that the API knows, if any." },
     });
     let required = match kind {
         Kind::Read => {
@@ -236,7 +247,7 @@ fn plain_schema(kind: Kind) -> Arc<JsonObject> {
             add(
                 &mut properties,
                 "body",
-                json!({ "description": "Sent as JSON; a string is sent as it is, as text/plain unless headers say otherwise." }),
+                json!({ "anyOf": any(), "description": "Sent as JSON; a string is sent as it is, as text/plain unless headers say otherwise." }),
             );
             json!(["method", "path"])
         }
@@ -253,15 +264,20 @@ fn answer_schema() -> Arc<JsonObject> {
         "properties": {
             "status": { "type": "integer", "description": "The service's HTTP status." },
             "headers": { "type": "object" },
-            "body": { "description": "JSON where the service answered with JSON, otherwise text." },
+            "body": { "anyOf": any(), "description": "JSON where the service answered with JSON, otherwise text." },
             "truncated": { "type": "boolean" },
-            "next": { "description": "What to add to the arguments for the rest; null where there is none." },
+            "next": { "anyOf": [{ "type": "object" }, { "type": "null" }], "description": "What to add to the arguments for the rest; null where there is none." },
             "code": { "type": "string", "description": "Of a refusal by the gateway, instead of all the others." },
             "message": { "type": "string" },
             "retryable": { "type": "boolean" },
             "connect_url": { "type": "string" },
         },
     }))
+}
+
+/// Every kind of JSON: some clients drop tools whose schemas say nothing of a value, or several things at once.
+fn any() -> Value {
+    json!(["object", "array", "string", "number", "boolean", "null"].map(|kind| json!({ "type": kind })))
 }
 
 fn add(properties: &mut Value, name: &str, schema: Value) {

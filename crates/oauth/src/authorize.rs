@@ -33,7 +33,7 @@ pub(crate) fn url(settings: &Settings, request: &AuthorizationRequest<'_>) -> Re
         own.extend([("code_challenge", challenge), ("code_challenge_method", "S256")]);
     }
     own.extend(request.nonce.map(|nonce| ("nonce", nonce)));
-    own.extend(request.resource.map(|resource| ("resource", resource)));
+    own.extend(settings.resource_of(request.resource).map(|resource| ("resource", resource)));
     own.extend(request.dpop_jkt.map(|thumbprint| ("dpop_jkt", thumbprint)));
     for (name, _) in &mut own {
         *name = settings.parameter(name);

@@ -38,6 +38,12 @@ pub enum OAuthError {
         /// As a URL has it.
         host: String,
     },
+    /// The MCP server names an authorization server, or a document, that the configuration does not let it name.
+    #[error("the MCP server leads to {server}, which is neither in its own domain nor one of authorization_servers")]
+    OtherServer {
+        /// The issuer, or the document's URL, as it was written.
+        server: String,
+    },
 }
 
 impl OAuthError {
@@ -68,6 +74,7 @@ impl OAuthError {
             Self::Nonsense(word) => word,
             Self::Undiscovered(error) => error.reason(),
             Self::OtherHost { .. } => "discovery_host",
+            Self::OtherServer { .. } => "discovery_server",
         }
     }
 }

@@ -52,7 +52,7 @@ impl Provider {
         let scope = settings.scope_text(scopes);
         let mut parameters = vec![("grant_type", "client_credentials")];
         parameters.extend(settings.scope_pair(&scope));
-        parameters.extend(resource.map(|resource| ("resource", resource)));
+        parameters.extend(settings.resource_of(resource).map(|resource| ("resource", resource)));
         let body = self.ask(&settings, outside, parameters).await?;
         let tokens = body.into_token_set(outside.now, &settings)?;
         Ok(TokenSet { refresh: None, ..tokens })
@@ -73,7 +73,7 @@ impl Provider {
         let mut parameters =
             vec![("grant_type", GRANT_TYPE), ("subject_token", token), ("subject_token_type", token_type)];
         parameters.extend(wish.audience.as_deref().map(|audience| ("audience", audience)));
-        parameters.extend(wish.resource.as_deref().map(|resource| ("resource", resource)));
+        parameters.extend(settings.resource_of(wish.resource.as_deref()).map(|resource| ("resource", resource)));
         parameters.extend(wish.requested_token_type.as_deref().map(|kind| ("requested_token_type", kind)));
         parameters.extend(settings.scope_pair(&scope));
         let body = self.ask(&settings, outside, parameters).await?;

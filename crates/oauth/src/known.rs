@@ -39,7 +39,9 @@ impl Known {
         set: &Arc<Settings>,
         outside: &Outside<'_>,
     ) -> Result<Arc<Settings>, OAuthError> {
-        let Some(discovery) = &set.discovery else { return Ok(set.clone()) };
+        if set.discovery.is_none() && set.protected_resource.is_none() {
+            return Ok(set.clone());
+        }
         let before = self.found();
         if let Some(found) = before.as_ref().filter(|found| outside.now < found.until) {
             return Ok(found.settings.clone());
@@ -47,9 +49,8 @@ impl Known {
         if before.is_none() && outside.now < self.paused_until.load(Ordering::Relaxed) {
             return Err(OAuthError::Undiscovered(Box::new(OAuthError::Nonsense("discovery_paused"))));
         }
-        let read = discover(outside.http, &discovery.issuer, discovery.plaintext).await;
         let since = before.as_ref().map_or(set, |before| &before.settings);
-        let read = read.and_then(|metadata| Ok((discovery.complete(set, since, &metadata)?, metadata.names_itself)));
+        let read = Box::pin(read(set, since, outside)).await;
         let later = |seconds| outside.now.saturating_add(seconds);
         let found = match (read, before) {
             (Ok((settings, _)), Some(before)) if settings.token_place_moved(&before.settings) => {
@@ -75,6 +76,22 @@ impl Known {
             found.until = 0;
         }
     }
+}
+
+/// The settings with everything that the issuer's metadata says; the issuer is set, or what the resource names.
+async fn read(set: &Settings, before: &Settings, outside: &Outside<'_>) -> Result<(Settings, NamesItself), OAuthError> {
+    let Some(resource) = set.protected_resource.as_ref().filter(|_| set.discovery.is_none()) else {
+        let discovery = set.discovery.as_ref().ok_or(OAuthError::Nonsense("discovery"))?;
+        let metadata = discover(outside.http, &discovery.issuer, discovery.plaintext).await?;
+        return Ok((discovery.complete(set, before, &metadata)?, metadata.names_itself));
+    };
+    let described = resource.describe(outside.http).await?;
+    let discovery = &described.discovery;
+    let metadata = discover(outside.http, &discovery.issuer, discovery.plaintext).await?;
+    let settings = discovery.complete(set, before, &metadata)?;
+    let issuer = set.issuer.clone().or_else(|| Some(discovery.issuer.written().to_owned()));
+    let default_scopes = if set.default_scopes.is_empty() { described.scopes } else { set.default_scopes.clone() };
+    Ok((Settings { issuer, resource: Some(described.resource), default_scopes, ..settings }, metadata.names_itself))
 }
 
 /// In seconds: how long metadata is taken for what it is.

@@ -19,6 +19,7 @@ enum Place {
     Header { name: HeaderName, scheme: String },
     Basic { name: HeaderName, pair: Pair },
     Query { name: String },
+    Nowhere,
 }
 
 /// What the credential is in `user:password` (RFC 7617).
@@ -63,6 +64,8 @@ pub enum Carrier {
     Header(HeaderName, HeaderValue),
     /// A parameter of the query, which the credential alone may have: its name, and the whole pair as it stands in the URL.
     Query(String, Zeroizing<String>),
+    /// Nothing: the service asks for none.
+    Nothing,
 }
 
 impl Placement {
@@ -76,6 +79,12 @@ impl Placement {
     #[must_use]
     pub fn dpop() -> Self {
         Self(Place::Header { name: AUTHORIZATION, scheme: "DPoP".to_owned() })
+    }
+
+    /// For a service that asks for no credential.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self(Place::Nowhere)
     }
 
     /// A header. Between the scheme and the credential stands a space, unless the scheme is empty or ends with `=`.
@@ -120,7 +129,7 @@ impl Placement {
     pub fn header_name(&self) -> Option<&HeaderName> {
         match &self.0 {
             Place::Header { name, .. } | Place::Basic { name, .. } => Some(name),
-            Place::Query { .. } => None,
+            Place::Query { .. } | Place::Nowhere => None,
         }
     }
 
@@ -159,6 +168,7 @@ impl Placement {
                 let encoded = Zeroizing::new(percent_encoded(token));
                 Carrier::Query(name.clone(), Zeroizing::new(format!("{name}={}", encoded.as_str())))
             }
+            Place::Nowhere => Carrier::Nothing,
         })
     }
 }

@@ -7,6 +7,7 @@ fn prepared(placement: &Placement, token: &str) -> Option<(String, String)> {
             Some((name.as_str().to_owned(), value.to_str().expect("ASCII").to_owned()))
         }
         Carrier::Query(name, pair) => Some((format!("?{name}"), pair.as_str().to_owned())),
+        Carrier::Nothing => None,
     }
 }
 
@@ -101,4 +102,11 @@ fn what_is_no_place_is_refused() {
     for name in ["", "a b", "a=b", "a&b", "a%20", "é", "a[]"] {
         assert_eq!(Placement::query(name), Err(PlacementError::Query), "{name:?}");
     }
+}
+
+#[test]
+fn where_there_is_none_nothing_is_sent_and_nothing_looked_for() {
+    let credential = Placement::nowhere().prepare(&AccessToken::new(""), &[]).expect("a credential");
+    assert!(matches!(credential.carrier(), Carrier::Nothing));
+    assert!(credential.needles().masked(b"Bearer anything at all, 0123456789").is_none());
 }

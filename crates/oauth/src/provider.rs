@@ -141,7 +141,7 @@ impl Provider {
         if let (Pkce::S256, Some(verifier)) = (settings.pkce, verifier) {
             parameters.push(("code_verifier", verifier.expose()));
         }
-        parameters.extend(resource.map(|resource| ("resource", resource)));
+        parameters.extend(settings.resource_of(resource).map(|resource| ("resource", resource)));
         let asked = Asked {
             method: Method::POST,
             endpoint: settings.token_endpoint()?,
@@ -165,7 +165,8 @@ impl Provider {
         let settings = self.known(outside).await?;
         let grant_type = settings.refresh_grant_type.as_deref().unwrap_or("refresh_token");
         let name = settings.refresh_parameter.as_deref().unwrap_or("refresh_token");
-        let parameters = vec![("grant_type", grant_type), (name, refresh.expose())];
+        let mut parameters = vec![("grant_type", grant_type), (name, refresh.expose())];
+        parameters.extend(settings.resource.as_deref().map(|resource| ("resource", resource)));
         let asked = Asked {
             method: Method::POST,
             endpoint: settings.refresh_endpoint.as_ref().map_or_else(|| settings.token_endpoint(), Ok)?,
@@ -211,7 +212,7 @@ impl Provider {
         }
         let Some(token) = &tokens.id_token else { return Ok(None) };
         let claims = Claims::read(token)?;
-        claims.check(self.settings.issuer.as_deref(), &self.settings.client_id)?;
+        claims.check(self.issuer().as_deref(), &self.settings.client_id)?;
         Identity::new(claims.sub.clone(), claims.names()).map(Some)
     }
 
@@ -271,7 +272,8 @@ impl Provider {
     pub fn can_revoke(&self) -> bool {
         let found = || match (&self.settings.discovery, self.known.found()) {
             (Some(_), Some(found)) => found.settings.revoke_endpoint.is_some(),
-            (discovery, _) => discovery.is_some(),
+            (discovery, Some(found)) if discovery.is_none() => found.settings.revoke_endpoint.is_some(),
+            (discovery, _) => discovery.is_some() || self.settings.protected_resource.is_some(),
         };
         self.settings.revoke_endpoint.is_some() || found()
     }
@@ -283,7 +285,8 @@ impl Provider {
         let found = self.known.found().and_then(|found| found.settings.authorize_endpoint.clone());
         let issuer = || self.settings.discovery.as_ref().map(|discovery| discovery.issuer.clone());
         let endpoint = self.settings.authorize_endpoint.clone().or(found).or_else(issuer);
-        endpoint.map(|endpoint| endpoint.host()).unwrap_or_default()
+        let resource = || self.settings.protected_resource.as_ref().map(|resource| resource.url.clone());
+        endpoint.or_else(resource).map(|endpoint| endpoint.host()).unwrap_or_default()
     }
 
     /// Whether the provider says that its answers to the callback always name it.
@@ -316,10 +319,11 @@ impl Provider {
         &self.settings.redirect_uri
     }
 
-    /// The issuer identifier, where one is configured.
+    /// The issuer identifier, where one is configured, or found by the resource's word.
     #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.settings.issuer.as_deref()
+    pub fn issuer(&self) -> Option<String> {
+        let found = || self.known.found()?.settings.issuer.clone();
+        self.settings.issuer.clone().or_else(found)
     }
 
     /// The settings with all endpoints.

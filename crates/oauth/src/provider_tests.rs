@@ -286,5 +286,5 @@ fn a_provider_shows_itself_without_its_secrets() {
     assert_eq!(provider.authorize_host(), "id.example");
     assert_eq!(provider.settings().token_place().map(url::Url::as_str), Some("https://id.example:8443/token"));
     assert_eq!(provider.redirect_uri(), "https://gateway.example/ath/callback");
-    assert_eq!(provider.issuer(), Some("https://id.example"));
+    assert_eq!(provider.issuer().as_deref(), Some("https://id.example"));
 }

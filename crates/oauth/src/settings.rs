@@ -7,7 +7,7 @@ use crate::discovery::Discovery;
 use crate::dpop::TokenBinding;
 use crate::error::OAuthError;
 use crate::habits::{AnswerForm, ErrorRule, RevokeForm};
-use crate::{Endpoint, Placement, Pointer, Userinfo};
+use crate::{Endpoint, Placement, Pointer, ProtectedResource, Userinfo};
 
 /// How one provider's OAuth works. A plain record: whatever can be wrong about a single value is ruled out by its type.
 #[derive(Debug, Clone)]
@@ -72,6 +72,12 @@ pub struct Settings {
     pub token_types: Vec<String>,
     /// What the token endpoint's refusals mean, before the standard's codes are asked.
     pub errors: Vec<ErrorRule>,
+    /// Where no endpoint is set: the resource whose word leads to them.
+    pub protected_resource: Option<ProtectedResource>,
+    /// What tokens are asked for (RFC 8707), whatever a request says; by default what a request says.
+    pub resource: Option<String>,
+    /// What is asked for where a request names no scope.
+    pub default_scopes: Vec<String>,
     /// Whether PKCE is used.
     pub pkce: Pkce,
     /// Sent as it stands, never normalised: providers compare it byte for byte.
@@ -142,6 +148,9 @@ impl Settings {
             binding: TokenBinding::Bearer,
             token_types: vec!["bearer".to_owned()],
             errors: Vec::new(),
+            protected_resource: None,
+            resource: None,
+            default_scopes: Vec::new(),
             pkce: Pkce::S256,
             redirect_uri: redirect_uri.into(),
             scope_separator: ' ',
@@ -160,7 +169,8 @@ impl Settings {
     #[must_use]
     pub fn token_place(&self) -> Option<&Url> {
         let issuer = || Some(self.discovery.as_ref()?.issuer.url());
-        self.token_endpoint.as_ref().map(Endpoint::url).or_else(issuer)
+        let resource = || Some(self.protected_resource.as_ref()?.url.url());
+        self.token_endpoint.as_ref().map(Endpoint::url).or_else(issuer).or_else(resource)
     }
 
     /// The origins of endpoints where tokens go besides the token endpoint's, in order.
@@ -169,7 +179,8 @@ impl Settings {
         let userinfo = self.userinfo.as_ref().map(|userinfo| &userinfo.endpoint);
         let endpoints = [self.refresh_endpoint.as_ref(), self.revoke_endpoint.as_ref(), userinfo];
         let own = self.token_place().map(Url::origin);
-        let origins = endpoints.into_iter().flatten().map(|endpoint| endpoint.url().origin());
+        let listed = self.protected_resource.iter().flat_map(|resource| &resource.authorization_servers);
+        let origins = endpoints.into_iter().flatten().chain(listed).map(|endpoint| endpoint.url().origin());
         let mut others: Vec<String> =
             origins.filter(|origin| Some(origin) != own.as_ref()).map(|origin| origin.ascii_serialization()).collect();
         others.sort();
@@ -190,6 +201,11 @@ impl Settings {
         (!scope.is_empty()).then_some((self.scope_parameter.as_str(), scope))
     }
 
+    /// The resource of a request for tokens.
+    pub(crate) fn resource_of<'a>(&'a self, asked: Option<&'a str>) -> Option<&'a str> {
+        self.resource.as_deref().or(asked)
+    }
+
     pub(crate) fn token_endpoint(&self) -> Result<&Endpoint, OAuthError> {
         self.token_endpoint.as_ref().ok_or(OAuthError::Nonsense("no_token_endpoint"))
     }
@@ -203,7 +219,9 @@ impl Settings {
     /// Scopes as the provider reads them, with those that every request asks for; each once.
     pub(crate) fn scope_text(&self, scopes: &[&str]) -> String {
         let further = self.further_scopes.iter().map(String::as_str).filter(|further| !scopes.contains(further));
-        let all: Vec<&str> = scopes.iter().copied().chain(further).collect();
+        let named = scopes.is_empty() && self.further_scopes.is_empty();
+        let default = self.default_scopes.iter().map(String::as_str).filter(|_| named);
+        let all: Vec<&str> = scopes.iter().copied().chain(further).chain(default).collect();
         all.join(self.scope_separator.to_string().as_str())
     }
 }

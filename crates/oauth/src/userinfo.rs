@@ -41,6 +41,7 @@ impl Userinfo {
         match credential.carrier() {
             Carrier::Header(name, value) => drop(headers.insert(name, value.clone())),
             Carrier::Query(_, pair) => *request.uri_mut() = with_query(&self.endpoint, pair)?,
+            Carrier::Nothing => {}
         }
         Ok(request)
     }

@@ -32,6 +32,7 @@ use crate::headers;
 use crate::hosts::Hosts;
 use crate::inbound::Inbound;
 use crate::location::Rewriting;
+use crate::mcp::{self, Rpc};
 use crate::observer::Observer;
 use crate::origin::{McpDoor, Origins};
 use crate::pace::Pace;
@@ -157,14 +158,26 @@ impl Core {
         space: &mut dyn Space,
     ) -> Response<ProxyBody> {
         let dialect = Dialect::of(&parts);
-        match self.forwarded(origin, &route, (parts, body, space), dialect).await {
+        let at_server = self.is_at_server(&route);
+        if let Some(preflight) = self.plane.origins.preflight(&parts).filter(|_| at_server) {
+            return preflight;
+        }
+        let mut rpc = None;
+        match self.forwarded(origin, &route, (parts, body, space), (dialect, &mut rpc)).await {
             Ok(response) => response,
             // What is said of it in the log is said under the request's name.
             Err(error) => {
                 let asked = Asked { dialect, origin, route: Some(route) };
-                named(&origin).in_scope(|| self.plane.refuse(&error, &asked))
+                let plain = named(&origin).in_scope(|| self.plane.refuse(&error, &asked));
+                if at_server { mcp::refuse(&error, plain, rpc.as_ref()) } else { plain }
             }
         }
+    }
+
+    /// Whether it came by the door of an MCP server.
+    fn is_at_server(&self, route: &Proxied) -> bool {
+        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        route.entrance == Entrance::Mcp && upstream.is_some_and(|upstream| upstream.mcp.is_some())
     }
 
     /// Whether somebody may come in by the door for MCP clients, and who it is.
@@ -205,11 +218,14 @@ impl Core {
         undecided: &Undecided<'p>,
         upstream: &Upstream,
         (headers, query): (&HeaderMap, Option<&str>),
-        (body, space): (Inbound, &mut dyn Space),
+        (body, space, rpc): (Inbound, &mut dyn Space, &mut Option<Rpc>),
     ) -> Result<(Permit<'p>, Inbound), ProxyError> {
         reading::check_head(headers, query).map_err(ProxyError::Content)?;
         let flight = self.flights.begin(caller.clone(), Places::default());
         let read = reading::whole(body, upstream.read_body, (self.plane.pace, &flight), space).await?;
+        if upstream.mcp.is_some() {
+            *rpc = Rpc::peek(headers, &read);
+        }
         let content = Content::read(undecided.wants(), &read, headers);
         let content = content.map_err(|error| ProxyError::Content(ContentError::Unreadable(error)))?;
         if caller.has_run_out(self.near.now()) {
@@ -230,23 +246,29 @@ impl Core {
         origin: Origin,
         route: &Proxied,
         (mut parts, mut body, space): (Parts, Inbound, &mut dyn Space),
-        dialect: Dialect,
+        (dialect, rpc): (Dialect, &mut Option<Rpc>),
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, mut now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
+        if self.is_at_server(route) {
+            self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
+        }
         let caller = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         let (upstream, pools) = upstream.zip(pools).ok_or(ProxyError::ProviderMismatch)?;
         let pools = pools.get_or_init(Box::default);
 
         let handshake = Handshake::read((&mut parts, &mut body), upstream, &self.plane.entropy)?;
         let query = query::checked(&parts.uri)?;
-        let path = upstream.operations.path(route.path(&parts.uri)).map_err(ProxyError::Path)?;
+        let path = upstream.operations.path(route.path(&parts.uri, upstream)).map_err(ProxyError::Path)?;
         // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
         let method = if handshake.is_some() { &Method::GET } else { &parts.method };
         let ruling = upstream.operations.decide(caller.effective(), method, path);
         let ruling = ruling.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
         caller.admit(now)?;
+        if upstream.mcp.is_some() {
+            mcp::unbind(&mut parts.headers, self.near.broker(), &caller)?;
+        }
         let places = self.places(&caller, route, handshake.as_deref())?;
         let mut sent = begun;
         let permit = match ruling {
@@ -257,7 +279,7 @@ impl Core {
                     &undecided,
                     upstream,
                     (&parts.headers, query),
-                    (body, space),
+                    (body, space, rpc),
                 ))
                 .await?;
                 (body, sent, now) = (read, Instant::now(), self.near.now());
@@ -287,7 +309,13 @@ impl Core {
         };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
         let answered = watch.over(pin!(call.exchange(body, lent, sent))).await;
-        let (answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
+        let (mut answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
+        if upstream.mcp.is_some() {
+            if route.entrance == Entrance::Mcp {
+                mcp::heed(&answered, self.near.broker(), watch.caller())?;
+            }
+            mcp::bind(answered.headers_mut(), self.near.broker(), watch.caller())?;
+        }
         let target =
             if Rewriting::concerns(answered.headers()) { Some(pools.of(upstream, &lents.lent)?.target) } else { None };
         let rewriting =

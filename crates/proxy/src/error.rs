@@ -23,7 +23,7 @@ mod row;
 mod upstream;
 
 pub use answer::Asked;
-pub(crate) use answer::{Standing, refuse};
+pub(crate) use answer::{Standing, link, refuse};
 pub use row::Row;
 
 /// Why a call was not forwarded, or its answer not handed on.
@@ -125,6 +125,15 @@ pub enum ProxyError {
     /// The answer is compressed although that was not asked for: the guard could not look into it.
     #[error("the upstream compressed an answer that it was asked not to")]
     Encoded,
+    /// The session is nobody's, or somebody else's.
+    #[error("no such session of this client's")]
+    SessionUnknown,
+    /// An MCP server refuses the call to this account (403).
+    #[error("the MCP server refuses the call")]
+    UpstreamRefused,
+    /// An MCP server sends its client elsewhere.
+    #[error("the MCP server redirects")]
+    UpstreamRedirects,
     /// The answer holds a credential, and the provider's answers are stopped for that.
     #[error("the upstream's answer holds a credential")]
     Echoed,
@@ -221,6 +230,13 @@ pub(crate) fn row(error: &ProxyError) -> Row {
             "The query has a parameter that carries the upstream's credential, which is the gateway's to set.",
             "Send the call without that parameter.",
         ),
+        ProxyError::SessionUnknown => Row::request(
+            P::NotFound,
+            StatusCode::NOT_FOUND,
+            "session_unknown",
+            "There is no such session for this person and this client.",
+            "Begin another one with initialize, and without Mcp-Session-Id.",
+        ),
         ProxyError::Handshake(cause) => handshake::row(*cause),
         ProxyError::NotSwitched => Row::new(
             (P::UpstreamFailed, C::OAuthError),
@@ -255,6 +271,8 @@ pub(crate) fn row(error: &ProxyError) -> Row {
         | ProxyError::Switched
         | ProxyError::Framing
         | ProxyError::Encoded
+        | ProxyError::UpstreamRefused
+        | ProxyError::UpstreamRedirects
         | ProxyError::Echoed => upstream::row(error),
     }
 }

@@ -87,7 +87,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a challenge (RFC 9110 §11.6.1) has the parameter `error` with this value, quoted or not.
-fn says_error(challenge: &[u8], error: &str) -> bool {
+pub(crate) fn says_error(challenge: &[u8], error: &str) -> bool {
     let mut rest = challenge;
     while let Some((name, after)) = next_name(rest) {
         let Some((value, after)) = next_value(after) else {

@@ -57,7 +57,11 @@ impl Call<'_> {
     ) -> Result<(Response<Download>, Lents), ProxyError> {
         let idempotent = self.permit.method().is_idempotent();
         // What an upstream refuses for its proof alone can be repeated whatever it is: nothing of it was done (RFC 9449 §9).
-        let repeat = if idempotent || lent.is_bound() { Repeat::Perhaps } else { Repeat::Never };
+        let repeat = if idempotent || lent.is_bound() || self.refuses_before_it_acts() {
+            Repeat::Perhaps
+        } else {
+            Repeat::Never
+        };
         let (upload, sent) = Upload::new(body, repeat, begun);
         let (mut answered, sent, proof) = self.presented((upload, sent), &lent).await?;
         // A proof that is refused says nothing of the token.
@@ -65,6 +69,12 @@ impl Call<'_> {
             return Ok((answered, Lents { lent, refused: None }));
         }
         Box::pin(self.exchange_again(answered, &sent, lent)).await
+    }
+
+    /// An MCP server looks at the token of each request before anything else (its authorization is the transport's), so that one which it
+    /// refuses did nothing.
+    fn refuses_before_it_acts(&self) -> bool {
+        self.upstream.mcp.is_some()
     }
 
     /// The upstream has refused the token.
@@ -75,7 +85,8 @@ impl Call<'_> {
         refused: Rc<Lent>,
     ) -> Result<(Response<Download>, Lents), ProxyError> {
         let (broker, caller) = (self.watch.broker(), self.watch.caller());
-        let Some(body) = sent.copy().filter(|_| self.permit.method().is_idempotent()) else {
+        let repeats = self.permit.method().is_idempotent() || self.refuses_before_it_acts();
+        let Some(body) = sent.copy().filter(|_| repeats) else {
             // It gains nothing from a renewal, and waits for none: the agent's next one is served.
             broker.renew_behind(caller, &refused).await?;
             return Ok((answered, Lents { lent: refused, refused: None }));
@@ -174,7 +185,7 @@ impl Call<'_> {
         let upload = match (self.dialect, lent.credential().carrier()) {
             (Dialect::Http, _) => upload,
             (Dialect::Grpc, Carrier::Header(name, _)) => upload.with_trailers(Trailers::Pass(Some(name.clone()))),
-            (Dialect::Grpc, Carrier::Query(..)) => upload.with_trailers(Trailers::Pass(None)),
+            (Dialect::Grpc, Carrier::Query(..) | Carrier::Nothing) => upload.with_trailers(Trailers::Pass(None)),
         };
         // Boxed: it goes through many hands.
         let mut request = Box::new(Request::new(upload));
@@ -235,7 +246,7 @@ impl Call<'_> {
     fn path(&self, lent: &Lent) -> Result<PathAndQuery, ProxyError> {
         let own = match lent.credential().carrier() {
             Carrier::Query(_, pair) => Some(pair.as_str()),
-            Carrier::Header(..) => None,
+            Carrier::Header(..) | Carrier::Nothing => None,
         };
         let (base, path) = (&self.upstream.base_path, self.permit.path().as_str());
         let parts = [self.query, own];

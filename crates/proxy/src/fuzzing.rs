@@ -98,7 +98,7 @@ impl Gate {
         if query::checked(&parts.uri).is_err() {
             return;
         }
-        let Ok(path) = upstream.operations.path(route.path(&parts.uri)) else { return };
+        let Ok(path) = upstream.operations.path(route.path(&parts.uri, upstream)) else { return };
         let effective = upstream.operations.effective(&ScopeSet::from_list("read"));
         let Ok(permit) = upstream.operations.permit(&effective, &parts.method, path) else { return };
         let found = escape(rule, permit.path().as_str());

@@ -32,6 +32,7 @@ mod hosts;
 mod http1;
 mod inbound;
 mod location;
+mod mcp;
 mod network;
 mod observer;
 mod origin;

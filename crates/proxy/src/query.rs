@@ -16,7 +16,7 @@ pub(crate) fn checked(uri: &Uri) -> Result<Option<&str>, ProxyError> {
 pub(crate) fn without(query: Option<&str>, lent: &Lent) -> Result<(), ProxyError> {
     match lent.credential().carrier() {
         Carrier::Query(own, _) if names(query, own) => Err(ProxyError::CredentialParameter),
-        Carrier::Query(..) | Carrier::Header(..) => Ok(()),
+        Carrier::Query(..) | Carrier::Header(..) | Carrier::Nothing => Ok(()),
     }
 }
 

@@ -99,12 +99,14 @@ impl std::fmt::Display for RequestHeader {
 pub(crate) struct Allowed {
     names: Vec<HeaderName>,
     beginnings: Vec<Box<str>>,
+    /// Whatever begins with [`PARAMETERS`]: a tool's arguments, whatever they are called.
+    parameters: bool,
 }
 
 impl Allowed {
     /// What the configuration names, and what it sets where the agent sends nothing.
     pub(crate) fn new(named: Vec<RequestHeader>, defaults: &HeaderMap) -> Self {
-        let mut allowed = Self { names: defaults.keys().cloned().collect(), beginnings: Vec::new() };
+        let mut allowed = Self { names: defaults.keys().cloned().collect(), ..Self::default() };
         for header in named {
             match header.0 {
                 Reach::One(name) => allowed.names.push(name),
@@ -114,10 +116,18 @@ impl Allowed {
         allowed
     }
 
+    /// The same, and what MCP servers are told of a tool's arguments.
+    pub(crate) fn for_mcp(self) -> Self {
+        Self { parameters: true, ..self }
+    }
+
     /// Whether it goes on. Those that every API knows are found first: most requests have no others.
     pub(crate) fn allows(&self, name: &HeaderName, guard: BodyGuard) -> bool {
         let text = name.as_str();
-        is_known(text) || self.names(name) || (!guard.reads() && is_unguarded(text))
+        is_known(text)
+            || self.names(name)
+            || (self.parameters && text.starts_with(PARAMETERS))
+            || (!guard.reads() && is_unguarded(text))
     }
 
     fn names(&self, name: &HeaderName) -> bool {
@@ -169,6 +179,8 @@ static KNOWN: [&[&str]; 20] = [
 ];
 /// gRPC's own, and those of the Model Context Protocol.
 const FAMILIES: [&str; 2] = ["grpc-", "mcp-"];
+/// Of MCP from 2026-07-28 on; whoever cannot make them fit the body is refused there.
+const PARAMETERS: &str = "mcp-param-";
 const CREDENTIALS: [&str; 8] =
     ["key", "token", "secret", "password", "cookie", "authorization", "credential", "credentials"];
 /// `x-*` would be nearly everything.

@@ -65,8 +65,11 @@ impl Proxied {
         Self { entrance: Entrance::Mcp, upstream: Some(upstream), below: 0 }
     }
 
-    /// Below the API's base, as it came, in the URI that was routed.
-    pub(crate) fn path(self, uri: &Uri) -> &str {
+    /// Below the API's base, as it came, in the URI that was routed; at the door of an MCP server, the server's own.
+    pub(crate) fn path<'a>(self, uri: &'a Uri, upstream: &'a Upstream) -> &'a str {
+        if let (Entrance::Mcp, Some(path)) = (self.entrance, &upstream.mcp) {
+            return path;
+        }
         match uri.path().get(self.below..) {
             None | Some("") => "/",
             Some(path) => path,
@@ -79,6 +82,8 @@ pub(crate) struct Routes {
     /// The gateway's own names.
     own: Hosts,
     ids: HashMap<ProviderId, usize, FixedState>,
+    /// Whether it is an MCP server itself, by its number.
+    servers: Box<[bool]>,
     /// In lower case.
     hosts: HashMap<Box<str>, usize, FixedState>,
     prefixes: HashMap<Box<str>, usize, FixedState>,
@@ -92,7 +97,9 @@ impl Routes {
     /// Where two upstreams have the same way, it leads to the first.
     pub(crate) fn new(upstreams: &[Upstream], own: Hosts, door: &McpDoor) -> Self {
         let (ids, hosts, prefixes) = Default::default();
-        let mut routes = Self { own, ids, hosts, prefixes, deepest: 0, has_mcp: matches!(door, McpDoor::Open(_)) };
+        let servers = upstreams.iter().map(|upstream| upstream.mcp.is_some()).collect();
+        let has_mcp = matches!(door, McpDoor::Open(_));
+        let mut routes = Self { own, ids, servers, hosts, prefixes, deepest: 0, has_mcp };
         for (number, upstream) in upstreams.iter().enumerate() {
             routes.ids.entry(upstream.provider_id.clone()).or_insert(number);
             if let Some(host) = &upstream.entrance_host {
@@ -159,7 +166,9 @@ impl Routes {
         if document {
             return Some(Route::Control);
         }
-        Some(Route::Mcp(Proxied { entrance: Entrance::Mcp, upstream, below: path.len() }))
+        let proxied = Proxied { entrance: Entrance::Mcp, upstream, below: path.len() };
+        let is_server = upstream.and_then(|number| self.servers.get(number)).is_some_and(|server| *server);
+        Some(if is_server { Route::Proxied(proxied) } else { Route::Mcp(proxied) })
     }
 
     /// By a name that is a provider's alone, with whichever port.
@@ -211,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::hosts::LoopbackNames;
-    use crate::upstream::tests::upstream;
+    use crate::upstream::tests::{server, upstream};
 
     /// The way, the upstream's number, and the path below it.
     type Found = Option<(Entrance, Option<usize>, String)>;
@@ -221,16 +230,21 @@ mod tests {
             upstream("crm", "https://crm.test", None, Some("crm.gw.test")),
             upstream("helpdesk", "http://h.test/v1", Some("/helpdesk"), None),
             upstream("wiki", "http://w.test", Some("/teams/wiki"), None),
+            server("notes", "/rpc"),
         ];
         let request = http::Request::builder().uri(uri).header("host", host).body(()).expect("a request");
         let parts = request.into_parts().0;
         let own = Hosts::new(&Url::parse("https://gw").expect("a URL"), Vec::new(), LoopbackNames::Unknown);
         let door = McpDoor::Open(crate::Origins::none());
+        let any = upstream("any", "http://any.test", None, None);
+        let of = |found: Proxied| found.upstream.and_then(|number| upstreams.get(number)).unwrap_or(&any);
         match Routes::new(&upstreams, own, &door).find(&parts)? {
             Route::Control => Ok(None),
             Route::Mcp(found) => Ok(Some((found.entrance, found.upstream, "mcp".to_owned()))),
             Route::Withheld(found) => Ok(Some((found.entrance, found.upstream, "withheld".to_owned()))),
-            Route::Proxied(found) => Ok(Some((found.entrance, found.upstream, found.path(&parts.uri).to_owned()))),
+            Route::Proxied(found) => {
+                Ok(Some((found.entrance, found.upstream, found.path(&parts.uri, of(found)).to_owned())))
+            }
         }
     }
 
@@ -270,6 +284,17 @@ mod tests {
         let below = |path: &str| Ok(Some((Entrance::Prefix, Some(1), path.to_owned())));
         assert_eq!(routed("/helpdesk/mcp/x", "gw"), below("/mcp/x"));
         assert_eq!(routed("/helpdesk/v1/mcp", "gw"), below("/v1/mcp"));
+    }
+
+    #[test]
+    fn an_mcp_server_is_forwarded_to_its_own_path() {
+        let to = |entrance, path: &str| Ok(Some((entrance, Some(3), path.to_owned())));
+        for ends in ["", "/", "?x"] {
+            assert_eq!(routed(&format!("/notes/mcp{ends}"), "gw"), to(Entrance::Mcp, "/rpc"));
+        }
+        assert_eq!(routed("/ath/proxy/notes/rpc", "gw"), to(Entrance::Ath, "/rpc"));
+        assert_eq!(routed("/notes/mcp/.well-known/oauth-protected-resource", "gw"), Ok(None));
+        assert_eq!(routed("/notes/mcp/x", "gw"), Ok(None));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Upload {
         if body.is_end_stream() {
             return Self::of(Source::default(), Kept::ToTheEnd(Vec::new()), begun);
         }
-        let long = body.size_hint().lower() > MAX_KEPT as u64;
+        let long = body.size_hint().lower() > MAX_KEPT as u64 && !matches!(body, Inbound::Whole(_));
         let kept = if repeat == Repeat::Perhaps && !long { Kept::ToTheEnd(Vec::new()) } else { Kept::Nothing };
         Self::of(Source { again: VecDeque::new(), agent: Some(body) }, kept, begun)
     }
@@ -170,10 +170,12 @@ impl Progress {
         Some(Upload::of(source, kept, Instant::now()))
     }
 
-    fn keep(&self, data: &Bytes) {
+    /// `whole`: it is in memory anyhow, however long it is.
+    fn keep(&self, data: &Bytes, whole: bool) {
         let mut kept = self.kept.borrow_mut();
         let (Kept::UntilAnswered(pieces) | Kept::ToTheEnd(pieces)) = &mut *kept else { return };
-        if pieces.iter().map(Bytes::len).sum::<usize>() + data.len() <= MAX_KEPT && pieces.len() < MAX_PIECES {
+        let fits = pieces.iter().map(Bytes::len).sum::<usize>() + data.len() <= MAX_KEPT && pieces.len() < MAX_PIECES;
+        if fits || (whole && pieces.is_empty()) {
             pieces.push(data.clone());
         } else {
             *kept = Kept::Nothing;
@@ -184,7 +186,7 @@ impl Progress {
         let mut source = self.source.borrow_mut();
         let Source { again, agent } = &mut *source;
         if let Some(data) = again.pop_front() {
-            self.keep(&data);
+            self.keep(&data, true);
             self.done.set(again.is_empty() && agent.is_none());
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
@@ -192,6 +194,7 @@ impl Progress {
             self.done.set(true);
             return Poll::Ready(None);
         };
+        let whole = matches!(agent, Inbound::Whole(_));
         loop {
             let Poll::Ready(frame) = Pin::new(&mut *agent).poll_frame(context) else {
                 if self.turn.replace(Turn::Agent) == Turn::Upstream {
@@ -213,7 +216,7 @@ impl Progress {
             };
             match frame.into_data() {
                 Ok(data) => {
-                    self.keep(&data);
+                    self.keep(&data, whole);
                     self.done.set(agent.is_end_stream());
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }

@@ -20,6 +20,8 @@ pub struct UpstreamSettings {
     pub provider_id: ProviderId,
     /// Scheme, host, port, and the path that all of the API lies below.
     pub api_base: Url,
+    /// Of an MCP server: its path below that base, with a slash before it.
+    pub mcp: Option<String>,
     /// Which scope allows what.
     pub operations: Operations,
     /// A path of its own at the gateway: `/helpdesk`.
@@ -103,6 +105,7 @@ pub enum UpstreamError {
 /// An upstream, ready to be connected to.
 pub struct Upstream {
     pub(crate) provider_id: ProviderId,
+    pub(crate) mcp: Option<String>,
     pub(crate) operations: Operations,
     pub(crate) path_prefix: Option<String>,
     pub(crate) entrance_host: Option<String>,
@@ -138,9 +141,12 @@ impl Upstream {
         };
         tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
         let tls = Arc::new(tls);
+        let allowed = Allowed::new(settings.request_headers, &settings.default_headers);
         let target = Arc::new(Target::new(base, &tls, settings.protocol)?);
         Ok(Self {
             provider_id: settings.provider_id,
+            request_headers: if settings.mcp.is_some() { allowed.for_mcp() } else { allowed },
+            mcp: settings.mcp,
             operations: settings.operations,
             path_prefix: settings.path_prefix,
             entrance_host: settings.host.map(|host| host.to_ascii_lowercase()),
@@ -152,7 +158,6 @@ impl Upstream {
             concurrent_calls: settings.concurrent_calls,
             expired: settings.expired,
             headers: settings.headers,
-            request_headers: Allowed::new(settings.request_headers, &settings.default_headers),
             default_headers: settings.default_headers,
             websocket: settings.websocket,
             guard: settings.guard,
@@ -168,6 +173,16 @@ impl Upstream {
 pub(crate) mod tests {
     use super::*;
 
+    /// An MCP server at this path.
+    pub(crate) fn server(id: &str, path: &str) -> Upstream {
+        let allowed = Allowed::default().for_mcp();
+        Upstream {
+            mcp: Some(path.to_owned()),
+            request_headers: allowed,
+            ..upstream(id, "https://mcp.test", None, None)
+        }
+    }
+
     pub(crate) fn upstream(id: &str, base: &str, prefix: Option<&str>, host: Option<&str>) -> Upstream {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder =
@@ -175,6 +190,7 @@ pub(crate) mod tests {
         let settings = UpstreamSettings {
             provider_id: ProviderId::parse(id).expect("an id"),
             api_base: Url::parse(base).expect("a URL"),
+            mcp: None,
             operations: Operations::default(),
             path_prefix: prefix.map(str::to_owned),
             host: host.map(str::to_owned),

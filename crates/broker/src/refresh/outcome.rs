@@ -101,7 +101,8 @@ impl Broker {
             | OAuthError::Transport(_)
             | OAuthError::Nonsense(_)
             | OAuthError::Undiscovered(_)
-            | OAuthError::OtherHost { .. } => {
+            | OAuthError::OtherHost { .. }
+            | OAuthError::OtherServer { .. } => {
                 health.failed(refreshing.key, pause);
             }
         }

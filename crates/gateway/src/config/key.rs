@@ -26,6 +26,8 @@ pub(super) enum Form {
     Integer,
     /// A table with these keys.
     Table(&'static [Key]),
+    /// This word, or a table with these keys.
+    WordOrTable(&'static str, &'static [Key]),
     /// `[[name]]`, any number of times, each with these keys.
     Tables(&'static [Key]),
     /// A table of strings under names of the operator's own.
@@ -81,6 +83,7 @@ impl Form {
             Self::Integer => value.is_integer(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) | Self::Secret => value.is_table(),
             Self::Tables(_) | Self::Secrets => items().is_some_and(|mut items| items.all(DeValue::is_table)),
+            Self::WordOrTable(word, _) => value.is_table() || value.as_str() == Some(word),
             Self::TextOrSecret | Self::TextOrFile => value.is_str() || value.is_table(),
         }
     }
@@ -95,6 +98,7 @@ impl Form {
             Self::Boolean => "true or false".to_owned(),
             Self::Integer => "a whole number".to_owned(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) => "a table".to_owned(),
+            Self::WordOrTable(word, _) => format!("a table, or \"{word}\""),
             Self::Tables(_) => "a list of tables".to_owned(),
             Self::Secret => format!("{SECRET}; the secret itself does not stand in this file"),
             Self::Secrets => format!("a list of {SECRET}; the secrets themselves do not stand in this file"),

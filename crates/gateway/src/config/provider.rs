@@ -10,6 +10,7 @@ mod expired;
 mod fixed_headers;
 mod grant;
 mod habits;
+mod mcp;
 mod oauth;
 mod preset;
 mod request_headers;
@@ -50,6 +51,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) categories: Vec<String>,
     /// The base of its API, without query and without slash at the end of its path.
     pub(crate) api_base: Url,
+    /// Of an MCP server: its path below that base.
+    pub(crate) mcp: Option<String>,
     /// The path below which agents reach it besides `/ath/proxy/{id}`: `/helpdesk`.
     pub(crate) path_prefix: Option<String>,
     /// The host name of the gateway's that is the provider's alone, in lower case and without port.
@@ -162,6 +165,7 @@ pub(super) struct Rest {
     display_name: Option<String>,
     categories: Vec<String>,
     api_base: Url,
+    mcp: Option<String>,
     extra_roots: Vec<CertificateDer<'static>>,
     identity: Option<Identity>,
     connect_timeout: Duration,
@@ -214,6 +218,7 @@ impl Partial<'_> {
             values: rest.values,
             categories: rest.categories,
             api_base: rest.api_base,
+            mcp: rest.mcp,
             path_prefix: self.path_prefix.map(|found| found.value),
             host: self.host.map(|found| found.value),
             extra_roots: rest.extra_roots,
@@ -300,7 +305,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let values = preset::values(table);
     let display_name = table.words(&DISPLAY_NAME).map(|found| found.value);
     let categories = table.texts(&CATEGORIES).iter().map(|found| found.value.to_owned()).collect();
-    let api_base = table.parsed(&API_BASE, |text| urls::api_base(text, http));
+    let (api_base, server) = mcp::base(table, &API_BASE, http);
     let exposed = |base: &&Found<'_, Url>| base.value.scheme() == "http" && !urls::is_loopback(&base.value);
     if let Some(api_base) = api_base.as_ref().filter(exposed) {
         api_base.place.warning("is http on another machine: whoever is on the way reads the tokens; use https");
@@ -328,8 +333,9 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         Some("h2") => UpstreamProtocol::Http2,
         _ => UpstreamProtocol::Auto,
     };
-    let read_body = table.integer(&READ_BODY, 1..=MOST_READ_KIB).unwrap_or(READ_KIB_BY_DEFAULT);
-    let way = way::read(table, http, surroundings.public_url.as_ref(), &surroundings.sign_in);
+    let read_by_default = if server.is_some() { MOST_READ_KIB } else { READ_KIB_BY_DEFAULT };
+    let read_body = table.integer(&READ_BODY, 1..=MOST_READ_KIB).unwrap_or(read_by_default);
+    let way = way::read(table, (http, server.as_ref()), surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
             bound_in_its_place(table, settings, grant);
@@ -350,13 +356,16 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     if let (Some(WayConfig::Key(key)), Some(placement)) = (way.as_ref().map(|read| &read.way), &placement) {
         static_key::check_form(table, key, placement);
     }
-    let (operations, scope_names) = scopes::read(table, &SCOPES, scopes::Side::Api(base.as_deref()));
+    let alone = server.as_ref().filter(|_| table.written(&API_BASE).is_none());
+    let side = alone.map_or(scopes::Side::Api(base.as_deref()), |server| scopes::Side::Mcp(&server.path));
+    let (operations, scope_names) = scopes::read(table, &SCOPES, side);
     Some(Rest {
         preset,
         values,
         display_name,
         categories,
         api_base: api_base?.value,
+        mcp: server.map(|server| server.path),
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
         identity: match identity {
             Some(read) => Some(read?),
@@ -392,6 +401,7 @@ pub(super) const KEYS: &[Key] = &[
     DISPLAY_NAME,
     CATEGORIES,
     API_BASE,
+    mcp::MCP,
     API_BASE_FROM,
     PATH_PREFIX,
     HOST,
@@ -426,11 +436,10 @@ const CATEGORIES: Key = Key::optional(
     Form::Texts,
     "Words about what it is, for agents that look for a service; none by default.",
 );
-const API_BASE: Key = Key::required(
+const API_BASE: Key = Key::optional(
     "api_base",
     Form::Text,
-    "api_base = \"https://api.example.com\"",
-    "The base URL of its API: tokens go there and nowhere else.",
+    "The base URL of its API, unless it is an MCP server: tokens go there and nowhere else.",
 );
 const API_BASE_FROM: Key = Key::optional(
     "api_base_from",
@@ -489,8 +498,9 @@ const EXPIRED: Key = Key::optional(
 );
 const CREDENTIAL: Key = Key::optional(
     "credential",
-    Form::Table(credential::KEYS),
-    "Where the credential goes in calls of the API and of userinfo_endpoint; Authorization: Bearer by default.",
+    Form::WordOrTable(credential::NONE, credential::KEYS),
+    "Where the credential goes in calls of the API and of userinfo_endpoint, or \"none\" for a service that asks for none, with neither \
+     [provider.oauth] nor [provider.key]; Authorization: Bearer by default.",
 );
 const HEADERS: Key = Key::optional(
     "headers",
@@ -529,7 +539,8 @@ const PROTOCOL: Key = Key::default(
 const READ_BODY: Key = Key::optional(
     "read_body",
     Form::Integer,
-    "KiB of a body that are read at most, where a rule looks into it; longer ones are refused there; 64 by default, and 512 at most.",
+    "KiB of a body that are read at most, where a rule looks into it; longer ones are refused there; 64 by default, 512 for an MCP server \
+     and at most.",
 );
 const GUARD: Key = Key::default(
     "guard",

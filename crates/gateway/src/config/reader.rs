@@ -285,7 +285,9 @@ impl<'c> Table<'c> {
         let found = self.get(key).and_then(|found| Some((found.value.as_table()?, found.place)));
         let place = || self.place.below(key.name, self.place.offset);
         match (found, key.form) {
-            (Some((tree, place)), Form::Table(keys)) => Self::open(Some(tree), place, keys),
+            (Some((tree, place)), Form::Table(keys) | Form::WordOrTable(_, keys)) => {
+                Self::open(Some(tree), place, keys)
+            }
             _ => Self { tree: None, place: place() },
         }
     }
@@ -355,9 +357,20 @@ impl<'c> Table<'c> {
         Some(self.items(key).into_iter().map(|(tree, place)| Self::open(Some(tree), place, keys)).collect())
     }
 
+    /// Whether this word stands there, where something else may too.
+    pub(super) fn is_word(&self, key: &Key, word: &str) -> bool {
+        self.tree.and_then(|tree| tree.get(key.name)).is_some_and(|value| value.get_ref().as_str() == Some(word))
+    }
+
     /// Whether a string stands there, where something else may too.
     pub(super) fn is_text(&self, key: &Key) -> bool {
         self.tree.and_then(|tree| tree.get(key.name)).is_some_and(|value| value.get_ref().is_str())
+    }
+
+    /// Says that a key is missing which only now is known to be needed; `line` is what to add.
+    pub(super) fn lacks(&self, key: &Key, line: &str) {
+        let place = self.place.below(key.name, self.place.offset);
+        place.missing(format!("is missing; add `{line}`. {}", key.says));
     }
 
     /// What stands behind the key, if it is of the key's form.

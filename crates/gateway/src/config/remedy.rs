@@ -43,7 +43,7 @@ fn home(path: &str, name: &str) -> Option<String> {
         return (path != section.name).then(|| section.name.to_owned());
     }
     let below = keys.iter().filter_map(|key| match key.form {
-        Form::Table(keys) if has(keys) => Some(format!("{}.{}", section.name, key.name)),
+        Form::Table(keys) | Form::WordOrTable(_, keys) if has(keys) => Some(format!("{}.{}", section.name, key.name)),
         _ => None,
     });
     below.into_iter().find(|table| table != path)
@@ -68,10 +68,12 @@ pub(super) fn wrong_form(path: &str, key: &Key, value: &DeValue<'_>) -> String {
                 None => format!("{found}; write tables, each below [[{path}]]"),
             }
         }
-        (Form::Table(keys), other) => {
+        (Form::Table(keys) | Form::WordOrTable(_, keys), other) => {
             let first = keys.iter().find(|key| matches!(key.form, Form::Text));
             let example = first.map(|first| format!(", as in {} = {{ {} = \"...\" }}", key.name, first.name));
-            format!("is {}; write a table{}", kind(other), example.unwrap_or_default())
+            let word =
+                if let Form::WordOrTable(word, _) = key.form { format!(", or \"{word}\"") } else { String::new() };
+            format!("is {}; write a table{}{word}", kind(other), example.unwrap_or_default())
         }
         _ => format!("is {}; write {}", kind(value), key.form.wanted()),
     }

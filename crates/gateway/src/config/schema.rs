@@ -66,6 +66,7 @@ fn form(form: Form, wants: Wants) -> Value {
         Form::Boolean => json!({"type": "boolean"}),
         Form::Integer => json!({"type": "integer"}),
         Form::Table(keys) => object(keys, wants),
+        Form::WordOrTable(word, keys) => json!({"anyOf": [{"const": word}, object(keys, wants)]}),
         Form::Tables(keys) => list(object(keys, wants)),
         Form::TextMap => json!({"type": "object", "additionalProperties": text()}),
         Form::TableMap(keys) => json!({"type": "object", "additionalProperties": object(keys, wants)}),
@@ -88,9 +89,9 @@ fn presets(provider: &mut Value) {
     if let Some(preset) = provider.pointer_mut("/properties/preset") {
         insert(preset, "enum", json!(catalogue::names().collect::<Vec<_>>()));
     }
-    let mut cases = vec![
-        json!({"if": {"required": ["preset"]}, "then": {"required": ["id"]}, "else": wanted(super::provider::KEYS)}),
-    ];
+    let mut written = wanted(super::provider::KEYS);
+    insert(&mut written, "oneOf", json!([{"required": ["api_base"]}, {"required": ["mcp"]}]));
+    let mut cases = vec![json!({"if": {"required": ["preset"]}, "then": {"required": ["id"]}, "else": written})];
     cases.extend(catalogue::names().filter_map(|name| catalogue::find(name).ok()).map(|preset| values(&preset)));
     insert(provider, "allOf", json!(cases));
 }

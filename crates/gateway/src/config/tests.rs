@@ -17,6 +17,7 @@ mod example;
 mod front;
 mod habits;
 mod leaks;
+mod mcp;
 mod oauth_door;
 mod presets;
 mod redis;

@@ -8,6 +8,9 @@ use crate::config::ProviderConfig;
 
 pub(super) async fn compare(report: &mut Report, provider: &ProviderConfig, client: &Provider, outside: &Outside<'_>) {
     let settings = client.settings();
+    if let Some(resource) = &settings.protected_resource {
+        return found(report, (client, resource.url.written()), outside).await;
+    }
     let issuer = settings.issuer.as_deref().and_then(|issuer| Endpoint::parse(issuer, Plaintext::Allowed).ok());
     let Some(issuer) = issuer else { return };
     let about = format!("metadata of {}", issuer.written());
@@ -22,21 +25,34 @@ pub(super) async fn compare(report: &mut Report, provider: &ProviderConfig, clie
     };
     let before = report.is_wrong();
     if let Err(error) = client.prepare(outside).await {
-        let remedy = match &error {
-            OAuthError::Undiscovered(inner) => match inner.as_ref() {
-                OAuthError::OtherHost { host } => {
-                    format!("{inner}; if that host is the provider's, add `endpoint_hosts = [\"{host}\"]`")
-                }
-                other => format!("{other}; {}", mend(other)),
-            },
-            other => format!("{other}; {}", mend(other)),
-        };
-        report.add(Finding::wrong(about.as_str(), remedy));
+        report.add(Finding::wrong(about.as_str(), remedy(&error)));
     }
     endpoints(report, client, &metadata);
     habits(report, provider, client, &metadata);
     if !before && !report.is_wrong() {
         report.add(Finding::well(about, "was read and names this issuer"));
+    }
+}
+
+/// Whether an MCP server leads to its authorization server.
+async fn found(report: &mut Report, (client, server): (&Provider, &str), outside: &Outside<'_>) {
+    let about = format!("authorization server of {server}");
+    report.add(match client.prepare(outside).await {
+        Err(error) => Finding::wrong(about, remedy(&error)),
+        Ok(()) => Finding::well(about, format!("is {}, by its own word", client.issuer().unwrap_or_default())),
+    });
+}
+
+fn remedy(error: &OAuthError) -> String {
+    match error {
+        OAuthError::Undiscovered(inner) => remedy(inner),
+        OAuthError::OtherHost { host } => {
+            format!("{error}; if that host is the provider's, add `endpoint_hosts = [\"{host}\"]`")
+        }
+        OAuthError::OtherServer { server } => {
+            format!("{error}; if it is the right one, add `authorization_servers = [\"{server}\"]`")
+        }
+        other => format!("{other}; {}", mend(other)),
     }
 }
 

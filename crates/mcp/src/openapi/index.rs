@@ -66,6 +66,7 @@ impl Index {
         if asked.is_empty() {
             return (0..operations.len()).collect();
         }
+        let intent = Intent::of(&asked);
         let mut scores = HashMap::<u32, Score>::new();
         for word in &asked {
             for (at, score) in self.of_word(word, operations.len()) {
@@ -81,7 +82,12 @@ impl Index {
                 let at = usize::try_from(at).ok()?;
                 let operation = operations.get(at)?;
                 let named = if exact == Some(at) { NAMED } else { 0 };
-                Some((Reverse(score.points(operation) + named), rank(&operation.method), operation.path.len(), at))
+                Some((
+                    Reverse(score.points(operation, intent) + named),
+                    rank(&operation.method),
+                    operation.path.len(),
+                    at,
+                ))
             })
             .collect();
         ranked.sort_unstable();
@@ -113,11 +119,29 @@ struct Score {
 }
 
 impl Score {
-    /// Whoever has all words stands before whoever has one of them often, and shorter paths before longer ones.
-    fn points(&self, operation: &Operation) -> u32 {
+    /// Whoever has all words stands before whoever has one of them often, shorter paths before longer ones, and reading before the rest where
+    /// nobody asked for that.
+    fn points(&self, operation: &Operation, intent: Intent) -> u32 {
         let segments = u32::try_from(operation.path.matches('/').count()).unwrap_or(u32::MAX).min(32);
         let points = self.points.saturating_mul(self.words) * 32 / (32 + segments);
+        let reads = matches!(operation.method, Method::GET | Method::HEAD);
+        let points = if reads || intent == Intent::Write { points } else { points / 4 * 3 };
         if operation.deprecated { points / 2 } else { points }
+    }
+}
+
+/// Whether a question is about changing something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intent {
+    Read,
+    Write,
+}
+
+impl Intent {
+    fn of(asked: &[String]) -> Self {
+        let writing = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let is_verb = |word: &String| writing.iter().any(|method| verbs(method).split(' ').any(|verb| verb == word));
+        if asked.iter().any(is_verb) { Self::Write } else { Self::Read }
     }
 }
 
@@ -162,7 +186,7 @@ fn weighed(root: &Value, operation: &Operation) -> BTreeMap<String, u32> {
         add(refs::text(parameter, "name").unwrap_or_default(), 2);
         let allowed = parameter.get("schema").and_then(|schema| refs::resolved(root, schema)?.get("enum")?.as_array());
         for value in allowed.into_iter().flatten().take(32).filter_map(Value::as_str) {
-            add(value, 2);
+            add(value, 5);
         }
     }
     weights
@@ -171,9 +195,9 @@ fn weighed(root: &Value, operation: &Operation) -> BTreeMap<String, u32> {
 /// What people call it.
 fn verbs(method: &Method) -> &'static str {
     match *method {
-        Method::GET => "get read list show see view find search look fetch",
-        Method::POST => "post create add new make send submit",
-        Method::PUT => "put replace set update store",
+        Method::GET => "get read list show see view find search look fetch download",
+        Method::POST => "post create add new make send submit upload",
+        Method::PUT => "put replace set update store upload",
         Method::PATCH => "patch change update edit modify",
         Method::DELETE => "delete remove destroy drop",
         _ => "",

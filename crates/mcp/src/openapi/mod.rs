@@ -18,6 +18,8 @@ mod operation;
 mod parameter;
 mod prune;
 mod refs;
+#[cfg(test)]
+mod samples;
 mod shelf;
 mod style;
 mod text;

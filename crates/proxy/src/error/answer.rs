@@ -141,7 +141,7 @@ fn problem(error: &ProxyError, row: &Row, (asked, standing): (&Asked, &Standing<
 }
 
 /// The person's.
-fn link(error: &ProxyError) -> Option<&str> {
+pub(crate) fn link(error: &ProxyError) -> Option<&str> {
     match error {
         ProxyError::Broker(BrokerError::ReconnectRequired { reconnect_url, .. }) => Some(reconnect_url),
         _ => None,

@@ -55,6 +55,9 @@ each!(ProxyError {
     Switched => [Switched],
     Framing => [Framing],
     Encoded => [Encoded],
+    SessionUnknown => [SessionUnknown],
+    UpstreamRefused => [UpstreamRefused],
+    UpstreamRedirects => [UpstreamRedirects],
     Echoed => [Echoed],
 });
 

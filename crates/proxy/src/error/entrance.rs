@@ -14,7 +14,7 @@ pub(super) fn row(error: &ProxyError) -> Row {
             "Get a token for the resource that resource_metadata in WWW-Authenticate names, and present that.",
         ),
         ProxyError::ForeignOrigin => Row::request(
-            P::BadRequest,
+            P::OperationNotAllowed,
             StatusCode::FORBIDDEN,
             "origin_not_allowed",
             "Web pages of this origin may not use this door.",

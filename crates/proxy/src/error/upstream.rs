@@ -20,6 +20,18 @@ pub(super) fn row(error: &ProxyError) -> Row {
             "upstream_encoded",
             "The upstream compressed an answer that it was asked not to.",
         ),
+        ProxyError::UpstreamRefused => Row::new(
+            (Problem::UpstreamFailed, ErrorCode::OAuthError),
+            "upstream_refused",
+            "The MCP server refuses the call to this account.",
+            "Do not repeat the call; whoever runs the MCP server can say what the account lacks.",
+        ),
+        ProxyError::UpstreamRedirects => Row::new(
+            (Problem::UpstreamFailed, ErrorCode::OAuthError),
+            "upstream_redirects",
+            "The MCP server sends its clients to another URL, which the gateway does not follow.",
+            "Tell the gateway's operator, who writes the URL that it leads to with mcp.",
+        ),
         ProxyError::Echoed => Row::new(
             (Problem::CredentialEchoed, ErrorCode::OAuthError),
             "credential_echoed",

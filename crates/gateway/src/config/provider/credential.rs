@@ -7,6 +7,9 @@ use crate::config::reader::Table;
 
 /// `Authorization: Bearer` where nothing is said about it; `None` where what is said is wrong.
 pub(super) fn read(provider: &Table<'_>, key: &Key) -> Option<Placement> {
+    if is_none(provider, key) {
+        return Some(Placement::nowhere());
+    }
     let Some(table) = provider.optional_table(key) else { return Some(Placement::bearer()) };
     let place = table.place();
     let (header, scheme) = (table.text(&HEADER), table.text(&SCHEME));
@@ -55,6 +58,14 @@ pub(super) fn read(provider: &Table<'_>, key: &Key) -> Option<Placement> {
     };
     Placement::basic(name, pair).map_err(|error| place.problem(remedy(error))).ok()
 }
+
+/// Whether the service asks for none.
+pub(super) fn is_none(provider: &Table<'_>, key: &Key) -> bool {
+    provider.is_word(key, NONE)
+}
+
+/// Stands for no credential at all.
+pub(super) const NONE: &str = "none";
 
 fn remedy(error: PlacementError) -> String {
     let remedy = match error {

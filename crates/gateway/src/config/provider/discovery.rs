@@ -6,13 +6,14 @@ use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 use crate::config::urls::PlainHttp;
 
-/// `None` where endpoints are set.
+/// `None` where endpoints are set; and the hosts that endpoints may lie on besides the issuer's own. `by_word`: an MCP server's word leads
+/// to the issuer.
 pub(super) fn read(
     table: &Table<'_>,
     issuer: Option<&Endpoint>,
     http: PlainHttp,
-    client_auth: AuthChoice,
-) -> Option<Discovery> {
+    (client_auth, by_word): (AuthChoice, bool),
+) -> (Option<Discovery>, Vec<HostPattern>) {
     let hosts = table.texts(&ENDPOINT_HOSTS).into_iter().filter_map(|found| {
         let place = found.place.clone();
         let pattern = found.parsed(HostPattern::parse)?;
@@ -22,20 +23,23 @@ pub(super) fn read(
         }
         Some(pattern.value)
     });
-    let hosts = hosts.collect();
+    let hosts: Vec<HostPattern> = hosts.collect();
     let wanted = table.boolean(&DISCOVERY);
-    if let Some(place) = table.written(&ENDPOINT_HOSTS).filter(|_| !wanted) {
+    if let Some(place) = table.written(&ENDPOINT_HOSTS).filter(|_| !wanted && !by_word) {
         place.problem("is about endpoints from the provider's metadata; add `discovery = true`, or remove it");
     }
-    let place = table.written(&DISCOVERY).filter(|_| wanted)?;
+    let Some(place) = table.written(&DISCOVERY).filter(|_| wanted) else { return (None, hosts) };
     let Some(issuer) = issuer else {
-        return place.refused("needs to know whose metadata; add `issuer = \"https://...\"`");
+        if !by_word {
+            place.problem("needs to know whose metadata; add `issuer = \"https://...\"`");
+        }
+        return (None, hosts);
     };
     let plaintext = match http {
         PlainHttp::Nowhere => Plaintext::Refused,
         PlainHttp::OnLoopback | PlainHttp::Everywhere => Plaintext::Allowed,
     };
-    Some(Discovery { issuer: issuer.clone(), plaintext, hosts, client_auth })
+    (Some(Discovery { issuer: issuer.clone(), plaintext, hosts, client_auth }), Vec::new())
 }
 
 pub(super) const DISCOVERY: Key = Key::optional(

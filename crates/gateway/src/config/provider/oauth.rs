@@ -5,7 +5,7 @@ use broker::{Grant, NamesItself, RefreshTokenLife, ReturnPath, TokenRotation};
 use oauth::{AuthChoice, ClientAuth, Endpoint, Pkce, Pointer, Settings, TokenBinding, TokenRequest, Userinfo};
 use url::Url;
 
-use super::{SignedInAt, answer, client, discovery, grant, habits};
+use super::{SignedInAt, answer, client, discovery, grant, habits, mcp};
 use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 use crate::config::urls::{self, PlainHttp};
@@ -27,7 +27,7 @@ pub(super) struct Read {
 pub(super) fn read(
     provider: &Table<'_>,
     key: &Key,
-    http: PlainHttp,
+    (http, server): (PlainHttp, Option<&mcp::Server>),
     public_url: Option<&Url>,
     at: &SignedInAt,
 ) -> Option<Read> {
@@ -48,10 +48,12 @@ pub(super) fn read(
     let client = client::read(&table, issuer.as_ref().map(Endpoint::written));
     let client_auth = client.auth;
     let follows = if client.auth_is_set { AuthChoice::Set } else { AuthChoice::Announced };
-    let discovery = discovery::read(&table, issuer.as_ref(), http, follows);
+    let by_its_word = server.filter(|_| authorize.is_none() && token.is_none() && issuer.is_none());
+    let (discovery, hosts) = discovery::read(&table, issuer.as_ref(), http, (follows, by_its_word.is_some()));
+    let protected_resource = mcp::protected_resource(&table, by_its_word, (http, follows), hosts);
     let grant = grant::read(&table, http, token.as_ref(), at);
     let browser = grant::sends_the_browser(&table);
-    if !table.boolean(&discovery::DISCOVERY) {
+    if !table.boolean(&discovery::DISCOVERY) && by_its_word.is_none() {
         for (key, line) in [(&AUTHORIZE_ENDPOINT, AUTHORIZE_LINE), (&TOKEN_ENDPOINT, TOKEN_LINE)] {
             if table.written(key).is_none() && (browser || key.name == TOKEN_ENDPOINT.name) {
                 table.place().problem(format!(
@@ -96,6 +98,8 @@ pub(super) fn read(
         authorize_endpoint: authorize,
         token_endpoint: token,
         discovery,
+        protected_resource,
+        resource: server.map(|server| server.url.written().to_owned()),
         userinfo,
         revoke_endpoint,
         client_secret: client.secret,
@@ -276,6 +280,7 @@ pub(super) const KEYS: &[Key] = &[
     ISSUER,
     discovery::DISCOVERY,
     discovery::ENDPOINT_HOSTS,
+    mcp::AUTHORIZATION_SERVERS,
     SENDS_ISS,
     CALLBACK,
     DEFAULT_LIFETIME,

@@ -12,7 +12,6 @@ pub(super) enum Side<'s> {
     /// Calls of an HTTP API with this base, where that could be read.
     Api(Option<&'s str>),
     /// Messages to an MCP server at this path below its base.
-    #[expect(dead_code, reason = "for providers that are MCP servers, which are to come")]
     Mcp(&'s str),
 }
 

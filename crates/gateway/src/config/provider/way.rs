@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker::{Grant, NamesItself, People, RefreshTokenLife, ReturnPath, StaticKey, TokenRotation};
+use broker::{Grant, NamesItself, OperatorsKey, People, RefreshTokenLife, ReturnPath, StaticKey, TokenRotation};
 use url::Url;
 
-use super::{SignedInAt, oauth, static_key};
+use super::{CREDENTIAL, SignedInAt, credential, mcp, oauth, static_key};
 use crate::config::key::{Form, Key};
 use crate::config::reader::Table;
 use crate::config::urls::PlainHttp;
@@ -38,27 +38,44 @@ pub(super) struct Read {
     pub(super) rotation: TokenRotation,
 }
 
-pub(super) fn read(provider: &Table<'_>, http: PlainHttp, public_url: Option<&Url>, at: &SignedInAt) -> Option<Read> {
+pub(super) fn read(
+    provider: &Table<'_>,
+    (http, server): (PlainHttp, Option<&mcp::Server>),
+    public_url: Option<&Url>,
+    at: &SignedInAt,
+) -> Option<Read> {
+    let none = credential::is_none(provider, &CREDENTIAL);
     let read = match (provider.written(&OAUTH), provider.written(&KEY)) {
+        (None, None) if none => by_key(StaticKey::Operators(OperatorsKey::none())),
+        (Some(place), _) | (None, Some(place)) if none => {
+            return place.refused(
+                "says how a credential is got, and `credential = \"none\"` that there is none; remove one of them",
+            );
+        }
         (None, None) => {
-            let remedy =
-                "add `[provider.oauth]` where people sign in, or `[provider.key]` where they, or you, have a key";
+            let remedy = "add `[provider.oauth]` where people sign in, `[provider.key]` where they, or you, have a key, or `credential = \"none\"` where the service \
+                 asks for none";
             return provider.place().refused(format!("does not say how tokens or keys are got; {remedy}"));
         }
         (Some(_), key) => {
             if let Some(key) = key {
                 key.problem("stands beside [provider.oauth], and a provider has one of both; remove one");
             }
-            by_oauth(provider, http, public_url, at)?
+            by_oauth(provider, (http, server), public_url, at)?
         }
         (None, Some(_)) => by_key(static_key::read(&provider.optional_table(&KEY)?, http)?),
     };
-    let people = people(provider, &read.way, at)?;
+    let people = people(provider, (&read.way, none), at)?;
     Some(Read { people, ..read })
 }
 
-fn by_oauth(provider: &Table<'_>, http: PlainHttp, public_url: Option<&Url>, at: &SignedInAt) -> Option<Read> {
-    let read = oauth::read(provider, &OAUTH, http, public_url, at)?;
+fn by_oauth(
+    provider: &Table<'_>,
+    (http, server): (PlainHttp, Option<&mcp::Server>),
+    public_url: Option<&Url>,
+    at: &SignedInAt,
+) -> Option<Read> {
+    let read = oauth::read(provider, &OAUTH, (http, server), public_url, at)?;
     Some(Read {
         way: WayConfig::OAuth { settings: Box::new(read.settings), grant: read.grant, secret_files: read.secret_files },
         people: People::default(),
@@ -88,7 +105,7 @@ fn by_key(key: StaticKey) -> Read {
 }
 
 /// Who may have what is the operator's: nobody whom the operator has not thought of.
-fn people(provider: &Table<'_>, way: &WayConfig, at: &SignedInAt) -> Option<People> {
+fn people(provider: &Table<'_>, (way, none): (&WayConfig, bool), at: &SignedInAt) -> Option<People> {
     let operators = matches!(
         way,
         WayConfig::OAuth { grant: Grant::ClientCredentials, .. } | WayConfig::Key(StaticKey::Operators(_))
@@ -99,6 +116,7 @@ fn people(provider: &Table<'_>, way: &WayConfig, at: &SignedInAt) -> Option<Peop
         (false, Some(place)) => {
             place.refused("is about an account of the operator's, and here everybody brings their own; remove it")
         }
+        (true, None) if none => Some(People::Everybody),
         (true, None) => provider.place().refused(
             "gives everybody the operator's own account; say who may have it: `people = [\"ada\"]` by the names of [sign_in], or \
              `people = [\"*\"]` for whoever says Allow",

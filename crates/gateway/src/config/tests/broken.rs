@@ -44,8 +44,8 @@ token = "forever"
             "gateway.toml:5:1: gateway.worker: is not known; did you mean `workers`?",
             "gateway.toml:6:1: store: has a Redis and no sealing keys; `ath-gateway keygen` prints one; add `keys = [{ file = \
              \"/run/secrets/ath-sealing-key\" }]`",
-            "gateway.toml:8:1: provider: does not say how tokens or keys are got; add `[provider.oauth]` where people sign in, or `[provider.key]` \
-             where they, or you, have a key",
+            "gateway.toml:8:1: provider: does not say how tokens or keys are got; add `[provider.oauth]` where people sign in, `[provider.key]` \
+             where they, or you, have a key, or `credential = \"none\"` where the service asks for none",
             "gateway.toml:9:6: provider.id: a provider id is 1 to 64 of a-z, 0-9 and -, not beginning or ending with -",
             "gateway.toml:10:12: provider.api_base: the scheme is not https; use https",
             "gateway.toml:11:1: warning: provider.scopes: allows no call, so nothing is forwarded; add to [provider.scopes] a line such as \

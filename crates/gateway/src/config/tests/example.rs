@@ -64,6 +64,7 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "admin.key.file",
             "provider.client_id",
             "provider.client_secret",
+            "provider.mcp",
             "provider.ca_file",
             "provider.client_certificate.cert_file",
             "provider.client_certificate.key_file",
@@ -78,6 +79,7 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "provider.oauth.other_client_secret.env",
             "provider.oauth.client_auth",
             "provider.oauth.client_key.file",
+            "provider.oauth.authorization_servers",
             "provider.scopes.search.tools",
             "agent.public_key.file",
             "development.loopback_http",
@@ -103,7 +105,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 295);
+    assert_eq!(keys, 297);
 }
 
 #[test]
@@ -129,7 +131,11 @@ fn every_limit_is_in_its_documentation() {
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {
     let below = |key: &'static Key| match key.form {
-        Form::Table(keys) | Form::Tables(keys) | Form::TableMap(keys) | Form::TextsOrTables(keys) => every(keys),
+        Form::Table(keys)
+        | Form::WordOrTable(_, keys)
+        | Form::Tables(keys)
+        | Form::TableMap(keys)
+        | Form::TextsOrTables(keys) => every(keys),
         _ => Vec::new(),
     };
     keys.iter().flat_map(|key| std::iter::once(key).chain(below(key))).collect()

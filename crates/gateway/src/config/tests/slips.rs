@@ -21,7 +21,7 @@ fn slips_have_the_right_word() {
         ),
         (
             "credential = \"X-Api-Key\"",
-            "6:14: provider.credential: is a string; write a table, as in credential = { header = \"...\" }",
+            "6:14: provider.credential: is a string; write a table, as in credential = { header = \"...\" }, or \"none\"",
         ),
         (
             "expired = [\"token_expired\"]",

@@ -1,0 +1,143 @@
+//! MCP servers behind the gateway, at the door for all services: their tools under the service's name.
+//!
+//! Each call is one conversation with the server, by the data plane as every call: the gateway keeps no session there between two of them.
+
+mod message;
+mod names;
+mod talk;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use broker::{Api, Provider};
+use protocol::{Problem, ProviderId, UserId};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, InputRequiredResult, Tool};
+use serde_json::{Map, Value, json};
+
+use crate::results::Refusal;
+use crate::visit::Guest;
+use names::Names;
+pub(crate) use talk::Eras;
+
+/// What is known of the servers, of no consequence but for the time that it saves.
+#[derive(Default)]
+pub(crate) struct Servers {
+    eras: Eras,
+    /// By service and person: what a server offers may depend on who asks.
+    names: Mutex<HashMap<(ProviderId, UserId), Arc<Names>>>,
+}
+
+impl Servers {
+    /// The tools of every MCP server that this door leads to and that answers. One that does not is left out: the others are there.
+    pub(crate) async fn tools(&self, guest: &Guest, prefix: impl Fn(&ProviderId) -> String) -> Vec<Tool> {
+        let asked = guest.services().filter(|provider| provider.api == Api::Mcp);
+        let asked = asked.map(|provider| async move { (provider, self.listed(guest, provider).await) });
+        let mut tools = Vec::new();
+        for (provider, listed) in futures_util::future::join_all(asked).await {
+            match listed {
+                Ok(listed) => tools.extend(self.named(guest, provider, &prefix(&provider.id), listed)),
+                Err(refusal) => {
+                    tracing::debug!(provider = %provider.id, code = refusal.code, "an MCP server's tools are not listed")
+                }
+            }
+        }
+        tools
+    }
+
+    /// Calls a tool by the name that it has here.
+    pub(crate) async fn call(
+        &self,
+        guest: &Guest,
+        provider: &Provider,
+        (name, short): (&str, &str),
+        request: &CallToolRequestParams,
+    ) -> Result<CallToolResponse, Refusal> {
+        let known = self.lock().get(&place(guest, provider)).cloned();
+        let tool = known.and_then(|known| known.original(name).map(str::to_owned)).unwrap_or_else(|| short.to_owned());
+        let mut params = Map::new();
+        params.insert("name".to_owned(), json!(tool));
+        params.insert("arguments".to_owned(), json!(request.arguments.clone().unwrap_or_default()));
+        let further = [
+            ("inputResponses", request.input_responses.as_ref().and_then(|it| serde_json::to_value(it).ok())),
+            ("requestState", request.request_state.as_ref().map(|it| json!(it))),
+        ];
+        for (name, value) in further.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            params.insert(name.to_owned(), value);
+        }
+        let result = talk::ask(&self.eras, guest, provider, ("tools/call", Some(&tool)), params).await?;
+        answered(&provider.display_name, result)
+    }
+
+    async fn listed(&self, guest: &Guest, provider: &Provider) -> Result<Vec<Tool>, Refusal> {
+        let (mut tools, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let params = cursor.take().map(|cursor: Value| ("cursor".to_owned(), cursor)).into_iter().collect();
+            let mut page = talk::ask(&self.eras, guest, provider, ("tools/list", None), params).await?;
+            let listed = page.get_mut("tools").map(Value::take).unwrap_or_default();
+            let listed: Vec<Value> = serde_json::from_value(listed).unwrap_or_default();
+            tools.extend(listed.into_iter().filter_map(|tool| serde_json::from_value::<Tool>(tool).ok()));
+            cursor = page.get_mut("nextCursor").map(Value::take).filter(Value::is_string);
+            if cursor.is_none() || tools.len() >= MOST_TOOLS {
+                break;
+            }
+        }
+        tools.truncate(MOST_TOOLS);
+        Ok(tools)
+    }
+
+    fn named(&self, guest: &Guest, provider: &Provider, prefix: &str, listed: Vec<Tool>) -> Vec<Tool> {
+        let names = Arc::new(Names::new(prefix, listed.iter().map(|tool| tool.name.as_ref())));
+        let tools = listed.into_iter().filter_map(|mut tool| {
+            tool.name = names.here(&tool.name)?.to_owned().into();
+            // Of the server's own header and metadata, nothing is true of this door.
+            tool.meta = None;
+            Some(tool)
+        });
+        let tools = tools.collect();
+        let mut known = self.lock();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(place(guest, provider), names);
+        tools
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ProviderId, UserId), Arc<Names>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place(guest: &Guest, provider: &Provider) -> (ProviderId, UserId) {
+    (provider.id.clone(), guest.visit.caller.user_id().clone())
+}
+
+/// What a server answered to a tool call.
+fn answered(service: &str, result: Value) -> Result<CallToolResponse, Refusal> {
+    let data = result.get("structuredContent").and_then(Value::as_object);
+    if let Some(link) = data.and_then(connect_url) {
+        return Err(Refusal::connect(service, link));
+    }
+    if result.get("resultType").and_then(Value::as_str) == Some("input_required")
+        && let Ok(required) = serde_json::from_value::<InputRequiredResult>(result.clone())
+    {
+        return Ok(required.into());
+    }
+    match serde_json::from_value::<CallToolResult>(result) {
+        Ok(result) => Ok(result.into()),
+        Err(error) => {
+            tracing::debug!(error = %error, "an MCP server's result is none");
+            Err(Refusal::new(Problem::UpstreamFailed, format!("What {service} answered is no result of a tool.")))
+        }
+    }
+}
+
+/// The gateway's own word that the person has to act, which came back as a result.
+fn connect_url(data: &Map<String, Value>) -> Option<String> {
+    let code = data.get("code").and_then(Value::as_str)?;
+    let link = data.get("connect_url").and_then(Value::as_str)?;
+    (code == Problem::ConnectRequired.as_str()).then(|| link.to_owned())
+}
+
+const PAGES: usize = 10;
+const MOST_TOOLS: usize = 200;
+const MOST_KNOWN: usize = 10_000;

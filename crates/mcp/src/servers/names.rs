@@ -1,0 +1,74 @@
+use std::collections::HashMap;
+
+use secret::SecretHash;
+
+/// What a server's tools are called at the door for all services: `<service>_<tool>`, of 64 characters at most, which is what most clients
+/// take, and each name once.
+pub(super) struct Names {
+    /// From the server's name to the one here.
+    here: HashMap<String, String>,
+    /// And back.
+    original: HashMap<String, String>,
+}
+
+impl Names {
+    pub(super) fn new<'t>(prefix: &str, tools: impl Iterator<Item = &'t str>) -> Self {
+        let mut names = Self { here: HashMap::new(), original: HashMap::new() };
+        for tool in tools {
+            let name = name(prefix, tool);
+            // A server that lists a tool twice has it once.
+            if !names.here.contains_key(tool) && !names.original.contains_key(&name) {
+                names.here.insert(tool.to_owned(), name.clone());
+                names.original.insert(name, tool.to_owned());
+            }
+        }
+        names
+    }
+
+    pub(super) fn here(&self, tool: &str) -> Option<&str> {
+        self.here.get(tool).map(String::as_str)
+    }
+
+    pub(super) fn original(&self, name: &str) -> Option<&str> {
+        self.original.get(name).map(String::as_str)
+    }
+}
+
+fn name(prefix: &str, tool: &str) -> String {
+    let plain = tool.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let whole = format!("{prefix}_{tool}");
+    if plain && whole.len() <= MOST {
+        return whole;
+    }
+    let clean: String =
+        whole.chars().map(|it| if it.is_ascii_alphanumeric() || matches!(it, '_' | '-') { it } else { '_' }).collect();
+    let mark = SecretHash::of(tool).to_hex();
+    let (mark, clean) = (mark.get(..MARK).unwrap_or_default(), clean.get(..MOST - MARK - 1).unwrap_or(&clean));
+    format!("{clean}_{mark}")
+}
+
+const MOST: usize = 64;
+const MARK: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_back_to_its_tool() {
+        let long = "x".repeat(90);
+        let tools = ["search", "read.page", "Read-Page", "search", &long];
+        let names = Names::new("wiki", tools.into_iter());
+        assert_eq!(names.here("search"), Some("wiki_search"));
+        assert_eq!(names.here("Read-Page"), Some("wiki_Read-Page"));
+        for tool in tools {
+            let here = names.here(tool).expect("a name");
+            assert!(
+                here.len() <= 64 && here.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),
+                "{here}"
+            );
+            assert_eq!(names.original(here), Some(tool));
+        }
+        assert_eq!(names.original("search"), None);
+    }
+}

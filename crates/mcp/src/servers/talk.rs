@@ -1,0 +1,229 @@
+//! A conversation with an MCP server in the era that it is of.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use broker::Provider;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use protocol::{Problem, ProviderId};
+use serde_json::{Map, Value, json};
+
+use super::message;
+use crate::results::Refusal;
+use crate::visit::Guest;
+use crate::{Answer, Rest};
+
+/// Which of the servers know sessions; found out once in a while.
+#[derive(Default)]
+pub(crate) struct Eras(Mutex<HashMap<ProviderId, Era>>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Era {
+    /// 2026-07-28: each request stands for itself.
+    Stateless,
+    /// 2025-11-25 and before: a conversation begins with `initialize`.
+    Sessions,
+}
+
+impl Eras {
+    fn of(&self, provider: &Provider) -> Option<Era> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&provider.id).copied()
+    }
+
+    fn learn(&self, provider: &Provider, era: Era) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(provider.id.clone(), era);
+    }
+
+    fn forget(&self, provider: &Provider) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&provider.id);
+    }
+}
+
+/// What is asked: the method, and, where it has one, the name of what it is about.
+type About<'a> = (&'a str, Option<&'a str>);
+
+/// Asks a server one thing, and gives its result.
+pub(super) async fn ask(
+    eras: &Eras,
+    guest: &Guest,
+    provider: &Provider,
+    about: About<'_>,
+    params: Map<String, Value>,
+) -> Result<Value, Refusal> {
+    let known = eras.of(provider);
+    if known != Some(Era::Sessions) {
+        match stateless(guest, provider, about, params.clone()).await? {
+            Said::Result(result) => {
+                eras.learn(provider, Era::Stateless);
+                return Ok(result);
+            }
+            Said::Refusal(refusal) => return Err(refusal),
+            // Of a tool that changes something nobody asks a second time: the server said that it read nothing of it.
+            Said::OtherEra => eras.forget(provider),
+        }
+    }
+    let result = in_session(guest, provider, about, params).await?;
+    eras.learn(provider, Era::Sessions);
+    Ok(result)
+}
+
+enum Said {
+    Result(Value),
+    Refusal(Refusal),
+    /// It does not know requests of this kind.
+    OtherEra,
+}
+
+async fn stateless(
+    guest: &Guest,
+    provider: &Provider,
+    (method, name): About<'_>,
+    mut params: Map<String, Value>,
+) -> Result<Said, Refusal> {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": STATELESS,
+        "io.modelcontextprotocol/clientInfo": client(),
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    params.insert("_meta".to_owned(), meta);
+    let mut headers = HeaderMap::new();
+    headers.insert(VERSION, HeaderValue::from_static(STATELESS));
+    headers.insert(METHOD, HeaderValue::from_str(method).map_err(|_| broken(provider))?);
+    if let Some(name) = name {
+        // A name that is no header is one that no server of this era takes.
+        headers.insert(NAME, HeaderValue::from_str(name).map_err(|_| broken(provider))?);
+    }
+    let answer = post(guest, provider, headers, &request(method, params)).await?;
+    let Some(message) = message::find(&answer.body, &json!(ID)) else {
+        let other = answer.status.is_client_error();
+        return Ok(if other { Said::OtherEra } else { Said::Refusal(unread(provider, &answer)) });
+    };
+    Ok(match message.get("error") {
+        None => Said::Result(message.get("result").cloned().unwrap_or_default()),
+        Some(error) if is_other_era(error, &answer) => Said::OtherEra,
+        Some(error) => Said::Refusal(refused(provider, error)),
+    })
+}
+
+/// A server of an earlier era has never heard of a request without a session, nor of the version.
+fn is_other_era(error: &Value, answer: &Answer) -> bool {
+    let code = error.get("code").and_then(Value::as_i64);
+    let ours = error.get("data").and_then(|data| data.get("code")).is_some_and(Value::is_string);
+    !ours && (answer.status.is_client_error() || matches!(code, Some(-32000 | -32002 | -32022)))
+}
+
+async fn in_session(
+    guest: &Guest,
+    provider: &Provider,
+    (method, _): About<'_>,
+    params: Map<String, Value>,
+) -> Result<Value, Refusal> {
+    let hello = json!({
+        "jsonrpc": "2.0",
+        "id": ID,
+        "method": "initialize",
+        "params": { "protocolVersion": SESSIONS, "capabilities": {}, "clientInfo": client() },
+    });
+    let answer = post(guest, provider, HeaderMap::new(), &hello).await?;
+    let greeted = result(provider, &answer)?;
+    let version = greeted.get("protocolVersion").and_then(Value::as_str).unwrap_or(SESSIONS);
+    let mut headers = HeaderMap::new();
+    headers.insert(VERSION, HeaderValue::from_str(version).map_err(|_| broken(provider))?);
+    if let Some(session) = answer.headers.get(SESSION) {
+        headers.insert(SESSION, session.clone());
+    }
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    post(guest, provider, headers.clone(), &initialized).await?;
+    let answered = post(guest, provider, headers.clone(), &request(method, params)).await;
+    if headers.contains_key(SESSION) {
+        // Whether the server lets it go is the server's affair.
+        drop(send(guest, provider, Method::DELETE, headers, Bytes::new()).await);
+    }
+    result(provider, &answered?)
+}
+
+fn result(provider: &Provider, answer: &Answer) -> Result<Value, Refusal> {
+    let message = message::find(&answer.body, &json!(ID)).ok_or_else(|| unread(provider, answer))?;
+    match message.get("error") {
+        None => Ok(message.get("result").cloned().unwrap_or_default()),
+        Some(error) => Err(refused(provider, error)),
+    }
+}
+
+async fn post(guest: &Guest, provider: &Provider, headers: HeaderMap, message: &Value) -> Result<Answer, Refusal> {
+    let body = serde_json::to_vec(message).map_err(|_| broken(provider))?;
+    send(guest, provider, Method::POST, headers, Bytes::from(body)).await
+}
+
+/// Where it goes is the server's one path, whatever stands here.
+async fn send(
+    guest: &Guest,
+    provider: &Provider,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Refusal> {
+    let request = Request::builder().method(method).uri("/").body(body);
+    let mut request = request.map_err(|_| broken(provider))?;
+    *request.headers_mut() = headers;
+    if !request.body().is_empty() {
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let accept = HeaderValue::from_static("application/json, text/event-stream");
+    request.headers_mut().insert(header::ACCEPT, accept);
+    let asked = guest.answered(provider, request, (0, MOST));
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            Err(Refusal::new(Problem::UpstreamTimeout, format!("{} did not answer in time.", provider.display_name)))
+        }
+    }
+}
+
+fn request(method: &str, params: Map<String, Value>) -> Value {
+    json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params })
+}
+
+fn client() -> Value {
+    json!({ "name": "ath-gateway", "version": env!("CARGO_PKG_VERSION") })
+}
+
+/// A server's own error, or the gateway's on the way there.
+fn refused(provider: &Provider, error: &Value) -> Refusal {
+    if let Some(data) = error.get("data").filter(|data| data.get("code").is_some_and(Value::is_string)) {
+        return Refusal::of_problem(&provider.display_name, data);
+    }
+    let said: String =
+        error.get("message").and_then(Value::as_str).unwrap_or("nothing more").chars().take(SAID).collect();
+    Refusal::new(Problem::UpstreamFailed, format!("{} refused: {said}", provider.display_name))
+}
+
+fn unread(provider: &Provider, answer: &Answer) -> Refusal {
+    if answer.rest == Rest::More {
+        let message = format!(
+            "The answer of {} is longer than this door hands on. Connect to its own MCP server.",
+            provider.display_name
+        );
+        return Refusal::new(Problem::UpstreamFailed, message);
+    }
+    broken(provider)
+}
+
+fn broken(provider: &Provider) -> Refusal {
+    Refusal::new(Problem::UpstreamFailed, format!("{} did not answer as an MCP server does.", provider.display_name))
+}
+
+const STATELESS: &str = "2026-07-28";
+const SESSIONS: &str = "2025-11-25";
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// Each conversation has its own connection's worth of ids.
+const ID: u64 = 1;
+/// Of an answer, in bytes.
+const MOST: usize = 1024 * 1024;
+/// Of a server's own words.
+const SAID: usize = 500;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
