@@ -1,6 +1,7 @@
 //! The door for MCP clients: clients that this project did not write, as they come, each held to the same story, and attacks.
 
 mod arguments;
+mod described;
 mod door;
 mod many;
 mod origins;
