@@ -2,6 +2,7 @@
 
 mod arguments;
 mod conformance;
+mod described;
 mod door;
 mod many;
 mod origins;
