@@ -7,7 +7,9 @@ use oauth::Pkce;
 use proxy::BodyGuard;
 use store::{EmbeddedStore, RedisTopology};
 
-use crate::config::{Config, Environment, JournalConfig, ProviderConfig, SignInConfig, StoreKind, WayConfig};
+use crate::config::{
+    Config, Environment, JournalConfig, OpenapiSource, ProviderConfig, SignInConfig, StoreKind, WayConfig,
+};
 use crate::output::out;
 
 /// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
@@ -60,11 +62,28 @@ fn summary(config: &Config) -> String {
         for scope in provider.operations.scopes().iter() {
             let _ = writeln!(text, "  {scope}: {}", provider.operations.says(scope).unwrap_or_default());
         }
+        text.push_str(&description(provider));
         text.push_str(&way(provider));
         text.push_str(&there(provider));
         text.push_str(&notes(provider, &config.sign_in));
     }
     text
+}
+
+/// What is known of its operations, for agents that come by MCP.
+fn description(provider: &ProviderConfig) -> String {
+    let Some(openapi) = &provider.openapi else { return String::new() };
+    let tools = match openapi.tools.len() {
+        0 => String::new(),
+        1 => ", 1 of them a tool of its own".to_owned(),
+        count => format!(", {count} of them tools of their own"),
+    };
+    match &openapi.source {
+        OpenapiSource::File(document) => format!("  operations described: {}{tools}\n", document.operations()),
+        OpenapiSource::Url(url) => {
+            format!("  operations described at {url}{tools}; whether they can be is seen with --online\n")
+        }
+    }
 }
 
 /// What else stands in the provider's form.
@@ -273,6 +292,35 @@ mod tests {
         let (config, _) =
             Config::parse("gateway.toml", &text.replace("trust", "mask"), &SystemEnvironment).expect("a configuration");
         assert!(!summary(&config).contains("pass unread"));
+    }
+
+    #[test]
+    fn what_is_described_is_counted() {
+        let text = r#"
+            [gateway]
+            public_url = "https://gateway.example.com/"
+            [[provider]]
+            id = "files"
+            api_base = "https://files.internal"
+            openapi = "../helpdesk/src/openapi.json"
+            tools = ["GET /tickets"]
+            [provider.key]
+            from = "person"
+            [provider.scopes]
+            read = { says = "Read", allow = "GET /tickets" }
+        "#;
+        let said = |text: &str| {
+            let (config, _) = Config::parse("gateway.toml", text, &SystemEnvironment).expect("a configuration");
+            description(&config.providers[0])
+        };
+        assert_eq!(said(text), "  operations described: 12, 1 of them a tool of its own\n");
+        let file = "../helpdesk/src/openapi.json";
+        let url = text.replace(file, "https://files.internal/openapi.json");
+        assert_eq!(
+            said(&url),
+            "  operations described at https://files.internal/openapi.json, 1 of them a tool of its own; whether they can be is seen with \
+             --online\n"
+        );
     }
 
     #[test]

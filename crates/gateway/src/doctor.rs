@@ -1,6 +1,7 @@
 //! `check --online`: asks every provider what only the provider knows, and says what is wrong and how to mend it. Nobody's tokens are
 //! touched: what is presented is a code and a token that nobody ever issued.
 
+mod description;
 mod heard;
 mod metadata;
 mod probe;
@@ -70,7 +71,11 @@ pub(crate) fn run(path: &Path, environment: &dyn Environment, scope: &Scope) -> 
 
 async fn examine(provider: &ProviderConfig) -> Report {
     let mut report = Report::of(provider);
-    let client = match tls::Trust::load().and_then(|trust| trust.towards(provider)) {
+    let tls = tls::Trust::load().and_then(|trust| trust.towards(provider));
+    if let Ok(tls) = &tls {
+        description::examine(&mut report, provider, tls.clone()).await;
+    }
+    let client = match tls {
         Ok(tls) => ProviderClient::new(tls, provider.oauth_timeout).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };

@@ -2,6 +2,7 @@
 //! documents. No redirects, no proxies from the environment, bounded time and size.
 
 mod addresses;
+mod descriptions;
 mod freshness;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rustls::ClientConfig;
 use url::{Host, Url};
 
 use crate::egress::addresses::{Refused, VettedResolver};
+pub(crate) use crate::egress::descriptions::{DescriptionClient, Got, Unfetched};
 use crate::egress::freshness::{is_json, max_age};
 
 /// Towards providers' OAuth servers, which the operator configured: any address.

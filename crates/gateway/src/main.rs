@@ -9,6 +9,7 @@ mod cli;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod descriptions;
 mod doctor;
 mod egress;
 mod failpoints;

@@ -68,6 +68,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
         runtime.spawn(broker.clone().keep_alive()),
         runtime.spawn(broker.clone().clear_providers()),
         runtime.spawn(broker.clone().keep_keys()),
+        runtime.spawn(parts.descriptions.clone().keep()),
         runtime.spawn(secret_files::watch(broker.clone(), secret_files)),
         runtime.spawn(reopen(rotations, access_log.clone())),
     ];

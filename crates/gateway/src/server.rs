@@ -43,6 +43,7 @@ pub(crate) use front::Front;
 pub(crate) use witness::Records;
 
 use crate::config::{NumbersConfig, TimeoutsConfig};
+use crate::descriptions::Descriptions;
 use crate::server::guests::Guests;
 use crate::server::memory::Memory;
 use crate::server::names::Names;
@@ -60,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) broker: Broker,
     /// The control plane.
     pub(crate) control: Control,
+    /// What services say of themselves.
+    pub(crate) descriptions: Descriptions,
     /// Where TLS ends here.
     pub(crate) tls: Option<TlsAcceptor>,
     /// The name that the certificate of a proxy in front must be for.

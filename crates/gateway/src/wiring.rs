@@ -28,7 +28,8 @@ use crate::config::{
     PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
     is_loopback,
 };
-use crate::egress::{DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
+use crate::descriptions::Descriptions;
+use crate::egress::{DescriptionClient, DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
 use crate::metered_store::MeteredStore;
 use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
@@ -84,10 +85,15 @@ pub(crate) async fn parts(
     let outgoing = Outgoing::new()?;
     let mut providers = Vec::new();
     let mut upstreams = Vec::new();
-    for provider in config.providers {
+    let mut descriptions = Descriptions::default();
+    for mut provider in config.providers {
         let secrets = provider.oauth().map(|oauth| [&oauth.client_secret, &oauth.other_client_secret]);
         for secret in secrets.into_iter().flatten().flatten() {
             unspoken.note_for_good(secret.expose());
+        }
+        if let Some(openapi) = provider.openapi.take() {
+            let client = || Ok::<_, WiringError>(DescriptionClient::new(outgoing.trust.towards(&provider)?)?);
+            descriptions.add(&provider.id, &provider.api_base, openapi, client)?;
         }
         let (provider, upstream) = wire_provider(provider, &outgoing, workers)?;
         providers.push(provider);
@@ -143,8 +149,7 @@ pub(crate) async fn parts(
         broker::Door::Closed => Discovery::Silent,
     };
     let door = mcp_door(&config.mcp, &public_url);
-    let shelves = HashMap::new();
-    let doors = mcp::router(mcp::Toolbox::new(&broker, &shelves));
+    let doors = mcp::router(mcp::Toolbox::new(&broker, descriptions.shelves()));
     let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router()).merge(doors);
     Ok(Parts {
         plane: Arc::new(DataPlane::new(
@@ -158,6 +163,7 @@ pub(crate) async fn parts(
         )),
         broker,
         control: Control::new(router, Handle::current()),
+        descriptions,
         tls,
         proxy_name,
         front: Front::new(config.gateway.front, timeouts.handshake),

@@ -62,7 +62,7 @@ pub(crate) use limits::{LimitsConfig, NumbersConfig};
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use mcp::{McpConfig, McpDoorConfig};
 pub(crate) use presets::meant;
-pub(crate) use provider::{ProviderConfig, WayConfig};
+pub(crate) use provider::{OpenapiConfig, OpenapiSource, ProviderConfig, WayConfig, untyped};
 pub(crate) use report::{Problems, Warning};
 pub(crate) use schema::schema;
 pub(crate) use sign_in::SignInConfig;
@@ -126,7 +126,7 @@ impl Config {
     ) -> Result<Option<Vec<Setting>>, Problems> {
         let text = text_of(path, environment)?;
         let (mut tree, _) = DeTable::parse_recoverable(&text);
-        let context = Context::new(&text, environment);
+        let context = Context::new(path, &text, environment);
         presets::lay_beneath(tree.get_mut(), &context);
         Ok(effective::of(tree.get_ref(), id, &context))
     }
@@ -138,7 +138,7 @@ impl Config {
         environment: &dyn Environment,
     ) -> Result<(Self, Vec<Warning>), Problems> {
         let (mut tree, errors) = DeTable::parse_recoverable(text);
-        let context = Context::new(text, environment);
+        let context = Context::new(Path::new(file), text, environment);
         for error in &errors {
             // The message alone: the error's own `Display` shows the line.
             let offset = error.span().map_or(0, |span| span.start);

@@ -11,12 +11,14 @@ mod grant;
 mod habits;
 mod mcp;
 mod oauth;
+mod openapi;
 mod preset;
 mod request_headers;
 mod scopes;
 mod static_key;
 mod way;
 
+pub(crate) use openapi::{OpenapiConfig, OpenapiSource, untyped};
 pub(crate) use way::WayConfig;
 
 use std::time::Duration;
@@ -52,6 +54,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) api_base: Url,
     /// Of an MCP server: its path below that base.
     pub(crate) mcp: Option<String>,
+    /// What it says of itself, where that is known.
+    pub(crate) openapi: Option<OpenapiConfig>,
     /// The path below which agents reach it besides `/ath/proxy/{id}`: `/helpdesk`.
     pub(crate) path_prefix: Option<String>,
     /// The host name of the gateway's that is the provider's alone, in lower case and without port.
@@ -163,6 +167,7 @@ pub(super) struct Rest {
     categories: Vec<String>,
     api_base: Url,
     mcp: Option<String>,
+    openapi: Option<OpenapiConfig>,
     extra_roots: Vec<CertificateDer<'static>>,
     identity: Option<Identity>,
     connect_timeout: Duration,
@@ -215,6 +220,7 @@ impl Partial<'_> {
             categories: rest.categories,
             api_base: rest.api_base,
             mcp: rest.mcp,
+            openapi: rest.openapi,
             path_prefix: self.path_prefix.map(|found| found.value),
             host: self.host.map(|found| found.value),
             extra_roots: rest.extra_roots,
@@ -261,11 +267,12 @@ fn bound_in_its_place(table: &Table<'_>, settings: &::oauth::Settings, grant: &G
 }
 
 pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partial<'c> {
+    let id = table.parsed(&ID, ProviderId::parse);
     Partial {
-        id: table.parsed(&ID, ProviderId::parse),
         path_prefix: table.parsed(&PATH_PREFIX, entrance::path_prefix),
         host: table.parsed(&HOST, |text| entrance::host(text, surroundings.public_url.as_ref())),
-        rest: rest(table, surroundings),
+        rest: rest(table, id.as_ref().map(|found| &found.value), surroundings),
+        id,
     }
 }
 
@@ -290,7 +297,7 @@ pub(super) fn warn_of_issuer(table: &Table<'_>) {
     }
 }
 
-fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
+fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings) -> Option<Rest> {
     let http = match (table.boolean(&ALLOW_PLAINTEXT), surroundings.loopback) {
         (true, _) => PlainHttp::Everywhere,
         (false, Loopback::Allowed) => PlainHttp::OnLoopback,
@@ -308,6 +315,12 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
     let base = api_base.as_ref().map(|found| found.value.to_string());
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
+    let openapi = if server.is_some() {
+        openapi::is_not_for_servers(table);
+        None
+    } else {
+        openapi::read(table, id, api_base.as_ref().map(|found| &found.value), http)
+    };
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let concurrent_calls = table.integer(&CONCURRENT_CALLS, 1..=1_000_000).unwrap_or(CONCURRENT_CALLS_BY_DEFAULT);
     let expired = expired::read(table, &EXPIRED);
@@ -350,6 +363,9 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         static_key::check_form(table, key, placement);
     }
     let (operations, scope_names) = scopes::read(table, &SCOPES, base.as_deref());
+    openapi::warn_of_scopes(table, &operations);
+    // Which tools a scope is for, its server does not know.
+    let scope_names = if server.is_some() { scope_names.or_kept_here(operations.scopes()) } else { scope_names };
     Some(Rest {
         preset,
         values,
@@ -357,6 +373,7 @@ fn rest(table: &Table<'_>, surroundings: &Surroundings) -> Option<Rest> {
         categories,
         api_base: api_base?.value,
         mcp: server.map(|server| server.path),
+        openapi,
         extra_roots: extra_roots.unwrap_or(Some(Vec::new()))?,
         identity: match identity {
             Some(read) => Some(read?),
@@ -392,6 +409,8 @@ pub(super) const KEYS: &[Key] = &[
     CATEGORIES,
     API_BASE,
     mcp::MCP,
+    openapi::OPENAPI,
+    openapi::TOOLS,
     API_BASE_FROM,
     PATH_PREFIX,
     HOST,

@@ -1,6 +1,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::ProviderId;
@@ -16,6 +17,8 @@ use super::report::{Finding, Lines, Position, Severity};
 /// What every part of the reader shares: the text, the way to files and variables, and what was found wrong so far.
 pub(super) struct Context<'c> {
     text: &'c str,
+    /// Where the text came from.
+    file: &'c Path,
     lines: OnceCell<Lines>,
     environment: &'c dyn Environment,
     findings: RefCell<Vec<Finding>>,
@@ -48,9 +51,10 @@ pub(super) struct Table<'c> {
 }
 
 impl<'c> Context<'c> {
-    pub(super) fn new(text: &'c str, environment: &'c dyn Environment) -> Self {
+    pub(super) fn new(file: &'c Path, text: &'c str, environment: &'c dyn Environment) -> Self {
         Self {
             text,
+            file,
             lines: OnceCell::new(),
             environment,
             findings: RefCell::default(),
@@ -113,6 +117,11 @@ impl<'c> Place<'c> {
 
     pub(super) fn environment(&self) -> &'c dyn Environment {
         self.context.environment
+    }
+
+    /// The path of a file that is looked for where the configuration is.
+    pub(super) fn beside_the_file(&self, path: &str) -> PathBuf {
+        self.context.file.parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// The offset of what the preset says that is named here.

@@ -18,6 +18,7 @@ mod habits;
 mod leaks;
 mod mcp;
 mod oauth_door;
+mod openapi;
 mod presets;
 mod redis;
 mod schema;

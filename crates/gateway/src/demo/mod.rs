@@ -82,6 +82,7 @@ impl Stage {
         admin::start((&door.0, door.1), &data, wired.broker.clone(), seen, shutdown.clone()).await;
         tokio::spawn(wired.broker.clone().tell_providers());
         tokio::spawn(wired.broker.clone().keep_keys());
+        tokio::spawn(wired.descriptions.clone().keep());
         tokio::spawn(wired.broker.clone().keep_refreshes());
         tokio::spawn(wired.broker.clone().clear_providers());
 

@@ -80,6 +80,8 @@ display_name = "Acme Helpdesk"
 categories = ["support"]
 api_base = "{helpdesk}"
 path_prefix = "/helpdesk"
+openapi = "{helpdesk}/openapi.json"
+tools = ["GET /tickets", "GET /tickets/{{id}}", "POST /tickets", "PATCH /tickets/{{id}}"]
 
 [provider.oauth]
 authorize_endpoint = "{helpdesk}/authorize"

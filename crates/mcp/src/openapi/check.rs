@@ -94,14 +94,13 @@ pub(super) fn wanted(schema: &Value) -> String {
     if let Some(allowed) = allowed(map) {
         return format!("one of {}", listed(&allowed));
     }
-    let kinds: Vec<&str> = types(map).iter().map(|kind| article(kind)).collect();
-    match kinds.as_slice() {
-        [] if map.contains_key("anyOf") || map.contains_key("oneOf") => {
-            "one of the forms that the schema has".to_owned()
-        }
-        [] => "any value".to_owned(),
-        kinds => kinds.join(" or "),
+    let mut kinds: Vec<String> = types(map).iter().map(|kind| article(kind).to_owned()).collect();
+    let choice = ["anyOf", "oneOf"].iter().find_map(|name| map.get(*name)?.as_array());
+    if let (true, Some(choice)) = (kinds.is_empty(), choice) {
+        kinds = choice.iter().map(wanted).collect();
+        kinds.dedup();
     }
+    if kinds.is_empty() { "any value".to_owned() } else { kinds.join(" or ") }
 }
 
 fn types(schema: &Map<String, Value>) -> Vec<&str> {

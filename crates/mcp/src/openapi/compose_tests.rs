@@ -152,7 +152,7 @@ fn what_is_wrong_is_said_so_that_it_can_be_mended() {
     );
     assert_eq!(
         refusal(PAYMENTS, "", "GET /v1/customers", json!({"created": "now"})),
-        "`created` is \"now\"; it must be one of the forms that the schema has"
+        "`created` is \"now\"; it must be an object or a whole number"
     );
 }
 

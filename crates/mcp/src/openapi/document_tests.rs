@@ -97,7 +97,7 @@ fn names_are_told_apart() {
 #[test]
 fn an_operation_is_described() {
     let described = document(TICKETS, "/api").describe("listTickets").expect("an operation");
-    let parent = json!({"description": "Ticket, as described further up"});
+    let parent = json!({"type": "object", "description": "Ticket, as described further up"});
     assert_eq!(
         described.json,
         json!({
@@ -118,7 +118,7 @@ fn an_operation_is_described() {
                     "title": {"type": "string"},
                     "status": {"type": "string", "enum": ["open", "closed"]},
                     "parent": parent,
-                    "note": {"type": ["string", "null"]},
+                    "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
                 }}},
             }},
         })
@@ -135,8 +135,8 @@ fn a_body_is_described_without_what_only_the_service_writes() {
             json!({"required": true, "type": "application/json", "schema": {"type": "object", "required": ["title"], "properties": {
                 "title": {"type": "string"},
                 "status": {"type": "string", "enum": ["open", "closed"]},
-                "parent": {"description": "Ticket, as described further up"},
-                "note": {"type": ["string", "null"]},
+                "parent": {"type": "object", "description": "Ticket, as described further up"},
+                "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             }}})
         );
     }

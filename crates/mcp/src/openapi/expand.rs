@@ -57,7 +57,11 @@ impl<'d> Expansion<'d> {
     fn reference(&mut self, reference: &'d str, beside: &'d Map<String, Value>) -> Value {
         let name = refs::name(reference);
         if self.open.contains(&reference) || self.open.len() >= MAX_OPEN {
-            return json!({"description": format!("{name}, as described further up")});
+            let mut again = json!({"description": format!("{name}, as described further up")});
+            if let Some(kind) = refs::target(self.root, reference).and_then(|target| refs::text(target, "type")) {
+                again["type"] = json!(kind);
+            }
+            return again;
         }
         let Some(target) = refs::target(self.root, reference) else {
             self.elsewhere.push(reference.to_owned());
@@ -105,6 +109,7 @@ impl<'d> Expansion<'d> {
         }
         exclusive(&mut result);
         nullable(map, &mut result);
+        one_type(&mut result);
         merged(result)
     }
 
@@ -145,7 +150,8 @@ fn copied((name, value): (&String, &Value)) -> (String, Value) {
 /// What is left of a schema for which there is no room: its type.
 fn cut(map: &Map<String, Value>) -> Value {
     let mut left = Map::new();
-    if let Some(kind) = map.get("type").filter(|_| !refs::is_true(&Value::Object(map.clone()), "nullable")) {
+    let nullable = map.get("nullable") == Some(&Value::Bool(true));
+    if let Some(kind) = map.get("type").filter(|kind| kind.is_string() && !nullable) {
         left.insert("type".to_owned(), kind.clone());
     }
     left.insert("description".to_owned(), json!("more than is told here"));
@@ -181,6 +187,24 @@ fn nullable(written: &Map<String, Value>, schema: &mut Map<String, Value>) {
         && !allowed.contains(&Value::Null)
     {
         allowed.push(Value::Null);
+    }
+}
+
+/// Several types as a choice of one each, and a type where only its parts are told: there are clients that know schemas by one type alone.
+fn one_type(schema: &mut Map<String, Value>) {
+    if schema.contains_key("properties") && !schema.contains_key("type") {
+        schema.insert("type".to_owned(), json!("object"));
+    }
+    let Some(Value::Array(kinds)) = schema.get("type") else { return };
+    let kinds = kinds.clone();
+    schema.remove("type");
+    match kinds.as_slice() {
+        [kind] => drop(schema.insert("type".to_owned(), kind.clone())),
+        _ if schema.contains_key("anyOf") => {}
+        kinds => {
+            let choice = kinds.iter().map(|kind| json!({"type": kind})).collect();
+            schema.insert("anyOf".to_owned(), Value::Array(choice));
+        }
     }
 }
 

@@ -61,6 +61,12 @@ impl MethodAndPath {
         &self.path
     }
 
+    /// A path as a call could have it, to ask the policy about: an `x` for each parameter.
+    #[must_use]
+    pub fn sample_path(&self) -> String {
+        filled(&self.path, "x")
+    }
+
     /// Whether a template is the same, whatever its parameters are called.
     pub(super) fn is_at(&self, method: &Method, path: &str) -> bool {
         self.method == *method && shape(&self.path) == shape(path)

@@ -1,7 +1,7 @@
 //! The parameters of an operation, and how each is written into a request.
 
 use http::HeaderName;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::body::{self, Required};
 use super::document::Said;
@@ -100,8 +100,7 @@ impl Parameter {
             _ => return Err(unsendable("is in no place that is known")),
         };
         let style = style(said, &place).map_err(|style| unsendable(&format!("has the style {style}")))?;
-        let schema =
-            schema(said).map_or_else(|| Value::Object(serde_json::Map::new()), |schema| expansion.schema(schema));
+        let schema = schema(said).map_or_else(|| json!({"type": "string"}), |schema| expansion.schema(schema));
         let description = refs::text(said, "description").map(str::trim).filter(|text| !text.is_empty());
         Ok(Some(Self {
             name: name.to_owned(),

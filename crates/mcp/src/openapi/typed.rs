@@ -159,7 +159,12 @@ fn body_argument<'d>(
     if matches!(operation.method, Method::GET | Method::HEAD) {
         return Ok(None);
     }
-    let mut expanded = |schema: Option<&'d Value>| schema.map_or_else(|| json!({}), |schema| expansion.schema(schema));
+    let mut expanded = |schema: Option<&'d Value>| {
+        schema.map_or_else(
+            || json!({"anyOf": [{"type": "object"}, {"type": "array"}]}),
+            |schema| expansion.schema(schema),
+        )
+    };
     match body::of(root, said.operation) {
         Body::None => Ok(None),
         Body::Json { content_type, schema, required } => {

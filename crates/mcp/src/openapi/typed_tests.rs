@@ -57,8 +57,8 @@ fn a_body_is_one_argument() {
                 "body": {"type": "object", "required": ["title"], "properties": {
                     "title": {"type": "string"},
                     "status": {"type": "string", "enum": ["open", "closed"]},
-                    "parent": {"description": "Ticket, as described further up"},
-                    "note": {"type": ["string", "null"]},
+                    "parent": {"type": "object", "description": "Ticket, as described further up"},
+                    "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
                 }},
             },
             "required": ["body"],

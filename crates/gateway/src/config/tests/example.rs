@@ -65,6 +65,8 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "provider.client_id",
             "provider.client_secret",
             "provider.mcp",
+            "provider.openapi",
+            "provider.tools",
             "provider.ca_file",
             "provider.client_certificate.cert_file",
             "provider.client_certificate.key_file",
@@ -104,7 +106,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 289);
+    assert_eq!(keys, 291);
 }
 
 #[test]

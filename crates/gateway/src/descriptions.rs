@@ -1,0 +1,145 @@
+//! What services say of themselves: read with the configuration, or fetched while the gateway runs. A document that cannot be fetched keeps
+//! nothing from working; the one that was there before stays.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::HeaderValue;
+use mcp::openapi::{Document, Shelf, Shelved};
+use protocol::ProviderId;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use url::Url;
+
+use crate::config::{OpenapiConfig, OpenapiSource, untyped};
+use crate::egress::{DescriptionClient, Got, Unfetched};
+
+/// The shelves of all providers that have one, and what has to be fetched for them.
+#[derive(Clone, Default)]
+pub(crate) struct Descriptions {
+    shelves: HashMap<ProviderId, Arc<Shelf>>,
+    fetched: Vec<Arc<Source>>,
+}
+
+/// A document at a URL.
+struct Source {
+    shelf: Arc<Shelf>,
+    url: Url,
+    client: DescriptionClient,
+}
+
+/// Why a document that was fetched is of no use.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error(transparent)]
+    Unfetched(#[from] Unfetched),
+    #[error(transparent)]
+    Document(#[from] mcp::openapi::DocumentError),
+    #[error("the gateway is going away")]
+    Leaving,
+}
+
+impl Descriptions {
+    /// A provider's; `client` is made where something has to be fetched.
+    pub(crate) fn add<E>(
+        &mut self,
+        provider: &ProviderId,
+        api_base: &Url,
+        config: OpenapiConfig,
+        client: impl FnOnce() -> Result<DescriptionClient, E>,
+    ) -> Result<(), E> {
+        let shelf = Arc::new(Shelf::new(provider.clone(), api_base.path().to_owned(), config.tools));
+        self.shelves.insert(provider.clone(), shelf.clone());
+        match config.source {
+            OpenapiSource::File(document) => drop(shelf.put(*document)),
+            OpenapiSource::Url(url) => self.fetched.push(Arc::new(Source { shelf, url, client: client()? })),
+        }
+        Ok(())
+    }
+
+    /// The shelves, by their providers.
+    pub(crate) fn shelves(&self) -> &HashMap<ProviderId, Arc<Shelf>> {
+        &self.shelves
+    }
+
+    /// Fetches what has to be, at once and again from time to time, and whenever the process is sent SIGHUP. Runs until it is dropped.
+    pub(crate) async fn keep(self) {
+        let (hurry, hurried) = watch::channel(());
+        let sources = self.fetched.iter().map(|source| source.keep(hurried.clone()));
+        let hangups = async {
+            let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+            while hangups.recv().await.is_some() {
+                hurry.send_replace(());
+            }
+        };
+        tokio::join!(join_all(sources), hangups);
+    }
+}
+
+impl Source {
+    async fn keep(&self, mut hurried: watch::Receiver<()>) {
+        let (mut mark, mut patience) = (None, FIRST_RETRY);
+        loop {
+            hurried.mark_unchanged();
+            let wait = match self.fetch(mark.as_ref()).await {
+                Ok(new) => {
+                    mark = new.or(mark);
+                    patience = FIRST_RETRY;
+                    EVERY
+                }
+                Err(error) => {
+                    self.complain(&error);
+                    // What is wrong may have been mended with the same mark.
+                    mark = None;
+                    let wait = patience;
+                    patience = (patience * 2).min(LAST_RETRY);
+                    wait
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                changed = hurried.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// The mark of a new document, where it has one.
+    async fn fetch(&self, mark: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Unread> {
+        let Got::New { text, mark } = self.client.fetch(&self.url, mark).await? else { return Ok(None) };
+        let base_path = self.shelf.base_path().to_owned();
+        // A large one takes a while, and others have to be served meanwhile.
+        let read = tokio::task::spawn_blocking(move || Document::read(&text, &base_path)).await;
+        let shelved = self.shelf.put(read.map_err(|_| Unread::Leaving)??);
+        self.tell(&shelved);
+        Ok(mark)
+    }
+
+    fn tell(&self, shelved: &Shelved) {
+        let provider = self.shelf.provider();
+        let (operations, tools) = (shelved.document.operations(), shelved.tools.len());
+        tracing::info!(%provider, operations, tools, "the description of a service was fetched");
+        for problem in untyped(shelved) {
+            tracing::warn!(%provider, problem, "an operation in tools cannot be a tool");
+        }
+    }
+
+    fn complain(&self, error: &Unread) {
+        let provider = self.shelf.provider();
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        let meanwhile = match self.shelf.current() {
+            Some(_) => "the one that was fetched before is used",
+            None => {
+                "agents use the general tools; look at openapi of the provider, `ath-gateway check --online` asks for it"
+            }
+        };
+        tracing::warn!(%provider, error = %error, cause, meanwhile, "the description of a service was not fetched");
+    }
+}
+
+const EVERY: Duration = Duration::from_hours(1);
+/// Doubled each time.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+const LAST_RETRY: Duration = Duration::from_mins(10);
