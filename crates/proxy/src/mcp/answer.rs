@@ -62,11 +62,13 @@ fn without_403(mut plain: Response<ProxyBody>) -> Response<ProxyBody> {
     plain
 }
 
+/// The details go beside the result: a tool of the server's may have said what its structured content looks like, and some clients hold
+/// even an error to that.
 fn tool_result(rpc: &Rpc, about: &About) -> Value {
     let mut result = json!({
         "content": [{"type": "text", "text": about.sentence}],
-        "structuredContent": about.details,
         "isError": true,
+        "_meta": {DETAILS: about.details},
     });
     if let (Era::Stateless, Some(result)) = (rpc.era(), result.as_object_mut()) {
         result.insert("resultType".to_owned(), json!("complete"));
@@ -128,6 +130,7 @@ fn details(error: &ProxyError, row: &Row) -> Value {
     Value::Object(details)
 }
 
+const DETAILS: &str = "ath-gateway/refusal";
 /// Of JSON-RPC's codes for implementations (§5.1); which refusal it is, `data.code` says.
 const REFUSED: i32 = -32_050;
 
@@ -184,7 +187,7 @@ mod tests {
         let text = body["result"]["content"][0]["text"].as_str().expect("a text");
         assert!(text.contains("https://gw.test/ath/reconnect/x") && text.ends_with("then call again."), "{text}");
         assert_eq!(
-            body["result"]["structuredContent"],
+            body["result"]["_meta"]["ath-gateway/refusal"],
             json!({"code": "connect_required", "reason": "reconnect_required", "connect_url": "https://gw.test/ath/reconnect/x",
                    "expires_in": 2_592_000, "retryable": true})
         );
@@ -232,7 +235,7 @@ mod tests {
                 let (status, body) = refused(&error, rpc.as_ref());
                 assert!(gate || status != 403, "{error:?}");
                 if status != 401 && !gate && rpc.is_some() {
-                    let about = [&body["result"]["structuredContent"], &body["error"]["data"]];
+                    let about = [&body["result"]["_meta"]["ath-gateway/refusal"], &body["error"]["data"]];
                     assert!(about.iter().any(|about| about["code"].is_string()), "{error:?} {body}");
                     assert_eq!(body["id"], "call-7");
                 }
