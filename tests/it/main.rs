@@ -37,6 +37,7 @@ mod keys_of_people;
 mod kill_switch;
 mod limits;
 mod mcp_clients;
+mod mcp_upstream;
 mod metrics;
 mod narrowing;
 mod oauth_clients;

@@ -1,3 +1,4 @@
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
@@ -73,6 +74,9 @@ fn follow(browser: &mut Browser, link: &str) -> Page {
     if page.answer.status != 0 {
         return page;
     }
+    // A person is slower than this: some programs listen only when the browser is open.
+    let port = page.url.port().expect("a port");
+    crate::eventually("the program listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     let answer = Request::new("GET", page.url.as_str()).send();
     Page { url: page.url, answer }
 }

@@ -21,6 +21,14 @@ impl ScopeNames {
         Self(names)
     }
 
+    /// The same for a provider that knows nothing of scopes which have no other names: the gateway keeps them by itself.
+    #[must_use]
+    pub fn or_kept_here(mut self, scopes: &ScopeSet) -> Self {
+        let kept: Vec<Scope> = scopes.iter().filter(|scope| self.of(scope).is_none()).cloned().collect();
+        self.0.extend(kept.into_iter().map(|scope| (scope, ScopeName::default())));
+        self
+    }
+
     fn of(&self, scope: &Scope) -> Option<&ScopeName> {
         self.0.iter().find(|(known, _)| known == scope).map(|(_, name)| name)
     }

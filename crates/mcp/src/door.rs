@@ -17,6 +17,7 @@ use crate::json::check;
 use crate::server::{Server, factory};
 use crate::skill;
 use crate::toolbox::Toolbox;
+use crate::visit::Visit;
 
 type Service = StreamableHttpService<Server, NeverSessionManager>;
 
@@ -40,6 +41,10 @@ pub fn router(tools: Toolbox) -> Router {
 
 async fn visit(State(service): State<Service>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
+    // A path that looks like a door's, and is none.
+    if head.extensions.get::<Visit>().is_none() {
+        return nowhere();
+    }
     let Ok(body) = axum::body::to_bytes(body, MOST).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
     if head.method == Method::POST
         && let Err(error) = check(&body)
@@ -48,6 +53,11 @@ async fn visit(State(service): State<Service>, request: Request<Body>) -> Respon
     }
     let answer = service.handle(Request::from_parts(head, http_body_util::Full::<Bytes>::new(body))).await;
     answer.map(Body::new)
+}
+
+fn nowhere() -> Response {
+    let body = json!({ "code": "not_found", "detail": "There is no MCP server at this path. /llms.txt lists those that there are." });
+    (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
 }
 
 /// JSON-RPC 2.0, parse error: nobody can say whose it was.

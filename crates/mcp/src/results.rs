@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 use protocol::Problem;
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
 use crate::{Answer, From, Rest};
@@ -99,6 +99,16 @@ pub(crate) fn of_answer(answer: &Answer, paging: Paging) -> CallToolResult {
     let mut result = if failed { CallToolResult::error(content) } else { CallToolResult::success(content) };
     result.structured_content = Some(Value::Object(data));
     result
+}
+
+/// The code under which a result is counted that says of itself that it is none: what the service said.
+pub(crate) fn failed(response: &CallToolResponse) -> Option<&'static str> {
+    let CallToolResponse::Complete(result) = response else { return None };
+    if result.is_error != Some(true) {
+        return None;
+    }
+    let status = result.structured_content.as_ref().and_then(|data| data.get("status")).and_then(Value::as_u64);
+    Some(if status.is_some_and(|status| status >= 500) { "service_5xx" } else { "service_4xx" })
 }
 
 /// JSON as JSON, text as text, and what is neither in words; with the number of bytes that it stands for. A text that was cut is cut

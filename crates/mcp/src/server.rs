@@ -6,17 +6,19 @@ use broker::Provider;
 use http::request::Parts;
 use protocol::Problem;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, DiscoverResult, GetSkillRequestParams, GetSkillResult,
-    Implementation, InitializeRequestParams, InitializeResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
+    CompleteResult, DiscoverResult, GetSkillRequestParams, GetSkillResult, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsRequestMethod, ListPromptsResult, ListResourcesResult, ListSkillsResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::arguments::{Kind, PlainArguments};
 use crate::eliciting::{self, Round};
-use crate::results::Refusal;
+use crate::results::{self, Refusal};
 use crate::servers::Servers;
 use crate::toolbox::{Behind, Toolbox};
 use crate::visit::Guest;
@@ -86,6 +88,10 @@ fn service<'g>(guest: &'g Guest, id: &str) -> Result<&'g Provider, Refusal> {
     guest.service(id).ok_or_else(|| Refusal::new(Problem::NotFound, format!("There is no service {id:?} here.")))
 }
 
+fn nothing_at(what: &str, uri: &str) -> ErrorData {
+    ErrorData::resource_not_found(format!("there is no {what} {uri:?}"), Some(json!({ "uri": uri })))
+}
+
 /// Whoever makes this request.
 fn guest(context: &RequestContext<RoleServer>) -> Result<Guest, ErrorData> {
     let guest = context.extensions.get::<Parts>().and_then(Guest::of);
@@ -140,9 +146,15 @@ impl ServerHandler for Server {
             guest.wait_for(provider).await;
         }
         let refusal = match self.called(&guest, &behind, request).await {
-            Ok(result) => return Ok(result),
+            Ok(result) => {
+                if let Some(code) = results::failed(&result) {
+                    guest.broker.count_tool_error(behind.service(), code);
+                }
+                return Ok(result);
+            }
             Err(refusal) => refusal,
         };
+        guest.broker.count_tool_error(behind.service(), refusal.code);
         if let (Round::First, Some(provider), Some(url)) = (round, provider, &refusal.connect_url)
             && eliciting::can_open_links(&context)
             && let Some(question) = eliciting::ask(&guest, provider, &name, url)
@@ -156,6 +168,22 @@ impl ServerHandler for Server {
     fn get_tool(&self, _name: &str) -> Option<Tool> {
         // No tool takes a parameter from a header.
         None
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
     }
 
     async fn list_resources(
@@ -173,7 +201,7 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let guest = guest(&context)?;
         if request.uri != skill::URI {
-            return Err(ErrorData::resource_not_found(format!("there is no resource {:?}", request.uri), None));
+            return Err(nothing_at("resource", &request.uri));
         }
         Ok(skill::contents(&guest.broker).into())
     }
@@ -193,7 +221,7 @@ impl ServerHandler for Server {
     ) -> Result<GetSkillResult, ErrorData> {
         let guest = guest(&context)?;
         if request.uri != skill::URI {
-            return Err(ErrorData::resource_not_found(format!("there is no skill {:?}", request.uri), None));
+            return Err(nothing_at("skill", &request.uri));
         }
         Ok(GetSkillResult::new(skill::skill(&guest.broker)))
     }

@@ -15,7 +15,7 @@ pub(crate) const REQUESTS: Name = Name {
     name: "ath_gateway_http_requests",
     kind: "counter",
     labels: &["upstream", "door", "code"],
-    says: "Requests that were answered. door is ath (/ath/proxy), path, host, or control for everything that is no call; code is the status, or its class where it is a rare one",
+    says: "Requests that were answered. door is ath (/ath/proxy), path, host, mcp (a tool call, or an MCP server's own path), or control for everything that is no call; code is the status, or its class where it is a rare one",
 };
 pub(crate) const DURATION: Name = Name {
     name: "ath_gateway_http_request_duration_seconds",
@@ -58,6 +58,12 @@ pub(crate) const CONSENTS: Name = Name {
     kind: "counter",
     labels: &["upstream", "result"],
     says: "Consents that were begun, granted or denied",
+};
+pub(crate) const TOOL_ERRORS: Name = Name {
+    name: "ath_gateway_mcp_tool_errors",
+    kind: "counter",
+    labels: &["upstream", "code"],
+    says: "Tool calls of MCP clients that were refused or failed, by the code that the agent was told, or by service_4xx and service_5xx where the service said no",
 };
 pub(crate) const STORE: Name = Name {
     name: "ath_gateway_store_op_duration_seconds",
@@ -130,6 +136,7 @@ pub const NAMES: &[Name] = &[
     DENIED,
     REFRESHES,
     CONSENTS,
+    TOOL_ERRORS,
     STORE,
     STORE_ERRORS,
     OPEN,

@@ -137,6 +137,10 @@ impl Page {
                 count(&mut metric, &[("upstream", upstream.as_str()), ("result", result)], number)?;
             }
         }
+        let mut metric = described(encoder, names::TOOL_ERRORS, MetricType::Counter)?;
+        for ((upstream, code), number) in self.metrics.tool_errors() {
+            count(&mut metric, &[("upstream", upstream.as_str()), ("code", code)], number)?;
+        }
         let mut metric = described(encoder, names::STORE, MetricType::Histogram)?;
         for (operation, seen, _) in self.metrics.store() {
             histogram(&mut metric, &[("op", operation)], &seen)?;

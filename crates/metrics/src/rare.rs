@@ -17,6 +17,7 @@ struct Shared {
     cores: Mutex<Vec<Arc<Cells>>>,
     refreshes: Mutex<BTreeMap<(String, &'static str), u64>>,
     consents: Mutex<BTreeMap<(String, &'static str), u64>>,
+    tool_errors: Mutex<BTreeMap<(String, &'static str), u64>>,
     store: [Operation; StoreOperation::ALL.len()],
 }
 
@@ -110,6 +111,11 @@ impl Metrics {
         count(&self.0.consents, provider, word);
     }
 
+    /// Counts a tool call of an MCP client that did not succeed: HTTP says of it that it did. The code is one of a closed list.
+    pub fn tool_error(&self, provider: &str, code: &'static str) {
+        count(&self.0.tool_errors, provider, code);
+    }
+
     /// Counts an operation of the store.
     pub fn stored(&self, operation: StoreOperation, took: Duration, failed: bool) {
         let Some(cells) = self.0.store.get(operation as usize) else { return };
@@ -135,6 +141,10 @@ impl Metrics {
 
     pub(crate) fn consents(&self) -> BTreeMap<(String, &'static str), u64> {
         self.0.consents.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn tool_errors(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.0.tool_errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// By operation: its times, and how often it failed.

@@ -37,6 +37,7 @@ fn what_every_core_counted_is_summed() {
     }
     metrics.refreshed("helpdesk", Refresh::Ended);
     metrics.consent("helpdesk", Consent::Granted);
+    metrics.tool_error("helpdesk", "connect_required");
     metrics.stored(StoreOperation::Write, Duration::from_secs(60), true);
     let page = metrics.page(readings()).expect("a page");
     for line in [
@@ -52,6 +53,7 @@ fn what_every_core_counted_is_summed() {
         "ath_gateway_denied_total{reason=\"token_invalid\"} 3",
         "ath_gateway_token_refresh_total{upstream=\"helpdesk\",result=\"ended\"} 1",
         "ath_gateway_consents_total{upstream=\"helpdesk\",result=\"granted\"} 1",
+        "ath_gateway_mcp_tool_errors_total{upstream=\"helpdesk\",code=\"connect_required\"} 1",
         "ath_gateway_store_op_duration_seconds_bucket{le=\"+Inf\",op=\"write\"} 1",
         "ath_gateway_store_errors_total{op=\"write\"} 1",
         "ath_gateway_agent_connections 3",

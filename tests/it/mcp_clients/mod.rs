@@ -1,6 +1,7 @@
 //! The door for MCP clients: clients that this project did not write, as they come, each held to the same story, and attacks.
 
 mod arguments;
+mod conformance;
 mod described;
 mod door;
 mod many;
@@ -23,12 +24,11 @@ struct Scene {
     _two: Gateway,
     upstream: Upstream,
     person: Person,
-    begun: Instant,
     _redis: RedisServer,
 }
 
 /// Tokens of the gateway's end within a story.
-const TOKEN: Duration = Duration::from_secs(12);
+const TOKEN: Duration = Duration::from_secs(6);
 
 impl Scene {
     fn open() -> Self {
@@ -46,7 +46,7 @@ impl Scene {
         );
         let wire = Wire::start(front, &ports);
         let [one, two] = ports.map(|port| Gateway::start_behind(front, Store::Redis(&redis), port, &text));
-        Self { wire, one, _two: two, upstream, person: Person::default(), begun: Instant::now(), _redis: redis }
+        Self { wire, one, _two: two, upstream, person: Person::default(), _redis: redis }
     }
 
     fn url(&self, path: &str) -> String {

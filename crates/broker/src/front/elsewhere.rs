@@ -140,6 +140,11 @@ impl Broker {
         ends.is_some_and(|ends| self.now() < ends)
     }
 
+    /// Counts a tool call that came to nothing; `None` where it was for no service. The code is one of a closed list.
+    pub fn count_tool_error(&self, provider: Option<&ProviderId>, code: &'static str) {
+        self.metrics.tool_error(provider.map_or("none", ProviderId::as_str), code);
+    }
+
     async fn state_at_own(&self, caller: &Caller, provider: &Provider) -> Result<ServiceState, BrokerError> {
         let name = ConnectionName {
             user: caller.user_id().clone(),

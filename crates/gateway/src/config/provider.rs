@@ -364,6 +364,8 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
     }
     let (operations, scope_names) = scopes::read(table, &SCOPES, base.as_deref());
     openapi::warn_of_scopes(table, &operations);
+    // Which tools a scope is for, its server does not know.
+    let scope_names = if server.is_some() { scope_names.or_kept_here(operations.scopes()) } else { scope_names };
     Some(Rest {
         preset,
         values,

@@ -343,6 +343,8 @@ async fn answer(
     if refused.is_some() || matches!(response.body(), Either::Right(_)) {
         let bytes = response.body().size_hint().exact().unwrap_or_default();
         let (status, took) = (response.status().as_u16(), begun.elapsed());
+        // The calls that tools make are told by themselves.
+        let route = route.filter(|_| matches!(response.body(), Either::Left(_)));
         here.witness.answered(&Own { origin: &origin, route, method: &method, status, bytes, took, refused });
     }
     if leaving {

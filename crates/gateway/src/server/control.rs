@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use proxy::Inbound;
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -35,7 +36,7 @@ impl Control {
     }
 
     /// Answers one request: its body first, whole, small and in time; then the answer, which is finished even when the client hangs
-    /// up, since a decision that was begun is one.
+    /// up, since a decision that was begun is one. A tool call ends with its client, as every call does.
     async fn answer(&self, request: Request<Inbound>, taken: Option<Held<'_>>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let form = Form::of(head.uri.path());
@@ -44,9 +45,12 @@ impl Control {
             Ok(Err(unanswered)) => return form.refusal(unanswered),
             Err(_) => return form.refusal(Unanswered::Slow),
         };
+        let is_tool_call = head.extensions.get::<mcp::Visit>().is_some();
         let mut router = self.router.clone();
         let answer = async move { Service::call(&mut router, Request::from_parts(head, Body::from(body))).await };
-        match self.runtime.spawn(answer.in_current_span()).await {
+        let answering = self.runtime.spawn(answer.in_current_span());
+        let answered = if is_tool_call { AbortOnDropHandle::new(answering).await } else { answering.await };
+        match answered {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(error) => {

@@ -37,7 +37,7 @@ impl Servers {
             match listed {
                 Ok(listed) => tools.extend(self.named(guest, provider, &prefix(&provider.id), listed)),
                 Err(refusal) => {
-                    tracing::debug!(provider = %provider.id, code = refusal.code, "an MCP server's tools are not listed")
+                    tracing::debug!(provider = %provider.id, code = refusal.code, "an MCP server's tools are not listed");
                 }
             }
         }

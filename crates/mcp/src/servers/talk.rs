@@ -94,7 +94,7 @@ async fn stateless(
         // A name that is no header is one that no server of this era takes.
         headers.insert(NAME, HeaderValue::from_str(name).map_err(|_| broken(provider))?);
     }
-    let answer = post(guest, provider, headers, &request(method, params)).await?;
+    let answer = post(guest, provider, headers, &request(method, &params)).await?;
     let Some(message) = message::find(&answer.body, &json!(ID)) else {
         let other = answer.status.is_client_error();
         return Ok(if other { Said::OtherEra } else { Said::Refusal(unread(provider, &answer)) });
@@ -135,7 +135,7 @@ async fn in_session(
     }
     let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     post(guest, provider, headers.clone(), &initialized).await?;
-    let answered = post(guest, provider, headers.clone(), &request(method, params)).await;
+    let answered = post(guest, provider, headers.clone(), &request(method, &params)).await;
     if headers.contains_key(SESSION) {
         // Whether the server lets it go is the server's affair.
         drop(send(guest, provider, Method::DELETE, headers, Bytes::new()).await);
@@ -181,7 +181,7 @@ async fn send(
     }
 }
 
-fn request(method: &str, params: Map<String, Value>) -> Value {
+fn request(method: &str, params: &Map<String, Value>) -> Value {
     json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params })
 }
 
