@@ -81,6 +81,14 @@ fn follow(browser: &mut Browser, link: &str) -> Page {
     Page { url: page.url, answer }
 }
 
+/// Of services to choose from, the first.
+fn first_choice(page: &Page) -> Option<String> {
+    let html = page.answer.body_text();
+    let link = html.split_once("class=\"choices\"")?.1.split_once("href=\"")?.1.split_once('"')?.0;
+    let link = link.replace("&amp;", "&").replace("&#38;", "&");
+    Some(page.url.join(&link).expect("a link").to_string())
+}
+
 /// Presses on until a page has no button for it, or leads to a program's redirect URI.
 fn pressed(browser: &mut Browser, page: Page) -> Page {
     let mut page = page;
@@ -94,6 +102,8 @@ fn pressed(browser: &mut Browser, page: Page) -> Page {
             browser.submit(&page, &[("decision", "continue")])
         } else if page.says("value=\"allow\"") {
             browser.submit(&page, &[("decision", "allow")])
+        } else if let Some(link) = first_choice(&page) {
+            browser.open(&link)
         } else if page.url.path().starts_with("/ath/reconnect/") && page.says("<form") {
             browser.submit(&page, &[])
         } else {

@@ -18,6 +18,9 @@ fn conformance() -> Command {
     command
 }
 
+/// Its id, what came of it, and what was complained about.
+type Check = (String, String, String);
+
 /// A scenario as the page has it.
 #[derive(Default)]
 struct Known {
@@ -66,7 +69,7 @@ fn the_scenarios_that_apply_succeed() {
     let _forwarder = Peer::ready(forwarder.env("TOKEN", token(&gateway, front)));
 
     let url = format!("http://127.0.0.1:{front}/helpdesk/mcp");
-    let mut checked = BTreeMap::<String, Vec<(String, String, String)>>::new();
+    let mut checked = BTreeMap::<String, Vec<Check>>::new();
     for suite in [
         ["--suite", "all", "--verbose", "--spec-version", "2025-06-18"],
         ["--suite", "all", "--verbose", "--spec-version", "2025-11-25"],
@@ -106,8 +109,8 @@ fn token(gateway: &Gateway, front: u16) -> String {
     client.exchange(gateway, &code).text("/access_token")
 }
 
-/// Each scenario that left its results in a folder; of each check the id, what came of it, and what was complained about.
-fn scenarios(folder: &Path) -> Vec<(String, Vec<(String, String, String)>)> {
+/// Each scenario that left its results in a folder.
+fn scenarios(folder: &Path) -> Vec<(String, Vec<Check>)> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let read = |path: std::path::PathBuf| {
         // As in server-tools-list-2026-11-22T08-38-42-549Z.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Client, Scene, names, read, text, went_well, write};
+use super::{Client, Scene, names, read, text, until_tokens_have_ended, went_well, write};
 
 /// Which header says the revision that was agreed upon.
 const REVISION: &str = "mcp-protocol-version: ";
@@ -70,7 +70,7 @@ fn a_consent_is_missing(story: &Story, scene: &Scene, client: &mut tests::Puppet
     let missing = client.does("call", &read("/tickets"));
     assert_eq!(missing["isError"], json!(true), "{missing}");
     let said = text(&missing);
-    let link = said.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{said}"));
+    let link = said.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
     let link = link.trim_end_matches(['.', ',', ')', '>', '"']).to_owned();
     assert!(link.starts_with(&scene.url("/")), "{link}");
     if story.structured == Structured::Always {
@@ -90,7 +90,7 @@ fn a_consent_is_missing(story: &Story, scene: &Scene, client: &mut tests::Puppet
 }
 
 fn tokens_end(scene: &Scene, client: &mut tests::Puppet, begun: Instant) {
-    scene.until_tokens_have_ended(begun);
+    until_tokens_have_ended(begun);
     went_well(&client.does("call", &read("/tickets")));
     assert!(scene.wire.count("grant_type=refresh_token") > 0, "it refreshes");
     assert_eq!(scene.person.logins(), 1, "nobody was asked");

@@ -210,7 +210,7 @@ fn r29_tools_do_what_was_consented_to() {
     assert_eq!(house.forwarded(), before);
 }
 
-/// FastMCP CVE-2026-27124, GHSA-c2jp-c369-7pvx, CVE-2025-69196: a consent was not enforced at the callback; the resource was ignored.
+/// `FastMCP` CVE-2026-27124, GHSA-c2jp-c369-7pvx, CVE-2025-69196: a consent was not enforced at the callback; the resource was ignored.
 #[test]
 fn r30_cve_2026_27124_what_was_consented_to_is_what_the_token_is_for() {
     let house = House::open();
