@@ -131,8 +131,7 @@ fn typed(rules: &[&str]) -> Door {
         document.url()
     );
     let front = Fronted::keyed(&spy.url(), &keys, rules);
-    let (client, token) = client_of(&front.gateway, "/helpdesk/mcp");
-    let door = Door { spy, front, client, token };
+    let door = Door::before(spy, front);
     until(&door.front.gateway, &door.token, "helpdesk_look", true);
     door
 }
