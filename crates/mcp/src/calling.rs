@@ -43,16 +43,29 @@ impl Guest {
         request.headers_mut().insert(header::AUTHORIZATION, token);
         request.headers_mut().insert(header::HOST, HOST);
         let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most };
-        let answer = self.visit.calls.call(call).await.map_err(|error| unanswered(name, &error))?;
+        let answer = tokio::select! {
+            answer = self.visit.calls.call(call) => answer.map_err(|error| unanswered(name, &error))?,
+            () = self.ended() => return Err(over()),
+        };
         match results::refusal(name, &answer) {
             Some(refusal) => Err(refusal),
             None => Ok(answer),
         }
     }
 
+    /// Returns when whoever asks may no longer. A call at another service hangs on that service's grant, and would go on.
+    async fn ended(&self) {
+        while !self.visit.caller.may_be_over() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Waits for a person who has said that they go and connect a service: as long as most clients wait for an answer.
     pub(crate) async fn wait_for(&self, provider: &Provider) {
         for _ in 0..LOOKS {
+            if self.visit.caller.may_be_over() {
+                return;
+            }
             match self.broker.service_state(&self.visit.caller, provider).await {
                 Ok(ServiceState::NeedsReconnecting { .. } | ServiceState::NotConnected { .. }) => {}
                 _ => return,
@@ -103,6 +116,10 @@ pub(crate) fn refused(service: &str, error: &FrontError) -> Refusal {
             unavailable()
         }
     }
+}
+
+fn over() -> Refusal {
+    Refusal::new(Problem::LoginRequired, "The person has ended this client's access, or it has changed. Log in again.")
 }
 
 fn unavailable() -> Refusal {

@@ -1,6 +1,7 @@
 //! Which services there are, and how they are connected.
 
 use broker::{Api, Provider, ServiceState};
+use futures_util::StreamExt;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
@@ -12,8 +13,11 @@ use crate::visit::Guest;
 /// `ath_services`.
 pub(crate) async fn list(guest: &Guest, tools: &Toolbox) -> CallToolResult {
     let (mut lines, mut list) = (Vec::new(), Vec::new());
-    for provider in guest.services() {
-        let state = guest.broker.service_state(&guest.visit.caller, provider).await;
+    let states = futures_util::stream::iter(guest.services());
+    let states = states
+        .map(|provider| async move { (provider, guest.broker.service_state(&guest.visit.caller, provider).await) });
+    let states: Vec<_> = states.buffered(AT_ONCE).collect().await;
+    for (provider, state) in states {
         let (word, link) = match state {
             Ok(ServiceState::Connected) => ("connected", None),
             Ok(ServiceState::NeedsReconnecting { connect_url }) => ("needs_reconnecting", Some(connect_url)),
@@ -100,3 +104,6 @@ pub(crate) async fn connect(guest: &Guest, arguments: &Map<String, Value>) -> Re
     result.structured_content = Some(data);
     Ok(result)
 }
+
+/// Services that are looked up side by side.
+const AT_ONCE: usize = 16;
