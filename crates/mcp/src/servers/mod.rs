@@ -57,20 +57,16 @@ impl Servers {
         toolbox: &Toolbox,
         request: &CallToolRequestParams,
     ) -> Result<CallToolResponse, Refusal> {
-        let tool = match self.original(guest, provider, &request.name) {
-            Some(tool) => tool,
-            None => {
-                // Listed by another replica, or before this one was started.
-                let listed = self.listed(guest, provider).await?;
-                self.named(guest, provider, toolbox, listed);
-                let unknown = || {
-                    Refusal::new(
-                        Problem::NotFound,
-                        format!("{} has no tool {:?}.", provider.display_name, request.name),
-                    )
-                };
-                self.original(guest, provider, &request.name).ok_or_else(unknown)?
-            }
+        let mut tool = self.original(guest, provider, &request.name);
+        if tool.is_none() {
+            // Listed by another replica, or before this one was started.
+            let listed = self.listed(guest, provider).await?;
+            self.named(guest, provider, toolbox, listed);
+            tool = self.original(guest, provider, &request.name);
+        }
+        let Some(tool) = tool else {
+            let message = format!("{} has no tool {:?}.", provider.display_name, request.name);
+            return Err(Refusal::new(Problem::NotFound, message));
         };
         let mut params = Map::new();
         params.insert("name".to_owned(), json!(tool));
