@@ -98,10 +98,9 @@ impl Request {
     fn written(&self, target: &str) -> (u16, Vec<u8>) {
         let host = self.url.host_str().expect("a host");
         let port = self.url.port().expect("a port");
-        let mut head = format!("{} {target} HTTP/1.1\r\nConnection: close\r\n", self.method);
-        if !self.headers.iter().any(|(name, _)| name == "host") {
-            head.push_str(&format!("Host: {host}:{port}\r\n"));
-        }
+        let own = self.headers.iter().any(|(name, _)| name == "host");
+        let host = if own { String::new() } else { format!("Host: {host}:{port}\r\n") };
+        let mut head = format!("{} {target} HTTP/1.1\r\n{host}Connection: close\r\n", self.method);
         for (name, value) in &self.headers {
             head.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);
         }

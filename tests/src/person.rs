@@ -1,3 +1,4 @@
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
@@ -73,8 +74,19 @@ fn follow(browser: &mut Browser, link: &str) -> Page {
     if page.answer.status != 0 {
         return page;
     }
+    // A person is slower than this: some programs listen only when the browser is open.
+    let port = page.url.port().expect("a port");
+    crate::eventually("the program listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     let answer = Request::new("GET", page.url.as_str()).send();
     Page { url: page.url, answer }
+}
+
+/// Of services to choose from, the first.
+fn first_choice(page: &Page) -> Option<String> {
+    let html = page.answer.body_text();
+    let link = html.split_once("class=\"choices\"")?.1.split_once("href=\"")?.1.split_once('"')?.0;
+    let link = link.replace("&amp;", "&").replace("&#38;", "&");
+    Some(page.url.join(&link).expect("a link").to_string())
 }
 
 /// Presses on until a page has no button for it, or leads to a program's redirect URI.
@@ -90,6 +102,8 @@ fn pressed(browser: &mut Browser, page: Page) -> Page {
             browser.submit(&page, &[("decision", "continue")])
         } else if page.says("value=\"allow\"") {
             browser.submit(&page, &[("decision", "allow")])
+        } else if let Some(link) = first_choice(&page) {
+            browser.open(&link)
         } else if page.url.path().starts_with("/ath/reconnect/") && page.says("<form") {
             browser.submit(&page, &[])
         } else {

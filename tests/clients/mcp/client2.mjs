@@ -29,7 +29,7 @@ const connect = async () => {
   if (elicitation) {
     client.setRequestHandler('elicitation/create', async ({ params }) => {
       asked.push(params);
-      if (elicitation === 'accept') { await opens(params.url); await opens(`${process.env.PERSON}/done`); }
+      if (elicitation === 'accept') await opens(params.url);
       return { action: elicitation };
     });
   }

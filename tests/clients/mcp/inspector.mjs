@@ -19,7 +19,7 @@ await new Promise((resolve) => { probe.close(resolve); });
 
 const inspects = (...deed) => new Promise((resolve, reject) => {
   const options = ['--cli', '--server-url', url, '--transport', 'http', '--protocol-era', era, '--format', 'json', '--callback-url', `http://127.0.0.1:${port}/oauth/callback`];
-  const env = { ...process.env, HOME: folder, MCP_STORAGE_DIR: folder, MCP_AUTO_OPEN_ENABLED: 'true' };
+  const env = { ...process.env, HOME: folder, MCP_STORAGE_DIR: folder, MCP_AUTO_OPEN_ENABLED: 'true', MCP_INSPECTOR_SECRET_STORE: 'file' };
   const program = spawn(join(modules, 'node/bin/node'), [join(modules, '@modelcontextprotocol/inspector/clients/launcher/build/index.js'), ...options, ...deed], { env });
   let [said, complained] = ['', ''];
   program.stdout.on('data', (bytes) => { said += bytes; });

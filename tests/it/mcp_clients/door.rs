@@ -62,7 +62,8 @@ pub(super) fn request(
 pub(super) struct Door {
     pub(super) spy: Spy,
     pub(super) front: Fronted,
-    pub(super) client: OAuthClient,
+    /// What it got is searched for canaries in the end.
+    _client: OAuthClient,
     pub(super) token: String,
 }
 
@@ -71,7 +72,7 @@ impl Door {
         let spy = Spy::default();
         let front = Fronted::allowing(&spy.url(), rules);
         let (client, token) = client_of(&front.gateway, "/helpdesk/mcp");
-        Self { spy, front, client, token }
+        Self { spy, front, _client: client, token }
     }
 
     pub(super) fn asks(&self, era: Era, method: &str, params: &Value) -> Answer {

@@ -1,9 +1,14 @@
 //! The door for MCP clients: clients that this project did not write, as they come, each held to the same story, and attacks.
 
+mod aggregate;
 mod arguments;
+mod conformance;
+mod described;
 mod door;
+mod elicitation;
 mod many;
 mod origins;
+mod results;
 mod stories;
 mod tokens;
 
@@ -22,12 +27,11 @@ struct Scene {
     _two: Gateway,
     upstream: Upstream,
     person: Person,
-    begun: Instant,
     _redis: RedisServer,
 }
 
 /// Tokens of the gateway's end within a story.
-const TOKEN: Duration = Duration::from_secs(12);
+const TOKEN: Duration = Duration::from_secs(6);
 
 impl Scene {
     fn open() -> Self {
@@ -45,7 +49,7 @@ impl Scene {
         );
         let wire = Wire::start(front, &ports);
         let [one, two] = ports.map(|port| Gateway::start_behind(front, Store::Redis(&redis), port, &text));
-        Self { wire, one, _two: two, upstream, person: Person::default(), begun: Instant::now(), _redis: redis }
+        Self { wire, one, _two: two, upstream, person: Person::default(), _redis: redis }
     }
 
     fn url(&self, path: &str) -> String {
@@ -54,11 +58,16 @@ impl Scene {
 
     /// A client of the door at `path`.
     fn client(&self, client: &Client, path: &str) -> Puppet {
+        self.client_with(client, path, &[])
+    }
+
+    /// The same with further arguments.
+    fn client_with(&self, client: &Client, path: &str, further: &[&str]) -> Puppet {
         let mut command = match client.program.rsplit_once('.').expect("an ending").1 {
             "py" => Command::new(script(client.python())),
             _ => Command::new("node"),
         };
-        command.arg(script(&format!("mcp/{}", client.program))).arg(self.url(path)).args(client.options);
+        command.arg(script(&format!("mcp/{}", client.program))).arg(self.url(path)).args(client.options).args(further);
         command.env("PERSON", self.person.url()).env("BROWSER", script("mcp/browser"));
         // Nothing leaves this machine: whatever tries to finds a closed port.
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
@@ -70,16 +79,16 @@ impl Scene {
         Puppet::start(&mut command)
     }
 
-    /// Waits until no token is good any more that was given out when the story began.
-    fn until_tokens_have_ended(&self, since: Instant) {
-        std::thread::sleep((TOKEN + Duration::from_secs(1)).saturating_sub(since.elapsed()));
-    }
-
     /// The service takes the access back.
     fn lose(&self) {
         self.upstream.helpdesk.expire_all_access_tokens();
         self.upstream.helpdesk.revoke_all_refresh_tokens();
     }
+}
+
+/// Waits until no token is good any more that was given out before.
+fn until_tokens_have_ended(before: Instant) {
+    std::thread::sleep((TOKEN + Duration::from_secs(1)).saturating_sub(before.elapsed()));
 }
 
 /// A program of others'.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Client, Scene, names, read, text, went_well, write};
+use super::{Client, Scene, names, read, text, until_tokens_have_ended, went_well, write};
 
 /// Which header says the revision that was agreed upon.
 const REVISION: &str = "mcp-protocol-version: ";
@@ -26,16 +26,15 @@ enum Structured {
 fn lives(story: &Story) {
     let scene = Scene::open();
     let mut client = scene.client(&story.client, "/helpdesk/mcp");
-    let begun = Instant::now();
-
     client.does("connect", &json!({}));
+    let tools = client.does("list", &json!({}));
+    let begun = Instant::now();
+    assert_eq!(tools, client.does("list", &json!({})), "the same list in the same order");
     assert_eq!(scene.person.logins(), 1, "{:?}", scene.person.opened());
     let said = scene.wire.said().to_lowercase();
     assert!(said.contains(&format!("{REVISION}{}", story.revision)), "{}", story.revision);
     assert!(said.contains("/.well-known/oauth-protected-resource/helpdesk/mcp"), "it discovers what it needs");
 
-    let tools = client.does("list", &json!({}));
-    assert_eq!(tools, client.does("list", &json!({})), "the same list in the same order");
     let listed = names(&tools);
     for name in ["helpdesk_read", "helpdesk_write", "ath_services", "ath_connect"] {
         assert!(listed.iter().any(|listed| listed == name), "{name}: {listed:?}");
@@ -49,8 +48,11 @@ fn lives(story: &Story) {
     let tickets = client.does("call", &read("/tickets"));
     let structured = &went_well(&tickets)["structuredContent"];
     assert_eq!(structured["status"], json!(200), "{tickets}");
-    assert!(text(&tickets).contains("subject"), "{tickets}");
-    let opened = client.does("call", &write("POST", "/tickets", &json!({"subject": "The printer is on fire"})));
+    assert!(text(&tickets).contains("Card payments fail"), "{tickets}");
+    let opened = client.does(
+        "call",
+        &write("POST", "/tickets", &json!({"title": "The printer is on fire", "team": "platform", "priority": "p2"})),
+    );
     assert_eq!(went_well(&opened)["structuredContent"]["status"], json!(201), "{opened}");
     assert!(client.does("call", &read("/tickets")).to_string().contains("printer is on fire"));
     let refused = client.does("call", &read("/nowhere"));
@@ -68,7 +70,7 @@ fn a_consent_is_missing(story: &Story, scene: &Scene, client: &mut tests::Puppet
     let missing = client.does("call", &read("/tickets"));
     assert_eq!(missing["isError"], json!(true), "{missing}");
     let said = text(&missing);
-    let link = said.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{said}"));
+    let link = said.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
     let link = link.trim_end_matches(['.', ',', ')', '>', '"']).to_owned();
     assert!(link.starts_with(&scene.url("/")), "{link}");
     if story.structured == Structured::Always {
@@ -88,7 +90,7 @@ fn a_consent_is_missing(story: &Story, scene: &Scene, client: &mut tests::Puppet
 }
 
 fn tokens_end(scene: &Scene, client: &mut tests::Puppet, begun: Instant) {
-    scene.until_tokens_have_ended(begun);
+    until_tokens_have_ended(begun);
     went_well(&client.does("call", &read("/tickets")));
     assert!(scene.wire.count("grant_type=refresh_token") > 0, "it refreshes");
     assert_eq!(scene.person.logins(), 1, "nobody was asked");

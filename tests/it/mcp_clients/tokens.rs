@@ -93,7 +93,7 @@ fn r29_obot_0_21_1_each_door_looks_at_each_token() {
         }
     }
     assert_eq!(house.forwarded(), before, "nothing of it was forwarded");
-    for scheme in ["bearer", "Basic", "Bearer ", "Token", ""] {
+    for scheme in ["Basic", "Bearer ", "Token", "DPoP", ""] {
         let call = json!({"name": "helpdesk_read", "arguments": {"path": "/tickets"}});
         let asked = request(gateway, "/helpdesk/mcp", Era::Legacy, None, ("tools/call", &call));
         let answer = asked.header("authorization", &format!("{scheme} {own}")).send();
@@ -118,13 +118,11 @@ fn r29_obot_0_21_1_each_door_looks_at_each_token() {
         "/helpdesk/mcp//",
         "/helpdesk//mcp",
         "//helpdesk/mcp",
-        "/HELPDESK/mcp",
         "/helpdesk/MCP",
         "/helpdesk/mcp%2f",
         "/helpdesk/%6dcp",
         "/helpdesk/mcp/x",
         "/helpdesk/mcp;x",
-        "/nobody/mcp",
         "/x/helpdesk/mcp",
         "/ath/proxy/helpdesk/mcp",
         "/ath/helpdesk/mcp",
@@ -132,7 +130,7 @@ fn r29_obot_0_21_1_each_door_looks_at_each_token() {
         "/helpdesk/mcp/.well-known/x",
     ] {
         let answer = house.reads(path, Era::Modern, Some(&own));
-        assert!((400..422).contains(&answer.status), "{path}: {} {}", answer.status, answer.body_text());
+        assert!((400..405).contains(&answer.status), "{path}: {} {}", answer.status, answer.body_text());
         assert_eq!(house.forwarded(), before, "{path}");
     }
 }
@@ -212,7 +210,7 @@ fn r29_tools_do_what_was_consented_to() {
     assert_eq!(house.forwarded(), before);
 }
 
-/// FastMCP CVE-2026-27124, GHSA-c2jp-c369-7pvx, CVE-2025-69196: a consent was not enforced at the callback; the resource was ignored.
+/// `FastMCP` CVE-2026-27124, GHSA-c2jp-c369-7pvx, CVE-2025-69196: a consent was not enforced at the callback; the resource was ignored.
 #[test]
 fn r30_cve_2026_27124_what_was_consented_to_is_what_the_token_is_for() {
     let house = House::open();
@@ -277,7 +275,6 @@ fn r31_cve_2025_4143_codes_for_this_door_have_their_uri_and_their_proof() {
         "http://127.0.0.1.evil.test/callback",
         "https://evil.test/callback",
         "http://127.0.0.1:7777/callback/",
-        "",
     ] {
         let mut asked = client.authorization();
         asked.insert("redirect_uri", uri.to_owned());
