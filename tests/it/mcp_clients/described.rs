@@ -122,7 +122,7 @@ fn typed(rules: &[&str]) -> Door {
     );
     let front = Fronted::keyed(&spy.url(), &keys, rules);
     let (client, token) = client_of(&front.gateway, "/helpdesk/mcp");
-    let door = Door { spy, front, client, token };
+    let door = Door { spy, front, _client: client, token };
     until(&door.front.gateway, &door.token, "helpdesk_look", true);
     door
 }

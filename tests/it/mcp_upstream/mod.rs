@@ -3,6 +3,7 @@
 
 mod discovery;
 mod open;
+mod refusals;
 mod sessions;
 mod stories;
 mod streams;
@@ -167,7 +168,8 @@ impl Scene {
 
 /// Two scopes of the gateway's own.
 const SCOPES: &str = r#"[provider.scopes]
-use = { says = "Read the wiki", allow = ["POST /mcp", "GET /mcp", "DELETE /mcp"] }
+use = { says = "Read the wiki", tools = ["read_*", "whoami", "echo", "trigger-*"] }
+edit = { says = "Write in it", tools = ["write_*"] }
 "#;
 
 fn initialize() -> Value {
