@@ -15,6 +15,7 @@ pub(crate) const URI: &str = "skill://ath-gateway/SKILL.md";
 pub(crate) fn instructions(guest: &Guest, tools: &Toolbox) -> String {
     let services: Vec<String> = guest
         .services()
+        .take(MOST_NAMED)
         .map(|provider| {
             let prefix = tools.prefix(&provider.id);
             match provider.api {
