@@ -41,6 +41,14 @@ impl Fronted {
         Self::start(upstream, (api_base, &there), ("", ""), None, rules)
     }
 
+    /// The same with further keys of `[[provider]]`.
+    #[must_use]
+    pub fn keyed(api_base: &str, keys: &str, rules: &[&str]) -> Self {
+        let upstream = Upstream::start(free_port(), |_| {});
+        let there = format!("http://localhost:{}", upstream.port());
+        Self::start(upstream, (api_base, &there), (keys, ""), None, rules)
+    }
+
     /// The same in front of a helpdesk that is there already, whose endpoints, but for the browser's, lie at `tokens`.
     #[must_use]
     pub fn of(upstream: Upstream, api_base: &str, tokens: &str, settings: (&str, &str)) -> Self {

@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::reconnect::AskedBy;
 use crate::{Broker, BrokerError, Caller};
 
 impl Broker {
@@ -26,7 +27,7 @@ impl Broker {
         if operators {
             return BrokerError::Provider { reason: crate::refresh::KEY_REFUSED, retry_after: None, source: None };
         }
-        self.reconnect_required(caller)
+        self.reconnect_required_by(caller, AskedBy::Service)
     }
 }
 

@@ -88,7 +88,7 @@ pub use oauth::{Carrier, Credential};
 pub use paste::{KeyPage, KeyProblem, Names, Pasted, Pasting};
 pub use policy::Vouching;
 pub use provider::{Api, NamesItself, Provider, ReturnPath, TokenRotation};
-pub use reconnect::{LIFE as RECONNECT_LINK_LIFE, ReconnectError, ReconnectPage};
+pub use reconnect::{AskedBy, LIFE as RECONNECT_LINK_LIFE, ReconnectError, ReconnectPage};
 pub use refresh::{Alarm, JournalHealth, JournalParts, ProviderHealth, Step, Steps, Unwatched};
 pub use register::{ClientProof, RegistrationView};
 pub use scope_names::{ScopeName, ScopeNames};

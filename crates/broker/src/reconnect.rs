@@ -41,12 +41,32 @@ pub struct ReconnectPage {
     pub provider_name: String,
     /// How the connection does.
     pub condition: Condition,
+    /// Who says that it has to be made anew.
+    pub by: AskedBy,
+}
+
+impl ReconnectPage {
+    /// Whether the service does not take the newest token that there is.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.by == AskedBy::Service
+    }
+}
+
+/// Who says that a connection has to be made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedBy {
+    /// Its record, if anybody.
+    Record,
+    /// The service, which does not take the newest token that there is.
+    Service,
 }
 
 /// What a link stands for. Nothing of it can be read in the link.
 struct Ticket {
     client: ClientId,
     name: ConnectionName,
+    by: AskedBy,
 }
 
 /// What a consent for a link is made of.
@@ -60,13 +80,18 @@ pub(crate) struct Renewable {
 impl Broker {
     /// The refusal of a call whose connection needs its owner, with the link for them.
     pub(crate) fn reconnect_required(&self, caller: &Caller) -> BrokerError {
+        self.reconnect_required_by(caller, AskedBy::Record)
+    }
+
+    /// The same where the service says so, and nothing in the record does.
+    pub(crate) fn reconnect_required_by(&self, caller: &Caller, by: AskedBy) -> BrokerError {
         let provider = caller.provider_id().clone();
         let name = ConnectionName {
             user: caller.user_id().clone(),
             provider: provider.clone(),
             account: caller.account_id().clone(),
         };
-        match self.reconnect_url(caller.client_id(), &name) {
+        match self.reconnect_link(caller.client_id(), &name, by) {
             Ok(reconnect_url) => BrokerError::ReconnectRequired { provider, reconnect_url },
             Err(error) => error,
         }
@@ -74,15 +99,23 @@ impl Broker {
 
     /// The link for whoever owns a connection. Good for thirty days, any number of times; nothing is stored of it.
     pub(crate) fn reconnect_url(&self, client: &ClientId, name: &ConnectionName) -> Result<String, BrokerError> {
+        self.reconnect_link(client, name, AskedBy::Record)
+    }
+
+    fn reconnect_link(&self, client: &ClientId, name: &ConnectionName, by: AskedBy) -> Result<String, BrokerError> {
         let ends = self.now().plus(LIFE).as_secs();
-        let plain = format!("{client}\n{}\n{}\n{}\n{ends}", name.user, name.provider, name.account);
+        let by = match by {
+            AskedBy::Record => "",
+            AskedBy::Service => "\nservice",
+        };
+        let plain = format!("{client}\n{}\n{}\n{}\n{ends}{by}", name.user, name.provider, name.account);
         let sealed = self.vault.seal_handed_out(KIND, plain.as_bytes())?;
         Ok(self.urls.reconnect(&BASE64URL_NOPAD.encode(&sealed)))
     }
 
     /// What the page behind a link says. Changes nothing.
     pub async fn reconnect_page(&self, ticket: &str) -> Result<ReconnectPage, BrokerError> {
-        let Ticket { client, name } = self.ticket(ticket)?;
+        let Ticket { client, name, by } = self.ticket(ticket)?;
         let Renewable { agent, connection, mark, .. } = self.renewable(&client, &name).await?;
         let provider = self.provider(&name.provider)?;
         Ok(ReconnectPage {
@@ -90,12 +123,13 @@ impl Broker {
             agent_id: shown(agent.agent_id.as_str(), 200),
             provider_name: provider.display_name.clone(),
             condition: connection.condition(Some(provider), &mark, self.now()),
+            by,
         })
     }
 
     /// Begins the consent of a link.
     pub async fn reconnect(&self, ticket: &str) -> Result<SessionId, BrokerError> {
-        let Ticket { client, name } = self.ticket(ticket)?;
+        let Ticket { client, name, .. } = self.ticket(ticket)?;
         self.begin_renewal(&client, &name).await
     }
 
@@ -167,7 +201,8 @@ impl Broker {
             provider: ProviderId::parse(provider).map_err(|_| unknown)?,
             account: AccountId::parse(account).map_err(|_| unknown)?,
         };
-        Ok(Ticket { client: ClientId::parse(client).map_err(|_| unknown)?, name })
+        let by = if lines.next() == Some("service") { AskedBy::Service } else { AskedBy::Record };
+        Ok(Ticket { client: ClientId::parse(client).map_err(|_| unknown)?, name, by })
     }
 }
 

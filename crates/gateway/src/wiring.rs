@@ -362,6 +362,7 @@ fn wire_provider(
         connections: config.connections,
         guard: config.guard,
         protocol: config.protocol,
+        read_body: config.read_body,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
     Ok((provider, upstream))

@@ -182,7 +182,8 @@ pub(crate) fn refusal(service: &str, answer: &Answer) -> Option<Refusal> {
     }
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     // At an MCP server's door it is told in JSON-RPC.
-    let told = ["/result/structuredContent", "/error/data"].into_iter().find_map(|place| document.pointer(place));
+    let told =
+        ["/result/_meta/ath-gateway~1refusal", "/error/data"].into_iter().find_map(|place| document.pointer(place));
     Some(Refusal::of_problem(service, told.unwrap_or(&document)))
 }
 

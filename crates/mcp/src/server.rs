@@ -221,7 +221,7 @@ impl ServerHandler for Server {
     ) -> Result<GetSkillResult, ErrorData> {
         let guest = guest(&context)?;
         if request.uri != skill::URI {
-            return Err(nothing_at("skill", &request.uri));
+            return Err(ErrorData::invalid_params(format!("there is no skill {:?}", request.uri), None));
         }
         Ok(GetSkillResult::new(skill::skill(&guest.broker)))
     }

@@ -88,7 +88,9 @@ impl Challenge {
             format!("{}, error=\"{error}\", error_description=\"{}\"", scoped(scope), row.message)
         };
         match error {
-            ProxyError::Denied { wanted } if !wanted.is_empty() => said("insufficient_scope", &listed(wanted)),
+            ProxyError::Denied { wanted } | ProxyError::ContentDenied { wanted } if !wanted.is_empty() => {
+                said("insufficient_scope", &listed(wanted))
+            }
             ProxyError::ProviderMismatch => said("insufficient_scope", scope),
             ProxyError::Audience => said("invalid_token", scope),
             ProxyError::Broker(_) if row.status == StatusCode::UNAUTHORIZED => said("invalid_token", scope),

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use audit::{Audit, Event, Ring};
+use audit::{Audit, AuditError, Event, Ring};
 use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
-use http::{Method, Response, StatusCode, response};
+use http::{HeaderMap, Method, Response, StatusCode, response};
 use limits::Corner;
-use policy::{CanonicalPath, Denied, PathError};
+use policy::{CanonicalPath, Content, Denied, PathError, Permit, Ruling, Undecided};
 use protocol::{Origin, ProviderId, Scope, Timestamp};
 use secret::Entropy;
 use tracing::{Instrument, Span};
@@ -38,6 +38,7 @@ use crate::origin::{McpDoor, Origins};
 use crate::pace::Pace;
 use crate::pools::Pools;
 use crate::query;
+use crate::reading::{self, ContentError};
 use crate::route::{Entrance, Proxied, Route, Routes};
 use crate::space::Space;
 use crate::upstream::Upstream;
@@ -194,12 +195,48 @@ impl Core {
             // No rule speaks of an encoded slash there.
             return ProxyError::Path(PathError::AmbiguousEncoding);
         }
+        let noted = self.note_violation(origin, caller, denied, "no granted scope allows the operation");
+        noted.map_or_else(ProxyError::from, |()| ProxyError::Denied { wanted: denied.wanted().clone() })
+    }
+
+    fn note_violation(
+        &self,
+        origin: &Origin,
+        caller: &Caller,
+        denied: &Denied,
+        why: &'static str,
+    ) -> Result<(), AuditError> {
         let event = Event::new("scope_violation").from(origin).agent(caller.agent_id()).client(caller.client_id());
         let event = event.user(caller.user_id()).provider(caller.provider_id()).account(caller.account_id());
-        let event = event.effective(caller.scopes()).denied(denied.wanted(), "no granted scope allows the operation");
-        match self.plane.audit.note(&event) {
-            Ok(()) => ProxyError::Denied { wanted: denied.wanted().clone() },
-            Err(error) => error.into(),
+        self.plane.audit.note(&event.effective(caller.scopes()).denied(denied.wanted(), why))
+    }
+
+    /// What only the body can decide: it is read, judged, and goes on as it was read.
+    async fn judged<'p>(
+        &self,
+        (origin, caller): (&Origin, &Rc<Seen>),
+        undecided: &Undecided<'p>,
+        upstream: &Upstream,
+        (headers, query): (&HeaderMap, Option<&str>),
+        (body, space, rpc): (Inbound, &mut dyn Space, &mut Option<Rpc>),
+    ) -> Result<(Permit<'p>, Inbound), ProxyError> {
+        reading::check_head(headers, query).map_err(ProxyError::Content)?;
+        let flight = self.flights.begin(caller.clone(), Places::default());
+        let read = reading::whole(body, upstream.read_body, (self.plane.pace, &flight), space).await?;
+        if upstream.mcp.is_some() {
+            *rpc = Rpc::peek(headers, &read);
+        }
+        let content = Content::read(undecided.wants(), &read, headers);
+        let content = content.map_err(|error| ProxyError::Content(ContentError::Unreadable(error)))?;
+        if caller.has_run_out(self.near.now()) {
+            return Err(self.near.broker().end_of(caller).into());
+        }
+        match undecided.judge(&content) {
+            Ok(permit) => Ok((permit, Inbound::from(read))),
+            Err(denied) => {
+                self.note_violation(origin, caller, &denied, "no granted scope allows what the body asks for")?;
+                Err(ProxyError::ContentDenied { wanted: denied.wanted().clone() })
+            }
         }
     }
 
@@ -211,7 +248,7 @@ impl Core {
         (mut parts, mut body, space): (Parts, Inbound, &mut dyn Space),
         (dialect, rpc): (Dialect, &mut Option<Rpc>),
     ) -> Result<Response<ProxyBody>, ProxyError> {
-        let (begun, now) = (Instant::now(), self.near.now());
+        let (begun, mut now) = (Instant::now(), self.near.now());
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let pools = route.upstream.and_then(|number| self.pools.get(number));
         if self.is_at_server(route) {
@@ -222,22 +259,33 @@ impl Core {
         let pools = pools.get_or_init(Box::default);
 
         let handshake = Handshake::read((&mut parts, &mut body), upstream, &self.plane.entropy)?;
-        if upstream.mcp.is_some() && parts.method == Method::POST {
-            let read = Box::pin(mcp::whole(body, space)).await?;
-            *rpc = Rpc::peek(&parts.headers, &read);
-            body = read.into();
-        }
         let query = query::checked(&parts.uri)?;
         let path = upstream.operations.path(route.path(&parts.uri, upstream)).map_err(ProxyError::Path)?;
         // A WebSocket is opened by a GET, whatever HTTP/2 calls it.
         let method = if handshake.is_some() { &Method::GET } else { &parts.method };
-        let permit = upstream.operations.permit(caller.effective(), method, path);
-        let permit = permit.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
+        let ruling = upstream.operations.decide(caller.effective(), method, path);
+        let ruling = ruling.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
         caller.admit(now)?;
         if upstream.mcp.is_some() {
             mcp::unbind(&mut parts.headers, self.near.broker(), &caller)?;
         }
         let places = self.places(&caller, route, handshake.as_deref())?;
+        let mut sent = begun;
+        let permit = match ruling {
+            Ruling::Permitted(permit) => permit,
+            Ruling::Unread(undecided) => {
+                let (permit, read) = Box::pin(self.judged(
+                    (&origin, &caller),
+                    &undecided,
+                    upstream,
+                    (&parts.headers, query),
+                    (body, space, rpc),
+                ))
+                .await?;
+                (body, sent, now) = (read, Instant::now(), self.near.now());
+                permit
+            }
+        };
 
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.ring.reserve()?;
@@ -260,7 +308,7 @@ impl Core {
             handshake: handshake.as_deref(),
         };
         // Whatever is waited for, a renewed token or the end of an upload: who may no longer call sends nothing more.
-        let answered = watch.over(pin!(call.exchange(body, lent, begun))).await;
+        let answered = watch.over(pin!(call.exchange(body, lent, sent))).await;
         let (mut answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
         if upstream.mcp.is_some() {
             if route.entrance == Entrance::Mcp {

@@ -8,11 +8,13 @@ use protocol::{ErrorCode, Problem, ScopeSet};
 use crate::gate::GateError;
 use crate::guard::Echoed;
 use crate::http1::Http1Error;
+use crate::reading::ContentError;
 use crate::websocket::HandshakeError;
 
 mod answer;
 mod bounds;
 mod broker;
+mod content;
 mod each;
 mod entrance;
 mod gate;
@@ -72,6 +74,15 @@ pub enum ProxyError {
         /// The scopes that would.
         wanted: ScopeSet,
     },
+    /// The body decides, and it cannot be read.
+    #[error("the body of the request cannot be read")]
+    Content(#[source] ContentError),
+    /// No granted scope allows all that the body asks for.
+    #[error("no granted scope allows what the body asks for")]
+    ContentDenied {
+        /// The scopes that would, each alone.
+        wanted: ScopeSet,
+    },
     /// The broker refused, or could not decide.
     #[error("the broker refused")]
     Broker(#[source] BrokerError),
@@ -126,6 +137,16 @@ pub enum ProxyError {
     /// The answer holds a credential, and the provider's answers are stopped for that.
     #[error("the upstream's answer holds a credential")]
     Echoed,
+}
+
+impl ProxyError {
+    /// The scopes that would have allowed the call, where no granted one does; of them there may be none.
+    pub(crate) fn wanted(&self) -> Option<&ScopeSet> {
+        match self {
+            Self::Denied { wanted } | Self::ContentDenied { wanted } => Some(wanted),
+            _ => None,
+        }
+    }
 }
 
 impl From<Echoed> for ProxyError {
@@ -237,6 +258,8 @@ pub(crate) fn row(error: &ProxyError) -> Row {
             )
             .plainly(plainly)
         }
+        ProxyError::Content(cause) => content::row(*cause),
+        ProxyError::ContentDenied { wanted } => content::denied(wanted),
         ProxyError::Broker(error) => broker::row(error),
         ProxyError::Slow | ProxyError::Crowded | ProxyError::Sockets | ProxyError::Full | ProxyError::Memory => {
             bounds::row(error)

@@ -41,6 +41,7 @@ mod pace;
 mod pool;
 mod pools;
 mod query;
+mod reading;
 mod request_headers;
 
 mod route;
@@ -69,6 +70,7 @@ pub use network::{Network, NetworkError};
 pub use observer::{Ended, Observer};
 pub use origin::{McpDoor, Origins};
 pub use pace::Pace;
+pub use reading::ContentError;
 pub use request_headers::{RequestHeader, RequestHeaderError};
 
 pub use route::{Entrance, Proxied, Route};

@@ -52,6 +52,8 @@ pub struct UpstreamSettings {
     pub connections: Connections,
     /// Which HTTP it is spoken to in.
     pub protocol: UpstreamProtocol,
+    /// How many bytes of a body are read at most, where rules look into it.
+    pub read_body: usize,
 }
 
 /// What is done with the bodies of an upstream's answers.
@@ -124,6 +126,7 @@ pub struct Upstream {
     pub(crate) guard: BodyGuard,
     pub(crate) connections: Connections,
     pub(crate) protocol: UpstreamProtocol,
+    pub(crate) read_body: usize,
 }
 
 impl Upstream {
@@ -160,6 +163,7 @@ impl Upstream {
             guard: settings.guard,
             connections: settings.connections,
             protocol: settings.protocol,
+            read_body: settings.read_body,
         })
     }
 }
@@ -202,6 +206,7 @@ pub(crate) mod tests {
             guard: BodyGuard::Mask,
             connections: Connections::Personal,
             protocol: UpstreamProtocol::Auto,
+            read_body: 1024,
         };
         Upstream::new(settings).expect("an upstream")
     }

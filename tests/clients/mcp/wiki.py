@@ -2,7 +2,8 @@
 
 wiki.py PORT CALLBACK [open]
 
-Whoever is sent to its authorization server is another person each time, and agrees at once. `/control/...` is the test's.
+Whoever is sent to its authorization server is another person each time, until `/control/same`, and agrees at once. `/control/...` is the
+test's.
 """
 
 import asyncio
@@ -34,13 +35,13 @@ class Desk:
             client_id="gateway", redirect_uris=[callback], token_endpoint_auth_method="none", scope="wiki",
             grant_types=["authorization_code", "refresh_token"], response_types=["code"],
         )
-        self.codes, self.access, self.refresh, self.people, self.resources = {}, {}, {}, 0, []
+        self.codes, self.access, self.refresh, self.people, self.resources, self.strangers = {}, {}, {}, 0, [], 1
 
     async def get_client(self, client_id):
         return self.client if client_id == "gateway" else None
 
     async def authorize(self, client, params):
-        self.people += 1
+        self.people += self.strangers
         self.resources.append(params.resource)
         code = AuthorizationCode(
             code=secrets.token_urlsafe(24), scopes=params.scopes or ["wiki"], expires_at=time.time() + 60, client_id=client.client_id,
@@ -88,7 +89,7 @@ auth = {} if "open" in modes else {
         revocation_options=RevocationOptions(enabled=True),
     ),
 }
-wiki = MCPServer("wiki", instructions="A wiki.", **auth)
+wiki = MCPServer("wiki", instructions="A wiki.", log_level="ERROR", **auth)
 
 
 @wiki.tool()
@@ -135,6 +136,8 @@ async def control(request):
     deed = request.path_params["deed"]
     if deed == "step":
         steps.put_nowait(None)
+    elif deed == "same":
+        desk.strangers = 0
     elif deed == "expire":
         desk.access.clear()
     elif deed == "revoke":

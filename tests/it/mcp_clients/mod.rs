@@ -3,6 +3,7 @@
 mod aggregate;
 mod arguments;
 mod conformance;
+mod described;
 mod door;
 mod elicitation;
 mod many;

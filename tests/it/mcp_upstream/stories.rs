@@ -9,8 +9,8 @@ fn lives(program: &str, options: &[&str], expects_sessions: bool) {
     let scene = Scene::wiki();
     let mut client = scene.client(program, options);
     client.does("connect", &json!({}));
-    assert_eq!(scene.person.logins(), 1, "{:?}", scene.person.opened());
     let tools = client.does("list", &json!({}));
+    assert_eq!(scene.person.logins(), 1, "{:?}", scene.person.opened());
     assert!(tools.to_string().contains("read_page"), "the server's own tools: {tools}");
     assert_eq!(called(&mut client, "whoami"), "person-1", "by the token of whoever has agreed");
     let page = client.does("call", &json!({"name": "read_page", "arguments": {"title": "bees"}}));
@@ -29,8 +29,9 @@ fn lives(program: &str, options: &[&str], expects_sessions: bool) {
     let said = text(&missing);
     let link = said.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{said}"));
     assert!(said.ends_with("then call again."), "{said}");
+    scene.server.control("same");
     scene.person.follow(link);
-    assert_eq!(called(&mut client, "whoami"), "person-2", "whoever the server's own page has signed in");
+    assert_eq!(called(&mut client, "whoami"), "person-1", "whom the server's own page has signed in again");
 
     let told = scene.server.control("look");
     for resource in told["resources"].as_array().expect("a list") {

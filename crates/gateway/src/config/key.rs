@@ -20,6 +20,8 @@ pub(super) enum Form {
     OneOf(&'static [&'static str]),
     /// A list of strings, or a single one.
     Texts,
+    /// The same, with tables of these keys among them.
+    TextsOrTables(&'static [Key]),
     Boolean,
     Integer,
     /// A table with these keys.
@@ -73,6 +75,10 @@ impl Form {
             Self::Text => value.is_str(),
             Self::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Texts => value.is_str() || items().is_some_and(|mut items| items.all(DeValue::is_str)),
+            Self::TextsOrTables(_) => {
+                let one = |value: &DeValue<'_>| value.is_str() || value.is_table();
+                one(value) || items().is_some_and(|mut items| items.all(one))
+            }
             Self::Boolean => value.is_bool(),
             Self::Integer => value.is_integer(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) | Self::Secret => value.is_table(),
@@ -88,6 +94,7 @@ impl Form {
             Self::Text => "a string in quotes".to_owned(),
             Self::OneOf(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
             Self::Texts => "a string, or a list of strings".to_owned(),
+            Self::TextsOrTables(_) => "a string, or a list of strings and tables".to_owned(),
             Self::Boolean => "true or false".to_owned(),
             Self::Integer => "a whole number".to_owned(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) => "a table".to_owned(),

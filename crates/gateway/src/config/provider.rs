@@ -1,5 +1,6 @@
 mod answer;
 mod api_base_from;
+mod body_rules;
 mod client;
 mod client_certificate;
 mod credential;
@@ -89,6 +90,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) guard: BodyGuard,
     /// Which HTTP its API is spoken to in.
     pub(crate) protocol: UpstreamProtocol,
+    /// How many bytes of a body are read at most, where rules look into it.
+    pub(crate) read_body: usize,
     /// How it gives out what calls are made with.
     pub(crate) way: WayConfig,
     /// Who may have it, where it is the operator's.
@@ -183,6 +186,7 @@ pub(super) struct Rest {
     connections: Connections,
     guard: BodyGuard,
     protocol: UpstreamProtocol,
+    read_body: usize,
     way: way::Read,
     operations: Operations,
     scope_names: ScopeNames,
@@ -238,6 +242,7 @@ impl Partial<'_> {
             connections: rest.connections,
             guard: rest.guard,
             protocol: rest.protocol,
+            read_body: rest.read_body,
             way,
             people: rest.way.people,
             returns: rest.way.returns,
@@ -341,6 +346,8 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
         Some("h2") => UpstreamProtocol::Http2,
         _ => UpstreamProtocol::Auto,
     };
+    let read_by_default = if server.is_some() { MOST_READ_KIB } else { READ_KIB_BY_DEFAULT };
+    let read_body = table.integer(&READ_BODY, 1..=MOST_READ_KIB).unwrap_or(read_by_default);
     let way = way::read(table, (http, server.as_ref()), surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -362,7 +369,9 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
     if let (Some(WayConfig::Key(key)), Some(placement)) = (way.as_ref().map(|read| &read.way), &placement) {
         static_key::check_form(table, key, placement);
     }
-    let (operations, scope_names) = scopes::read(table, &SCOPES, base.as_deref());
+    let alone = server.as_ref().filter(|_| table.written(&API_BASE).is_none());
+    let side = alone.map_or(scopes::Side::Api(base.as_deref()), |server| scopes::Side::Mcp(&server.path));
+    let (operations, scope_names) = scopes::read(table, &SCOPES, side);
     openapi::warn_of_scopes(table, &operations);
     // Which tools a scope is for, its server does not know.
     let scope_names = if server.is_some() { scope_names.or_kept_here(operations.scopes()) } else { scope_names };
@@ -392,6 +401,7 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
         connections,
         guard,
         protocol,
+        read_body: usize::try_from(read_body).unwrap_or(usize::MAX).saturating_mul(1 << 10),
         way: way?,
         operations,
         scope_names,
@@ -426,6 +436,7 @@ pub(super) const KEYS: &[Key] = &[
     DEFAULT_HEADERS,
     REQUEST_HEADERS,
     PROTOCOL,
+    READ_BODY,
     GUARD,
     SHARE_CONNECTIONS,
     WEBSOCKET,
@@ -544,6 +555,12 @@ const PROTOCOL: Key = Key::default(
     "Which HTTP the API is spoken to in; auto by default: over TLS what both know best, without it HTTP/1.1. h2 is HTTP/2 without TLS, too, \
      as gRPC wants it.",
 );
+const READ_BODY: Key = Key::optional(
+    "read_body",
+    Form::Integer,
+    "KiB of a body that are read at most, where a rule looks into it; longer ones are refused there; 64 by default, 512 for an MCP server \
+     and at most.",
+);
 const GUARD: Key = Key::default(
     "guard",
     Form::OneOf(&["mask", "stop", "trust"]),
@@ -556,3 +573,6 @@ const SCOPES: Key = Key::optional(
     Form::TableMap(scopes::KEYS),
     "The scopes that agents may ask for: what people are told, and which calls each allows; what no scope allows is not forwarded.",
 );
+/// What all requests of one connection may take of memory is twice as much.
+const MOST_READ_KIB: u32 = 512;
+const READ_KIB_BY_DEFAULT: u32 = 64;

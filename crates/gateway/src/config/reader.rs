@@ -50,6 +50,12 @@ pub(super) struct Table<'c> {
     place: Place<'c>,
 }
 
+/// One item of a list that has both.
+pub(super) enum TextOrTable<'c> {
+    Text(Found<'c, &'c str>),
+    Table(Table<'c>),
+}
+
 impl<'c> Context<'c> {
     pub(super) fn new(file: &'c Path, text: &'c str, environment: &'c dyn Environment) -> Self {
         Self {
@@ -264,6 +270,22 @@ impl<'c> Table<'c> {
                 items.iter().filter_map(|item| Some(place.at(item).with(item.get_ref().as_str()?))).collect()
             }
             (None, None) => Vec::new(),
+        }
+    }
+
+    /// The same where tables may stand among them: each on its side.
+    pub(super) fn texts_or_tables(&self, key: &Key) -> Vec<TextOrTable<'c>> {
+        let (Some(Found { value, place }), Form::TextsOrTables(keys)) = (self.get(key), key.form) else {
+            return Vec::new();
+        };
+        let one = |value: &'c DeValue<'c>, place: Place<'c>| match (value.as_str(), value.as_table()) {
+            (Some(text), _) => Some(TextOrTable::Text(place.with(text))),
+            (None, Some(tree)) => Some(TextOrTable::Table(Self::open(Some(tree), place, keys))),
+            (None, None) => None,
+        };
+        match value.as_array() {
+            Some(items) => items.iter().filter_map(|item| one(item.get_ref(), place.at(item))).collect(),
+            None => one(value, place).into_iter().collect(),
         }
     }
 

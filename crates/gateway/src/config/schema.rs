@@ -58,6 +58,11 @@ fn form(form: Form, wants: Wants) -> Value {
         Form::Text => text(),
         Form::OneOf(words) => json!({"enum": words}),
         Form::Texts => json!({"anyOf": [text(), list(text())]}),
+        Form::TextsOrTables(keys) => {
+            // Which of its keys are needed, no preset changes.
+            let table = object(keys, Wants::Everything);
+            json!({"anyOf": [text(), table, list(json!({"anyOf": [text(), table]}))]})
+        }
         Form::Boolean => json!({"type": "boolean"}),
         Form::Integer => json!({"type": "integer"}),
         Form::Table(keys) => object(keys, wants),
@@ -91,10 +96,11 @@ fn presets(provider: &mut Value) {
     insert(provider, "allOf", json!(cases));
 }
 
-/// What the keys ask for, at any depth, besides the client id, which may stand at the provider itself.
+/// What the keys ask for, at any depth, besides the client id, which may stand at the provider itself, and the calls of a scope, which are
+/// those of an MCP server or of an API.
 fn wanted(keys: &[Key]) -> Value {
     let mut names = required(keys);
-    names.retain(|name| *name != "client_id");
+    names.retain(|name| !matches!(*name, "client_id" | "allow"));
     let below = |key: &Key| {
         let wanted = match key.form {
             Form::Table(keys) => wanted(keys),

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::environment::{Contents, Readers};
 use super::*;
 
+mod body_rules;
 mod broken;
 mod credential;
 mod example;

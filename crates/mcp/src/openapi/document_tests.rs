@@ -217,3 +217,112 @@ fn the_demonstration_is_found_described_and_typed() {
         ["helpdesk_list_tickets", "helpdesk_get_ticket", "helpdesk_create_ticket", "helpdesk_change_ticket"]
     );
 }
+
+mod anything {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    /// JSON with the words of the specification in it, in places that are right and in others.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!("#/components/schemas/A")),
+            Just(json!("#/components/schemas/B")),
+            Just(json!("#/paths/~1a~1{id}/get")),
+            Just(json!("object")),
+            Just(json!("array")),
+            Just(json!("path")),
+            Just(json!("query")),
+            Just(json!("id")),
+            Just(json!("deepObject")),
+            Just(json!(["string", "null"])),
+            Just(json!({"$ref": "#/components/schemas/A"})),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            Just(Value::Null),
+        ];
+        leaf.prop_recursive(5, 60, 5, |inner| {
+            let name = prop_oneof![
+                Just("$ref"),
+                Just("schema"),
+                Just("type"),
+                Just("properties"),
+                Just("items"),
+                Just("allOf"),
+                Just("anyOf"),
+                Just("enum"),
+                Just("required"),
+                Just("parameters"),
+                Just("requestBody"),
+                Just("content"),
+                Just("application/json"),
+                Just("responses"),
+                Just("200"),
+                Just("name"),
+                Just("in"),
+                Just("style"),
+                Just("servers"),
+                Just("url"),
+                Just("id"),
+                Just("additionalProperties"),
+                Just("nullable"),
+            ];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((name, inner), 0..5).prop_map(|pairs| {
+                    Value::from(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_document_says_it_is_read_told_and_typed_or_refused(get in value(), post in value(), a in value(), b in value()) {
+            let text = json!({
+                "openapi": "3.1.0",
+                "paths": {"/a/{id}": {"get": get, "post": post.clone(), "parameters": post}, "/b": a.clone()},
+                "components": {"schemas": {"A": a, "B": b}},
+            });
+            let Ok(document) = Document::read(text.to_string().as_bytes(), "/v1") else { return Ok(()) };
+            let provider = ProviderId::parse("desk").expect("an id");
+            for found in document.find("id", 10).into_iter().chain(document.find("", 10)) {
+                let described = document.describe(&found.operation).expect("what is found is described").json.to_string();
+                prop_assert!(described.len() < 200_000);
+                let wanted = MethodAndPath::parse(&format!("{} {}", found.method, found.path)).expect("a method and a path");
+                for tool in document.typed(&provider, &[wanted]).into_iter().flatten() {
+                    let schema = Value::Object((**tool.input_schema()).clone()).to_string();
+                    prop_assert!(!schema.contains("$ref"), "{}", schema);
+                    let _ = tool.compose(&Map::new());
+                    let _ = tool.compose(json!({"id": {"a": ["b"]}, "body": {"id": [1]}}).as_object().expect("an object"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn wide_schemas_are_bounded_as_deep_ones_are() {
+    let wide: serde_json::Map<String, Value> =
+        (0..5000).map(|at| (format!("p{at}"), json!({"$ref": "#/components/schemas/W"}))).collect();
+    let text = json!({
+        "openapi": "3.1.0",
+        "paths": {"/a": {"post": {"operationId": "a", "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/V"}}}}}}},
+        "components": {"schemas": {
+            "V": {"type": "object", "additionalProperties": false, "properties": wide.clone()},
+            "W": {"type": "object", "properties": (0..5000).map(|at| (format!("q{at}"), json!({"enum": vec!["x"; 500]}))).collect::<serde_json::Map<_, _>>()},
+        }},
+    });
+    let document = document(&text.to_string(), "");
+    let described = document.describe("a").expect("an operation").json.to_string();
+    assert!(described.len() < 32_000, "{}", described.len());
+    let provider = ProviderId::parse("desk").expect("an id");
+    let wanted = MethodAndPath::parse("POST /a").expect("one");
+    let tool = document.typed(&provider, &[wanted]).remove(0).expect("a tool");
+    let schema = Value::Object((**tool.input_schema()).clone()).to_string();
+    assert!(schema.len() < 200_000, "{}", schema.len());
+    // What has no room in the schema may still be sent.
+    let arguments = json!({"body": {"p4999": {"q4999": "x"}}});
+    assert!(tool.compose(arguments.as_object().expect("an object")).is_ok());
+}

@@ -57,11 +57,12 @@ impl<'d> Expansion<'d> {
     fn reference(&mut self, reference: &'d str, beside: &'d Map<String, Value>) -> Value {
         let name = refs::name(reference);
         if self.open.contains(&reference) || self.open.len() >= MAX_OPEN {
-            let mut again = json!({"description": format!("{name}, as described further up")});
+            let mut again = Map::new();
             if let Some(kind) = refs::target(self.root, reference).and_then(|target| refs::text(target, "type")) {
-                again["type"] = json!(kind);
+                again.insert("type".to_owned(), json!(kind));
             }
-            return again;
+            again.insert("description".to_owned(), json!(format!("{name}, as described further up")));
+            return Value::Object(again);
         }
         let Some(target) = refs::target(self.root, reference) else {
             self.elsewhere.push(reference.to_owned());
@@ -74,32 +75,30 @@ impl<'d> Expansion<'d> {
         if let Some(text) = beside.get("description").and_then(Value::as_str) {
             expanded.insert("description".to_owned(), json!(shortened(text, MAX_DESCRIPTION)));
         }
-        if let Some(default) = beside.get("default") {
-            expanded.insert("default".to_owned(), default.clone());
-        }
-        let more: Map<String, Value> =
-            beside.iter().filter(|(name, _)| !BESIDE.contains(&name.as_str())).map(copied).collect();
         // 3.1 lets whole schemas stand beside it, too; they are rare, and left to the service.
-        expanded.extend(more.into_iter().filter(|(name, _)| PLAIN.contains(&name.as_str())));
+        expanded.extend(beside.iter().filter(is_told).map(copied));
         Value::Object(expanded)
     }
 
     fn object(&mut self, map: &'d Map<String, Value>) -> Map<String, Value> {
-        let mut result: Map<String, Value> =
-            map.iter().filter(|(name, _)| PLAIN.contains(&name.as_str())).map(copied).collect();
+        let mut result: Map<String, Value> = map.iter().filter(is_told).map(copied).collect();
         if let Some(text) = map.get("description").and_then(Value::as_str).filter(|text| !text.trim().is_empty()) {
             result.insert("description".to_owned(), json!(shortened(text, MAX_DESCRIPTION)));
         }
         self.properties(map, &mut result);
         for name in SCHEMAS {
-            if let Some(inner) = map.get(*name) {
+            if let Some(inner) = map.get(*name).filter(|_| !result.contains_key(*name)) {
                 let inner = if inner.is_boolean() { inner.clone() } else { self.schema(inner) };
                 result.insert((*name).to_owned(), inner);
             }
         }
         for name in SCHEMA_LISTS {
             if let Some(inner) = map.get(*name).and_then(Value::as_array) {
-                let schemas = inner.iter().map(|inner| self.schema(inner)).collect();
+                let told = inner.iter().take(self.left.min(MAX_CHOICES)).map(|inner| self.schema(inner));
+                let mut schemas: Vec<Value> = told.collect();
+                if schemas.len() < inner.len() {
+                    schemas.push(json!({}));
+                }
                 result.insert((*name).to_owned(), Value::Array(schemas));
             }
         }
@@ -123,6 +122,11 @@ impl<'d> Expansion<'d> {
         let mut kept = Map::new();
         let mut dropped = Vec::new();
         for (name, schema) in properties {
+            if self.left == 0 {
+                // What is not told is not forbidden either.
+                result.insert("additionalProperties".to_owned(), json!(true));
+                break;
+            }
             let unused = match self.side {
                 Side::Request => "readOnly",
                 Side::Answer => "writeOnly",
@@ -141,6 +145,17 @@ impl<'d> Expansion<'d> {
             result.insert("required".to_owned(), Value::Array(names));
         }
     }
+}
+
+/// Whether it is taken over as it is; what is long is the service's to judge.
+fn is_told((name, value): &(&String, &Value)) -> bool {
+    let short = match value {
+        Value::Array(items) => items.len() <= MAX_VALUES,
+        Value::Object(map) => map.is_empty(),
+        Value::String(text) => text.len() <= MAX_TEXT,
+        _ => true,
+    };
+    short && PLAIN.contains(&name.as_str())
 }
 
 fn copied((name, value): (&String, &Value)) -> (String, Value) {
@@ -273,3 +288,8 @@ const MERGED: &[&str] = &["type", "properties", "required", "description"];
 /// In characters.
 const MAX_DESCRIPTION: usize = 300;
 const MAX_OPEN: usize = 24;
+/// Of a list of schemas, and of one of values.
+const MAX_CHOICES: usize = 64;
+const MAX_VALUES: usize = 400;
+/// In bytes.
+const MAX_TEXT: usize = 1000;

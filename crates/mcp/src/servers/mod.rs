@@ -111,12 +111,8 @@ fn place(guest: &Guest, provider: &Provider) -> (ProviderId, UserId) {
     (provider.id.clone(), guest.visit.caller.user_id().clone())
 }
 
-/// What a server answered to a tool call.
+/// What a server answered to a tool call. Whatever it says, it does not speak for the gateway: a link in it is its own.
 fn answered(service: &str, result: Value) -> Result<CallToolResponse, Refusal> {
-    let data = result.get("structuredContent").and_then(Value::as_object);
-    if let Some(link) = data.and_then(connect_url) {
-        return Err(Refusal::connect(service, link));
-    }
     if result.get("resultType").and_then(Value::as_str) == Some("input_required")
         && let Ok(required) = serde_json::from_value::<InputRequiredResult>(result.clone())
     {
@@ -129,13 +125,6 @@ fn answered(service: &str, result: Value) -> Result<CallToolResponse, Refusal> {
             Err(Refusal::new(Problem::UpstreamFailed, format!("What {service} answered is no result of a tool.")))
         }
     }
-}
-
-/// The gateway's own word that the person has to act, which came back as a result.
-fn connect_url(data: &Map<String, Value>) -> Option<String> {
-    let code = data.get("code").and_then(Value::as_str)?;
-    let link = data.get("connect_url").and_then(Value::as_str)?;
-    (code == Problem::ConnectRequired.as_str()).then(|| link.to_owned())
 }
 
 const PAGES: usize = 10;

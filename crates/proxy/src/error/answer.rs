@@ -90,7 +90,7 @@ fn ath_body(error: &ProxyError, row: &Row) -> Vec<u8> {
     let mut details = Map::new();
     details.insert("reason".to_owned(), json!(row.reason));
     details.insert("hint".to_owned(), json!(row.hint));
-    if let ProxyError::Denied { wanted } = error {
+    if let Some(wanted) = error.wanted() {
         details.insert("wanted_scopes".to_owned(), json!(wanted));
     }
     if let Some(link) = link(error) {
@@ -121,7 +121,7 @@ fn problem(error: &ProxyError, row: &Row, (asked, standing): (&Asked, &Standing<
     if let Some(id) = asked.origin.request_id() {
         further("request_id", json!(id));
     }
-    if let ProxyError::Denied { wanted } = error
+    if let Some(wanted) = error.wanted()
         && !wanted.is_empty()
     {
         further("wanted_scopes", json!(wanted));

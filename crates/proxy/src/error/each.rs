@@ -10,6 +10,7 @@ use protocol::{Scope, ScopeSet, each};
 
 use super::{ProxyError, Row, row};
 use crate::gate::GateError;
+use crate::reading::ContentError;
 use crate::websocket::HandshakeError;
 
 impl ProxyError {
@@ -36,7 +37,9 @@ each!(ProxyError {
     CredentialParameter => [CredentialParameter],
     Handshake(_) => HandshakeError::each().into_iter().map(Handshake),
     NotSwitched => [NotSwitched],
-    Denied { .. } => denied(),
+    Denied { .. } => denied().map(|wanted| Denied { wanted }),
+    Content(_) => ContentError::each().into_iter().map(Content),
+    ContentDenied { .. } => denied().map(|wanted| ContentDenied { wanted }),
     Broker(_) => BrokerError::each().into_iter().map(ProxyError::from),
     Audit(_) => [Audit(AuditError::Dead)],
     Slow => [Slow],
@@ -83,9 +86,17 @@ each!(HandshakeError {
     Credential => [Credential],
 });
 
-fn denied() -> [ProxyError; 2] {
+each!(ContentError {
+    Type => [Type],
+    Encoded => [Encoded],
+    Query => [Query],
+    TooLong => [TooLong],
+    Unreadable(_) => policy::Unreadable::each().into_iter().map(Unreadable),
+});
+
+fn denied() -> [ScopeSet; 2] {
     let some: ScopeSet = Scope::parse("read:tickets").into_iter().collect();
-    [some, ScopeSet::default()].map(|wanted| ProxyError::Denied { wanted })
+    [some, ScopeSet::default()]
 }
 
 fn refused() -> io::Error {

@@ -1,12 +1,14 @@
 use ::broker::BrokerError;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
+use policy::Unreadable;
 use protocol::Problem;
 use serde_json::{Map, Value, json};
 
 use super::rpc::{Era, Rpc};
 use crate::body::ProxyBody;
 use crate::error::{ProxyError, Row, link, row};
+use crate::reading::ContentError;
 
 /// A refusal in the words of JSON-RPC, where its client understands nothing else: some leave a whole server for one 403, and none shows a
 /// model what a status says. `plain` is the refusal as it is told elsewhere; where a token is missing, or the upstream is down, its status
@@ -16,15 +18,26 @@ pub(crate) fn refuse(error: &ProxyError, plain: Response<ProxyBody>, rpc: Option
     if matches!(error, ProxyError::Gate(_) | ProxyError::ForeignOrigin) || row.status == StatusCode::UNAUTHORIZED {
         return plain;
     }
+    let about = About { sentence: sentence(error, &row), details: details(error, &row) };
+    if let ProxyError::Content(cause) = error {
+        let body = rpc_error(rpc, code(*cause), &about);
+        return in_json(plain, &body);
+    }
     let Some(rpc) = rpc else { return without_403(plain) };
     let asks_the_person = row.problem == Problem::ConnectRequired;
-    let about = About { sentence: sentence(error, &row), details: details(error, &row) };
     let stays = !asks_the_person && (row.status.is_server_error() || row.status == StatusCode::NOT_FOUND);
-    let body = if rpc.calls_a_tool() && !stays { tool_result(rpc, &about) } else { rpc_error(rpc, &about) };
-    let mut answer = plain.map(|_| ProxyBody::full(serde_json::to_vec(&body).unwrap_or_default()));
+    let body =
+        if rpc.calls_a_tool() && !stays { tool_result(rpc, &about) } else { rpc_error(Some(rpc), REFUSED, &about) };
+    let mut answer = in_json(plain, &body);
     if !stays {
         *answer.status_mut() = StatusCode::OK;
     }
+    answer
+}
+
+/// With another body, and the same status.
+fn in_json(plain: Response<ProxyBody>, body: &Value) -> Response<ProxyBody> {
+    let mut answer = plain.map(|_| ProxyBody::full(serde_json::to_vec(body).unwrap_or_default()));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.remove(CONTENT_LENGTH);
@@ -49,11 +62,13 @@ fn without_403(mut plain: Response<ProxyBody>) -> Response<ProxyBody> {
     plain
 }
 
+/// The details go beside the result: a tool of the server's may have said what its structured content looks like, and some clients hold
+/// even an error to that.
 fn tool_result(rpc: &Rpc, about: &About) -> Value {
     let mut result = json!({
         "content": [{"type": "text", "text": about.sentence}],
-        "structuredContent": about.details,
         "isError": true,
+        "_meta": {DETAILS: about.details},
     });
     if let (Era::Stateless, Some(result)) = (rpc.era(), result.as_object_mut()) {
         result.insert("resultType".to_owned(), json!("complete"));
@@ -61,15 +76,29 @@ fn tool_result(rpc: &Rpc, about: &About) -> Value {
     json!({"jsonrpc": "2.0", "id": rpc.id(), "result": result})
 }
 
-fn rpc_error(rpc: &Rpc, about: &About) -> Value {
-    let error = json!({"code": REFUSED, "message": about.sentence, "data": about.details});
-    json!({"jsonrpc": "2.0", "id": rpc.id(), "error": error})
+/// Where it cannot be told whose request it answers, its id is null (JSON-RPC 2.0 §5).
+fn rpc_error(rpc: Option<&Rpc>, code: i32, about: &About) -> Value {
+    let error = json!({"code": code, "message": about.sentence, "data": about.details});
+    json!({"jsonrpc": "2.0", "id": rpc.map(Rpc::id), "error": error})
+}
+
+/// What JSON-RPC and MCP call a message that cannot be read.
+fn code(cause: ContentError) -> i32 {
+    match cause {
+        ContentError::Unreadable(Unreadable::Json) => -32_700,
+        ContentError::Unreadable(Unreadable::HeaderMismatch) => -32_020,
+        ContentError::Unreadable(_)
+        | ContentError::Type
+        | ContentError::Encoded
+        | ContentError::Query
+        | ContentError::TooLong => -32_600,
+    }
 }
 
 fn sentence(error: &ProxyError, row: &Row) -> String {
-    match (error, link(error)) {
+    match (error.wanted(), link(error)) {
         (_, Some(link)) => format!("{} Ask them to open {link} and then call again.", row.message),
-        (ProxyError::Denied { wanted }, None) if !wanted.is_empty() => {
+        (Some(wanted), None) if !wanted.is_empty() => {
             let wanted = wanted.iter().map(protocol::Scope::as_str).collect::<Vec<_>>().join(", ");
             format!(
                 "{} One of these scopes would: {wanted}. Ask the person to connect again and allow one.",
@@ -91,7 +120,7 @@ fn details(error: &ProxyError, row: &Row) -> Value {
         // When the person has done it.
         retryable = true;
     }
-    if let ProxyError::Denied { wanted } = error {
+    if let Some(wanted) = error.wanted() {
         details.insert("wanted_scopes".to_owned(), json!(wanted));
     }
     if let ProxyError::Broker(BrokerError::TooMany { retry_after }) = error {
@@ -101,6 +130,7 @@ fn details(error: &ProxyError, row: &Row) -> Value {
     Value::Object(details)
 }
 
+const DETAILS: &str = "ath-gateway/refusal";
 /// Of JSON-RPC's codes for implementations (§5.1); which refusal it is, `data.code` says.
 const REFUSED: i32 = -32_050;
 
@@ -157,7 +187,7 @@ mod tests {
         let text = body["result"]["content"][0]["text"].as_str().expect("a text");
         assert!(text.contains("https://gw.test/ath/reconnect/x") && text.ends_with("then call again."), "{text}");
         assert_eq!(
-            body["result"]["structuredContent"],
+            body["result"]["_meta"]["ath-gateway/refusal"],
             json!({"code": "connect_required", "reason": "reconnect_required", "connect_url": "https://gw.test/ath/reconnect/x",
                    "expires_in": 2_592_000, "retryable": true})
         );
@@ -172,11 +202,28 @@ mod tests {
     fn what_no_scope_allows_is_never_a_403() {
         let wanted: ScopeSet = Scope::parse("write").into_iter().collect();
         for wanted in [wanted, ScopeSet::default()] {
-            let error = ProxyError::Denied { wanted };
-            let (status, body) = refused(&error, Some(&rpc("tools/call", "")));
-            assert_eq!((status, &body["result"]["isError"]), (200, &json!(true)));
-            assert_eq!(refused(&error, Some(&rpc("resources/read", ""))).0, 200);
-            assert_eq!(refused(&error, None).0, 400);
+            for error in [ProxyError::Denied { wanted: wanted.clone() }, ProxyError::ContentDenied { wanted }] {
+                let (status, body) = refused(&error, Some(&rpc("tools/call", "")));
+                assert_eq!((status, &body["result"]["isError"]), (200, &json!(true)));
+                assert_eq!(refused(&error, Some(&rpc("resources/read", ""))).0, 200);
+                assert_eq!(refused(&error, None).0, 400);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_the_code_that_it_has_in_mcp() {
+        for (cause, status, code) in [
+            (ContentError::Unreadable(Unreadable::HeaderMismatch), 400, -32_020),
+            (ContentError::Unreadable(Unreadable::Json), 400, -32_700),
+            (ContentError::Unreadable(Unreadable::Batch), 400, -32_600),
+            (ContentError::TooLong, 413, -32_600),
+        ] {
+            let error = ProxyError::Content(cause);
+            let (found, body) = refused(&error, Some(&rpc("tools/call", "2026-07-28")));
+            assert_eq!((found, &body["error"]["code"], &body["id"]), (status, &json!(code), &json!("call-7")));
+            let (found, body) = refused(&error, None);
+            assert_eq!((found, &body["error"]["code"], &body["id"]), (status, &json!(code), &Value::Null));
         }
     }
 
@@ -188,7 +235,7 @@ mod tests {
                 let (status, body) = refused(&error, rpc.as_ref());
                 assert!(gate || status != 403, "{error:?}");
                 if status != 401 && !gate && rpc.is_some() {
-                    let about = [&body["result"]["structuredContent"], &body["error"]["data"]];
+                    let about = [&body["result"]["_meta"]["ath-gateway/refusal"], &body["error"]["data"]];
                     assert!(about.iter().any(|about| about["code"].is_string()), "{error:?} {body}");
                     assert_eq!(body["id"], "call-7");
                 }

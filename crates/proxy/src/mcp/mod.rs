@@ -1,13 +1,11 @@
 //! The door of an MCP server: what differs there from any other upstream. Policy, lending, guard and audit are those of every call.
 
 mod answer;
-mod body;
 mod rpc;
 mod session;
 mod upstream;
 
 pub(crate) use answer::refuse;
-pub(crate) use body::whole;
 pub(crate) use rpc::Rpc;
 pub(crate) use session::{bind, unbind};
 pub(crate) use upstream::heed;

@@ -82,6 +82,7 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "provider.oauth.client_auth",
             "provider.oauth.client_key.file",
             "provider.oauth.authorization_servers",
+            "provider.scopes.search.tools",
             "agent.public_key.file",
             "development.loopback_http",
             "development.placeholder_codes",
@@ -106,7 +107,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 291);
+    assert_eq!(keys, 299);
 }
 
 #[test]
@@ -132,7 +133,11 @@ fn every_limit_is_in_its_documentation() {
 
 fn every(keys: &'static [Key]) -> Vec<&'static Key> {
     let below = |key: &'static Key| match key.form {
-        Form::Table(keys) | Form::WordOrTable(_, keys) | Form::Tables(keys) | Form::TableMap(keys) => every(keys),
+        Form::Table(keys)
+        | Form::WordOrTable(_, keys)
+        | Form::Tables(keys)
+        | Form::TableMap(keys)
+        | Form::TextsOrTables(keys) => every(keys),
         _ => Vec::new(),
     };
     keys.iter().flat_map(|key| std::iter::once(key).chain(below(key))).collect()

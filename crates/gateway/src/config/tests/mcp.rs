@@ -5,11 +5,12 @@ use broker::{People, StaticKey};
 use super::{Fake, GATEWAY, lines};
 use crate::config::{Config, ProviderConfig, WayConfig};
 
-const SCOPES: &str = "[provider.scopes]\nuse = { says = \"Use it\", allow = \"POST /mcp\" }\n";
 const URL: &str = "mcp = \"https://wiki.internal/teams/mcp\"";
 
 fn text(provider: &str, oauth: &str) -> String {
-    format!("{GATEWAY}[[provider]]\nid = \"wiki\"\n{provider}\n{SCOPES}{oauth}")
+    let allows = if provider.contains("api_base") { "allow = \"POST /mcp\"" } else { "tools = \"*\"" };
+    let scopes = format!("[provider.scopes]\nuse = {{ says = \"Use it\", {allows} }}\n");
+    format!("{GATEWAY}[[provider]]\nid = \"wiki\"\n{provider}\n{scopes}{oauth}")
 }
 
 fn good(provider: &str, oauth: &str) -> ProviderConfig {
@@ -87,5 +88,35 @@ fn what_does_not_belong_together_is_said() {
     ] {
         let found = lines(&text(provider, oauth), &Fake::new());
         assert!(found.iter().any(|line| line.contains(expected)), "{provider}\n{expected}\n{found:#?}");
+    }
+}
+
+#[test]
+fn its_scopes_allow_tools_and_methods() {
+    let scope = |scope: &str| {
+        let server =
+            format!("[[provider]]\nid = \"wiki\"\n{URL}\ncredential = \"none\"\n[provider.scopes]\nuse = {scope}\n");
+        lines(&format!("{GATEWAY}{server}"), &Fake::new())
+    };
+    assert_eq!(
+        scope("{ says = \"x\", tools = [\"search\", \"read_*\"], methods = \"prompts/*\" }"),
+        Vec::<String>::new()
+    );
+    assert_eq!(scope("{ says = \"x\", tools = [] }"), Vec::<String>::new(), "what the protocol needs");
+    for (written, expected) in [
+        (
+            "{ says = \"x\" }",
+            "8:7: provider.scopes.use: says nothing of what it allows; add `tools = [\"search\", \"read_*\"]`",
+        ),
+        (
+            "{ says = \"x\", allow = [\"POST /mcp\"] }",
+            "8:21: provider.scopes.use.allow: is for the calls of an API, and this provider is an MCP server; write tools and methods",
+        ),
+        (
+            "{ says = \"x\", tools = [\"read page\"] }",
+            "8:30: provider.scopes.use.tools: is no name; write one such as \"items.list\", without spaces",
+        ),
+    ] {
+        assert_eq!(scope(written), [format!("gateway.toml:{expected}")], "{written}");
     }
 }
