@@ -118,6 +118,8 @@ fn r29_obot_0_21_1_each_door_looks_at_each_token() {
         "/helpdesk/mcp//",
         "/helpdesk//mcp",
         "//helpdesk/mcp",
+        "/HELPDESK/mcp",
+        "/nobody/mcp",
         "/helpdesk/MCP",
         "/helpdesk/mcp%2f",
         "/helpdesk/%6dcp",
