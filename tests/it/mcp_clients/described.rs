@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Fronted, Gateway, Reply, Served, Spy, Store, Upstream, free_port};
+use tests::{Fronted, Gateway, OAuthClient, Reply, Served, Spy, Store, Upstream, free_port};
 
 use super::door::{Door, ERAS, Era, client_of, is_refused, request};
 use super::{names, text};
@@ -88,12 +88,22 @@ fn the_helpdesk_is_found_described_and_called() {
     }
     // The policy is that of every request.
     let title = format!("The printer is on fire {}", gateway.port());
-    let body = json!({"body": {"title": title, "team": "platform", "priority": "p1"}});
+    let body = json!({"body": {"title": title, "team": "platform", "priority": "p1", "assignee": "me"}});
+    let refused = call(&gateway, &token, Era::Modern, "helpdesk_create_ticket", &body);
+    assert_eq!(refused["structuredContent"]["code"], "insufficient_scope", "{refused}");
+    let mut writer = OAuthClient::register(&gateway);
+    writer.resource = format!("{}/helpdesk/mcp", gateway.public_url());
+    writer.scope = "read:tickets write:tickets".to_owned();
+    let token = writer.tokens(&gateway).0;
     let made = call(&gateway, &token, Era::Modern, "helpdesk_create_ticket", &body);
-    let granted = !text(&made).contains("insufficient_scope");
-    assert_eq!(made["isError"] == json!(true), !granted, "{made}");
-    let there = call(&gateway, &token, Era::Modern, "helpdesk_list_tickets", &json!({})).to_string().contains(&title);
-    assert_eq!(there, granted, "{made}");
+    assert_eq!(made["structuredContent"]["status"], 201, "{made}");
+    let id = made["structuredContent"]["body"]["id"].clone();
+    let change = json!({"id": id, "body": {"status": "resolved", "comment": "It is out"}});
+    let changed = call(&gateway, &token, Era::Legacy, "helpdesk_change_ticket", &change);
+    assert_eq!(changed["structuredContent"]["body"]["comments"][0]["text"], "It is out", "{changed}");
+    let titles =
+        call(&gateway, &token, Era::Modern, "helpdesk_list_tickets", &json!({"status": "resolved", "assignee": "me"}));
+    assert_eq!(titles.to_string().matches(&title).count(), 2, "once as text, and once in its structure: {titles}");
 }
 
 /// Two parameters of the path, one of the query, one of a header, and a body.
@@ -121,8 +131,7 @@ fn typed(rules: &[&str]) -> Door {
         document.url()
     );
     let front = Fronted::keyed(&spy.url(), &keys, rules);
-    let (client, token) = client_of(&front.gateway, "/helpdesk/mcp");
-    let door = Door { spy, front, client, token };
+    let door = Door::before(spy, front);
     until(&door.front.gateway, &door.token, "helpdesk_look", true);
     door
 }

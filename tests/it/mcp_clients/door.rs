@@ -71,6 +71,11 @@ impl Door {
     pub(super) fn allowing(rules: &[&str]) -> Self {
         let spy = Spy::default();
         let front = Fronted::allowing(&spy.url(), rules);
+        Self::before(spy, front)
+    }
+
+    /// The same before an upstream that is there already.
+    pub(super) fn before(spy: Spy, front: Fronted) -> Self {
         let (client, token) = client_of(&front.gateway, "/helpdesk/mcp");
         Self { spy, front, _client: client, token }
     }
