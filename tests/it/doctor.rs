@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::acting::{Acting, Body, Client, Pkce, Revoke, SECRET, Wants, Who};
-use tests::{CANARY, Reply, binary, free_port};
+use tests::{CANARY, Reply, Served, binary, free_port};
 
 const WANTS: Wants = Wants { name: "acme", scopes: &["read"], revoke: Some(Revoke::at("/revoke")), ..Wants::STANDARD };
 const REDIRECT: &str = "http://127.0.0.1:4180/ath/callback/acme";
@@ -22,10 +22,21 @@ fn examine(acting: &Acting, oauth: &str, secret: &str, arguments: &[&str]) -> Ex
 }
 
 fn examine_by(by: &[&str], acting: &Acting, oauth: &str, secret: &str, arguments: &[&str]) -> Examined {
+    examine_with(("", oauth), by, acting, secret, arguments)
+}
+
+/// With further keys of `[[provider]]`, and those of `[provider.oauth]`.
+fn examine_with(
+    (above, oauth): (&str, &str),
+    by: &[&str],
+    acting: &Acting,
+    secret: &str,
+    arguments: &[&str],
+) -> Examined {
     let folder = TempDir::new().expect("a folder");
     let text = format!(
         "[gateway]\npublic_url = \"http://127.0.0.1:4180\"\n\n[development]\nloopback_http = true\n\n[[provider]]\nid = \"acme\"\n\
-         api_base = \"$base/api\"\n\n[provider.oauth]\ncallback = \"own\"\nclient_id = \"ath-gateway\"\nclient_secret = {{ env = \"ACTING_SECRET\" }}\n\
+         api_base = \"$base/api\"\n{above}\n[provider.oauth]\ncallback = \"own\"\nclient_id = \"ath-gateway\"\nclient_secret = {{ env = \"ACTING_SECRET\" }}\n\
          timeout = \"2s\"\n{oauth}\n\n[provider.scopes]\nread = {{ says = \"Look\", allow = [\"GET /things\"] }}\n"
     );
     let config = folder.path().join("gateway.toml");
@@ -228,6 +239,27 @@ fn metadata_that_says_otherwise() {
     wrong(&examine(&acting, found, SECRET, &[]), &["metadata"]);
     let examined = examine(&acting, &format!("{ENDPOINTS}issuer = \"$base\""), SECRET, &[]);
     assert_eq!(examined.status, 0, "without discovery it is a note: {}", examined.said);
+}
+
+#[test]
+fn what_a_service_says_of_itself() {
+    let acting = provider(&WANTS);
+    let examined = |document: Reply| {
+        let served = Served::start(move |_| document.clone());
+        let above = format!("openapi = \"{}/openapi.json\"\ntools = [\"GET /things\"]\n", served.url());
+        examine_with((&above, ENDPOINTS), &["check", "--online"], &acting, SECRET, &[])
+    };
+    let things = |path: &str| json!({"openapi": "3.1.0", "paths": {path: {"get": {"operationId": "listThings"}}}});
+    let well = examined(Reply::json(&things("/api/things")));
+    assert_eq!(well.status, 0, "{}", well.said);
+    assert!(well.said.contains("openapi.json: operations described: 1"), "{}", well.said);
+    wrong(&examined(Reply::json(&things("/others"))), &["tools", "GET /things is not in the document"]);
+    wrong(&examined(Reply::json(&json!({"swagger": "2.0"}))), &["openapi.json", "convert it to OpenAPI 3.0 or 3.1"]);
+    wrong(&examined(Reply::redirect("/elsewhere")), &["openapi.json", "answers 302", "without a redirect"]);
+    wrong(
+        &examined(Reply::of("401 Unauthorized", "text/plain", b"")),
+        &["openapi.json", "answers 401", "without a token"],
+    );
 }
 
 #[test]

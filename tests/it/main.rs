@@ -6,6 +6,7 @@ mod access_log;
 mod advisories;
 mod attacks;
 mod bases;
+mod body_rules;
 mod bounds;
 mod catalogue;
 mod client_address;

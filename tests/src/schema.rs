@@ -16,7 +16,7 @@ const CODES: [(&str, u16, &[u16]); 17] = [
     ("AGENT_UNAPPROVED", 403, &[]),
     ("PROVIDER_NOT_APPROVED", 403, &[]),
     // A request that can be read in two ways matches no approved operation; 429 is a limit's.
-    ("SCOPE_NOT_APPROVED", 403, &[400, 404, 405, 414, 417, 431, 421]),
+    ("SCOPE_NOT_APPROVED", 403, &[400, 404, 405, 413, 414, 415, 417, 431, 421]),
     ("SESSION_NOT_FOUND", 400, &[]),
     ("SESSION_EXPIRED", 400, &[]),
     ("STATE_MISMATCH", 400, &[]),

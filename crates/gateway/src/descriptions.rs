@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use url::Url;
 
-use crate::config::{OpenapiConfig, OpenapiSource, untyped};
+use crate::config::{OpenapiConfig, OpenapiSource, ProviderConfig, untyped};
 use crate::egress::{DescriptionClient, Got, Unfetched};
 
 /// The shelves of all providers that have one, and what has to be fetched for them.
@@ -43,19 +43,34 @@ enum Unread {
 }
 
 impl Descriptions {
-    /// A provider's; `client` is made where something has to be fetched.
-    pub(crate) fn add<E>(
+    /// Those of the providers, which they are taken from; `client` is made where something has to be fetched.
+    pub(crate) fn of<E>(
+        providers: &mut [ProviderConfig],
+        client: impl Fn(&ProviderConfig) -> Result<DescriptionClient, E>,
+    ) -> Result<Self, E> {
+        let mut descriptions = Self::default();
+        for provider in providers {
+            if let Some(openapi) = provider.openapi.take() {
+                descriptions.add(provider, openapi, &client)?;
+            }
+        }
+        Ok(descriptions)
+    }
+
+    fn add<E>(
         &mut self,
-        provider: &ProviderId,
-        api_base: &Url,
-        config: OpenapiConfig,
-        client: impl FnOnce() -> Result<DescriptionClient, E>,
+        provider: &ProviderConfig,
+        openapi: OpenapiConfig,
+        client: &impl Fn(&ProviderConfig) -> Result<DescriptionClient, E>,
     ) -> Result<(), E> {
-        let shelf = Arc::new(Shelf::new(provider.clone(), api_base.path().to_owned(), config.tools));
-        self.shelves.insert(provider.clone(), shelf.clone());
-        match config.source {
-            OpenapiSource::File(document) => drop(shelf.put(*document)),
-            OpenapiSource::Url(url) => self.fetched.push(Arc::new(Source { shelf, url, client: client()? })),
+        let base_path = provider.api_base.path().to_owned();
+        let place = Arc::new(Shelf::new(provider.id.clone(), base_path, openapi.tools));
+        self.shelves.insert(provider.id.clone(), place.clone());
+        match openapi.source {
+            OpenapiSource::File(document) => drop(place.put(*document)),
+            OpenapiSource::Url(url) => {
+                self.fetched.push(Arc::new(Source { shelf: place, url, client: client(provider)? }));
+            }
         }
         Ok(())
     }
@@ -81,21 +96,21 @@ impl Descriptions {
 
 impl Source {
     async fn keep(&self, mut hurried: watch::Receiver<()>) {
-        let (mut mark, mut patience) = (None, FIRST_RETRY);
+        let (mut mark, mut retry) = (None, FIRST_RETRY);
         loop {
             hurried.mark_unchanged();
             let wait = match self.fetch(mark.as_ref()).await {
                 Ok(new) => {
                     mark = new.or(mark);
-                    patience = FIRST_RETRY;
+                    retry = FIRST_RETRY;
                     EVERY
                 }
                 Err(error) => {
                     self.complain(&error);
                     // What is wrong may have been mended with the same mark.
                     mark = None;
-                    let wait = patience;
-                    patience = (patience * 2).min(LAST_RETRY);
+                    let wait = retry;
+                    retry = (retry * 2).min(LAST_RETRY);
                     wait
                 }
             };
@@ -139,7 +154,7 @@ impl Source {
     }
 }
 
-const EVERY: Duration = Duration::from_hours(1);
+const EVERY: Duration = Duration::from_secs(60 * 60);
 /// Doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LAST_RETRY: Duration = Duration::from_mins(10);
+const LAST_RETRY: Duration = Duration::from_secs(10 * 60);

@@ -65,7 +65,7 @@ pub(crate) enum WiringError {
 
 /// Everything that the cores need. `file` is the configuration's, where it came from one.
 pub(crate) async fn parts(
-    config: Config,
+    mut config: Config,
     file: Option<&Path>,
     unspoken: Arc<Unspoken>,
     drain: Drain,
@@ -83,17 +83,12 @@ pub(crate) async fn parts(
     let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
     let loopback = config.development.loopback;
     let outgoing = Outgoing::new()?;
-    let mut providers = Vec::new();
-    let mut upstreams = Vec::new();
-    let mut descriptions = Descriptions::default();
-    for mut provider in config.providers {
+    let (mut providers, mut upstreams) = (Vec::new(), Vec::new());
+    let descriptions = Descriptions::of(&mut config.providers, |provider| outgoing.descriptions(provider))?;
+    for provider in config.providers {
         let secrets = provider.oauth().map(|oauth| [&oauth.client_secret, &oauth.other_client_secret]);
         for secret in secrets.into_iter().flatten().flatten() {
             unspoken.note_for_good(secret.expose());
-        }
-        if let Some(openapi) = provider.openapi.take() {
-            let client = || Ok::<_, WiringError>(DescriptionClient::new(outgoing.trust.towards(&provider)?)?);
-            descriptions.add(&provider.id, &provider.api_base, openapi, client)?;
         }
         let (provider, upstream) = wire_provider(provider, &outgoing, workers)?;
         providers.push(provider);
@@ -290,6 +285,10 @@ impl Outgoing {
     fn new() -> Result<Self, WiringError> {
         let trust = Trust::load()?;
         Ok(Self { usual: ProviderClient::new(trust.client(&[])?, PROVIDER_TIMEOUT)?, trust })
+    }
+
+    fn descriptions(&self, config: &ProviderConfig) -> Result<DescriptionClient, WiringError> {
+        Ok(DescriptionClient::new(self.trust.towards(config)?)?)
     }
 
     fn client(&self, config: &ProviderConfig, tls: &ClientConfig) -> Result<ProviderClient, reqwest::Error> {

@@ -122,7 +122,8 @@ fn headers(given: &Map<String, Value>) -> Result<HeaderMap, ArgumentsError> {
     Ok(headers)
 }
 
-fn is_reserved(name: &HeaderName) -> bool {
+/// Whether a header is the gateway's own to set, or its connection's.
+pub(crate) fn is_reserved(name: &HeaderName) -> bool {
     let text = name.as_str();
     RESERVED.contains(&text)
         || text.starts_with("x-ath-")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker::{BrokerError, FrontError, Provider, Reach, ServiceState};
+use broker::{BrokerError, Caller, FrontError, Provider, Reach, ServiceState};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use protocol::Problem;
@@ -34,7 +34,9 @@ impl Guest {
         (skip, most): (u64, usize),
     ) -> Result<Answer, Refusal> {
         let name = &provider.display_name;
-        let token = match self.broker.reach(&self.visit.caller, &provider.id).await {
+        // Since they came in, somebody may have waited for a person.
+        let caller = self.now().await.ok_or_else(over)?;
+        let token = match self.broker.reach(&caller, &provider.id).await {
             Ok(Reach::Own) => self.token.clone(),
             Ok(Reach::Token(token)) => bearer(token.expose()).ok_or_else(unavailable)?,
             Ok(Reach::Link(link)) => return Err(Refusal::connect(name, link)),
@@ -43,17 +45,39 @@ impl Guest {
         request.headers_mut().insert(header::AUTHORIZATION, token);
         request.headers_mut().insert(header::HOST, HOST);
         let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most };
-        let answer = self.visit.calls.call(call).await.map_err(|error| unanswered(name, &error))?;
+        let answer = tokio::select! {
+            answer = self.visit.calls.call(call) => answer.map_err(|error| unanswered(name, &error))?,
+            () = self.ended() => return Err(over()),
+        };
         match results::refusal(name, &answer) {
             Some(refusal) => Err(refusal),
             None => Ok(answer),
         }
     }
 
+    /// Whoever asks, as their token is good for now; `None` where it no longer is.
+    async fn now(&self) -> Option<Caller> {
+        let token = self.token.to_str().ok()?.split_once(' ')?.1;
+        self.broker.authenticate(token).await.ok()
+    }
+
+    /// Returns when whoever asks may no longer. A call at another service hangs on that service's grant, and would go on.
+    async fn ended(&self) {
+        let mut caller = self.visit.caller.clone();
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if caller.may_be_over() {
+                let Some(still) = self.now().await else { return };
+                caller = still;
+            }
+        }
+    }
+
     /// Waits for a person who has said that they go and connect a service: as long as most clients wait for an answer.
     pub(crate) async fn wait_for(&self, provider: &Provider) {
         for _ in 0..LOOKS {
-            match self.broker.service_state(&self.visit.caller, provider).await {
+            let Some(caller) = self.now().await else { return };
+            match self.broker.service_state(&caller, provider).await {
                 Ok(ServiceState::NeedsReconnecting { .. } | ServiceState::NotConnected { .. }) => {}
                 _ => return,
             }
@@ -105,6 +129,10 @@ pub(crate) fn refused(service: &str, error: &FrontError) -> Refusal {
     }
 }
 
+fn over() -> Refusal {
+    Refusal::new(Problem::LoginRequired, "The person has ended this client's access, or it has changed. Log in again.")
+}
+
 fn unavailable() -> Refusal {
     Refusal::new(Problem::Unavailable, "The gateway cannot do that right now. Try again in a few seconds.")
 }
@@ -123,6 +151,6 @@ fn unanswered(service: &str, error: &Unanswered) -> Refusal {
 
 /// For the gate alone; where a call goes is nothing that it says.
 const HOST: HeaderValue = HeaderValue::from_static("gateway");
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
 /// Forty seconds.
-const LOOKS: usize = 80;
+const LOOKS: usize = 100;

@@ -30,7 +30,7 @@ impl Round {
     pub(crate) fn of(guest: &Guest, behind: &Behind, request: &CallToolRequestParams) -> Result<Self, ErrorData> {
         let Some(state) = &request.request_state else { return Ok(Self::First) };
         if !guest.broker.is_round(&guest.visit.caller, &request.name, state) {
-            if matches!(behind, Behind::Server(..)) {
+            if matches!(behind, Behind::Server(_)) {
                 return Ok(Self::Theirs);
             }
             return Err(ErrorData::invalid_params(

@@ -55,6 +55,11 @@ impl Refusal {
         Self { further: further.collect(), ..Self::new(problem, said) }
     }
 
+    /// Whether it is about the way to the service, and not the service's own.
+    pub(crate) fn is_the_gateways(&self) -> bool {
+        self.code != Problem::UpstreamFailed.as_str()
+    }
+
     pub(crate) fn result(self) -> CallToolResult {
         let mut data = self.further;
         data.insert("code".to_owned(), json!(self.code));

@@ -39,13 +39,13 @@ impl Server {
         behind: &Behind,
         request: CallToolRequestParams,
     ) -> Result<CallToolResponse, Refusal> {
-        if let Behind::Server(id, short) = behind {
+        if let Behind::Server(id) = behind {
             let provider = service(guest, id.as_str())?;
-            return self.servers.call(guest, provider, (&request.name, short), &request).await;
+            return self.servers.call(guest, provider, &self.tools, &request).await;
         }
         let arguments = request.arguments.unwrap_or_default();
         let called = match behind {
-            Behind::Server(..) => Err(unknown(&request.name)),
+            Behind::Server(_) => Err(unknown(&request.name)),
             Behind::Services => Ok(services::list(guest, &self.tools).await),
             Behind::Connect => services::connect(guest, &arguments).await,
             Behind::Plain(id, kind) => plain(guest, service(guest, id.as_str())?, *kind, arguments).await,
@@ -126,7 +126,7 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let guest = guest(&context)?;
         let mut tools = self.tools.tools(&guest.broker, guest.visit.only.as_ref());
-        tools.extend(self.servers.tools(&guest, |id| self.tools.prefix(id).to_owned()).await);
+        tools.extend(self.servers.tools(&guest, &self.tools).await);
         Ok(ListToolsResult::with_all_items(tools))
     }
 

@@ -1,6 +1,7 @@
 //! Which services there are, and how they are connected.
 
 use broker::{Api, Provider, ServiceState};
+use futures_util::future::join_all;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
@@ -12,8 +13,13 @@ use crate::visit::Guest;
 /// `ath_services`.
 pub(crate) async fn list(guest: &Guest, tools: &Toolbox) -> CallToolResult {
     let (mut lines, mut list) = (Vec::new(), Vec::new());
-    for provider in guest.services() {
-        let state = guest.broker.service_state(&guest.visit.caller, provider).await;
+    let services: Vec<&Provider> = guest.services().collect();
+    let mut states = Vec::with_capacity(services.len());
+    for some in services.chunks(AT_ONCE) {
+        let asked = some.iter().map(|provider| guest.broker.service_state(&guest.visit.caller, provider));
+        states.extend(some.iter().zip(join_all(asked).await));
+    }
+    for (provider, state) in states {
         let (word, link) = match state {
             Ok(ServiceState::Connected) => ("connected", None),
             Ok(ServiceState::NeedsReconnecting { connect_url }) => ("needs_reconnecting", Some(connect_url)),
@@ -100,3 +106,6 @@ pub(crate) async fn connect(guest: &Guest, arguments: &Map<String, Value>) -> Re
     result.structured_content = Some(data);
     Ok(result)
 }
+
+/// Services that are looked up side by side.
+const AT_ONCE: usize = 16;

@@ -15,6 +15,7 @@ pub(crate) const URI: &str = "skill://ath-gateway/SKILL.md";
 pub(crate) fn instructions(guest: &Guest, tools: &Toolbox) -> String {
     let services: Vec<String> = guest
         .services()
+        .take(MOST_NAMED)
         .map(|provider| {
             let prefix = tools.prefix(&provider.id);
             match provider.api {
@@ -23,8 +24,10 @@ pub(crate) fn instructions(guest: &Guest, tools: &Toolbox) -> String {
             }
         })
         .collect();
+    let more = guest.services().count().saturating_sub(services.len());
+    let more = if more == 0 { String::new() } else { format!(", and {more} more, which ath_services lists") };
     format!(
-        "Reach these services in the person's name, without any credential of your own: {}. Just call; do not ask for tokens or keys. \
+        "Reach these services in the person's name, without any credential of your own: {}{more}. Just call; do not ask for tokens or keys. \
          Where a service documents itself, its _find and _describe tools tell paths and parameters. If a result says connect_required, \
          give the person the link in it, and call again when they are done. ath_services lists what is connected.",
         services.join(", ")
@@ -107,13 +110,19 @@ pub(crate) fn skill(broker: &Broker) -> Skill {
 
 pub(crate) fn resource(broker: &Broker) -> Resource {
     let size = text(broker).len() as u64;
-    Resource::new(URI, "SKILL.md").with_title("How to use this gateway").with_mime_type(MARKDOWN).with_size(size)
+    Resource::new(URI, NAME)
+        .with_description(DESCRIPTION)
+        .with_title("How to use this gateway")
+        .with_mime_type(MARKDOWN)
+        .with_size(size)
 }
 
 pub(crate) fn contents(broker: &Broker) -> ReadResourceResult {
     ReadResourceResult::new(vec![ResourceContents::text(text(broker), URI).with_mime_type(MARKDOWN)])
 }
 
+/// In the instructions, which clients show their model in every conversation.
+const MOST_NAMED: usize = 30;
 const NAME: &str = "ath-gateway";
 const DESCRIPTION: &str = "Call the person's services (APIs) through the ATH gateway without holding any credential. Use when a task needs data or actions in one of the services that the gateway lists.";
 const MARKDOWN: &str = "text/markdown";

@@ -24,8 +24,8 @@ pub(crate) enum Behind {
     Find(ProviderId),
     /// One of its operations, in full.
     Describe(ProviderId),
-    /// A tool of an MCP server; with its name but for the service's.
-    Server(ProviderId, String),
+    /// A tool of an MCP server.
+    Server(ProviderId),
     /// One of its operations.
     Typed(ProviderId, Arc<TypedTool>),
 }
@@ -35,7 +35,7 @@ impl Behind {
     pub(crate) fn service(&self) -> Option<&ProviderId> {
         match self {
             Self::Services | Self::Connect => None,
-            Self::Plain(id, _) | Self::Find(id) | Self::Describe(id) | Self::Server(id, _) | Self::Typed(id, _) => {
+            Self::Plain(id, _) | Self::Find(id) | Self::Describe(id) | Self::Server(id) | Self::Typed(id, _) => {
                 Some(id)
             }
         }
@@ -79,16 +79,20 @@ impl Toolbox {
             _ => {}
         }
         let here = self.0.services.iter().filter(|service| only.is_none_or(|only| *only == service.id));
-        let mut found = here.filter_map(|service| service.behind(name));
-        found.next()
+        // What begins like the longer of two names is the longer's, where that has such a tool.
+        let mut named: Vec<&Service> = here.filter(|service| name.starts_with(&service.prefix)).collect();
+        named.sort_by_key(|service| std::cmp::Reverse(service.prefix.len()));
+        named.into_iter().find_map(|service| service.behind(name))
     }
 
     /// The tools of a door, in an order that stays the same.
     pub(crate) fn tools(&self, broker: &Broker, only: Option<&ProviderId>) -> Vec<Tool> {
         let mut tools = vec![services_tool(), connect_tool()];
-        for service in self.0.services.iter().filter(|service| only.is_none_or(|only| *only == service.id)) {
-            let Some(provider) = broker.providers().find(|provider| provider.id == service.id) else { continue };
-            tools.extend(service.tools(provider));
+        // Both are in the order of the ids.
+        for (service, provider) in self.0.services.iter().zip(broker.providers()) {
+            if only.is_none_or(|only| *only == service.id) {
+                tools.extend(service.tools(provider));
+            }
         }
         tools
     }
@@ -96,6 +100,11 @@ impl Toolbox {
     /// What a service says of itself.
     pub(crate) fn shelf(&self, id: &ProviderId) -> Option<&Arc<Shelf>> {
         self.0.services.iter().find(|service| service.id == *id)?.shelf.as_ref()
+    }
+
+    /// What the names of all services' tools begin with.
+    pub(crate) fn prefixes(&self) -> Vec<String> {
+        self.0.services.iter().map(|service| service.prefix.clone()).collect()
     }
 
     /// What the names of a service's tools begin with.
@@ -109,7 +118,7 @@ impl Service {
         let ends = name.strip_prefix(&self.prefix)?.strip_prefix('_')?;
         let id = self.id.clone();
         if self.api == Api::Mcp {
-            return Some(Behind::Server(id, ends.to_owned()));
+            return Some(Behind::Server(id));
         }
         match (ends, &self.shelf) {
             ("read", _) => Some(Behind::Plain(id, Kind::Read)),

@@ -12,9 +12,13 @@ use secret::{AuthorizationCode, RefreshToken};
 
 /// A world of pages; what is not there is 404.
 struct Pages {
-    pages: HashMap<String, (u16, Vec<(&'static str, String)>, String)>,
+    /// By method and URL.
+    pages: HashMap<String, Page>,
     asked: Mutex<Vec<String>>,
 }
+
+/// Status, headers and body.
+type Page = (u16, Vec<(&'static str, String)>, String);
 
 #[async_trait]
 impl HttpClient for Pages {

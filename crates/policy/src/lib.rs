@@ -6,6 +6,8 @@
 mod approvals;
 mod bodies;
 mod content;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod index;
 #[cfg(test)]
 mod linear;

@@ -266,9 +266,6 @@ impl Core {
         let ruling = upstream.operations.decide(caller.effective(), method, path);
         let ruling = ruling.map_err(|denied| self.violation(&origin, &caller, path, &denied))?;
         caller.admit(now)?;
-        if upstream.mcp.is_some() {
-            mcp::unbind(&mut parts.headers, self.near.broker(), &caller)?;
-        }
         let places = self.places(&caller, route, handshake.as_deref())?;
         let mut sent = begun;
         let permit = match ruling {
@@ -287,6 +284,9 @@ impl Core {
             }
         };
 
+        if upstream.mcp.is_some() {
+            mcp::unbind(&mut parts.headers, self.near.broker(), &caller)?;
+        }
         // Before anything is sent: what cannot be recorded is not forwarded.
         let place = self.ring.reserve()?;
         let (caller, lent) = self.lent(origin, caller, permit.scope(), now).await?;

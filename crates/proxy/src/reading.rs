@@ -77,23 +77,22 @@ pub(crate) async fn whole(
     }
     let stretch = Stretch::default();
     flight.set_due(Some(Instant::now() + pace.window()));
-    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = next(&mut body, (&stretch, pace), flight).await? {
-        if first.len() + rest.len() + frame.len() > limit {
+    // What comes in one piece stays where it is.
+    let (mut one, mut several) = (Bytes::new(), BytesMut::new());
+    while let Some(piece) = next(&mut body, (&stretch, pace), flight).await? {
+        if one.len() + several.len() + piece.len() > limit {
             return Err(ProxyError::Content(ContentError::TooLong));
         }
-        space.take(frame.len()).map_err(|_| ProxyError::Memory)?;
-        if first.is_empty() {
-            first = frame;
+        space.take(piece.len()).map_err(|_| ProxyError::Memory)?;
+        if one.is_empty() && several.is_empty() {
+            one = piece;
             continue;
         }
-        if rest.is_empty() {
-            rest.extend_from_slice(&std::mem::take(&mut first));
-        }
-        rest.extend_from_slice(&frame);
+        several.extend_from_slice(&std::mem::take(&mut one));
+        several.extend_from_slice(&piece);
     }
     flight.set_due(None);
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if several.is_empty() { one } else { several.freeze() })
 }
 
 /// The next piece that is not empty; trailers are passed over.

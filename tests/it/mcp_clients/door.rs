@@ -63,7 +63,7 @@ pub(super) struct Door {
     pub(super) spy: Spy,
     pub(super) front: Fronted,
     /// What it got is searched for canaries in the end.
-    _client: OAuthClient,
+    pub(super) _client: OAuthClient,
     pub(super) token: String,
 }
 

@@ -3,6 +3,7 @@
 
 mod discovery;
 mod open;
+mod refusals;
 mod sessions;
 mod stories;
 mod streams;
@@ -167,7 +168,8 @@ impl Scene {
 
 /// Two scopes of the gateway's own.
 const SCOPES: &str = r#"[provider.scopes]
-use = { says = "Read the wiki", allow = ["POST /mcp", "GET /mcp", "DELETE /mcp"] }
+use = { says = "Read the wiki", tools = ["read_*", "whoami", "echo", "trigger-*"] }
+edit = { says = "Write in it", tools = ["write_*"] }
 "#;
 
 fn initialize() -> Value {
@@ -184,7 +186,7 @@ fn call(id: impl Into<Value>, tool: &str, arguments: &Value) -> Value {
 fn messages(answer: &Answer) -> Vec<Value> {
     let text = answer.body_text();
     if answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
-        return vec![serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))];
+        return vec![serde_json::from_str(&text).expect("JSON")];
     }
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
     data.filter_map(|data| serde_json::from_str(data.trim()).ok()).collect()
@@ -192,6 +194,6 @@ fn messages(answer: &Answer) -> Vec<Value> {
 
 /// Everything that a result says.
 fn text(result: &Value) -> String {
-    let parts = result["content"].as_array().unwrap_or_else(|| panic!("{result}"));
+    let parts = result["content"].as_array().expect("content");
     parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
 }

@@ -27,7 +27,7 @@ fn lives(program: &str, options: &[&str], expects_sessions: bool) {
     let missing = client.does("call", &json!({"name": "whoami", "arguments": {}}));
     assert_eq!(missing["isError"], json!(true), "{missing}");
     let said = text(&missing);
-    let link = said.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{said}"));
+    let link = said.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
     assert!(said.ends_with("then call again."), "{said}");
     scene.server.control("same");
     scene.person.follow(link);

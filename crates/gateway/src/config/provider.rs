@@ -320,12 +320,7 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
     let base = api_base.as_ref().map(|found| found.value.to_string());
     let extra_roots = table.text(&CA_FILE).map(|file| pem::roots(&file));
     let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
-    let openapi = if server.is_some() {
-        openapi::is_not_for_servers(table);
-        None
-    } else {
-        openapi::read(table, id, api_base.as_ref().map(|found| &found.value), http)
-    };
+    let openapi = openapi::read(table, (id, api_base.as_ref()), server.as_ref(), http);
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
     let concurrent_calls = table.integer(&CONCURRENT_CALLS, 1..=1_000_000).unwrap_or(CONCURRENT_CALLS_BY_DEFAULT);
     let expired = expired::read(table, &EXPIRED);

@@ -30,7 +30,7 @@ pub(super) async fn examine(report: &mut Report, provider: &ProviderConfig, tls:
     };
     let operations = document.operations();
     let shelved = Shelved::new(document, &provider.id, tools);
-    report.add(Finding::well(about, format!("describes {operations} operations")));
+    report.add(Finding::well(about, format!("operations described: {operations}")));
     for problem in untyped(&shelved) {
         report.add(Finding::wrong("tools", problem));
     }

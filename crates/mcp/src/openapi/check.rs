@@ -42,17 +42,25 @@ pub(super) fn check(name: &str, schema: &Value, value: &Value, sent: Sent) -> Re
         parts.iter().try_for_each(|part| check(name, part, value, sent))?;
     }
     for choice in ["anyOf", "oneOf"].into_iter().filter_map(parts) {
-        let mut refusals = choice.iter().map(|part| check(name, part, value, sent));
-        if refusals.all(|refusal| refusal.is_err())
-            && let Some(first) = choice.first()
-        {
-            return match choice.len() {
-                1 => check(name, first, value, sent),
-                _ => Err(ArgumentError::Type { name: name.to_owned(), got: told(value), wanted: wanted(schema) }),
-            };
-        }
+        one_of(choice, name, schema, value, sent)?;
     }
     Ok(())
+}
+
+/// One part at least must take it. Where there is but one, what that one says is told.
+fn one_of(choice: &[Value], name: &str, schema: &Value, value: &Value, sent: Sent) -> Result<(), ArgumentError> {
+    let mut refusal = None;
+    for part in choice {
+        match check(name, part, value, sent) {
+            Ok(()) => return Ok(()),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    match refusal {
+        None => Ok(()),
+        Some(error) if choice.len() == 1 => Err(error),
+        Some(_) => Err(ArgumentError::Type { name: name.to_owned(), got: told(value), wanted: wanted(schema) }),
+    }
 }
 
 fn inside_object(

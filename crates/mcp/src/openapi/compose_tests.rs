@@ -209,6 +209,28 @@ fn no_argument_becomes_a_header_or_another_parameter() {
     }
 }
 
+#[test]
+fn headers_of_the_gateway_and_of_the_connection_are_no_parameters() {
+    let names = [
+        "Host",
+        "X-ATH-Agent-ID",
+        "X-Forwarded-For",
+        "Proxy-Authorization",
+        "Transfer-Encoding",
+        "Content-Type",
+        "Accept",
+        "Cookie",
+    ];
+    let listed: Vec<Value> = names.iter().map(|name| json!({"name": name, "in": "header", "required": true})).collect();
+    let document = json!({"openapi": "3.1.0", "paths": {"/a": {"get": {"parameters": listed}}}}).to_string();
+    let composed = compose(&document, "", "GET /a", json!({})).expect("a request");
+    assert!(composed.headers.is_empty());
+    for name in names {
+        let refused = compose(&document, "", "GET /a", json!({name: "x"}));
+        assert!(matches!(refused, Err(ArgumentError::Unknown { .. })), "{name}");
+    }
+}
+
 /// Text with whatever has a meaning somewhere in a request.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -131,7 +131,10 @@ fn operations(root: &Value, base: &Base) -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut names = HashSet::new();
     for (written, item) in root.get("paths").and_then(Value::as_object).into_iter().flatten() {
-        let Some(item) = refs::resolved(root, item).filter(|_| written.starts_with('/')) else { continue };
+        if !written.starts_with('/') || written.contains(char::is_control) {
+            continue;
+        }
+        let Some(item) = refs::resolved(root, item) else { continue };
         let of_path = base::server_path(item);
         for method in METHODS {
             let Some(said) = item.get(method.as_str().to_ascii_lowercase()).filter(|said| said.is_object()) else {
@@ -170,7 +173,9 @@ fn name(said: &Value, method: &http::Method, path: &str, names: &mut HashSet<Str
 fn summary(said: &Value) -> String {
     let text = |name: &str| refs::text(said, name).map(str::trim).filter(|text| !text.is_empty());
     let text = text("summary").or_else(|| text("description").and_then(|text| text.lines().next())).unwrap_or_default();
-    describe::shortened(text, MAX_SUMMARY)
+    // In one line, whatever it tries.
+    let line: Vec<&str> = text.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
+    describe::shortened(&line.join(" "), MAX_SUMMARY)
 }
 
 /// In bytes.

@@ -8,6 +8,7 @@ use super::document::Said;
 use super::error::UntypedError;
 use super::expand::Expansion;
 use super::refs;
+use crate::arguments::is_reserved;
 
 /// One parameter that a tool has an argument for.
 #[derive(Debug, Clone)]
@@ -93,8 +94,13 @@ impl Parameter {
         let place = match place {
             "path" => Place::Path,
             "query" => Place::Query,
-            "header" if OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other)) => return Ok(None),
-            "header" => Place::Header(HeaderName::try_from(name).map_err(|_| unsendable("has no header's name"))?),
+            "header" => {
+                let name = HeaderName::try_from(name).map_err(|_| unsendable("has no header's name"))?;
+                if OTHERS.contains(&name.as_str()) || is_reserved(&name) {
+                    return Ok(None);
+                }
+                Place::Header(name)
+            }
             "cookie" if required == Required::No => return Ok(None),
             "cookie" => return Err(unsendable("is a cookie")),
             _ => return Err(unsendable("is in no place that is known")),
@@ -143,27 +149,5 @@ const fn delimited(explode: Explode, delimiter: &'static str) -> Style {
     }
 }
 
-/// Headers that are not an operation's to ask for: those of the connection and of the credential, and what `OpenAPI` itself takes out.
-const OTHERS: &[&str] = &[
-    "accept",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
+/// What `OpenAPI` itself takes out: the body's type is the body's, and the credential the gateway's.
+const OTHERS: &[&str] = &["accept", "content-type", "authorization"];

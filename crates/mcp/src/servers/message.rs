@@ -8,7 +8,10 @@ pub(super) fn find(body: &[u8], id: &Value) -> Option<Value> {
         return Some(message).filter(|message| is_answer(message, id));
     }
     let text = str::from_utf8(body).ok()?;
-    events(text).filter_map(|data| serde_json::from_str::<Value>(&data).ok()).find(|message| is_answer(message, id))
+    events(text)
+        .into_iter()
+        .filter_map(|data| serde_json::from_str::<Value>(&data).ok())
+        .find(|message| is_answer(message, id))
 }
 
 fn is_answer(message: &Value, id: &Value) -> bool {
@@ -16,30 +19,14 @@ fn is_answer(message: &Value, id: &Value) -> bool {
 }
 
 /// The data of each event (WHATWG HTML, server-sent events). One that did not end is none.
-fn events(text: &str) -> impl Iterator<Item = String> {
-    let mut lines = text.split_inclusive(['\n', '\r']);
-    std::iter::from_fn(move || {
-        let mut data: Option<String> = None;
-        loop {
-            let line = lines.next()?;
-            let line = line.strip_suffix(['\n', '\r'])?;
-            if line.is_empty() {
-                match data.take() {
-                    Some(data) => return Some(data),
-                    None => continue,
-                }
-            }
-            let Some(value) = line.strip_prefix("data:") else { continue };
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match &mut data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
-                }
-                None => data = Some(value.to_owned()),
-            }
-        }
-    })
+fn events(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let ended = text.rsplit_once("\n\n").map_or("", |(ended, _)| ended);
+    let data = |event: &str| {
+        let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
+        lines.map(|value| value.strip_prefix(' ').unwrap_or(value)).collect::<Vec<_>>().join("\n")
+    };
+    ended.split("\n\n").map(data).collect()
 }
 
 #[cfg(test)]

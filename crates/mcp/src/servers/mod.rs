@@ -8,6 +8,7 @@ mod talk;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use broker::{Api, Provider};
 use protocol::{Problem, ProviderId, UserId};
@@ -15,6 +16,7 @@ use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, Input
 use serde_json::{Map, Value, json};
 
 use crate::results::Refusal;
+use crate::toolbox::Toolbox;
 use crate::visit::Guest;
 use names::Names;
 pub(crate) use talk::Eras;
@@ -29,13 +31,16 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// The tools of every MCP server that this door leads to and that answers. One that does not is left out: the others are there.
-    pub(crate) async fn tools(&self, guest: &Guest, prefix: impl Fn(&ProviderId) -> String) -> Vec<Tool> {
+    pub(crate) async fn tools(&self, guest: &Guest, toolbox: &Toolbox) -> Vec<Tool> {
         let asked = guest.services().filter(|provider| provider.api == Api::Mcp);
-        let asked = asked.map(|provider| async move { (provider, self.listed(guest, provider).await) });
+        let asked = asked.map(|provider| async move {
+            let listed = tokio::time::timeout(PATIENCE, self.listed(guest, provider)).await;
+            (provider, listed.unwrap_or_else(|_| Err(silent(provider))))
+        });
         let mut tools = Vec::new();
         for (provider, listed) in futures_util::future::join_all(asked).await {
             match listed {
-                Ok(listed) => tools.extend(self.named(guest, provider, &prefix(&provider.id), listed)),
+                Ok(listed) => tools.extend(self.named(guest, provider, toolbox, listed)),
                 Err(refusal) => {
                     tracing::debug!(provider = %provider.id, code = refusal.code, "an MCP server's tools are not listed");
                 }
@@ -49,11 +54,20 @@ impl Servers {
         &self,
         guest: &Guest,
         provider: &Provider,
-        (name, short): (&str, &str),
+        toolbox: &Toolbox,
         request: &CallToolRequestParams,
     ) -> Result<CallToolResponse, Refusal> {
-        let known = self.lock().get(&place(guest, provider)).cloned();
-        let tool = known.and_then(|known| known.original(name).map(str::to_owned)).unwrap_or_else(|| short.to_owned());
+        let mut tool = self.original(guest, provider, &request.name);
+        if tool.is_none() {
+            // Listed by another replica, or before this one was started.
+            let listed = self.listed(guest, provider).await?;
+            self.named(guest, provider, toolbox, listed);
+            tool = self.original(guest, provider, &request.name);
+        }
+        let Some(tool) = tool else {
+            let message = format!("{} has no tool {:?}.", provider.display_name, request.name);
+            return Err(Refusal::new(Problem::NotFound, message));
+        };
         let mut params = Map::new();
         params.insert("name".to_owned(), json!(tool));
         params.insert("arguments".to_owned(), json!(request.arguments.clone().unwrap_or_default()));
@@ -66,6 +80,11 @@ impl Servers {
         }
         let result = talk::ask(&self.eras, guest, provider, ("tools/call", Some(&tool)), params).await?;
         answered(&provider.display_name, result)
+    }
+
+    fn original(&self, guest: &Guest, provider: &Provider, name: &str) -> Option<String> {
+        let known = self.lock().get(&place(guest, provider)).cloned()?;
+        known.original(name).map(str::to_owned)
     }
 
     async fn listed(&self, guest: &Guest, provider: &Provider) -> Result<Vec<Tool>, Refusal> {
@@ -85,8 +104,9 @@ impl Servers {
         Ok(tools)
     }
 
-    fn named(&self, guest: &Guest, provider: &Provider, prefix: &str, listed: Vec<Tool>) -> Vec<Tool> {
-        let names = Arc::new(Names::new(prefix, listed.iter().map(|tool| tool.name.as_ref())));
+    fn named(&self, guest: &Guest, provider: &Provider, toolbox: &Toolbox, listed: Vec<Tool>) -> Vec<Tool> {
+        let (prefix, others) = (toolbox.prefix(&provider.id), toolbox.prefixes());
+        let names = Arc::new(Names::new(prefix, &others, listed.iter().map(|tool| tool.name.as_ref())));
         let tools = listed.into_iter().filter_map(|mut tool| {
             tool.name = names.here(&tool.name)?.to_owned().into();
             // Of the server's own header and metadata, nothing is true of this door.
@@ -105,6 +125,10 @@ impl Servers {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ProviderId, UserId), Arc<Names>>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn silent(provider: &Provider) -> Refusal {
+    Refusal::new(Problem::UpstreamTimeout, format!("{} did not answer in time.", provider.display_name))
 }
 
 fn place(guest: &Guest, provider: &Provider) -> (ProviderId, UserId) {
@@ -127,6 +151,8 @@ fn answered(service: &str, result: Value) -> Result<CallToolResponse, Refusal> {
     }
 }
 
+/// With a list that other servers are on, too.
+const PATIENCE: Duration = Duration::from_secs(8);
 const PAGES: usize = 10;
 const MOST_TOOLS: usize = 200;
 const MOST_KNOWN: usize = 10_000;

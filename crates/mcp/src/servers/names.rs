@@ -12,10 +12,11 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new<'t>(prefix: &str, tools: impl Iterator<Item = &'t str>) -> Self {
+    /// `others` are what the names of other services' tools begin with: a name that begins so, too, would lead there.
+    pub(super) fn new<'t>(prefix: &str, others: &[String], tools: impl Iterator<Item = &'t str>) -> Self {
         let mut names = Self { here: HashMap::new(), original: HashMap::new() };
         for tool in tools {
-            let name = name(prefix, tool);
+            let name = name(prefix, others, tool);
             // A server that lists a tool twice has it once.
             if !names.here.contains_key(tool) && !names.original.contains_key(&name) {
                 names.here.insert(tool.to_owned(), name.clone());
@@ -34,17 +35,23 @@ impl Names {
     }
 }
 
-fn name(prefix: &str, tool: &str) -> String {
+fn name(prefix: &str, others: &[String], tool: &str) -> String {
     let plain = tool.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let whole = format!("{prefix}_{tool}");
-    if plain && whole.len() <= MOST {
+    let leads_elsewhere = others.iter().any(|other| {
+        let longer = other.len() > prefix.len() && other.starts_with(prefix);
+        longer && whole.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('_'))
+    });
+    if plain && whole.len() <= MOST && !leads_elsewhere {
         return whole;
     }
     let clean: String =
         whole.chars().map(|it| if it.is_ascii_alphanumeric() || matches!(it, '_' | '-') { it } else { '_' }).collect();
     let mark = SecretHash::of(tool).to_hex();
-    let (mark, clean) = (mark.get(..MARK).unwrap_or_default(), clean.get(..MOST - MARK - 1).unwrap_or(&clean));
-    format!("{clean}_{mark}")
+    let mark = mark.get(..MARK).unwrap_or_default();
+    let clean = clean.strip_prefix(prefix).and_then(|clean| clean.strip_prefix('_')).unwrap_or(&clean);
+    let room = MOST.saturating_sub(prefix.len() + MARK + 2);
+    format!("{prefix}_{mark}_{}", clean.get(..room).unwrap_or(clean))
 }
 
 const MOST: usize = 64;
@@ -57,16 +64,18 @@ mod tests {
     #[test]
     fn a_name_leads_back_to_its_tool() {
         let long = "x".repeat(90);
-        let tools = ["search", "read.page", "Read-Page", "search", &long];
-        let names = Names::new("wiki", tools.into_iter());
+        let tools = ["search", "read.page", "Read-Page", "search", "notes_read", "notesx", &long];
+        let names = Names::new("wiki", &["wiki_notes".to_owned(), "wiki".to_owned()], tools.into_iter());
         assert_eq!(names.here("search"), Some("wiki_search"));
         assert_eq!(names.here("Read-Page"), Some("wiki_Read-Page"));
+        assert_eq!(names.here("notesx"), Some("wiki_notesx"));
         for tool in tools {
             let here = names.here(tool).expect("a name");
             assert!(
                 here.len() <= 64 && here.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),
                 "{here}"
             );
+            assert!(here.starts_with("wiki_") && !here.starts_with("wiki_notes_"), "{here}");
             assert_eq!(names.original(here), Some(tool));
         }
         assert_eq!(names.original("search"), None);

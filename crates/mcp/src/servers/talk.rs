@@ -51,21 +51,33 @@ pub(super) async fn ask(
     about: About<'_>,
     params: Map<String, Value>,
 ) -> Result<Value, Refusal> {
-    let known = eras.of(provider);
-    if known != Some(Era::Sessions) {
-        match stateless(guest, provider, about, params.clone()).await? {
-            Said::Result(result) => {
-                eras.learn(provider, Era::Stateless);
-                return Ok(result);
-            }
-            Said::Refusal(refusal) => return Err(refusal),
-            // Of a tool that changes something nobody asks a second time: the server said that it read nothing of it.
-            Said::OtherEra => eras.forget(provider),
+    let era = match eras.of(provider) {
+        Some(era) => era,
+        None => find_out(eras, guest, provider).await?,
+    };
+    if era == Era::Sessions {
+        return in_session(guest, provider, about, params).await;
+    }
+    match stateless(guest, provider, about, params).await? {
+        Said::Result(result) => Ok(result),
+        Said::Refusal(refusal) => Err(refusal),
+        // It was replaced by an older one. Nobody asks it a second time: what it did with the first, it does not say.
+        Said::OtherEra => {
+            eras.forget(provider);
+            Err(broken(provider))
         }
     }
-    let result = in_session(guest, provider, about, params).await?;
-    eras.learn(provider, Era::Sessions);
-    Ok(result)
+}
+
+/// By the one question that every server of the newer era answers, and that changes nothing anywhere.
+async fn find_out(eras: &Eras, guest: &Guest, provider: &Provider) -> Result<Era, Refusal> {
+    let era = match stateless(guest, provider, ("server/discover", None), Map::new()).await? {
+        Said::Result(found) if found.get("supportedVersions").is_some_and(Value::is_array) => Era::Stateless,
+        Said::Refusal(refusal) if refusal.is_the_gateways() => return Err(refusal),
+        _ => Era::Sessions,
+    };
+    eras.learn(provider, era);
+    Ok(era)
 }
 
 enum Said {
@@ -109,8 +121,7 @@ async fn stateless(
 /// A server of an earlier era has never heard of a request without a session, nor of the version.
 fn is_other_era(error: &Value, answer: &Answer) -> bool {
     let code = error.get("code").and_then(Value::as_i64);
-    let ours = error.get("data").and_then(|data| data.get("code")).is_some_and(Value::is_string);
-    !ours && (answer.status.is_client_error() || matches!(code, Some(-32000 | -32002 | -32022)))
+    answer.status.is_client_error() || code == Some(UNSUPPORTED_VERSION)
 }
 
 async fn in_session(
@@ -189,11 +200,8 @@ fn client() -> Value {
     json!({ "name": "ath-gateway", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// A server's own error, or the gateway's on the way there.
+/// A server's own error. The gateway's, on the way there, are told before.
 fn refused(provider: &Provider, error: &Value) -> Refusal {
-    if let Some(data) = error.get("data").filter(|data| data.get("code").is_some_and(Value::is_string)) {
-        return Refusal::of_problem(&provider.display_name, data);
-    }
     let said: String =
         error.get("message").and_then(Value::as_str).unwrap_or("nothing more").chars().take(SAID).collect();
     Refusal::new(Problem::UpstreamFailed, format!("{} refused: {said}", provider.display_name))
@@ -214,6 +222,8 @@ fn broken(provider: &Provider) -> Refusal {
     Refusal::new(Problem::UpstreamFailed, format!("{} did not answer as an MCP server does.", provider.display_name))
 }
 
+/// MCP 2026-07-28.
+const UNSUPPORTED_VERSION: i64 = -32022;
 const STATELESS: &str = "2026-07-28";
 const SESSIONS: &str = "2025-11-25";
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");

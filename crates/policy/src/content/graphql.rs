@@ -162,6 +162,19 @@ impl Document {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+impl Document {
+    /// Each field behind its operation's word.
+    pub(super) fn asked(&self) -> BTreeSet<String> {
+        let word = |kind: &Kind| match kind {
+            Kind::Query => "query",
+            Kind::Mutation => "mutation",
+            Kind::Subscription => "subscription",
+        };
+        self.fields.iter().map(|(kind, field)| format!("{} {field}", word(kind))).collect()
+    }
+}
+
 impl Kind {
     /// Without a word it is a query.
     fn of(written: Option<&OperationType>) -> Option<Self> {

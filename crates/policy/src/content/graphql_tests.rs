@@ -3,14 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn asked(text: &str) -> Result<String, Unreadable> {
-    let words = |kind| match kind {
-        Kind::Query => "query",
-        Kind::Mutation => "mutation",
-        Kind::Subscription => "subscription",
-    };
-    let document = Document::parse(text)?;
-    let fields: Vec<_> = document.fields.iter().map(|(kind, field)| format!("{} {field}", words(*kind))).collect();
-    Ok(fields.join(", "))
+    let fields = Document::parse(text)?.asked();
+    Ok(fields.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn read(body: &str) -> Result<Document, Unreadable> {
@@ -30,9 +24,9 @@ fn root_fields_are_found_wherever_they_stand() {
         ("{a:viewer b:deleteAll viewer:other}", "query deleteAll, query other, query viewer"),
         ("mutation{createIssue(title:\"{query}\"){id}}", "mutation createIssue"),
         ("subscription S{issueChanged}", "subscription issueChanged"),
-        ("{a} mutation M{b} query Q{c}", "query a, query c, mutation b"),
+        ("{a} mutation M{b} query Q{c}", "mutation b, query a, query c"),
         ("{...F} fragment F on Query{a ...G} fragment G on Query{b c@skip(if:true)}", "query a, query b, query c"),
-        ("{a ...F} mutation{...F} fragment F on X{b}", "query a, query b, mutation b"),
+        ("{a ...F} mutation{...F} fragment F on X{b}", "mutation b, query a, query b"),
         ("{...F} fragment F on Q{a ...F}", "query a"),
         ("{...F} fragment F on Q{...G} fragment G on Q{...F b}", "query b"),
         ("{... on Query{a} ...@include(if:false){b ... {c}}}", "query a, query b, query c"),

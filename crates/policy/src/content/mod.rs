@@ -120,5 +120,31 @@ impl Content {
     }
 }
 
+/// What fuzz targets and tests ask.
+#[cfg(any(test, feature = "fuzzing"))]
+impl Reading {
+    pub(crate) fn all() -> [Self; 3] {
+        let (graphql, message) = (Self { graphql: true, ..Self::default() }, Self { message: true, ..Self::default() });
+        [graphql, message, Self { mcp: true, ..message }]
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Content {
+    pub(crate) fn method(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Message(Message::Call(call)) => Some(&call.method),
+            Kind::Message(Message::Answer) | Kind::Graphql(_) => None,
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Option<std::collections::BTreeSet<String>> {
+        match &self.0 {
+            Kind::Graphql(document) => Some(document.asked()),
+            Kind::Message(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -54,14 +54,7 @@ pub(super) fn read(
     let grant = grant::read(&table, http, token.as_ref(), at);
     let browser = grant::sends_the_browser(&table);
     if !table.boolean(&discovery::DISCOVERY) && by_its_word.is_none() {
-        for (key, line) in [(&AUTHORIZE_ENDPOINT, AUTHORIZE_LINE), (&TOKEN_ENDPOINT, TOKEN_LINE)] {
-            if table.written(key).is_none() && (browser || key.name == TOKEN_ENDPOINT.name) {
-                table.place().problem(format!(
-                    "lacks {}; add `{line}`, or `issuer` and `discovery = true` where the provider publishes its metadata",
-                    key.name
-                ));
-            }
-        }
+        name_missing_endpoints(&table, browser);
     }
     let returns = table.text(&CALLBACK);
     let sends_iss = table.boolean(&SENDS_ISS);
@@ -133,6 +126,18 @@ pub(super) fn read(
         refresh_before: refresh_before?,
         rotation,
     })
+}
+
+/// What has to be set where nobody says it.
+fn name_missing_endpoints(table: &Table<'_>, browser: bool) {
+    for (key, line) in [(&AUTHORIZE_ENDPOINT, AUTHORIZE_LINE), (&TOKEN_ENDPOINT, TOKEN_LINE)] {
+        if table.written(key).is_none() && (browser || key.name == TOKEN_ENDPOINT.name) {
+            table.place().problem(format!(
+                "lacks {}; add `{line}`, or `issuer` and `discovery = true` where the provider publishes its metadata",
+                key.name
+            ));
+        }
+    }
 }
 
 fn binding(table: &Table<'_>) -> TokenBinding {

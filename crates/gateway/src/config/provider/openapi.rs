@@ -7,6 +7,7 @@ use policy::Operations;
 use protocol::ProviderId;
 use url::Url;
 
+use super::mcp::Server;
 use crate::config::key::{Form, Key};
 use crate::config::reader::{Found, Table};
 use crate::config::secrets;
@@ -29,13 +30,19 @@ pub(crate) enum OpenapiSource {
     Url(Url),
 }
 
-/// What the table says, for the API with that base.
+/// What the table says, for the API with that base; an MCP server says itself which tools it has.
 pub(super) fn read(
     table: &Table<'_>,
-    id: Option<&ProviderId>,
-    api_base: Option<&Url>,
+    (id, api_base): (Option<&ProviderId>, Option<&Found<'_, Url>>),
+    server: Option<&Server>,
     http: PlainHttp,
 ) -> Option<OpenapiConfig> {
+    if server.is_some() {
+        for place in [&OPENAPI, &TOOLS].into_iter().filter_map(|key| table.written(key)) {
+            place.problem("is about an HTTP API, and an MCP server lists its tools itself; remove it");
+        }
+        return None;
+    }
     let wanted = wanted(table);
     let Some(found) = table.text(&OPENAPI) else {
         if let Some(place) = table.written(&TOOLS).filter(|_| table.written(&OPENAPI).is_none()) {
@@ -48,16 +55,9 @@ pub(super) fn read(
     let source = if found.value.contains("://") {
         OpenapiSource::Url(found.parsed(|text| urls::endpoint(text, http))?.value.url().clone())
     } else {
-        OpenapiSource::File(Box::new(file(&found, id, api_base?, &wanted)?))
+        OpenapiSource::File(Box::new(file(&found, id, &api_base?.value, &wanted)?))
     };
     Some(OpenapiConfig { source, tools: wanted.into_iter().map(|found| found.value).collect() })
-}
-
-/// For an MCP server, which says itself which tools it has.
-pub(super) fn is_not_for_servers(table: &Table<'_>) {
-    for place in [&OPENAPI, &TOOLS].into_iter().filter_map(|key| table.written(key)) {
-        place.problem("is about an HTTP API, and an MCP server lists its tools itself; remove it");
-    }
 }
 
 /// Says so where a tool is one that everybody would be refused.
