@@ -22,7 +22,7 @@ impl Guest {
     ) -> Result<CallToolResult, Refusal> {
         let safe = matches!(*request.method(), Method::GET | Method::HEAD);
         let (skip, paging) = if safe { (offset, Paging::From(offset)) } else { (0, Paging::None) };
-        let answer = self.answered(provider, request, (skip, MOST)).await?;
+        let answer = self.answered(provider, request, (skip, MOST), |_| false).await?;
         Ok(results::of_answer(&answer, paging))
     }
 
@@ -32,6 +32,7 @@ impl Guest {
         provider: &Provider,
         mut request: Request<Bytes>,
         (skip, most): (u64, usize),
+        enough: fn(&[u8]) -> bool,
     ) -> Result<Answer, Refusal> {
         let name = &provider.display_name;
         // Since they came in, somebody may have waited for a person.
@@ -44,7 +45,7 @@ impl Guest {
         };
         request.headers_mut().insert(header::AUTHORIZATION, token);
         request.headers_mut().insert(header::HOST, HOST);
-        let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most };
+        let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most, enough };
         let answer = tokio::select! {
             answer = self.visit.calls.call(call) => answer.map_err(|error| unanswered(name, &error))?,
             () = self.ended() => return Err(over()),

@@ -25,6 +25,8 @@ pub struct Call {
     pub skip: u64,
     /// How many bytes of the answer's body are read after that.
     pub most: usize,
+    /// Whether what has been read of a body is enough: streams may stay open behind it.
+    pub enough: fn(&[u8]) -> bool,
 }
 
 /// What came back: the service's answer, or the gateway's refusal.

@@ -8,11 +8,13 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use broker::Broker;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
 use protocol::Problem;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::json::check;
 use crate::server::{Server, factory};
@@ -52,8 +54,50 @@ async fn visit(State(service): State<Service>, request: Request<Body>) -> Respon
     {
         return unreadable(&error.to_string());
     }
+    if let Some(messages) = batch(&head, &body) {
+        return answer_each(&service, &head, messages).await;
+    }
+    answer(&service, head, body).await
+}
+
+async fn answer(service: &Service, head: Parts, body: Bytes) -> Response {
     let answer = service.handle(Request::from_parts(head, http_body_util::Full::<Bytes>::new(body))).await;
-    answer.map(Body::new)
+    let is_json = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let status = answer.status();
+    if !status.is_client_error() || is_json {
+        return answer.map(Body::new);
+    }
+    let allow = answer.headers().get(header::ALLOW).cloned();
+    let said = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let error = json!({ "code": -32600, "message": String::from_utf8_lossy(&said) });
+    let mut told = (status, axum::Json(json!({ "jsonrpc": "2.0", "id": null, "error": error }))).into_response();
+    if let Some(allow) = allow {
+        told.headers_mut().insert(header::ALLOW, allow);
+    }
+    told
+}
+
+/// The messages of a batch, which one revision had, that of clients that name none (MCP 2025-03-26, messages).
+fn batch(head: &Parts, body: &Bytes) -> Option<Vec<Value>> {
+    let version = head.headers.get("mcp-protocol-version");
+    if head.method != Method::POST || version.is_some_and(|version| version != "2025-03-26") {
+        return None;
+    }
+    let Ok(Value::Array(messages)) = serde_json::from_slice(body) else { return None };
+    (1..=MOST_AT_ONCE).contains(&messages.len()).then_some(messages)
+}
+
+async fn answer_each(service: &Service, head: &Parts, messages: Vec<Value>) -> Response {
+    let mut answers = Vec::new();
+    for message in messages {
+        let answer = answer(service, head.clone(), Bytes::from(message.to_string())).await;
+        let body = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        answers.extend(serde_json::from_slice::<Value>(&body));
+    }
+    if answers.is_empty() {
+        return StatusCode::ACCEPTED.into_response();
+    }
+    axum::Json(answers).into_response()
 }
 
 fn nowhere() -> Response {
@@ -132,5 +176,7 @@ fn document(kind: &'static str, text: String) -> Response {
     (headers, text).into_response()
 }
 
+/// Of a batch.
+const MOST_AT_ONCE: usize = 20;
 /// Of a request's body, in bytes.
 const MOST: usize = 256 * 1024;

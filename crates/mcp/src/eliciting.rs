@@ -9,7 +9,6 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
-use crate::toolbox::Behind;
 use crate::visit::Guest;
 
 /// What a client brings back of an earlier round.
@@ -19,20 +18,15 @@ pub(crate) enum Round {
     First,
     /// The person goes and does it.
     Accepted,
-    /// It is one of the MCP server behind the tool.
-    Theirs,
     /// The person does not, or the client asked nobody.
     Declined,
 }
 
 impl Round {
     /// Reads what came back. A state that is not this gateway's, or another person's, or too old, is none.
-    pub(crate) fn of(guest: &Guest, behind: &Behind, request: &CallToolRequestParams) -> Result<Self, ErrorData> {
+    pub(crate) fn of(guest: &Guest, request: &CallToolRequestParams) -> Result<Self, ErrorData> {
         let Some(state) = &request.request_state else { return Ok(Self::First) };
         if !guest.broker.is_round(&guest.visit.caller, &request.name, state) {
-            if matches!(behind, Behind::Server(_)) {
-                return Ok(Self::Theirs);
-            }
             return Err(ErrorData::invalid_params(
                 "requestState is none of this server's, or too old; call again without it",
                 None,
@@ -41,16 +35,6 @@ impl Round {
         let answer = request.input_responses.as_ref().and_then(|responses| responses.get(KEY));
         let action = answer.and_then(|answer| answer.get("action")).and_then(Value::as_str);
         Ok(if action == Some("accept") { Self::Accepted } else { Self::Declined })
-    }
-
-    /// The request for whoever is behind the tool: what was between the client and this gateway is not theirs.
-    pub(crate) fn passed_on(self, request: CallToolRequestParams) -> CallToolRequestParams {
-        let mut request = request;
-        if self != Self::Theirs {
-            request.request_state = None;
-            request.input_responses = None;
-        }
-        request
     }
 }
 

@@ -137,10 +137,12 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let guest = guest(&context)?;
         let Some(behind) = self.tools.behind(&request.name, guest.visit.only.as_ref()) else {
+            guest.broker.count_tool_error(None, "unknown_tool");
             return Err(ErrorData::invalid_params(format!("there is no tool {:?}", request.name), None));
         };
-        let round = Round::of(&guest, &behind, &request)?;
-        let (name, request) = (request.name.clone(), round.passed_on(request));
+        let round = Round::of(&guest, &request)
+            .inspect_err(|_| guest.broker.count_tool_error(behind.service(), "bad_state"))?;
+        let name = request.name.clone();
         let provider = behind.service().and_then(|id| guest.service(id.as_str()));
         if let (Round::Accepted, Some(provider)) = (round, provider) {
             guest.wait_for(provider).await;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,7 @@ use mcp::{Answer, Call, Calls, From, Rest, Unanswered};
 use protocol::Refused;
 use proxy::{Asked, Core, Counted, Dialect, Inbound, ProxyBody, ProxyError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Where a core takes them.
 #[derive(Clone)]
@@ -60,7 +62,7 @@ impl Calls for Letterbox {
 
 /// What was composed of a tool's arguments passes the same gate as what was read from a wire.
 async fn served(core: &Core, call: Call) -> Result<Answer, Unanswered> {
-    let Call { origin, provider, request, skip, most } = call;
+    let Call { origin, provider, request, skip, most, enough } = call;
     let (head, body) = request.into_parts();
     let response = match (core.plane().route_of_tool(&provider), proxy::check(&head)) {
         (Some(route), Ok(())) => core.serve(origin, route, (head, Inbound::from(body)), &mut Counted).await,
@@ -69,16 +71,27 @@ async fn served(core: &Core, call: Call) -> Result<Answer, Unanswered> {
             core.plane().refuse(&error, &Asked { dialect: Dialect::Http, origin, route })
         }
     };
-    read(response, skip, most).await
+    read(response, skip, (most, enough)).await
 }
 
-async fn read(response: Response<ProxyBody>, skip: u64, most: usize) -> Result<Answer, Unanswered> {
+/// A body that goes on for long is cut: nobody waits for the end of a stream.
+async fn read(
+    response: Response<ProxyBody>,
+    skip: u64,
+    (most, enough): (usize, fn(&[u8]) -> bool),
+) -> Result<Answer, Unanswered> {
     let (head, mut body) = response.into_parts();
     let from = if head.extensions.get::<Refused>().is_some() { From::Gateway } else { From::Service };
     // A refusal is small, and read whole.
     let mut skip = if from == From::Gateway { 0 } else { skip };
     let (mut whole, mut rest) = (BytesMut::new(), Rest::None);
-    while let Some(frame) = body.frame().await {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let Ok(frame) = tokio::time::timeout_at(until, body.frame()).await else {
+            rest = Rest::More;
+            break;
+        };
+        let Some(frame) = frame else { break };
         let Ok(mut data) = frame.map_err(|_| Unanswered::Broken)?.into_data() else { continue };
         let passed = usize::try_from(skip).unwrap_or(usize::MAX).min(data.len());
         data = data.split_off(passed);
@@ -90,9 +103,14 @@ async fn read(response: Response<ProxyBody>, skip: u64, most: usize) -> Result<A
             break;
         }
         whole.extend_from_slice(&data);
+        if enough(&whole) {
+            break;
+        }
     }
     Ok(Answer { status: head.status, headers: head.headers, body: Bytes::from(whole), rest, from })
 }
 
+/// With a body, from its head on.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// That wait for their turn at one core; a call begins at once, so that these are few.
 const LETTERS: usize = 64;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use broker::{Api, Provider};
 use protocol::{Problem, ProviderId, UserId};
-use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, InputRequiredResult, Tool};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, Tool};
 use serde_json::{Map, Value, json};
 
 use crate::results::Refusal;
@@ -71,13 +71,6 @@ impl Servers {
         let mut params = Map::new();
         params.insert("name".to_owned(), json!(tool));
         params.insert("arguments".to_owned(), json!(request.arguments.clone().unwrap_or_default()));
-        let further = [
-            ("inputResponses", request.input_responses.as_ref().and_then(|it| serde_json::to_value(it).ok())),
-            ("requestState", request.request_state.as_ref().map(|it| json!(it))),
-        ];
-        for (name, value) in further.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            params.insert(name.to_owned(), value);
-        }
         let result = talk::ask(&self.eras, guest, provider, ("tools/call", Some(&tool)), params).await?;
         answered(&provider.display_name, result)
     }
@@ -137,10 +130,10 @@ fn place(guest: &Guest, provider: &Provider) -> (ProviderId, UserId) {
 
 /// What a server answered to a tool call. Whatever it says, it does not speak for the gateway: a link in it is its own.
 fn answered(service: &str, result: Value) -> Result<CallToolResponse, Refusal> {
-    if result.get("resultType").and_then(Value::as_str) == Some("input_required")
-        && let Ok(required) = serde_json::from_value::<InputRequiredResult>(result.clone())
-    {
-        return Ok(required.into());
+    if result.get("resultType").and_then(Value::as_str) == Some("input_required") {
+        // It was told that nobody can be asked here. Whoever it wants to ask, and what, would seem to come from the gateway.
+        let message = format!("{service} wants to ask the person something. Connect to its own MCP server for that.");
+        return Err(Refusal::new(Problem::UpstreamFailed, message));
     }
     match serde_json::from_value::<CallToolResult>(result) {
         Ok(result) => Ok(result.into()),

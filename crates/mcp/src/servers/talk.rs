@@ -183,13 +183,18 @@ async fn send(
     }
     let accept = HeaderValue::from_static("application/json, text/event-stream");
     request.headers_mut().insert(header::ACCEPT, accept);
-    let asked = guest.answered(provider, request, (0, MOST));
+    let asked = guest.answered(provider, request, (0, MOST), is_answered);
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answered) => answered,
         Err(_) => {
             Err(Refusal::new(Problem::UpstreamTimeout, format!("{} did not answer in time.", provider.display_name)))
         }
     }
+}
+
+/// A server may leave its stream open behind the answer.
+fn is_answered(body: &[u8]) -> bool {
+    body.ends_with(b"\n") && message::find(body, &json!(ID)).is_some()
 }
 
 fn request(method: &str, params: &Map<String, Value>) -> Value {
@@ -233,7 +238,7 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Each conversation has its own connection's worth of ids.
 const ID: u64 = 1;
 /// Of an answer, in bytes.
-const MOST: usize = 1024 * 1024;
+const MOST: usize = 256 * 1024;
 /// Of a server's own words.
 const SAID: usize = 500;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
