@@ -210,6 +210,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_corpus_holds() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus/body_content");
+        let inputs: Vec<_> = std::fs::read_dir(folder).expect("a corpus").collect();
+        assert!(inputs.len() >= 5, "{} inputs", inputs.len());
+        for input in inputs {
+            body_content(&std::fs::read(input.expect("an input").path()).expect("it can be read"));
+        }
+    }
+
+    #[test]
     fn the_plain_reader_finds_what_is_there() {
         let found = |text| Plain::read(text).map(|found| found.into_iter().collect::<Vec<_>>().join(", "));
         assert_eq!(

@@ -176,7 +176,7 @@ mod tests {
             let headers = [json.clone(), (CONTENT_ENCODING, coding)];
             assert_eq!(checked(&headers, None), Err(ContentError::Encoded), "{coding}");
         }
-        assert_eq!(checked(&[json.clone()], Some("")), Ok(()));
+        assert_eq!(checked(std::slice::from_ref(&json), Some("")), Ok(()));
         assert_eq!(checked(&[json], Some("query={a}")), Err(ContentError::Query));
     }
 }

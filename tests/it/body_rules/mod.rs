@@ -84,8 +84,7 @@ pages = {{ says = "Search", allow = [{{ rule = "POST /tools/mcp", mcp_tools = ["
         self.post(path, body).send()
     }
 
-    /// Status and reason, or nothing where it was forwarded.
-    fn refusal(&self, path: &str, body: &str) -> Option<(u16, String)> {
+    fn refusal(&self, path: &str, body: &str) -> Refusal {
         let answer = self.sent(path, body);
         (answer.status != 200).then(|| (answer.status, answer.reason()))
     }
@@ -100,8 +99,11 @@ pages = {{ says = "Search", allow = [{{ rule = "POST /tools/mcp", mcp_tools = ["
     }
 }
 
-fn refused(status: u16, reason: &str) -> Option<(u16, String)> {
-    Some((status, reason.to_owned()))
+/// Status and reason, or nothing where it was forwarded.
+type Refusal = Option<(u16, String)>;
+
+fn refused(status: u16, reason: &str) -> Refusal {
+    Refusal::from((status, reason.to_owned()))
 }
 
 fn query(text: &str) -> String {

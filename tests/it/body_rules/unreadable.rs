@@ -14,7 +14,7 @@ fn r28_ghsa_4gph_names_twice_or_in_other_letters_change_no_call() {
         (r#"{"query":"{viewer}","QUERY":"{deleteAll}"}"#, &member),
         (r#"{"Query":"{deleteAll}"}"#, &member),
         (r#"{"query":"{viewer}","query ":"{deleteAll}"}"#, &member),
-        (r#"{"query":"{viewer}","query\u0000":"{deleteAll}"}"#, &member),
+        (r#"{"query":"{viewer}","query\u0000":"{deleteAll}"}"#, &json),
         (r#"{"query":"{viewer}","doc_id":"1"}"#, &member),
     ] {
         assert_eq!(&scene.refusal("/graphql", body), expected, "{body}");
@@ -29,6 +29,11 @@ fn r28_ghsa_4gph_names_twice_or_in_other_letters_change_no_call() {
     }
     let twice = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","name":"delete"}}"#;
     assert_eq!(scene.refusal("/tools/mcp", twice), json);
+    for (other, expected) in [("name\\u0000", &json), ("Name", &member), ("name ", &member)] {
+        let params = format!(r#"{{"name":"search","{other}":"delete"}}"#);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        assert_eq!(&scene.refusal("/tools/mcp", &body), expected, "{body}");
+    }
     assert_eq!(scene.forwarded(), 0);
 }
 

@@ -72,7 +72,8 @@ impl Object {
     }
 }
 
-/// Whether servers that forgive letters' case take one for the other, the two letters beyond ASCII included that fold to some of it.
+/// Whether servers that forgive letters' case, or spaces around them, take one for the other; letters beyond ASCII included that fold to
+/// some of it.
 fn is_folded(own: &str, name: &str) -> bool {
     let fold = |letter: char| match letter {
         '\u{17f}' => 's',
@@ -80,7 +81,7 @@ fn is_folded(own: &str, name: &str) -> bool {
         '\u{130}' | '\u{131}' => 'i',
         _ => letter.to_ascii_lowercase(),
     };
-    own.chars().map(fold).eq(name.chars().map(fold))
+    own.trim().chars().map(fold).eq(name.chars().map(fold))
 }
 
 #[derive(Clone, Copy)]
@@ -152,6 +153,10 @@ impl<'de> Visitor<'de> for Strict {
         let mut members = Vec::new();
         while let Some(name) = entries.next_key::<String>()? {
             let member = entries.next_value_seed(inner)?;
+            // To some a name ends where NUL stands.
+            if self.depth < LOOKED_AT && name.chars().any(char::is_control) {
+                return Err(A::Error::custom("a name that does not print"));
+            }
             if self.depth < LOOKED_AT {
                 members.push((name.clone(), member));
             }
@@ -235,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_does_not_print_is_refused_where_names_are_looked_at() {
+        for text in [r#"{"a\u0000":1}"#, r#"{"b":{"name\u0000":1,"name":2}}"#, r#"{"b":{"a\u009f":1}}"#, r#"{"\n":1}"#]
+        {
+            assert_eq!(read(text).err(), Some(Unreadable::Json), "{text}");
+        }
+        assert!(read(r#"{"b":{"c":{"a\n":1}}}"#).is_ok(), "what is looked at by the server alone");
+    }
+
+    #[test]
     fn a_name_in_other_letters_is_not_overlooked() {
         for (text, expected) in [
             (r#"{"name":"x"}"#, Ok(Some("x"))),
@@ -245,6 +259,7 @@ mod tests {
         ] {
             assert_eq!(read(text).expect("an object").sole_text("name"), expected, "{text}");
         }
+        assert!(is_folded(" Name ", "name") && !is_folded("na me", "name"));
         assert!(is_folded("ta\u{17f}\u{212a}Id", "taskid") && !is_folded("tas", "task"));
     }
 }
