@@ -102,6 +102,8 @@ fn pressed(browser: &mut Browser, page: Page) -> Page {
             browser.submit(&page, &[("decision", "continue")])
         } else if page.says("value=\"allow\"") {
             browser.submit(&page, &[("decision", "allow")])
+        } else if let (true, Some(code)) = (page.says("name=\"user_code\""), page.parameters().get("user_code")) {
+            browser.submit(&page, &[("user_code", code)])
         } else if let Some(link) = first_choice(&page) {
             browser.open(&link)
         } else if page.url.path().starts_with("/ath/reconnect/") && page.says("<form") {

@@ -8,6 +8,7 @@ mod door;
 mod elicitation;
 mod many;
 mod origins;
+mod page;
 mod results;
 mod stories;
 mod tokens;
