@@ -124,10 +124,10 @@ impl Source {
     /// The mark of a new document, where it has one.
     async fn fetch(&self, mark: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Unread> {
         let Got::New { text, mark } = self.client.fetch(&self.url, mark).await? else { return Ok(None) };
-        let base_path = self.shelf.base_path().to_owned();
+        let place = self.shelf.clone();
         // A large one takes a while, and others have to be served meanwhile.
-        let read = tokio::task::spawn_blocking(move || Document::read(&text, &base_path)).await;
-        let shelved = self.shelf.put(read.map_err(|_| Unread::Leaving)??);
+        let read = move || Ok::<_, Unread>(place.put(Document::read(&text, place.base_path())?));
+        let shelved = tokio::task::spawn_blocking(read).await.map_err(|_| Unread::Leaving)??;
         self.tell(&shelved);
         Ok(mark)
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::operation::{Part, parts};
 use super::refs;
 
 /// The path of a service's API base, without slash at its end.
@@ -29,10 +30,19 @@ impl Base {
 /// The path of the first server in what lists them, with its variables' defaults; `None` where none is listed.
 pub(super) fn server_path(listing: &Value) -> Option<String> {
     let server = listing.get("servers")?.get(0)?;
-    let mut url = refs::text(server, "url")?.to_owned();
-    for (name, variable) in server.get("variables").and_then(Value::as_object).into_iter().flatten() {
-        let default = refs::text(variable, "default").unwrap_or_default();
-        url = url.replace(&format!("{{{name}}}"), default);
+    let variables = server.get("variables");
+    let mut url = String::new();
+    // Once, and never into what was put in: a default may be called like another variable.
+    for part in parts(refs::text(server, "url")?) {
+        url.push_str(match part {
+            Part::Literal(text) => text,
+            Part::Parameter(name) => {
+                variables.and_then(|all| refs::text(all.get(name)?, "default")).unwrap_or_default()
+            }
+        });
+        if url.len() > MAX_URL {
+            return None;
+        }
     }
     let path = match url.split_once("://") {
         Some((_, behind)) => behind.find('/').and_then(|at| behind.get(at..)).unwrap_or_default(),
@@ -41,6 +51,9 @@ pub(super) fn server_path(listing: &Value) -> Option<String> {
     let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     Some(if path.starts_with('/') { path.to_owned() } else { String::new() })
 }
+
+/// In bytes.
+const MAX_URL: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -77,5 +90,15 @@ mod tests {
         assert_eq!(server_path(&json!({})), None);
         let server = json!({"url": "https://{host}/{version}", "variables": {"host": {"default": "a.example"}, "version": {"default": "v4"}}});
         assert_eq!(server_path(&json!({"servers": [server]})), Some("/v4".to_owned()));
+    }
+
+    #[test]
+    fn variables_are_put_in_once_and_lead_to_no_others() {
+        let variables: serde_json::Map<String, Value> =
+            (0..60).map(|at| (format!("a{at}"), json!({"default": format!("{{a{0}}}{{a{0}}}", at + 1)}))).collect();
+        let listing = json!({"servers": [{"url": "https://x.example/{a0}", "variables": variables}]});
+        assert_eq!(server_path(&listing), Some("/{a1}{a1}".to_owned()));
+        let long = json!({"url": "{a}".repeat(1000), "variables": {"a": {"default": "a".repeat(1_000_000)}}});
+        assert_eq!(server_path(&json!({"servers": [long]})), None);
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn check(name: &str, schema: &Value, value: &Value, sent: Sent) -> Re
             if let Some(schema) = map.get("items") {
                 items
                     .iter()
+                    .take(MAX_ITEMS)
                     .enumerate()
                     .try_for_each(|(at, item)| check(&format!("{name}[{at}]"), schema, item, sent))?;
             }
@@ -181,5 +182,7 @@ fn article(kind: &str) -> &str {
 }
 
 const MAX_SHOWN: usize = 24;
+/// Those behind them are the service's to judge.
+const MAX_ITEMS: usize = 1000;
 /// In characters.
 const MAX_TOLD: usize = 60;

@@ -34,7 +34,10 @@ pub(super) fn of(root: &Value, operation: &Operation, said: Said<'_>) -> Descrip
             json.insert(name.to_owned(), json!(shortened(text, most)));
         }
     }
-    let parameters: Vec<Value> = parameter::described(root, said).map(|one| parameter_json(root, one)).collect();
+    // One measure for all of them.
+    let mut expansion = Expansion::new(root, Side::Request, 6, 300);
+    let parameters = parameter::described(root, said).into_iter().take(parameter::MOST);
+    let parameters: Vec<Value> = parameters.map(|one| parameter_json(one, &mut expansion)).collect();
     if !parameters.is_empty() {
         json.insert("parameters".to_owned(), Value::Array(parameters));
     }
@@ -53,10 +56,10 @@ pub(super) fn of(root: &Value, operation: &Operation, said: Said<'_>) -> Descrip
     }
 }
 
-fn parameter_json(root: &Value, parameter: &Value) -> Value {
+fn parameter_json<'d>(parameter: &'d Value, expansion: &mut Expansion<'d>) -> Value {
     let mut json = Map::new();
     for name in ["name", "in"] {
-        json.insert(name.to_owned(), parameter.get(name).cloned().unwrap_or_default());
+        json.insert(name.to_owned(), json!(shortened(refs::text(parameter, name).unwrap_or_default(), 200)));
     }
     for name in ["required", "deprecated"] {
         if refs::is_true(parameter, name) {
@@ -67,7 +70,7 @@ fn parameter_json(root: &Value, parameter: &Value) -> Value {
         json.insert("description".to_owned(), json!(shortened(text, 300)));
     }
     if let Some(schema) = parameter::schema(parameter) {
-        json.insert("schema".to_owned(), Expansion::new(root, Side::Request, 5, 60).schema(schema));
+        json.insert("schema".to_owned(), expansion.schema(schema));
     }
     Value::Object(json)
 }
@@ -86,9 +89,9 @@ fn body_json(root: &Value, operation: &Value) -> Option<Value> {
         Body::Json { content_type, schema, .. } | Body::Form { content_type, schema, .. } => (content_type, schema),
         Body::Other(types) => (types, None),
     };
-    json.insert("type".to_owned(), json!(content_type));
+    json.insert("type".to_owned(), json!(shortened(&content_type, 200)));
     if let Some(schema) = schema {
-        json.insert("schema".to_owned(), Expansion::new(root, Side::Request, 8, 300).schema(schema));
+        json.insert("schema".to_owned(), Expansion::new(root, Side::Request, 8, 400).schema(schema));
     }
     Some(Value::Object(json))
 }
@@ -97,6 +100,7 @@ fn body_json(root: &Value, operation: &Value) -> Option<Value> {
 fn answers(root: &Value, operation: &Value) -> Map<String, Value> {
     let responses = operation.get("responses").and_then(Value::as_object);
     let mut answers = Map::new();
+    let mut expansion = Expansion::new(root, Side::Answer, 5, 250);
     for (status, response) in responses.into_iter().flatten().take(MAX_ANSWERS) {
         let Some(response) = refs::resolved(root, response) else { continue };
         let mut json = Map::new();
@@ -107,12 +111,12 @@ fn answers(root: &Value, operation: &Value) -> Map<String, Value> {
         let first = content
             .and_then(|content| content.iter().find(|(name, _)| body::is_json(name)).or_else(|| content.iter().next()));
         if let Some((content_type, media)) = first.filter(|_| status.starts_with('2') || status == "default") {
-            json.insert("type".to_owned(), json!(content_type));
+            json.insert("type".to_owned(), json!(shortened(content_type, 200)));
             if let Some(schema) = media.get("schema").filter(|_| status.starts_with('2')) {
-                json.insert("schema".to_owned(), Expansion::new(root, Side::Answer, 5, 120).schema(schema));
+                json.insert("schema".to_owned(), expansion.schema(schema));
             }
         }
-        answers.insert(status.clone(), Value::Object(json));
+        answers.insert(shortened(status, 20), Value::Object(json));
     }
     answers
 }

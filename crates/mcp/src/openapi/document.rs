@@ -33,6 +33,9 @@ impl Document {
         if operations.is_empty() {
             return Err(DocumentError::Empty);
         }
+        if operations.len() > MAX_OPERATIONS {
+            return Err(DocumentError::TooMany);
+        }
         let by_name = operations.iter().enumerate().map(|(at, operation)| (operation.name.clone(), at)).collect();
         let index = Index::of(&root, &operations);
         Ok(Self { root, operations, by_name, index })
@@ -131,10 +134,13 @@ fn operations(root: &Value, base: &Base) -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut names = HashSet::new();
     for (written, item) in root.get("paths").and_then(Value::as_object).into_iter().flatten() {
-        if !written.starts_with('/') || written.contains(char::is_control) {
+        if !written.starts_with('/') || written.contains(char::is_control) || written.len() > MAX_PATH {
             continue;
         }
         let Some(item) = refs::resolved(root, item) else { continue };
+        if operations.len() > MAX_OPERATIONS {
+            break;
+        }
         let of_path = base::server_path(item);
         for method in METHODS {
             let Some(said) = item.get(method.as_str().to_ascii_lowercase()).filter(|said| said.is_object()) else {
@@ -174,12 +180,17 @@ fn summary(said: &Value) -> String {
     let text = |name: &str| refs::text(said, name).map(str::trim).filter(|text| !text.is_empty());
     let text = text("summary").or_else(|| text("description").and_then(|text| text.lines().next())).unwrap_or_default();
     // In one line, whatever it tries.
-    let line: Vec<&str> = text.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
+    let begin = describe::shortened(text, MAX_SUMMARY * 2);
+    let line: Vec<&str> = begin.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
     describe::shortened(&line.join(" "), MAX_SUMMARY)
 }
 
 /// In bytes.
 const MAX_NAME: usize = 128;
+/// A path's item may be that of many, so that a small document has many operations.
+const MAX_OPERATIONS: usize = 20_000;
+/// In bytes.
+const MAX_PATH: usize = 2000;
 /// In characters.
 const MAX_SUMMARY: usize = 160;
 

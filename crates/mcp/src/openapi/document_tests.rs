@@ -339,3 +339,45 @@ fn wide_schemas_are_bounded_as_deep_ones_are() {
     let arguments = json!({"body": {"p4999": {"q4999": "x"}}});
     assert!(tool.compose(arguments.as_object().expect("an object")).is_ok());
 }
+
+#[test]
+fn a_small_document_does_not_become_a_large_one() {
+    let fat: serde_json::Map<String, Value> =
+        (0..3000).map(|at| (format!("p{at}"), json!({"$ref": "#/components/schemas/Fat"}))).collect();
+    let parameter = json!({"name": "a", "in": "query", "schema": {"$ref": "#/components/schemas/Fat"}});
+    let many: Vec<Value> =
+        (0..20_000).map(|at| json!({"$ref": format!("#/components/parameters/P{}", at % 300)})).collect();
+    let named: serde_json::Map<String, Value> = (0..300)
+        .map(|at| (format!("P{at}"), json!({"name": format!("n{at}"), "in": "query", "schema": parameter["schema"]})))
+        .collect();
+    let text = json!({
+        "openapi": "3.1.0",
+        "paths": {"/a": {"parameters": many.clone(), "get": {"operationId": "a", "parameters": many}}},
+        "components": {"parameters": named, "schemas": {"Fat": {
+            "type": "object", "description": "x".repeat(300), "enum": vec!["y".repeat(900); 300], "properties": fat,
+        }}},
+    });
+    let start = Instant::now();
+    let document = document(&text.to_string(), "");
+    let described = document.describe("a").expect("an operation").json;
+    assert_eq!(described["parameters"].as_array().map(Vec::len), Some(100));
+    let length = described.to_string().len();
+    assert!(length < 500_000, "{length}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let provider = ProviderId::parse("desk").expect("an id");
+    let wanted = MethodAndPath::parse("GET /a").expect("one");
+    let refused = document.typed(&provider, &[wanted]).remove(0).expect_err("too many").to_string();
+    assert_eq!(refused, "has a parameter that cannot be sent: it has more than 100; leave it to the general tools");
+}
+
+#[test]
+fn many_paths_of_one_item_are_refused() {
+    let paths: serde_json::Map<String, Value> =
+        (0..12_000).map(|at| (format!("/p{at}"), json!({"$ref": "#/components/pathItems/All"}))).collect();
+    let all = json!({"get": {"summary": "x".repeat(100_000)}, "put": {}});
+    let text = json!({"openapi": "3.1.0", "paths": paths, "components": {"pathItems": {"All": all}}}).to_string();
+    let start = Instant::now();
+    let refused = Document::read(text.as_bytes(), "").expect_err("too many").to_string();
+    assert!(refused.starts_with("the document has more than 20000 operations"), "{refused}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}

@@ -16,6 +16,9 @@ pub enum DocumentError {
     /// Something else.
     #[error("the document has no `openapi: 3.0.x` or `openapi: 3.1.x`; it must be an OpenAPI document of one of these")]
     Version,
+    /// More than twenty thousand.
+    #[error("the document has more than 20000 operations; take one that has only those that are needed")]
+    TooMany,
     /// Nothing below `paths`.
     #[error("the document has no operations; it must have `paths` with at least one")]
     Empty,

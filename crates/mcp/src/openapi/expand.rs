@@ -21,41 +21,54 @@ pub(super) struct Expansion<'d> {
     depth: usize,
     /// How many more there may be at all.
     left: usize,
+    /// How many bytes of values and descriptions there is room for.
+    room: usize,
     /// The references that are being followed.
     open: Vec<&'d str>,
     /// What lies elsewhere.
-    elsewhere: Vec<String>,
+    elsewhere: Option<String>,
 }
 
 impl<'d> Expansion<'d> {
     pub(super) fn new(root: &'d Value, side: Side, depth: usize, left: usize) -> Self {
-        Self { root, side, depth, left, open: Vec::new(), elsewhere: Vec::new() }
+        Self { root, side, depth, left, room: left * BYTES_EACH, open: Vec::new(), elsewhere: None }
     }
 
-    /// References that led nowhere.
-    pub(super) fn elsewhere(&self) -> &[String] {
-        &self.elsewhere
+    /// The first reference that led nowhere.
+    pub(super) fn elsewhere(&self) -> Option<&str> {
+        self.elsewhere.as_deref()
     }
 
     pub(super) fn schema(&mut self, schema: &'d Value) -> Value {
         let Value::Object(map) = schema else {
+            self.left = self.left.saturating_sub(1);
             return if schema == &Value::Bool(false) { json!({"not": {}}) } else { json!({}) };
         };
-        if let Some(reference) = refs::text(schema, "$ref") {
-            return self.reference(reference, map);
-        }
         if self.left == 0 || self.depth == 0 {
+            self.left = self.left.saturating_sub(1);
             return cut(map);
         }
         self.left -= 1;
+        if let Some(reference) = refs::text(schema, "$ref") {
+            return self.reference(reference, map);
+        }
         self.depth -= 1;
         let expanded = self.object(map);
         self.depth += 1;
         Value::Object(expanded)
     }
 
+    /// What was told takes room; where there is none, no more is told.
+    fn tell(&mut self, told: &Map<String, Value>) {
+        let length: usize = told.values().map(length).sum();
+        self.room = self.room.saturating_sub(length);
+        if self.room == 0 {
+            self.left = 0;
+        }
+    }
+
     fn reference(&mut self, reference: &'d str, beside: &'d Map<String, Value>) -> Value {
-        let name = refs::name(reference);
+        let name = shortened(refs::name(reference), MAX_NAME);
         if self.open.contains(&reference) || self.open.len() >= MAX_OPEN {
             let mut again = Map::new();
             if let Some(kind) = refs::target(self.root, reference).and_then(|target| refs::text(target, "type")) {
@@ -65,7 +78,7 @@ impl<'d> Expansion<'d> {
             return Value::Object(again);
         }
         let Some(target) = refs::target(self.root, reference) else {
-            self.elsewhere.push(reference.to_owned());
+            self.elsewhere.get_or_insert_with(|| shortened(reference, MAX_NAME));
             return json!({"description": format!("{name}, which the document does not describe")});
         };
         self.open.push(reference);
@@ -85,6 +98,7 @@ impl<'d> Expansion<'d> {
         if let Some(text) = map.get("description").and_then(Value::as_str).filter(|text| !text.trim().is_empty()) {
             result.insert("description".to_owned(), json!(shortened(text, MAX_DESCRIPTION)));
         }
+        self.tell(&result);
         self.properties(map, &mut result);
         for name in SCHEMAS {
             if let Some(inner) = map.get(*name).filter(|_| !result.contains_key(*name)) {
@@ -114,7 +128,7 @@ impl<'d> Expansion<'d> {
 
     fn properties(&mut self, map: &'d Map<String, Value>, result: &mut Map<String, Value>) {
         let Some(properties) = map.get("properties").and_then(Value::as_object) else {
-            if let Some(required) = map.get("required").filter(|required| required.is_array()) {
+            if let Some(required) = map.get("required").filter(|required| required.is_array() && is_short(required)) {
                 result.insert("required".to_owned(), required.clone());
             }
             return;
@@ -126,6 +140,9 @@ impl<'d> Expansion<'d> {
                 // What is not told is not forbidden either.
                 result.insert("additionalProperties".to_owned(), json!(true));
                 break;
+            }
+            if name.len() > MAX_NAME {
+                continue;
             }
             let unused = match self.side {
                 Side::Request => "readOnly",
@@ -140,7 +157,8 @@ impl<'d> Expansion<'d> {
         result.insert("properties".to_owned(), Value::Object(kept));
         let required = map.get("required").and_then(Value::as_array);
         let names = required.into_iter().flatten().filter_map(Value::as_str).filter(|name| !dropped.contains(name));
-        let names: Vec<Value> = names.map(|name| json!(name)).collect();
+        let names: Vec<Value> =
+            names.take(MAX_VALUES).filter(|name| name.len() <= MAX_NAME).map(|name| json!(name)).collect();
         if !names.is_empty() && self.side == Side::Request {
             result.insert("required".to_owned(), Value::Array(names));
         }
@@ -149,13 +167,25 @@ impl<'d> Expansion<'d> {
 
 /// Whether it is taken over as it is; what is long is the service's to judge.
 fn is_told((name, value): &(&String, &Value)) -> bool {
-    let short = match value {
-        Value::Array(items) => items.len() <= MAX_VALUES,
+    PLAIN.contains(&name.as_str()) && is_short(value)
+}
+
+fn is_short(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.len() <= MAX_VALUES && items.iter().all(|item| !item.is_array() && is_short(item)),
         Value::Object(map) => map.is_empty(),
         Value::String(text) => text.len() <= MAX_TEXT,
         _ => true,
-    };
-    short && PLAIN.contains(&name.as_str())
+    }
+}
+
+/// About as many bytes as it takes.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(length).sum(),
+        _ => 4,
+    }
 }
 
 fn copied((name, value): (&String, &Value)) -> (String, Value) {
@@ -293,3 +323,6 @@ const MAX_CHOICES: usize = 64;
 const MAX_VALUES: usize = 400;
 /// In bytes.
 const MAX_TEXT: usize = 1000;
+const MAX_NAME: usize = 200;
+/// What each schema may take, one with another.
+const BYTES_EACH: usize = 80;

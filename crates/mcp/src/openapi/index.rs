@@ -176,17 +176,17 @@ fn weighed(root: &Value, operation: &Operation) -> BTreeMap<String, u32> {
     let Some(said) = item.and_then(|item| refs::resolved(root, item)).and_then(|item| item.get(operation.key())) else {
         return weights;
     };
-    add(refs::text(said, "summary").unwrap_or_default(), 7);
-    for tag in said.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        add(tag, 4);
+    add(beginning(refs::text(said, "summary").unwrap_or_default()), 7);
+    for tag in said.get("tags").and_then(Value::as_array).into_iter().flatten().take(16).filter_map(Value::as_str) {
+        add(beginning(tag), 4);
     }
     add(beginning(refs::text(said, "description").unwrap_or_default()), 3);
-    for parameter in said.get("parameters").and_then(Value::as_array).into_iter().flatten() {
+    for parameter in said.get("parameters").and_then(Value::as_array).into_iter().flatten().take(50) {
         let Some(parameter) = refs::resolved(root, parameter) else { continue };
-        add(refs::text(parameter, "name").unwrap_or_default(), 2);
+        add(beginning(refs::text(parameter, "name").unwrap_or_default()), 2);
         let allowed = parameter.get("schema").and_then(|schema| refs::resolved(root, schema)?.get("enum")?.as_array());
         for value in allowed.into_iter().flatten().take(32).filter_map(Value::as_str) {
-            add(value, 5);
+            add(beginning(value), 5);
         }
     }
     weights

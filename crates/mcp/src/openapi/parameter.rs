@@ -1,5 +1,7 @@
 //! The parameters of an operation, and how each is written into a request.
 
+use std::collections::HashSet;
+
 use http::HeaderName;
 use serde_json::{Value, json};
 
@@ -66,17 +68,12 @@ pub(super) enum Explode {
     No,
 }
 
-/// What the document says of each parameter; the operation's own stand for those of the path.
-pub(super) fn described<'d>(root: &'d Value, said: Said<'d>) -> impl Iterator<Item = &'d Value> {
-    let of = |value: &'d Value| {
-        let list = value.get("parameters").and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(|one| refs::resolved(root, one)).collect::<Vec<_>>()
-    };
-    let own = of(said.operation);
-    let identity = |one: &'d Value| (refs::text(one, "name"), refs::text(one, "in"));
-    let known: Vec<_> = own.iter().map(|one| identity(one)).collect();
-    let shared: Vec<&Value> = of(said.item).into_iter().filter(|one| !known.contains(&identity(one))).collect();
-    own.into_iter().chain(shared)
+/// What the document says of each parameter, of [`MOST`] and one more at most; the operation's own stand for those of the path.
+pub(super) fn described<'d>(root: &'d Value, said: Said<'d>) -> Vec<&'d Value> {
+    let mut known = HashSet::new();
+    let lists = [said.operation, said.item].map(|value| value.get("parameters").and_then(Value::as_array));
+    let listed = lists.into_iter().flatten().flatten().filter_map(|one| refs::resolved(root, one));
+    listed.filter(|one| known.insert((refs::text(one, "name"), refs::text(one, "in")))).take(MOST + 1).collect()
 }
 
 /// The schema of its values, wherever that stands.
@@ -149,5 +146,7 @@ const fn delimited(explode: Explode, delimiter: &'static str) -> Style {
     }
 }
 
+/// More than this, nobody fills in.
+pub(super) const MOST: usize = 100;
 /// What `OpenAPI` itself takes out: the body's type is the body's, and the credential the gateway's.
 const OTHERS: &[&str] = &["accept", "content-type", "authorization"];

@@ -112,13 +112,17 @@ impl TypedTool {
         CanonicalPath::parse(&filled(&operation.path, "x")).map_err(UntypedError::Path)?;
         let mut expansion = Expansion::new(root, Side::Request, MAX_DEPTH, MAX_SCHEMAS);
         let mut parameters = Vec::new();
-        for one in parameter::described(root, *said) {
+        let described = parameter::described(root, *said);
+        if described.len() > parameter::MOST {
+            return Err(UntypedError::Parameter(format!("it has more than {}", parameter::MOST)));
+        }
+        for one in described {
             parameters.extend(Parameter::read(one, &mut expansion)?);
         }
         check_template(&operation.path, &parameters)?;
         let body = body_argument(root, operation, said, &mut expansion)?;
-        if let Some(reference) = expansion.elsewhere().first() {
-            return Err(UntypedError::Elsewhere(reference.clone()));
+        if let Some(reference) = expansion.elsewhere() {
+            return Err(UntypedError::Elsewhere(reference.to_owned()));
         }
         name_arguments(&mut parameters, body.as_ref());
         let input = input_schema(&parameters, body.as_ref());
@@ -258,7 +262,7 @@ fn description(operation: &Operation, said: &Value) -> String {
 pub(super) const BODY: &str = "body";
 /// How deep the schema of arguments is, and how many schemas are in it.
 const MAX_DEPTH: usize = 10;
-const MAX_SCHEMAS: usize = 1000;
+const MAX_SCHEMAS: usize = 1500;
 /// In characters.
 const MAX_DESCRIPTION: usize = 400;
 const MAX_TOLD: usize = 800;

@@ -45,7 +45,7 @@ fn is_filler(word: &str) -> bool {
     FILLERS.contains(&word)
 }
 
-const MAX_ASKED: usize = 32;
+const MAX_ASKED: usize = 12;
 const FILLERS: &[&str] = &[
     "a", "about", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "do", "doe", "every", "for", "from",
     "has", "have", "how", "i", "in", "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "please", "some",
