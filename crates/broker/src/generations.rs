@@ -32,6 +32,11 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Generations<K, V, S> {
         self.young.insert(key, value);
     }
 
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     pub(crate) fn retain(&mut self, keep: impl Fn(&V) -> bool) {
         self.young.retain(|_, value| keep(value));
         self.old.retain(|_, value| keep(value));

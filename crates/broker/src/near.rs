@@ -28,6 +28,7 @@ pub struct Near {
 struct Corners {
     calls: Rc<Corner>,
     sockets: Rc<Corner>,
+    visits: Rc<Corner>,
 }
 
 /// A caller as one core knows it, with its credential where that can be lent as it is.
@@ -89,6 +90,12 @@ impl Near {
         self.corners(seen).calls.enter()
     }
 
+    /// The same for a request at the door for MCP clients, whose tool call is a call besides.
+    #[must_use]
+    pub fn begin_visit(&self, seen: &Seen) -> Option<Place> {
+        self.corners(seen).visits.enter()
+    }
+
     /// The same for a `WebSocket`, which is a call, too.
     #[must_use]
     pub fn open_socket(&self, seen: &Seen) -> Option<Place> {
@@ -103,7 +110,8 @@ impl Near {
             known.unwrap_or_else(|| {
                 let (limits, name) = (&self.broker.limits, seen.agent_id().as_str());
                 let (calls, sockets) = (limits.concurrent_calls.corner(name), limits.sockets.corner(name));
-                let corners = Rc::new(Corners { calls, sockets });
+                let visits = limits.concurrent_calls.corner(&format!("{name} at the door"));
+                let corners = Rc::new(Corners { calls, sockets, visits });
                 agents.insert(seen.agent_id().clone(), corners.clone());
                 corners
             })
@@ -114,7 +122,8 @@ impl Near {
 impl Corners {
     /// Whether a token is remembered with it, or anything is under way.
     fn is_used(self: &Rc<Self>) -> bool {
-        Rc::strong_count(self) > 1 || Rc::strong_count(&self.calls) > 1 || Rc::strong_count(&self.sockets) > 1
+        let corners = [&self.calls, &self.sockets, &self.visits];
+        Rc::strong_count(self) > 1 || corners.into_iter().any(|corner| Rc::strong_count(corner) > 1)
     }
 }
 

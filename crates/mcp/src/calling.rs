@@ -49,10 +49,14 @@ impl Guest {
             answer = self.visit.calls.call(call) => answer.map_err(|error| unanswered(name, &error))?,
             () = self.ended() => return Err(over()),
         };
-        match results::refusal(name, &answer) {
-            Some(refusal) => Err(refusal),
-            None => Ok(answer),
+        let Some(refusal) = results::refusal(name, &answer) else { return Ok(answer) };
+        if refusal.code == Problem::InsufficientScope.as_str() && caller.provider_id() != &provider.id {
+            // The client's own login is for the service that it came by; at the others, the link is the way to more.
+            if let Ok(link) = self.broker.more(&caller, &provider.id).await {
+                return Err(refusal.with_more(name, &link));
+            }
         }
+        Err(refusal)
     }
 
     /// Whoever asks, as their token is good for now; `None` where it no longer is.

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use broker::Broker;
 use http::{HeaderValue, Method, Request, StatusCode, header};
+use protocol::Problem;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
@@ -58,6 +59,53 @@ async fn visit(State(service): State<Service>, request: Request<Body>) -> Respon
 fn nowhere() -> Response {
     let body = json!({ "code": "not_found", "detail": "There is no MCP server at this path. /llms.txt lists those that there are." });
     (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
+}
+
+/// Why nobody has looked at a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// It is longer than any may be, or broke off.
+    TooLarge,
+    /// There is no memory for it.
+    Full,
+    /// It did not come in time.
+    Slow,
+    /// The gateway failed.
+    Fault,
+}
+
+/// What its client is told, in JSON-RPC: nobody can say whose message it was.
+#[must_use]
+pub fn unread(why: Unread) -> Response {
+    let (status, code, problem, message) = match why {
+        Unread::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            -32600,
+            Problem::BadRequest,
+            "The message is longer than 256 KiB, or broke off. Send less at once.",
+        ),
+        Unread::Slow => (
+            StatusCode::REQUEST_TIMEOUT,
+            -32600,
+            Problem::BadRequest,
+            "The message did not come in time. Send it again.",
+        ),
+        Unread::Full => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            -32603,
+            Problem::Unavailable,
+            "The gateway has no room for the message now. Try again in a few seconds.",
+        ),
+        Unread::Fault => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            -32603,
+            Problem::InternalError,
+            "The gateway is at fault. Report the X-Request-Id of this answer to its operator.",
+        ),
+    };
+    let data = json!({ "code": problem.as_str(), "retryable": problem.is_retryable() });
+    let error = json!({ "code": code, "message": message, "data": data });
+    (status, axum::Json(json!({ "jsonrpc": "2.0", "id": null, "error": error }))).into_response()
 }
 
 /// JSON-RPC 2.0, parse error: nobody can say whose it was.

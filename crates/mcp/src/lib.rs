@@ -23,6 +23,6 @@ mod toolbox;
 mod visit;
 
 pub use calls::{Answer, Call, Calls, From, Rest, Unanswered};
-pub use door::router;
+pub use door::{Unread, router, unread};
 pub use toolbox::Toolbox;
 pub use visit::Visit;

@@ -40,6 +40,15 @@ impl Refusal {
         Self { retryable: true, connect_url: Some(connect_url), ..Self::new(Problem::ConnectRequired, message) }
     }
 
+    /// The same where the person can allow what is missing.
+    pub(crate) fn with_more(self, service: &str, connect_url: &str) -> Self {
+        let asked = Self::connect(service, connect_url.to_owned());
+        let message = format!(
+            "The person has allowed less at {service}. Ask them to open {connect_url} and to allow more; then call again."
+        );
+        Self { message, further: self.further, ..asked }
+    }
+
     /// The data plane's own, as its problem document says it.
     pub(crate) fn of_problem(service: &str, document: &Value) -> Self {
         let text = |name: &str| document.get(name).and_then(Value::as_str);

@@ -43,8 +43,11 @@ pub(crate) async fn authenticate(
     Ok(caller)
 }
 
+/// At the door for MCP clients to one service, a token for all of them is another resource's (MCP, authorization: servers accept tokens
+/// for themselves alone). A tool calls with it all the same.
 fn leads_there(caller: &Seen, route: &Proxied, upstream: Option<&Upstream>) -> bool {
     match upstream {
+        Some(_) if route.is_door() && caller.is_for_every_service() => false,
         Some(upstream) => upstream.provider_id == *caller.provider_id(),
         None => route.entrance == Entrance::Mcp && caller.is_for_every_service(),
     }

@@ -10,7 +10,7 @@ use audit::{Audit, AuditError, Event, Ring};
 use broker::{Broker, Caller, Lent, Near, Seen};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, response};
-use limits::Corner;
+use limits::{Corner, Place};
 use policy::{CanonicalPath, Content, Denied, PathError, Permit, Ruling, Undecided};
 use protocol::{Origin, ProviderId, Scope, Timestamp};
 use secret::Entropy;
@@ -72,6 +72,13 @@ pub struct Core {
     ring: Ring,
     observer: Rc<dyn Observer>,
     drain: Drain,
+}
+
+/// Somebody who was let in by the door for MCP clients, and their place there for as long as this is kept.
+pub struct Admitted {
+    /// Who it is.
+    pub caller: Caller,
+    _place: Place,
 }
 
 impl DataPlane {
@@ -181,13 +188,14 @@ impl Core {
     }
 
     /// Whether somebody may come in by the door for MCP clients, and who it is.
-    pub async fn admit(&self, origin: Origin, route: &Proxied, parts: &Parts) -> Result<Caller, ProxyError> {
+    pub async fn admit(&self, origin: Origin, route: &Proxied, parts: &Parts) -> Result<Admitted, ProxyError> {
         self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
         let now = self.near.now();
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
         let seen = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         seen.admit(now)?;
-        Ok(Caller::clone(&seen))
+        let place = self.near.begin_visit(&seen).ok_or(ProxyError::Crowded)?;
+        Ok(Admitted { caller: Caller::clone(&seen), _place: place })
     }
 
     fn violation(&self, origin: &Origin, caller: &Caller, path: CanonicalPath<'_>, denied: &Denied) -> ProxyError {

@@ -54,7 +54,7 @@ mod upstream;
 mod watch;
 mod websocket;
 
-pub use crate::core::{Core, DataPlane};
+pub use crate::core::{Admitted, Core, DataPlane};
 pub use crate::http1::Http1Error;
 pub use body::{BodyError, ProxyBody};
 pub use challenge::Discovery;

@@ -60,6 +60,11 @@ impl Proxied {
         self.upstream
     }
 
+    /// Whether it is a client's own request at the door for MCP clients, and no call that a tool makes.
+    pub(crate) fn is_door(self) -> bool {
+        self.entrance == Entrance::Mcp && self.below > 0
+    }
+
     /// The call that a tool makes: the whole path is below the API's base.
     pub(crate) fn of_tool(upstream: usize) -> Self {
         Self { entrance: Entrance::Mcp, upstream: Some(upstream), below: 0 }

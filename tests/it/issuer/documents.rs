@@ -70,9 +70,8 @@ fn what_is_no_resource_is_not_described() {
     let house = House::new();
     let beside = "/.well-known/oauth-protected-resource";
     for path in [
-        beside.to_owned(),
-        format!("{beside}/"),
         format!("{beside}/none"),
+        format!("{beside}/none/mcp"),
         format!("{beside}/helpdesk/x"),
         format!("{beside}/helpdesk//"),
         format!("{beside}/HELPDESK"),

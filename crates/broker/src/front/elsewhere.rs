@@ -63,6 +63,10 @@ impl Elsewhere {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(place)
     }
 
+    fn forget(&self, place: &Place) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(place);
+    }
+
     fn insert(&self, place: Place, token: Opaque) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(place, token);
     }
@@ -95,6 +99,14 @@ impl Broker {
             }
             None => Ok(Reach::Link(self.link_elsewhere(&agent, caller.user_id(), &wish).await?)),
         }
+    }
+
+    /// The link by which the person allows more at another service than they did, where a call wanted that. What was lent before is not
+    /// lent again.
+    pub async fn more(&self, caller: &Caller, provider: &ProviderId) -> Result<String, FrontError> {
+        self.elsewhere.forget(&(caller.known().hash().bytes(), provider.clone()));
+        let (agent, wish) = self.wish_elsewhere(caller, provider).await?;
+        self.link_elsewhere(&agent, caller.user_id(), &wish).await
     }
 
     /// How a caller stands with a service. Writes nothing.

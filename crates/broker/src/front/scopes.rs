@@ -99,7 +99,9 @@ impl Broker {
         (provider, granted): (&ProviderId, &str),
     ) -> Result<(), FrontError> {
         match self.named_by(resources)? {
-            Named::Provider(named) if named.id != *provider => Err(FrontError::Target),
+            Named::Provider(named) if named.id != *provider || self.is_every_service(granted) => {
+                Err(FrontError::Target)
+            }
             Named::EveryService if !self.is_every_service(granted) => Err(FrontError::Target),
             _ => Ok(()),
         }

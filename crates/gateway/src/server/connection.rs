@@ -367,13 +367,14 @@ async fn at_the_door(
     if let Some(preflight) = plane.origins().preflight(&head) {
         return preflight.map(Either::Left);
     }
-    let caller = match here.core.admit(origin, &route, &head).await {
-        Ok(caller) => caller,
+    let admitted = match here.core.admit(origin, &route, &head).await {
+        Ok(admitted) => admitted,
         Err(error) => {
             let asked = Asked { dialect: Dialect::Http, origin, route: Some(route) };
             return plane.refuse(&error, &asked).map(Either::Left);
         }
     };
+    let caller = admitted.caller.clone();
     let only = route.upstream().map(|_| caller.provider_id().clone());
     let mut request = Request::from_parts(head, body);
     request.extensions_mut().insert(origin);

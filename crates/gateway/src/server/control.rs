@@ -40,7 +40,9 @@ impl Control {
     async fn answer(&self, request: Request<Inbound>, taken: Option<Held<'_>>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let form = Form::of(head.uri.path());
-        let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, taken)).await {
+        // Kept for as long as the body is.
+        let mut taken = taken;
+        let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body, taken.as_mut())).await {
             Ok(Ok(body)) => body,
             Ok(Err(unanswered)) => return form.refusal(unanswered),
             Err(_) => return form.refusal(Unanswered::Slow),
@@ -80,11 +82,17 @@ enum Form {
     Ath,
     /// As RFC 6749 §5.2 has it: OAuth clients read nothing else.
     OAuth,
+    /// As JSON-RPC has it.
+    Mcp,
 }
 
 impl Form {
     fn of(path: &str) -> Self {
-        if path.starts_with("/oauth/") { Self::OAuth } else { Self::Ath }
+        match path {
+            path if path.starts_with("/oauth/") => Self::OAuth,
+            path if path.trim_end_matches('/').ends_with("/mcp") => Self::Mcp,
+            _ => Self::Ath,
+        }
     }
 
     fn refusal(self, why: Unanswered) -> Response<Body> {
@@ -93,6 +101,10 @@ impl Form {
             (Self::Ath, Unanswered::Full) => api::Refusal::request_memory().into_response(),
             (Self::Ath, Unanswered::Slow) => api::Refusal::body_too_slow().into_response(),
             (Self::Ath, Unanswered::Fault) => api::Refusal::fault().into_response(),
+            (Self::Mcp, Unanswered::TooLarge) => mcp::unread(mcp::Unread::TooLarge),
+            (Self::Mcp, Unanswered::Full) => mcp::unread(mcp::Unread::Full),
+            (Self::Mcp, Unanswered::Slow) => mcp::unread(mcp::Unread::Slow),
+            (Self::Mcp, Unanswered::Fault) => mcp::unread(mcp::Unread::Fault),
             (Self::OAuth, Unanswered::TooLarge) => issuer::Refusal::body_too_large().into_response(),
             (Self::OAuth, Unanswered::Full) => issuer::Refusal::request_memory().into_response(),
             (Self::OAuth, Unanswered::Slow) => issuer::Refusal::body_too_slow().into_response(),
@@ -102,7 +114,7 @@ impl Form {
 }
 
 /// All of a body, in one piece however many it came in.
-async fn whole(mut body: Inbound, mut taken: Option<Held<'_>>) -> Result<Bytes, Unanswered> {
+async fn whole(mut body: Inbound, mut taken: Option<&mut Held<'_>>) -> Result<Bytes, Unanswered> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unanswered::TooLarge)?.into_data() else { continue };
