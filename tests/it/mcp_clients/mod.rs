@@ -6,6 +6,7 @@ mod conformance;
 mod described;
 mod door;
 mod elicitation;
+mod ending;
 mod many;
 mod origins;
 mod page;
