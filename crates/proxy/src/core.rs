@@ -6,59 +6,38 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use audit::{Audit, AuditError, Event, Ring};
-use broker::{Broker, Caller, Lent, Near, Seen};
+use audit::{AuditError, Event, Ring};
+use broker::{Caller, Lent, Near, Seen};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, response};
 use limits::{Corner, Place};
 use policy::{CanonicalPath, Content, Denied, PathError, Permit, Ruling, Undecided};
-use protocol::{Origin, ProviderId, Scope, Timestamp};
-use secret::Entropy;
+use protocol::{Origin, Scope, Timestamp};
 use tracing::{Instrument, Span};
-use url::Url;
 
 use crate::access::Access;
 use crate::authenticate::authenticate;
 use crate::body::{Download, ProxyBody, Streamed};
-use crate::challenge::{Challenge, Challenges, Discovery};
 use crate::drain::Drain;
-use crate::error::{Asked, ProxyError, Standing, refuse};
+use crate::error::{Asked, ProxyError};
 use crate::flight::{Flights, Places};
 use crate::forward::Call;
-use crate::gate::GateError;
 use crate::grpc::Dialect;
 use crate::guard::{Echoed, Guard, Lents};
 use crate::headers;
-use crate::hosts::Hosts;
 use crate::inbound::Inbound;
 use crate::location::Rewriting;
 use crate::mcp::{self, Rpc};
 use crate::observer::Observer;
-use crate::origin::{McpDoor, Origins};
-use crate::pace::Pace;
+use crate::plane::DataPlane;
 use crate::pools::Pools;
 use crate::query;
 use crate::reading::{self, ContentError};
-use crate::route::{Entrance, Proxied, Route, Routes};
+use crate::route::{Entrance, Proxied};
 use crate::space::Space;
 use crate::upstream::Upstream;
 use crate::watch::Watch;
 use crate::websocket::{self, Handshake};
-
-/// What all cores share, and none changes.
-pub struct DataPlane {
-    broker: Broker,
-    audit: Audit,
-    upstreams: Vec<Upstream>,
-    routes: Routes,
-    public_url: String,
-    /// Of each upstream.
-    challenges: Vec<Challenges>,
-    challenge_for_all: Challenge,
-    origins: Origins,
-    entropy: Arc<dyn Entropy>,
-    pace: Pace,
-}
 
 /// One core's half of the data plane: what no other core touches.
 pub struct Core {
@@ -79,60 +58,6 @@ pub struct Admitted {
     /// Who it is.
     pub caller: Caller,
     _place: Place,
-}
-
-impl DataPlane {
-    /// From the configured upstreams, with the gateway's public URL for links that lead back to it, the names it answers to, and whether
-    /// clients are told where its authorization server is.
-    #[must_use]
-    pub fn new(
-        broker: Broker,
-        audit: Audit,
-        upstreams: Vec<Upstream>,
-        (public_url, hosts, discovery): (&Url, Hosts, Discovery),
-        door: &McpDoor,
-        entropy: Arc<dyn Entropy>,
-        pace: Pace,
-    ) -> Self {
-        let origins = match door {
-            McpDoor::Open(origins) => origins.clone(),
-            McpDoor::Closed => Origins::none(),
-        };
-        let routes = Routes::new(&upstreams, hosts, door);
-        let public_url = public_url.origin().ascii_serialization();
-        let challenges = upstreams.iter().map(|upstream| Challenges::new(upstream, &public_url, discovery)).collect();
-        let challenge_for_all = Challenge::for_all(&public_url, discovery);
-        Self { broker, audit, upstreams, routes, public_url, challenges, challenge_for_all, origins, entropy, pace }
-    }
-
-    /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
-    pub fn route(&self, parts: &Parts) -> Result<Route, GateError> {
-        self.routes.find(parts)
-    }
-
-    /// The web pages that may use the door for MCP clients.
-    #[must_use]
-    pub fn origins(&self) -> &Origins {
-        &self.origins
-    }
-
-    /// The way of a call that a tool makes for somebody who came by the door for MCP clients; `None` where there is no such provider.
-    #[must_use]
-    pub fn route_of_tool(&self, provider: &ProviderId) -> Option<Proxied> {
-        self.routes.by_id(provider).map(Proxied::of_tool)
-    }
-
-    /// The answer to a refusal, in the form that the client's entrance has for it. What caused it goes to the log, with the request id.
-    #[must_use]
-    pub fn refuse(&self, error: &ProxyError, asked: &Asked) -> Response<ProxyBody> {
-        let challenges = asked.route.and_then(|route| Some((self.challenges.get(route.upstream?)?, route.entrance)));
-        let challenge = match (challenges, asked.route) {
-            (Some((challenges, entrance)), _) => challenges.at(entrance),
-            (None, Some(Proxied { entrance: Entrance::Mcp, .. })) => Some(&self.challenge_for_all),
-            (None, _) => None,
-        };
-        refuse(error, asked, &Standing { public_url: &self.public_url, challenge })
-    }
 }
 
 impl Core {

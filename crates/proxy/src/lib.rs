@@ -38,6 +38,7 @@ mod observer;
 mod origin;
 mod owner;
 mod pace;
+mod plane;
 mod pool;
 mod pools;
 mod query;
@@ -54,7 +55,7 @@ mod upstream;
 mod watch;
 mod websocket;
 
-pub use crate::core::{Admitted, Core, DataPlane};
+pub use crate::core::{Admitted, Core};
 pub use crate::http1::Http1Error;
 pub use body::{BodyError, ProxyBody};
 pub use challenge::Discovery;
@@ -70,6 +71,7 @@ pub use network::{Network, NetworkError};
 pub use observer::{Ended, Observer};
 pub use origin::{McpDoor, Origins};
 pub use pace::Pace;
+pub use plane::DataPlane;
 pub use reading::ContentError;
 pub use request_headers::{RequestHeader, RequestHeaderError};
 
