@@ -11,6 +11,7 @@ mod many;
 mod origins;
 mod page;
 mod results;
+mod servers;
 mod stories;
 mod tokens;
 
