@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use broker::Provider;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use data_encoding::BASE64;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use protocol::{Problem, ProviderId};
 use serde_json::{Map, Value, json};
 
@@ -103,10 +104,12 @@ async fn stateless(
     headers.insert(VERSION, HeaderValue::from_static(STATELESS));
     headers.insert(METHOD, HeaderValue::from_str(method).map_err(|_| broken(provider))?);
     if let Some(name) = name {
-        // A name that is no header is one that no server of this era takes.
-        headers.insert(NAME, HeaderValue::from_str(name).map_err(|_| broken(provider))?);
+        headers.insert(NAME, as_header(name).ok_or_else(|| broken(provider))?);
     }
     let answer = post(guest, provider, headers, &request(method, &params)).await?;
+    if answer.status == StatusCode::TOO_MANY_REQUESTS {
+        return Ok(Said::Refusal(too_many(provider, &answer)));
+    }
     let Some(message) = message::find(&answer.body, &json!(ID)) else {
         let other = answer.status.is_client_error();
         return Ok(if other { Said::OtherEra } else { Said::Refusal(unread(provider, &answer)) });
@@ -121,7 +124,7 @@ async fn stateless(
 /// A server of an earlier era has never heard of a request without a session, nor of the version.
 fn is_other_era(error: &Value, answer: &Answer) -> bool {
     let code = error.get("code").and_then(Value::as_i64);
-    answer.status.is_client_error() || code == Some(UNSUPPORTED_VERSION)
+    code != Some(HEADER_MISMATCH) && (answer.status.is_client_error() || code == Some(UNSUPPORTED_VERSION))
 }
 
 async fn in_session(
@@ -144,9 +147,12 @@ async fn in_session(
     if let Some(session) = answer.headers.get(SESSION) {
         headers.insert(SESSION, session.clone());
     }
-    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    post(guest, provider, headers.clone(), &initialized).await?;
-    let answered = post(guest, provider, headers.clone(), &request(method, &params)).await;
+    let answered = async {
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        post(guest, provider, headers.clone(), &initialized).await?;
+        post(guest, provider, headers.clone(), &request(method, &params)).await
+    };
+    let answered = answered.await;
     if headers.contains_key(SESSION) {
         // Whether the server lets it go is the server's affair.
         drop(send(guest, provider, Method::DELETE, headers, Bytes::new()).await);
@@ -212,7 +218,24 @@ fn refused(provider: &Provider, error: &Value) -> Refusal {
     Refusal::new(Problem::UpstreamFailed, format!("{} refused: {said}", provider.display_name))
 }
 
+/// As a header's value (MCP 2026-07-28, transports): what is not plain in base64, between marks.
+fn as_header(name: &str) -> Option<HeaderValue> {
+    let plain = name.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && name.trim() == name && !name.starts_with("=?");
+    let encoded = format!("=?base64?{}?=", BASE64.encode(name.as_bytes()));
+    HeaderValue::from_str(if plain { name } else { &encoded }).ok()
+}
+
+fn too_many(provider: &Provider, answer: &Answer) -> Refusal {
+    let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
+    let after = after.map_or_else(|| "a little later".to_owned(), |after| format!("after {after} (Retry-After)"));
+    let message = format!("{} takes no more calls for now. Try again {after}.", provider.display_name);
+    Refusal::new(Problem::RateLimited, message)
+}
+
 fn unread(provider: &Provider, answer: &Answer) -> Refusal {
+    if answer.status == StatusCode::TOO_MANY_REQUESTS {
+        return too_many(provider, answer);
+    }
     if answer.rest == Rest::More {
         let message = format!(
             "The answer of {} is longer than this door hands on. Connect to its own MCP server.",
@@ -229,6 +252,7 @@ fn broken(provider: &Provider) -> Refusal {
 
 /// MCP 2026-07-28.
 const UNSUPPORTED_VERSION: i64 = -32022;
+const HEADER_MISMATCH: i64 = -32020;
 const STATELESS: &str = "2026-07-28";
 const SESSIONS: &str = "2025-11-25";
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
