@@ -74,7 +74,7 @@ pub use fetches::{FetchError, Fetched, StrangerFetcher};
 pub use front::{
     Asked, AuthorizationRequest, Choosable, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
     ConfiguredProof, DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem,
-    GrantType, IdentityAssertions, Introspection, IssuedTokens, Presented, ProvenClient, Reach, RedirectProblem,
+    GrantType, IdentityAssertions, Introspection, IssuedTokens, More, Presented, ProvenClient, Reach, RedirectProblem,
     SchemeProblem, SelfRegistration, ServiceState, TokenGrant, Unasked, UserInfo, check_client_document,
     check_redirect_scheme, check_redirect_uri,
 };

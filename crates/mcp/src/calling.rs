@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker::{BrokerError, Caller, FrontError, Provider, Reach, ServiceState};
+use broker::{BrokerError, Caller, FrontError, More, Provider, Reach, ServiceState};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use protocol::Problem;
@@ -12,17 +12,28 @@ use crate::results::{self, MOST, Paging, Refusal};
 use crate::visit::Guest;
 use crate::{Answer, Call, Unanswered};
 
+/// What became of a call.
+enum Asked {
+    Answer(Answer),
+    /// It can be made now.
+    Again,
+}
+
 impl Guest {
     /// Makes a call, and tells its answer.
     pub(crate) async fn call(
         &self,
         provider: &Provider,
         request: Request<Bytes>,
-        offset: u64,
+        (offset, tool): (u64, Option<&str>),
     ) -> Result<CallToolResult, Refusal> {
         let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        let (skip, paging) = if safe { (offset, Paging::From(offset)) } else { (0, Paging::None) };
-        let answer = self.answered(provider, request, (skip, MOST), |_| false).await?;
+        let (skip, paging) = match tool {
+            _ if !safe => (0, Paging::None),
+            None => (offset, Paging::From(offset)),
+            Some(tool) => (0, Paging::by(tool, request.uri())),
+        };
+        let answer = self.answered(provider, request, (skip, MOST), (PATIENCE, |_| false)).await?;
         Ok(results::of_answer(&answer, paging))
     }
 
@@ -30,13 +41,30 @@ impl Guest {
     pub(crate) async fn answered(
         &self,
         provider: &Provider,
+        request: Request<Bytes>,
+        extent: (u64, usize),
+        until: (Duration, fn(&[u8]) -> bool),
+    ) -> Result<Answer, Refusal> {
+        match self.asked(provider, request.clone(), extent, until).await? {
+            Asked::Answer(answer) => Ok(answer),
+            // It was refused before it was sent, by a token that was older than the person's last word.
+            Asked::Again => match self.asked(provider, request, extent, until).await? {
+                Asked::Answer(answer) => Ok(answer),
+                Asked::Again => Err(unavailable()),
+            },
+        }
+    }
+
+    async fn asked(
+        &self,
+        provider: &Provider,
         mut request: Request<Bytes>,
         (skip, most): (u64, usize),
-        enough: fn(&[u8]) -> bool,
-    ) -> Result<Answer, Refusal> {
+        (patience, enough): (Duration, fn(&[u8]) -> bool),
+    ) -> Result<Asked, Refusal> {
         let name = &provider.display_name;
         // Since they came in, somebody may have waited for a person.
-        let caller = self.now().await.ok_or_else(over)?;
+        let caller = self.now().await?;
         let token = match self.broker.reach(&caller, &provider.id).await {
             Ok(Reach::Own) => self.token.clone(),
             Ok(Reach::Token(token)) => bearer(token.expose()).ok_or_else(unavailable)?,
@@ -45,35 +73,48 @@ impl Guest {
         };
         request.headers_mut().insert(header::AUTHORIZATION, token);
         request.headers_mut().insert(header::HOST, HOST);
-        let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most, enough };
+        let call = Call { origin: self.origin, provider: provider.id.clone(), request, skip, most, patience, enough };
         let answer = tokio::select! {
             answer = self.visit.calls.call(call) => answer.map_err(|error| unanswered(name, &error))?,
-            () = self.ended() => return Err(over()),
+            refusal = self.ended() => return Err(refusal),
         };
-        let Some(refusal) = results::refusal(name, &answer) else { return Ok(answer) };
+        let Some(refusal) = results::refusal(name, &answer) else { return Ok(Asked::Answer(answer)) };
         if refusal.code == Problem::InsufficientScope.as_str() && caller.provider_id() != &provider.id {
             // The client's own login is for the service that it came by; at the others, the link is the way to more.
-            if let Ok(link) = self.broker.more(&caller, &provider.id).await {
-                return Err(refusal.with_more(name, &link));
+            match self.broker.more(&caller, &provider.id, &refusal.wanted_scopes()).await {
+                Ok(More::Granted) => return Ok(Asked::Again),
+                Ok(More::Link(link)) => return Err(refusal.with_more(name, &link)),
+                Ok(More::Never) | Err(_) => {}
             }
         }
         Err(refusal)
     }
 
-    /// Whoever asks, as their token is good for now; `None` where it no longer is.
-    async fn now(&self) -> Option<Caller> {
-        let token = self.token.to_str().ok()?.split_once(' ')?.1;
-        self.broker.authenticate(token).await.ok()
+    /// Whoever asks, as their token is good for now.
+    async fn now(&self) -> Result<Caller, Refusal> {
+        let token = self.token.to_str().ok().and_then(|token| token.split_once(' ')).ok_or_else(over)?.1;
+        self.broker.authenticate(token).await.map_err(|error| match error {
+            BrokerError::Store(_) | BrokerError::Contention | BrokerError::Audit(_) | BrokerError::TooMany { .. } => {
+                tracing::warn!(error = %error, "nobody can say whether a client may still call");
+                unavailable()
+            }
+            _ => over(),
+        })
     }
 
-    /// Returns when whoever asks may no longer. A call at another service hangs on that service's grant, and would go on.
-    async fn ended(&self) {
-        let mut caller = self.visit.caller.clone();
+    /// Returns when whoever asks may no longer, or nobody can say so for a while. A call at another service hangs on that service's
+    /// grant, and would go on.
+    async fn ended(&self) -> Refusal {
+        let (mut caller, mut unknown) = (self.visit.caller.clone(), 0);
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
-            if caller.may_be_over() {
-                let Some(still) = self.now().await else { return };
-                caller = still;
+            if !caller.may_be_over() {
+                continue;
+            }
+            match self.now().await {
+                Ok(still) => (caller, unknown) = (still, 0),
+                Err(refusal) if refusal.code == Problem::Unavailable.as_str() && unknown < GRACE => unknown += 1,
+                Err(refusal) => return refusal,
             }
         }
     }
@@ -81,7 +122,7 @@ impl Guest {
     /// Waits for a person who has said that they go and connect a service: as long as most clients wait for an answer.
     pub(crate) async fn wait_for(&self, provider: &Provider) {
         for _ in 0..LOOKS {
-            let Some(caller) = self.now().await else { return };
+            let Ok(caller) = self.now().await else { return };
             match self.broker.service_state(&caller, provider).await {
                 Ok(ServiceState::NeedsReconnecting { .. } | ServiceState::NotConnected { .. }) => {}
                 _ => return,
@@ -157,5 +198,9 @@ fn unanswered(service: &str, error: &Unanswered) -> Refusal {
 /// For the gate alone; where a call goes is nothing that it says.
 const HOST: HeaderValue = HeaderValue::from_static("gateway");
 const LOOK_AGAIN: Duration = Duration::from_millis(400);
+/// Looks that nobody could answer.
+const GRACE: u32 = 3;
+/// For a body, from its head on.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Forty seconds.
 const LOOKS: usize = 100;

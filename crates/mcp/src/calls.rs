@@ -1,5 +1,7 @@
 //! The way from a tool call to the data plane.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -25,7 +27,9 @@ pub struct Call {
     pub skip: u64,
     /// How many bytes of the answer's body are read after that.
     pub most: usize,
-    /// Whether what has been read of a body is enough: streams may stay open behind it.
+    /// How long the body may take, from its head on.
+    pub patience: Duration,
+    /// Whether these events of a stream are enough: it may stay open behind them.
     pub enough: fn(&[u8]) -> bool,
 }
 
@@ -51,6 +55,8 @@ pub enum Rest {
     None,
     /// There is more.
     More,
+    /// It had not ended in time.
+    Late,
 }
 
 /// Whose answer it is.

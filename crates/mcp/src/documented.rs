@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker::Provider;
 use bytes::Bytes;
 use http::Request;
+use policy::Ruling;
 use protocol::Problem;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
@@ -21,7 +22,7 @@ pub(crate) fn find(
     provider: &Provider,
     arguments: &Map<String, Value>,
 ) -> Result<CallToolResult, Refusal> {
-    let query = text(arguments, "query")?;
+    let query = arguments.get("query").and_then(Value::as_str).unwrap_or_default();
     let most = arguments.get("limit").and_then(Value::as_u64).unwrap_or(USUAL).clamp(1, MOST);
     let shelved = shelved(tools, provider)?;
     let found = shelved.document.find(query, usize::try_from(most).unwrap_or(1));
@@ -55,10 +56,14 @@ fn told(guest: &Guest, provider: &Provider, found: &Found) -> Value {
         && let Ok(path) = provider.operations.path(&sample)
         && let Some(told) = told.as_object_mut()
     {
-        let permit = provider.operations.permit(caller.effective(), &found.method, path);
-        told.insert("allowed".to_owned(), json!(permit.is_ok()));
-        if let Err(denied) = permit {
-            told.insert("wanted_scopes".to_owned(), json!(denied.wanted()));
+        let (allowed, wanted) = match provider.operations.decide(caller.effective(), &found.method, path) {
+            Ok(Ruling::Permitted(_)) => (json!(true), None),
+            Ok(Ruling::Unread(_)) => (json!("depends on the body"), None),
+            Err(denied) => (json!(false), Some(denied.wanted().clone())),
+        };
+        told.insert("allowed".to_owned(), allowed);
+        if let Some(wanted) = wanted {
+            told.insert("wanted_scopes".to_owned(), json!(wanted));
         }
     }
     told
@@ -88,9 +93,9 @@ pub(crate) fn describe(
 /// A tool of an operation's own.
 pub(crate) async fn call(
     guest: &Guest,
+    tools: &Toolbox,
     provider: &Provider,
-    tool: &Arc<TypedTool>,
-    arguments: Map<String, Value>,
+    (tool, arguments): (&Arc<TypedTool>, Map<String, Value>),
 ) -> Result<CallToolResult, Refusal> {
     let composed = tool.compose(&arguments).map_err(|error| Refusal::new(Problem::BadRequest, error.to_string()))?;
     let target = match composed.query {
@@ -100,7 +105,9 @@ pub(crate) async fn call(
     let request = Request::builder().method(composed.method).uri(target).body(composed.body.unwrap_or_else(Bytes::new));
     let mut request = request.map_err(|_| Refusal::new(Problem::BadRequest, "The arguments make no URL."))?;
     *request.headers_mut() = composed.headers;
-    guest.call(provider, request, 0).await
+    // The rest of a long answer is had by the tool that reads anything.
+    let reads = format!("{}_read", tools.prefix(&provider.id));
+    guest.call(provider, request, (0, Some(&reads))).await
 }
 
 fn shelved(tools: &Toolbox, provider: &Provider) -> Result<Arc<Shelved>, Refusal> {

@@ -1,6 +1,8 @@
 //! Asking the person through the client (MCP 2026-07-28, multi round-trip requests): once for each call, and only where the client has
 //! said with this very request that it can.
 
+use std::time::Duration;
+
 use broker::Provider;
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -51,7 +53,7 @@ pub(crate) fn ask(guest: &Guest, provider: &Provider, tool: &str, url: &str) -> 
     let state = guest.broker.round(&guest.visit.caller, tool)?;
     let params = ElicitRequestParams::UrlElicitationParams {
         meta: None,
-        message: format!("{} has to be connected first. Open the link, and allow it.", provider.display_name),
+        message: format!("{} needs you first. Open the link, and allow what it says.", provider.display_name),
         url: url.to_owned(),
         elicitation_id: String::new(),
     };
@@ -61,3 +63,6 @@ pub(crate) fn ask(guest: &Guest, provider: &Provider, tool: &str, url: &str) -> 
 }
 
 const KEY: &str = "connect";
+/// While the person is at it: with what is waited before, about as long as clients wait for a call.
+pub(crate) const TRIES: usize = 6;
+pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! What a tool answers: text for the model, and the same as data.
 
-use http::{HeaderMap, StatusCode, header};
-use protocol::Problem;
+use http::{HeaderMap, StatusCode, Uri, header};
+use protocol::{Problem, ScopeSet};
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
@@ -58,15 +58,17 @@ impl Refusal {
         if let (Problem::ConnectRequired, Some(link)) = (problem, text("connect_url")) {
             return Self::connect(service, link.to_owned());
         }
-        let kept = ["reason", "wanted_scopes", "request_id"];
+        let kept = ["reason", "wanted_scopes", "request_id", "retry_after"];
         let further = kept.iter().filter_map(|name| Some(((*name).to_owned(), document.get(*name)?.clone())));
         let said = text("detail").or_else(|| text("message")).unwrap_or("The call was refused.");
         Self { further: further.collect(), ..Self::new(problem, said) }
     }
 
-    /// Whether it is about the way to the service, and not the service's own.
-    pub(crate) fn is_the_gateways(&self) -> bool {
-        self.code != Problem::UpstreamFailed.as_str()
+    /// The scopes that would have allowed it.
+    pub(crate) fn wanted_scopes(&self) -> ScopeSet {
+        let wanted = self.further.get("wanted_scopes").and_then(Value::as_array);
+        let wanted: Vec<&str> = wanted.into_iter().flatten().filter_map(Value::as_str).collect();
+        ScopeSet::from_list(&wanted.join(" "))
     }
 
     pub(crate) fn result(self) -> CallToolResult {
@@ -79,18 +81,52 @@ impl Refusal {
             data.insert("expires_in".to_owned(), json!(LINK_LIVES));
         }
         let mut result = CallToolResult::error(vec![ContentBlock::text(self.message)]);
+        // By which it is told from whatever a service says of its own.
+        result.meta = serde_json::from_value(json!({ REFUSAL: data })).ok();
         result.structured_content = Some(Value::Object(data));
         result
     }
 }
 
+/// A result of a server's own, without what would pass for the gateway's word.
+pub(crate) fn of_server(mut result: CallToolResult) -> CallToolResult {
+    if let Some(meta) = &mut result.meta {
+        meta.remove(REFUSAL);
+    }
+    if let Some(Value::Object(data)) = &mut result.structured_content
+        && result.is_error == Some(true)
+    {
+        data.remove("connect_url");
+    }
+    result
+}
+
 /// How a tool goes on where an answer does not fit.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Paging {
     /// The call can be made again, from this byte on.
     From(u64),
+    /// The same can be read by another tool, with these arguments and an offset.
+    By(Map<String, Value>),
     /// It cannot: it changed something.
     None,
+}
+
+impl Paging {
+    /// By the tool that reads whatever is at a URI.
+    pub(crate) fn by(tool: &str, uri: &Uri) -> Self {
+        let mut query = Map::new();
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            let value = json!(value);
+            match query.entry(name.into_owned()).or_insert(Value::Null) {
+                place @ Value::Null => *place = value,
+                Value::Array(values) => values.push(value),
+                single => *single = json!([single.take(), value]),
+            }
+        }
+        let next = json!({ "tool": tool, "path": uri.path(), "query": query });
+        Self::By(next.as_object().cloned().unwrap_or_default())
+    }
 }
 
 /// The service's answer as a tool's result.
@@ -99,10 +135,14 @@ pub(crate) fn of_answer(answer: &Answer, paging: Paging) -> CallToolResult {
     let mut data = Map::new();
     data.insert("status".to_owned(), json!(answer.status.as_u16()));
     data.insert("headers".to_owned(), Value::Object(headers_of(&answer.headers)));
-    let truncated = answer.rest == Rest::More;
+    let truncated = answer.rest != Rest::None;
     data.insert("truncated".to_owned(), json!(truncated));
     let next = match paging {
         Paging::From(offset) if truncated => Some(json!({ "offset": offset + used })),
+        Paging::By(mut next) if truncated => {
+            next.insert("offset".to_owned(), json!(used));
+            Some(Value::Object(next))
+        }
         _ => None,
     };
     let text = text_of(answer.status, &body, next.as_ref(), truncated);
@@ -138,7 +178,7 @@ fn body_of(answer: &Answer) -> (Value, u64) {
     }
     match str::from_utf8(&answer.body) {
         Ok(text) => (json!(text), whole),
-        Err(error) if error.error_len().is_none() && answer.rest == Rest::More => {
+        Err(error) if error.error_len().is_none() && answer.rest != Rest::None => {
             let (text, _) = answer.body.split_at(error.valid_up_to());
             (json!(String::from_utf8_lossy(text)), text.len() as u64)
         }
@@ -161,6 +201,9 @@ fn text_of(status: StatusCode, body: &Value, next: Option<&Value>, truncated: bo
     };
     let text = if status.is_success() { body } else { format!("{status}\n{body}") };
     match next {
+        Some(next) if next.get("tool").is_some() => {
+            format!("{text}\n[There is more. Go on with the tool and arguments {next}.]")
+        }
         Some(next) => format!("{text}\n[There is more. Call again with the same arguments and {next}.]"),
         None if truncated => format!("{text}\n[There is more, which is not shown: the call is not made twice.]"),
         None => text,
@@ -174,6 +217,8 @@ fn headers_of(headers: &HeaderMap) -> Map<String, Value> {
     told.collect()
 }
 
+/// Where a result says that it is the gateway's own refusal.
+pub(crate) const REFUSAL: &str = "ath-gateway/refusal";
 /// In seconds; a link is good for longer, and asking again gives another one.
 const LINK_LIVES: u64 = 24 * 60 * 60;
 const UNTOLD: [&str; 10] = [
@@ -198,7 +243,13 @@ pub(crate) fn refusal(service: &str, answer: &Answer) -> Option<Refusal> {
     // At an MCP server's door it is told in JSON-RPC.
     let told =
         ["/result/_meta/ath-gateway~1refusal", "/error/data"].into_iter().find_map(|place| document.pointer(place));
-    Some(Refusal::of_problem(service, told.unwrap_or(&document)))
+    let refusal = Refusal::of_problem(service, told.unwrap_or(&document));
+    let said =
+        ["/error/message", "/result/content/0/text"].into_iter().find_map(|place| document.pointer(place)?.as_str());
+    match said {
+        Some(said) if refusal.connect_url.is_none() => Some(Refusal { message: said.to_owned(), ..refusal }),
+        _ => Some(refusal),
+    }
 }
 
 #[cfg(test)]
@@ -253,6 +304,15 @@ mod tests {
         let (_, text, data) = told(&cut, Paging::None);
         assert_eq!((data["truncated"].clone(), data["next"].clone()), (json!(true), Value::Null));
         assert!(text.ends_with("the call is not made twice.]"), "{text}");
+    }
+
+    #[test]
+    fn what_another_tool_reads_on_is_said() {
+        let paging = Paging::by("desk_read", &Uri::from_static("/a%2Fb?x=1&y=a%20b&x=2"));
+        let (_, text, data) = told(&answer(200, "text/plain", b"abc", Rest::More), paging);
+        let next = json!({"tool": "desk_read", "path": "/a%2Fb", "query": {"x": ["1", "2"], "y": "a b"}, "offset": 3});
+        assert_eq!(data["next"], next);
+        assert!(text.contains("Go on with the tool"), "{text}");
     }
 
     #[test]

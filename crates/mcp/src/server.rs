@@ -51,7 +51,9 @@ impl Server {
             Behind::Plain(id, kind) => plain(guest, service(guest, id.as_str())?, *kind, arguments).await,
             Behind::Find(id) => documented::find(guest, &self.tools, service(guest, id.as_str())?, &arguments),
             Behind::Describe(id) => documented::describe(&self.tools, service(guest, id.as_str())?, &arguments),
-            Behind::Typed(id, tool) => documented::call(guest, service(guest, id.as_str())?, tool, arguments).await,
+            Behind::Typed(id, tool) => {
+                documented::call(guest, &self.tools, service(guest, id.as_str())?, (tool, arguments)).await
+            }
         };
         called.map(CallToolResponse::from)
     }
@@ -77,7 +79,7 @@ async fn plain(
     let arguments = PlainArguments::read(arguments).map_err(wrong)?;
     let offset = arguments.offset;
     let request = arguments.request(kind).map_err(wrong)?;
-    guest.call(provider, request, offset).await
+    guest.call(provider, request, (offset, None)).await
 }
 
 fn unknown(tool: &str) -> Refusal {
@@ -147,7 +149,18 @@ impl ServerHandler for Server {
         if let (Round::Accepted, Some(provider)) = (round, provider) {
             guest.wait_for(provider).await;
         }
-        let refusal = match self.called(&guest, &behind, request).await {
+        let mut called = self.called(&guest, &behind, request.clone()).await;
+        if round == Round::Accepted {
+            // What the person does now, no record says before it is done: the call itself is the question, as long as it is refused here.
+            for _ in 0..eliciting::TRIES {
+                if !called.as_ref().is_err_and(|refusal| refusal.connect_url.is_some()) {
+                    break;
+                }
+                tokio::time::sleep(eliciting::TRY_AGAIN).await;
+                called = self.called(&guest, &behind, request.clone()).await;
+            }
+        }
+        let refusal = match called {
             Ok(result) => {
                 if let Some(code) = results::failed(&result) {
                     guest.broker.count_tool_error(behind.service(), code);

@@ -1,6 +1,6 @@
 //! Which tools there are: their names, what they say of themselves, and what is behind each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use broker::{Api, Broker, Provider};
@@ -79,8 +79,14 @@ impl Toolbox {
             _ => {}
         }
         let here = self.0.services.iter().filter(|service| only.is_none_or(|only| *only == service.id));
+        let typed = |service: &&Service| service.typed(name);
+        let here = here.collect::<Vec<_>>();
+        if let Some(found) = here.iter().find_map(typed) {
+            return Some(found);
+        }
         // What begins like the longer of two names is the longer's, where that has such a tool.
-        let mut named: Vec<&Service> = here.filter(|service| name.starts_with(&service.prefix)).collect();
+        let mut named = here;
+        named.retain(|service| name.starts_with(&service.prefix));
         named.sort_by_key(|service| std::cmp::Reverse(service.prefix.len()));
         named.into_iter().find_map(|service| service.behind(name))
     }
@@ -100,6 +106,11 @@ impl Toolbox {
     /// What a service says of itself.
     pub(crate) fn shelf(&self, id: &ProviderId) -> Option<&Arc<Shelf>> {
         self.0.services.iter().find(|service| service.id == *id)?.shelf.as_ref()
+    }
+
+    /// The names of all tools that are the gateway's.
+    pub(crate) fn taken(&self, broker: &Broker) -> HashSet<String> {
+        self.tools(broker, None).into_iter().map(|tool| tool.name.into_owned()).collect()
     }
 
     /// What the names of all services' tools begin with.
@@ -125,13 +136,15 @@ impl Service {
             ("write", _) => Some(Behind::Plain(id, Kind::Write)),
             ("find", Some(_)) => Some(Behind::Find(id)),
             ("describe", Some(_)) => Some(Behind::Describe(id)),
-            (_, Some(described)) => {
-                let described = described.current()?;
-                let tool = described.tools.iter().find(|tool| tool.name() == name)?;
-                Some(Behind::Typed(id, Arc::new(tool.clone())))
-            }
             _ => None,
         }
+    }
+
+    /// A tool of an operation's own, by its whole name.
+    fn typed(&self, name: &str) -> Option<Behind> {
+        let described = self.shelf.as_ref()?.current()?;
+        let tool = described.tools.iter().find(|tool| tool.name() == name)?;
+        Some(Behind::Typed(self.id.clone(), Arc::new(tool.clone())))
     }
 
     fn tools(&self, provider: &Provider) -> Vec<Tool> {
@@ -176,10 +189,9 @@ impl Service {
         let schema = json!({
             "type": "object",
             "properties": {
-                "query": { "type": "string", "description": "What you want to do, in a few words: \"list open tickets\"." },
+                "query": { "type": "string", "description": "What you want to do, in a few words: \"list open tickets\". Without it, operations are listed by their paths." },
                 "limit": { "type": "integer", "minimum": 1, "maximum": 50, "default": 10 },
             },
-            "required": ["query"],
             "additionalProperties": false,
         });
         let tool = Tool::new(format!("{}_find", self.prefix), description, object(schema));

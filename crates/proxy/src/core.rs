@@ -109,7 +109,7 @@ impl Core {
     /// Whether it came by the door of an MCP server.
     fn is_at_server(&self, route: &Proxied) -> bool {
         let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
-        route.entrance == Entrance::Mcp && upstream.is_some_and(|upstream| upstream.mcp.is_some())
+        route.entrance != Entrance::Ath && upstream.is_some_and(|upstream| upstream.mcp.is_some())
     }
 
     /// Whether somebody may come in by the door for MCP clients, and who it is.
@@ -244,7 +244,7 @@ impl Core {
         let answered = watch.over(pin!(call.exchange(body, lent, sent))).await;
         let (mut answered, lents) = answered.ok_or_else(|| watch.broker().end_of(watch.caller()))??;
         if upstream.mcp.is_some() {
-            if route.entrance == Entrance::Mcp {
+            if route.entrance != Entrance::Ath {
                 mcp::heed(&answered, self.near.broker(), watch.caller())?;
             }
             mcp::bind(answered.headers_mut(), self.near.broker(), watch.caller())?;

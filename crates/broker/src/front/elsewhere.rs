@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use protocol::{ProviderId, Timestamp, UserId};
+use protocol::{ProviderId, ScopeSet, Timestamp, UserId};
 use secret::Opaque;
 
 use super::FrontError;
@@ -44,6 +44,16 @@ pub enum Reach {
     Token(Opaque),
     /// Nothing, until the person has followed the link.
     Link(String),
+}
+
+/// What there is to do where a person allowed too little.
+pub enum More {
+    /// They have allowed it since: the call can be made.
+    Granted,
+    /// They can allow it, by this link.
+    Link(String),
+    /// The client cannot have it, whatever they say.
+    Never,
 }
 
 /// Tokens for the other services, each for one caller's token. Held by the process alone: the agent never sees them, and after a restart
@@ -91,22 +101,31 @@ impl Broker {
         let (agent, wish) = self.wish_elsewhere(caller, provider).await?;
         let name = name_of(&agent)?;
         let (judged, asked) = self.judged_client(&agent, &wish)?;
-        match self.consented(&judged, caller.user_id(), &wish, &asked, Consent::Theirs).await? {
-            Some(consented) => {
-                let issued = self.issue_alone(&judged, &name, &wish, &consented).await?;
-                self.elsewhere.insert(place, issued.access_token.clone());
-                Ok(Reach::Token(issued.access_token))
-            }
-            None => Ok(Reach::Link(self.link_elsewhere(&agent, caller.user_id(), &wish).await?)),
+        if let Some(consented) = self.consented(&judged, caller.user_id(), &wish, &asked, Consent::Theirs).await? {
+            let issued = self.issue_alone(&judged, &name, &wish, &consented).await?;
+            self.elsewhere.insert(place, issued.access_token.clone());
+            return Ok(Reach::Token(issued.access_token));
         }
+        let link = self.link_elsewhere(&agent, caller.user_id(), &wish).await?;
+        let event = self.event("consent_missing").agent(&agent.agent_id).client(&agent.client_id);
+        let event = event.user(caller.user_id()).provider(provider).denial("no consent at this service");
+        self.audit.note(&event).map_err(BrokerError::from)?;
+        Ok(Reach::Link(link))
     }
 
-    /// The link by which the person allows more at another service than they did, where a call wanted that. What was lent before is not
-    /// lent again.
-    pub async fn more(&self, caller: &Caller, provider: &ProviderId) -> Result<String, FrontError> {
-        self.elsewhere.forget(&(caller.known().hash().bytes(), provider.clone()));
+    /// The link by which the person allows more at another service than they did, where a call wanted one of these scopes. A token that has less than was granted since is not lent again.
+    pub async fn more(&self, caller: &Caller, provider: &ProviderId, wanted: &ScopeSet) -> Result<More, FrontError> {
         let (agent, wish) = self.wish_elsewhere(caller, provider).await?;
-        self.link_elsewhere(&agent, caller.user_id(), &wish).await
+        let (judged, asked) = self.judged_client(&agent, &wish)?;
+        if asked.intersection(wanted).is_empty() {
+            return Ok(More::Never);
+        }
+        let consented = self.consented(&judged, caller.user_id(), &wish, &asked, Consent::Theirs).await?;
+        if consented.is_some_and(|consented| !consented.scopes.intersection(wanted).is_empty()) {
+            self.elsewhere.forget(&(caller.known().hash().bytes(), provider.clone()));
+            return Ok(More::Granted);
+        }
+        self.link_elsewhere(&agent, caller.user_id(), &wish).await.map(More::Link)
     }
 
     /// How a caller stands with a service. Writes nothing.

@@ -29,7 +29,7 @@ mod wire;
 pub(crate) use documents::ClientDocumentCache;
 pub use documents::{ClientDocumentError, check_client_document};
 pub(crate) use elsewhere::Elsewhere;
-pub use elsewhere::{Reach, ServiceState};
+pub use elsewhere::{More, Reach, ServiceState};
 pub use error::{FrontError, GrantProblem};
 pub(crate) use keys::KeySets;
 pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, UserCode};

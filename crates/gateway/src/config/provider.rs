@@ -330,6 +330,9 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
         [&HEADERS, &DEFAULT_HEADERS].map(|key| fixed_headers::read(table, key, placement.as_ref()));
     let request_headers = request_headers::read(table, &REQUEST_HEADERS, placement.as_ref());
     let connections = if table.boolean(&SHARE_CONNECTIONS) { Connections::Shared } else { Connections::Personal };
+    if let Some(place) = table.written(&WEBSOCKET).filter(|_| server.is_some()) {
+        place.problem("is for APIs: an MCP server is spoken to in requests of their own; remove it");
+    }
     let websocket = if table.boolean(&WEBSOCKET) { WebSocket::Allowed } else { WebSocket::Refused };
     let guard = match table.text(&GUARD).map(|found| found.value) {
         Some("trust") => BodyGuard::Trust,

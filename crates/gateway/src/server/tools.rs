@@ -62,7 +62,7 @@ impl Calls for Letterbox {
 
 /// What was composed of a tool's arguments passes the same gate as what was read from a wire.
 async fn served(core: &Core, call: Call) -> Result<Answer, Unanswered> {
-    let Call { origin, provider, request, skip, most, enough } = call;
+    let Call { origin, provider, request, skip, most, patience, enough } = call;
     let (head, body) = request.into_parts();
     let response = match (core.plane().route_of_tool(&provider), proxy::check(&head)) {
         (Some(route), Ok(())) => core.serve(origin, route, (head, Inbound::from(body)), &mut Counted).await,
@@ -71,24 +71,25 @@ async fn served(core: &Core, call: Call) -> Result<Answer, Unanswered> {
             core.plane().refuse(&error, &Asked { dialect: Dialect::Http, origin, route })
         }
     };
-    read(response, skip, (most, enough)).await
+    read(response, skip, most, (patience, enough)).await
 }
 
 /// A body that goes on for long is cut: nobody waits for the end of a stream.
 async fn read(
     response: Response<ProxyBody>,
     skip: u64,
-    (most, enough): (usize, fn(&[u8]) -> bool),
+    most: usize,
+    (patience, enough): (Duration, fn(&[u8]) -> bool),
 ) -> Result<Answer, Unanswered> {
     let (head, mut body) = response.into_parts();
     let from = if head.extensions.get::<Refused>().is_some() { From::Gateway } else { From::Service };
     // A refusal is small, and read whole.
     let mut skip = if from == From::Gateway { 0 } else { skip };
-    let (mut whole, mut rest) = (BytesMut::new(), Rest::None);
-    let until = Instant::now() + PATIENCE;
+    let (mut whole, mut rest, mut looked) = (BytesMut::new(), Rest::None, 0);
+    let until = Instant::now() + patience;
     loop {
         let Ok(frame) = tokio::time::timeout_at(until, body.frame()).await else {
-            rest = Rest::More;
+            rest = Rest::Late;
             break;
         };
         let Some(frame) = frame else { break };
@@ -103,14 +104,18 @@ async fn read(
             break;
         }
         whole.extend_from_slice(&data);
-        if enough(&whole) {
-            break;
+        // Each event is looked at once.
+        if ENDS.iter().any(|end| whole.ends_with(end)) {
+            if whole.get(looked..).is_some_and(enough) {
+                break;
+            }
+            looked = whole.len();
         }
     }
     Ok(Answer { status: head.status, headers: head.headers, body: Bytes::from(whole), rest, from })
 }
 
-/// With a body, from its head on.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Of an event (WHATWG HTML, server-sent events).
+const ENDS: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
 /// That wait for their turn at one core; a call begins at once, so that these are few.
 const LETTERS: usize = 64;

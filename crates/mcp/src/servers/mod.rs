@@ -15,11 +15,11 @@ use protocol::{Problem, ProviderId, UserId};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, Tool};
 use serde_json::{Map, Value, json};
 
-use crate::results::Refusal;
+use crate::results::{self, Refusal};
 use crate::toolbox::Toolbox;
 use crate::visit::Guest;
 use names::Names;
-pub(crate) use talk::Eras;
+use talk::{Conversation, Eras};
 
 /// What is known of the servers, of no consequence but for the time that it saves.
 #[derive(Default)]
@@ -71,7 +71,8 @@ impl Servers {
         let mut params = Map::new();
         params.insert("name".to_owned(), json!(tool));
         params.insert("arguments".to_owned(), json!(request.arguments.clone().unwrap_or_default()));
-        let result = talk::ask(&self.eras, guest, provider, ("tools/call", Some(&tool)), params).await?;
+        let conversation = Conversation::begin(&self.eras, guest, provider).await?;
+        let result = conversation.ask(("tools/call", Some(&tool)), params).await?;
         answered(&provider.display_name, result)
     }
 
@@ -81,10 +82,16 @@ impl Servers {
     }
 
     async fn listed(&self, guest: &Guest, provider: &Provider) -> Result<Vec<Tool>, Refusal> {
-        let (mut tools, mut cursor) = (Vec::new(), None);
+        let (mut tools, mut cursor): (Vec<Tool>, _) = (Vec::new(), None);
+        let conversation = Conversation::begin(&self.eras, guest, provider).await?;
         for _ in 0..PAGES {
             let params = cursor.take().map(|cursor: Value| ("cursor".to_owned(), cursor)).into_iter().collect();
-            let mut page = talk::ask(&self.eras, guest, provider, ("tools/list", None), params).await?;
+            let mut page = match conversation.ask(("tools/list", None), params).await {
+                Ok(page) => page,
+                // What was listed before is there.
+                Err(_) if !tools.is_empty() => break,
+                Err(refusal) => return Err(refusal),
+            };
             let listed = page.get_mut("tools").map(Value::take).unwrap_or_default();
             let listed: Vec<Value> = serde_json::from_value(listed).unwrap_or_default();
             tools.extend(listed.into_iter().filter_map(|tool| serde_json::from_value::<Tool>(tool).ok()));
@@ -99,7 +106,11 @@ impl Servers {
 
     fn named(&self, guest: &Guest, provider: &Provider, toolbox: &Toolbox, listed: Vec<Tool>) -> Vec<Tool> {
         let (prefix, others) = (toolbox.prefix(&provider.id), toolbox.prefixes());
-        let names = Arc::new(Names::new(prefix, &others, listed.iter().map(|tool| tool.name.as_ref())));
+        let names = Arc::new(Names::new(
+            prefix,
+            (&others, &toolbox.taken(&guest.broker)),
+            listed.iter().map(|tool| tool.name.as_ref()),
+        ));
         let tools = listed.into_iter().filter_map(|mut tool| {
             tool.name = names.here(&tool.name)?.to_owned().into();
             // Of the server's own header and metadata, nothing is true of this door.
@@ -136,7 +147,7 @@ fn answered(service: &str, result: Value) -> Result<CallToolResponse, Refusal> {
         return Err(Refusal::new(Problem::UpstreamFailed, message));
     }
     match serde_json::from_value::<CallToolResult>(result) {
-        Ok(result) => Ok(result.into()),
+        Ok(result) => Ok(results::of_server(result).into()),
         Err(error) => {
             tracing::debug!(error = %error, "an MCP server's result is none");
             Err(Refusal::new(Problem::UpstreamFailed, format!("What {service} answered is no result of a tool.")))

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use secret::SecretHash;
 
@@ -13,10 +13,15 @@ pub(super) struct Names {
 
 impl Names {
     /// `others` are what the names of other services' tools begin with: a name that begins so, too, would lead there.
-    pub(super) fn new<'t>(prefix: &str, others: &[String], tools: impl Iterator<Item = &'t str>) -> Self {
+    /// `taken` are the names of tools that are the gateway's.
+    pub(super) fn new<'t>(
+        prefix: &str,
+        (others, taken): (&[String], &HashSet<String>),
+        tools: impl Iterator<Item = &'t str>,
+    ) -> Self {
         let mut names = Self { here: HashMap::new(), original: HashMap::new() };
         for tool in tools {
-            let name = name(prefix, others, tool);
+            let name = name(prefix, (others, taken), tool);
             // A server that lists a tool twice has it once.
             if !names.here.contains_key(tool) && !names.original.contains_key(&name) {
                 names.here.insert(tool.to_owned(), name.clone());
@@ -35,14 +40,14 @@ impl Names {
     }
 }
 
-fn name(prefix: &str, others: &[String], tool: &str) -> String {
+fn name(prefix: &str, (others, taken): (&[String], &HashSet<String>), tool: &str) -> String {
     let plain = tool.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let whole = format!("{prefix}_{tool}");
     let leads_elsewhere = others.iter().any(|other| {
         let longer = other.len() > prefix.len() && other.starts_with(prefix);
         longer && whole.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('_'))
     });
-    if plain && whole.len() <= MOST && !leads_elsewhere {
+    if plain && whole.len() <= MOST && !leads_elsewhere && !taken.contains(&whole) {
         return whole;
     }
     let clean: String =
@@ -64,8 +69,9 @@ mod tests {
     #[test]
     fn a_name_leads_back_to_its_tool() {
         let long = "x".repeat(90);
-        let tools = ["search", "read.page", "Read-Page", "search", "notes_read", "notesx", &long];
-        let names = Names::new("wiki", &["wiki_notes".to_owned(), "wiki".to_owned()], tools.into_iter());
+        let taken = HashSet::from(["wiki_taken".to_owned()]);
+        let tools = ["taken", "search", "read.page", "Read-Page", "search", "notes_read", "notesx", &long];
+        let names = Names::new("wiki", (&["wiki_notes".to_owned(), "wiki".to_owned()], &taken), tools.into_iter());
         assert_eq!(names.here("search"), Some("wiki_search"));
         assert_eq!(names.here("Read-Page"), Some("wiki_Read-Page"));
         assert_eq!(names.here("notesx"), Some("wiki_notesx"));
@@ -75,6 +81,7 @@ mod tests {
                 here.len() <= 64 && here.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),
                 "{here}"
             );
+            assert!(!taken.contains(here), "{here}");
             assert!(here.starts_with("wiki_") && !here.starts_with("wiki_notes_"), "{here}");
             assert_eq!(names.original(here), Some(tool));
         }

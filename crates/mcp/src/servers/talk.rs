@@ -44,38 +44,89 @@ impl Eras {
 /// What is asked: the method, and, where it has one, the name of what it is about.
 type About<'a> = (&'a str, Option<&'a str>);
 
-/// Asks a server one thing, and gives its result.
-pub(super) async fn ask(
-    eras: &Eras,
-    guest: &Guest,
-    provider: &Provider,
-    about: About<'_>,
-    params: Map<String, Value>,
-) -> Result<Value, Refusal> {
-    let era = match eras.of(provider) {
-        Some(era) => era,
-        None => find_out(eras, guest, provider).await?,
-    };
-    if era == Era::Sessions {
-        return in_session(guest, provider, about, params).await;
-    }
-    match stateless(guest, provider, about, params).await? {
-        Said::Result(result) => Ok(result),
-        Said::Refusal(refusal) => Err(refusal),
-        // It was replaced by an older one. Nobody asks it a second time: what it did with the first, it does not say.
-        Said::OtherEra => {
-            eras.forget(provider);
-            Err(broken(provider))
+/// With one server, for one tool call or one list: what is asked in it is asked in one session, where the server has such.
+pub(super) struct Conversation<'a> {
+    guest: &'a Guest,
+    provider: &'a Provider,
+    eras: &'a Eras,
+    /// The headers of a session; `None` where each request stands for itself.
+    session: Option<HeaderMap>,
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) async fn begin(eras: &'a Eras, guest: &'a Guest, provider: &'a Provider) -> Result<Self, Refusal> {
+        let era = match eras.of(provider) {
+            Some(era) => era,
+            None => find_out(eras, guest, provider).await?,
+        };
+        let mut conversation = Self { guest, provider, eras, session: None };
+        if era == Era::Sessions {
+            // Perhaps it was replaced by a newer one; nothing but this has been asked of it.
+            conversation.greet().await.inspect_err(|_| eras.forget(provider))?;
         }
+        Ok(conversation)
+    }
+
+    /// Asks one thing, and gives its result.
+    pub(super) async fn ask(&self, about: About<'_>, params: Map<String, Value>) -> Result<Value, Refusal> {
+        let (guest, provider) = (self.guest, self.provider);
+        if let Some(session) = &self.session {
+            let answer = post(guest, provider, session.clone(), &request(about.0, &params)).await?;
+            return result(provider, &answer);
+        }
+        match stateless(guest, provider, about, params).await? {
+            Said::Result(result) => Ok(result),
+            Said::Refusal(refusal) => Err(refusal),
+            // It was replaced by an older one. Nobody asks it a second time: what it did with the first, it does not say.
+            Said::OtherEra => {
+                self.eras.forget(provider);
+                Err(broken(provider))
+            }
+        }
+    }
+
+    async fn greet(&mut self) -> Result<(), Refusal> {
+        let (guest, provider) = (self.guest, self.provider);
+        let hello = json!({
+            "jsonrpc": "2.0",
+            "id": ID,
+            "method": "initialize",
+            "params": { "protocolVersion": SESSIONS, "capabilities": {}, "clientInfo": client() },
+        });
+        let answer = post(guest, provider, HeaderMap::new(), &hello).await?;
+        let greeted = result(provider, &answer)?;
+        let version = greeted.get("protocolVersion").and_then(Value::as_str).unwrap_or(SESSIONS);
+        let mut headers = HeaderMap::new();
+        headers.insert(VERSION, HeaderValue::from_str(version).map_err(|_| broken(provider))?);
+        if let Some(session) = answer.headers.get(SESSION) {
+            headers.insert(SESSION, session.clone());
+        }
+        self.session = Some(headers.clone());
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        post(guest, provider, headers, &initialized).await?;
+        Ok(())
     }
 }
 
-/// By the one question that every server of the newer era answers, and that changes nothing anywhere.
+/// However it ends, the server is told, and nobody waits for what it makes of that.
+impl Drop for Conversation<'_> {
+    fn drop(&mut self) {
+        let Some(headers) = self.session.take().filter(|headers| headers.contains_key(SESSION)) else { return };
+        let (guest, id) = (self.guest.clone(), self.provider.id.clone());
+        tokio::spawn(async move {
+            if let Some(provider) = guest.service(id.as_str()) {
+                drop(send(&guest, provider, Method::DELETE, headers, Bytes::new()).await);
+            }
+        });
+    }
+}
+
+/// By the one question that every server of the newer era answers, and that changes nothing anywhere. One that fails says nothing of its era.
 async fn find_out(eras: &Eras, guest: &Guest, provider: &Provider) -> Result<Era, Refusal> {
-    let era = match stateless(guest, provider, ("server/discover", None), Map::new()).await? {
+    let era = match stateless(guest, provider, (DISCOVER, None), Map::new()).await? {
         Said::Result(found) if found.get("supportedVersions").is_some_and(Value::is_array) => Era::Stateless,
-        Said::Refusal(refusal) if refusal.is_the_gateways() => return Err(refusal),
-        _ => Era::Sessions,
+        Said::Result(_) | Said::OtherEra => Era::Sessions,
+        Said::Refusal(refusal) => return Err(refusal),
     };
     eras.learn(provider, era);
     Ok(era)
@@ -116,48 +167,17 @@ async fn stateless(
     };
     Ok(match message.get("error") {
         None => Said::Result(message.get("result").cloned().unwrap_or_default()),
-        Some(error) if is_other_era(error, &answer) => Said::OtherEra,
+        Some(error) if is_other_era(method, error, &answer) => Said::OtherEra,
         Some(error) => Said::Refusal(refused(provider, error)),
     })
 }
 
-/// A server of an earlier era has never heard of a request without a session, nor of the version.
-fn is_other_era(error: &Value, answer: &Answer) -> bool {
+/// A server of an earlier era has never heard of a request without a session, nor of the version, nor of the question for both.
+fn is_other_era(method: &str, error: &Value, answer: &Answer) -> bool {
     let code = error.get("code").and_then(Value::as_i64);
-    code != Some(HEADER_MISMATCH) && (answer.status.is_client_error() || code == Some(UNSUPPORTED_VERSION))
-}
-
-async fn in_session(
-    guest: &Guest,
-    provider: &Provider,
-    (method, _): About<'_>,
-    params: Map<String, Value>,
-) -> Result<Value, Refusal> {
-    let hello = json!({
-        "jsonrpc": "2.0",
-        "id": ID,
-        "method": "initialize",
-        "params": { "protocolVersion": SESSIONS, "capabilities": {}, "clientInfo": client() },
-    });
-    let answer = post(guest, provider, HeaderMap::new(), &hello).await?;
-    let greeted = result(provider, &answer)?;
-    let version = greeted.get("protocolVersion").and_then(Value::as_str).unwrap_or(SESSIONS);
-    let mut headers = HeaderMap::new();
-    headers.insert(VERSION, HeaderValue::from_str(version).map_err(|_| broken(provider))?);
-    if let Some(session) = answer.headers.get(SESSION) {
-        headers.insert(SESSION, session.clone());
-    }
-    let answered = async {
-        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        post(guest, provider, headers.clone(), &initialized).await?;
-        post(guest, provider, headers.clone(), &request(method, &params)).await
-    };
-    let answered = answered.await;
-    if headers.contains_key(SESSION) {
-        // Whether the server lets it go is the server's affair.
-        drop(send(guest, provider, Method::DELETE, headers, Bytes::new()).await);
-    }
-    result(provider, &answered?)
+    let unheard = method == DISCOVER && matches!(code, Some(-32602..=-32600));
+    let refused = answer.status.is_client_error() && code != Some(HEADER_MISMATCH);
+    unheard || refused || code == Some(UNSUPPORTED_VERSION)
 }
 
 fn result(provider: &Provider, answer: &Answer) -> Result<Value, Refusal> {
@@ -189,18 +209,12 @@ async fn send(
     }
     let accept = HeaderValue::from_static("application/json, text/event-stream");
     request.headers_mut().insert(header::ACCEPT, accept);
-    let asked = guest.answered(provider, request, (0, MOST), is_answered);
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answered) => answered,
-        Err(_) => {
-            Err(Refusal::new(Problem::UpstreamTimeout, format!("{} did not answer in time.", provider.display_name)))
-        }
-    }
+    guest.answered(provider, request, (0, MOST), (PATIENCE, is_answered)).await
 }
 
 /// A server may leave its stream open behind the answer.
-fn is_answered(body: &[u8]) -> bool {
-    body.ends_with(b"\n") && message::find(body, &json!(ID)).is_some()
+fn is_answered(events: &[u8]) -> bool {
+    message::find(events, &json!(ID)).is_some()
 }
 
 fn request(method: &str, params: &Map<String, Value>) -> Value {
@@ -236,6 +250,9 @@ fn unread(provider: &Provider, answer: &Answer) -> Refusal {
     if answer.status == StatusCode::TOO_MANY_REQUESTS {
         return too_many(provider, answer);
     }
+    if answer.rest == Rest::Late {
+        return late(provider);
+    }
     if answer.rest == Rest::More {
         let message = format!(
             "The answer of {} is longer than this door hands on. Connect to its own MCP server.",
@@ -246,6 +263,15 @@ fn unread(provider: &Provider, answer: &Answer) -> Refusal {
     broken(provider)
 }
 
+/// It was at work, and may have done what it was asked to.
+fn late(provider: &Provider) -> Refusal {
+    let message = format!(
+        "{} did not answer in time, and may have done it all the same. Look before you call again.",
+        provider.display_name
+    );
+    Refusal::new(Problem::UpstreamTimeout, message)
+}
+
 fn broken(provider: &Provider) -> Refusal {
     Refusal::new(Problem::UpstreamFailed, format!("{} did not answer as an MCP server does.", provider.display_name))
 }
@@ -253,6 +279,7 @@ fn broken(provider: &Provider) -> Refusal {
 /// MCP 2026-07-28.
 const UNSUPPORTED_VERSION: i64 = -32022;
 const HEADER_MISMATCH: i64 = -32020;
+const DISCOVER: &str = "server/discover";
 const STATELESS: &str = "2026-07-28";
 const SESSIONS: &str = "2025-11-25";
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");

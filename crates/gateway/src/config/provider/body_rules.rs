@@ -31,6 +31,10 @@ pub(super) fn read<'c>(table: &Table<'c>, rule: impl FnOnce(&str) -> Result<Rule
         return None;
     };
     let found = written?;
+    if matches!(body, Some(BodyRule::Mcp(_))) && found.value.contains('*') {
+        let why = "has a star, and messages of MCP go to one path, by GET and DELETE as well; write that path";
+        return found.place.refused(why.to_owned());
+    }
     let (written, place) = (found.value, found.place.clone());
     let rule = found.parsed(rule)?.value;
     match rule.looking_into(body?) {
