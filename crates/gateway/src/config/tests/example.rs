@@ -70,6 +70,7 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "provider.ca_file",
             "provider.client_certificate.cert_file",
             "provider.client_certificate.key_file",
+            "provider.websocket",
             "provider.people",
             "provider.key",
             "provider.oauth.device_authorization_endpoint",
