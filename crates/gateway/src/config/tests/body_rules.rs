@@ -83,6 +83,11 @@ fn what_is_wrong_is_said_where_it_stands() {
              of them",
         ),
         (
+            "[{ rule = \"POST /**\", mcp_tools = [\"a\"] }]",
+            "12:65: provider.scopes.\"read:tickets\".allow.rule: has a star, and messages of MCP go to one path, by GET and DELETE as \
+             well; write that path",
+        ),
+        (
             "[{ jsonrpc = [\"a\"] }]",
             "12:56: provider.scopes.\"read:tickets\".allow.rule: is missing; add `rule = \"POST /graphql\"`. POST and the path whose \
              bodies are looked into.",

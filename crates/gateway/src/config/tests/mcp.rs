@@ -67,6 +67,7 @@ fn what_does_not_belong_together_is_said() {
             "provider.mcp: stands beside api_base",
         ),
         ("", client, "provider.api_base: is missing; add `api_base = "),
+        ("mcp = \"https://a.example/mcp\"\nwebsocket = true", client, "provider.websocket: is for APIs"),
         ("mcp = \"https://a.example/mcp?x=y\"", client, "provider.mcp: has a query"),
         ("mcp = \"http://a.example/mcp\"", client, "provider.mcp: is http"),
         (URL, "", "does not say how tokens or keys are got"),
