@@ -36,7 +36,11 @@ fn carried_out(arguments: &Arguments, talk: Talk, machine: &Machine) -> Result<O
         Command::McpConfig(_) | Command::Completions(_) | Command::Man | Command::Version => {}
         _ => {
             let context = Context::new(&arguments.common, talk, machine.clone())?;
-            return runtime()?.block_on(unless_interrupted(&context, &arguments.command));
+            let runtime = runtime()?;
+            let done = runtime.block_on(unless_interrupted(&context, &arguments.command));
+            // A thread that reads standard input would be waited for.
+            runtime.shutdown_background();
+            return done;
         }
     }
     match &arguments.command {

@@ -37,6 +37,31 @@ pub(crate) fn json(value: &Value) -> String {
     plain
 }
 
+/// A text that comes in pieces, which may part a character.
+#[derive(Debug, Default)]
+pub(crate) struct Stream(Vec<u8>);
+
+impl Stream {
+    /// What of it can be shown when this piece has come.
+    pub(crate) fn next(&mut self, piece: &[u8]) -> String {
+        self.0.extend_from_slice(piece);
+        // A carriage return waits as well: before a line feed it is none.
+        let whole = match std::str::from_utf8(&self.0) {
+            Ok(read) => read.trim_end_matches('\r').len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => self.0.len(),
+        };
+        let shown = text(&String::from_utf8_lossy(self.0.get(..whole).unwrap_or_default()));
+        self.0.drain(..whole);
+        shown
+    }
+
+    /// What is left at the end.
+    pub(crate) fn end(self) -> String {
+        text(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 fn is_act(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -67,6 +92,18 @@ mod tests {
             assert_eq!(line(hostile), plain);
         }
         assert_eq!(text("a\r\nb\tc\u{1b}[31m\rd"), "a\nb\tc\u{fffd}[31m\u{fffd}d");
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_as_plain_as_one() {
+        let whole = "日本 \u{9b}31m\u{1b}[2J\r\nx\ry".as_bytes();
+        for size in 1..8 {
+            let mut stream = Stream::default();
+            let mut shown: String = whole.chunks(size).map(|piece| stream.next(piece)).collect();
+            shown.push_str(&stream.end());
+            assert_eq!(shown, "日本 \u{fffd}31m\u{fffd}[2J\nx\u{fffd}y", "in pieces of {size}");
+        }
+        assert_eq!(Stream::default().next(b"\xff\x1bx"), "\u{fffd}\u{fffd}x");
     }
 
     #[test]

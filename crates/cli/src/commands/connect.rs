@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use protocol::ProviderId;
 use serde_json::json;
 
-use super::service_id;
+use super::{service_id, table};
 use crate::arguments::Connect;
 use crate::context::Context;
 use crate::gateway::{Gateway, Granted, Service, State};
@@ -30,9 +30,13 @@ pub(crate) async fn run(context: &Context, wanted: &Connect) -> Result<Outcome, 
     if !wanted.print_url {
         browser::open(&link, context.talk, &*context.machine.environment);
     }
-    let waited = awaited((&gateway, &id), wanted, &service.scopes, patience);
-    match context.talk.while_waiting("Waiting for you in the browser", waited).await? {
-        Some(service) => Ok(told(&service, None)),
+    let done = until_done((&gateway, &id), wanted, &service.scopes, patience);
+    match context.talk.while_waiting("Waiting for you in the browser", done).await? {
+        Some(service) => {
+            // What calls were made with before may do less.
+            gateway.leave(&id).await?;
+            Ok(told(&service, None))
+        }
         None => Err(Failure {
             retryable: true,
             ..Failure::new(
@@ -51,7 +55,7 @@ fn patience(context: &Context, wanted: &Connect) -> Option<Duration> {
     wanted.wait.map(Duration::from_secs).or(usual)
 }
 
-async fn awaited(
+async fn until_done(
     (gateway, id): (&Gateway, &ProviderId),
     wanted: &Connect,
     before: &[Granted],
@@ -87,16 +91,15 @@ fn is_done(service: &Service, wanted: &Connect, before: Option<&[Granted]>) -> b
 }
 
 fn told(service: &Service, link: Option<&str>) -> Outcome {
-    let text = match link {
-        Some(link) => format!("{link}\n"),
-        None => {
-            let granted = service.scopes.iter().filter(|scope| scope.granted);
-            let granted: String = granted.map(|scope| format!("  {}  {}\n", scope.scope, scope.says)).collect();
-            format!("{} is connected.\n{granted}", service.id)
-        }
-    };
+    let text = link.map_or_else(|| granted(service), |link| format!("{link}\n"));
     let data = json!({"service": service.id, "state": service.state, "connect_url": link, "scopes": service.scopes});
     Outcome::told(data, text)
+}
+
+fn granted(service: &Service) -> String {
+    let granted = service.scopes.iter().filter(|scope| scope.granted);
+    let rows: Vec<Vec<String>> = granted.map(|scope| vec![scope.scope.clone(), scope.says.clone()]).collect();
+    format!("{} is connected.\n{}", service.id, table(&rows))
 }
 
 const USUAL: Duration = Duration::from_secs(300);

@@ -18,7 +18,7 @@ use crate::gateway_url::GatewayUrl;
 use crate::machine::Machine;
 use crate::{Code, Failure};
 
-pub(crate) use my::{Connections, Granted, Kind, Reach, Service, Services, State, bearer};
+pub(crate) use my::{Ended, Granted, Kind, Reach, Service, State, bearer};
 pub(crate) use oauth::{DEVICE_CODE, Issued, Metadata, OAuthRefusal};
 pub(crate) use refusal::{Said, refused_call};
 

@@ -14,6 +14,7 @@ use crate::{Code, Failure};
 
 /// The services of the gateway, and how the person stands with each.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(crate) struct Services {
     /// Who is logged in.
     pub(crate) user: String,
@@ -67,6 +68,7 @@ pub(crate) enum State {
 
 /// A scope, and whether this client has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(crate) struct Granted {
     pub(crate) scope: String,
     pub(crate) says: String,
@@ -100,7 +102,6 @@ pub(crate) struct Connection {
 /// What was asked of the person.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Asked {
-    pub(crate) state: State,
     /// None where everything is allowed already.
     pub(crate) connect_url: Option<String>,
 }
