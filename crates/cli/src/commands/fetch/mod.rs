@@ -5,6 +5,7 @@ mod request;
 mod target;
 
 use protocol::{Problem, ProviderId};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Request, Response};
 
 use super::service_id;
@@ -27,6 +28,23 @@ pub(crate) async fn run(context: &Context, wanted: &Fetch) -> Result<Outcome, Fa
     let called = Called { gateway: &gateway, id: &id, call: &call, target: &target };
     let (url, response) = called.answered().await?;
     answer::tell(context, wanted, (&url, response)).await
+}
+
+/// The same with a token at hand, and headers that say who calls; nothing is renewed.
+pub(crate) async fn run_with(
+    context: &Context,
+    wanted: &Fetch,
+    (visit, further): (&Visit, &HeaderMap),
+) -> Result<Outcome, Failure> {
+    let (id, target) = (service_id(&wanted.service)?, Target::parse(&wanted.path)?);
+    let mut call = Call::read(wanted).await?;
+    call.headers.extend(further.clone());
+    let gateway = context.gateway()?;
+    let called = Called { gateway: &gateway, id: &id, call: &call, target: &target };
+    match called.attempt(visit).await? {
+        Attempt::Answered(url, response) => answer::tell(context, wanted, (&url, response)).await,
+        Attempt::Refused(refused) => Err(called.failure(refused)),
+    }
 }
 
 /// A call that is to be made.
