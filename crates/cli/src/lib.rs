@@ -9,6 +9,7 @@ mod arguments;
 mod exit;
 mod failure;
 mod output;
+mod run;
 
 use std::process::ExitCode;
 
