@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use protocol::{Problem, ProviderId, Timestamp};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, StatusCode};
 use secret::{AccessToken, ClientSecret};
 use serde::Deserialize;
@@ -48,6 +49,12 @@ struct Registered {
     approved_providers: Vec<Approved>,
 }
 
+/// What the gateway answers about a registration that is there.
+#[derive(Deserialize)]
+struct Found {
+    approved_providers: Vec<Approved>,
+}
+
 #[derive(Deserialize)]
 struct Approved {
     provider_id: String,
@@ -86,9 +93,13 @@ impl<'a> Agent<'a> {
 
     /// Asks for a person's consent to these scopes of a service, or to all that the agent is approved for; registers first where it has to.
     pub(super) async fn ask(&self, service: &ProviderId, scopes: &[String]) -> Result<Asked, Failure> {
+        let is_approved = |registration: &Registration| {
+            registration.approved.get(service.as_str()).is_some_and(|scopes| !scopes.is_empty())
+        };
         let registration = match self.kept()?.registration {
-            Some(registration) if registration.approved.contains_key(service.as_str()) => registration,
-            Some(_) => return Err(not_approved(service)),
+            Some(registration) if is_approved(&registration) => registration,
+            // An operator may have approved it since.
+            Some(registration) => self.looked_up(registration).await?,
             None => self.register().await?,
         };
         let approved = registration.approved.get(service.as_str()).filter(|scopes| !scopes.is_empty());
@@ -104,7 +115,11 @@ impl<'a> Agent<'a> {
         let link = link.ok_or_else(|| self.gateway.is_none("its link for the person leads elsewhere"))?;
         let asked = Asked { session: begun.ath_session_id, link, scopes, ends: self.now().plus(SESSION) };
         let (id, kept) = (service.to_string(), asked.clone());
-        self.shelf.change(move |all| { all.asked.insert(id, kept); }).await?;
+        self.shelf
+            .change(move |all| {
+                all.asked.insert(id, kept);
+            })
+            .await?;
         Ok(asked)
     }
 
@@ -116,59 +131,96 @@ impl<'a> Agent<'a> {
             return Err(Failure::new(Code::Usage, format!("Nobody was asked about {service} here."), hint));
         };
         let exchanged: Exchanged = self
-            .post("/ath/token", &json!({
-                "grant_type": "authorization_code", "client_id": registration.client_id,
-                "client_secret": registration.client_secret.expose(), "code": code, "ath_session_id": asked.session,
-                "agent_attestation": self.attestation("/ath/token")?,
-            }))
+            .post(
+                "/ath/token",
+                &json!({
+                    "grant_type": "authorization_code", "client_id": registration.client_id,
+                    "client_secret": registration.client_secret.expose(), "code": code, "ath_session_id": asked.session,
+                    "agent_attestation": self.attestation("/ath/token")?,
+                }),
+            )
             .await?;
         let now = self.now();
         let ends = now.plus(Duration::from_secs(exchanged.expires_in.min(LONGEST)));
-        let token = AccessToken::new(exchanged.access_token);
-        let token = Token { token, given: now, ends, scopes: exchanged.effective_scopes };
+        let access = AccessToken::new(exchanged.access_token);
+        let token = Token { access, given: now, ends, scopes: exchanged.effective_scopes };
         let (id, kept) = (service.to_string(), token.clone());
-        self.shelf.change(move |all| {
-            all.asked.remove(&id);
-            all.tokens.insert(id, kept);
-        }).await?;
+        self.shelf
+            .change(move |all| {
+                all.asked.remove(&id);
+                all.tokens.insert(id, kept);
+            })
+            .await?;
         Ok(token)
     }
 
     /// Ends the agent's token for a service; `false` where it has none.
     pub(super) async fn revoke(&self, service: &ProviderId) -> Result<u64, Failure> {
         let kept = self.kept()?;
-        let (Some(registration), Some(held)) = (kept.registration, kept.tokens.get(service.as_str())) else { return Ok(0) };
+        let (Some(registration), Some(held)) = (kept.registration, kept.tokens.get(service.as_str())) else {
+            return Ok(0);
+        };
         let _: Value = self
-            .post("/ath/revoke", &json!({
-                "token": held.token.expose(), "client_id": registration.client_id,
-                "client_secret": registration.client_secret.expose(),
-            }))
+            .post(
+                "/ath/revoke",
+                &json!({
+                    "token": held.access.expose(), "client_id": registration.client_id,
+                    "client_secret": registration.client_secret.expose(),
+                }),
+            )
             .await?;
         let id = service.to_string();
-        self.shelf.change(move |all| { all.tokens.remove(&id); }).await?;
+        self.shelf
+            .change(move |all| {
+                all.tokens.remove(&id);
+            })
+            .await?;
         Ok(1)
     }
 
     async fn register(&self) -> Result<Registration, Failure> {
         let offered = self.offered().await?;
-        let wanted: Vec<Value> =
-            offered.iter().map(|offered| json!({"provider_id": offered.id.as_str(), "scopes": offered.scopes})).collect();
+        let wanted: Vec<Value> = offered
+            .iter()
+            .map(|offered| json!({"provider_id": offered.id.as_str(), "scopes": offered.scopes}))
+            .collect();
         let registered: Registered = self
-            .post("/ath/agents/register", &json!({
-                "agent_id": self.identity.id().as_str(), "agent_attestation": self.attestation("")?,
-                "developer": self.identity.document().get("developer"), "requested_providers": wanted,
-            }))
+            .post(
+                "/ath/agents/register",
+                &json!({
+                    "agent_id": self.identity.id().as_str(), "agent_attestation": self.attestation("")?,
+                    "developer": self.identity.document().get("developer"), "requested_providers": wanted,
+                }),
+            )
             .await?;
-        let approved: BTreeMap<String, Vec<String>> =
-            registered.approved_providers.into_iter().map(|one| (one.provider_id, one.approved_scopes)).collect();
-        let client_secret = ClientSecret::new(registered.client_secret);
+        let (client_secret, approved) =
+            (ClientSecret::new(registered.client_secret), by_service(registered.approved_providers));
         let registration = Registration { client_id: registered.client_id, client_secret, approved };
-        let kept = registration.clone();
-        self.shelf.change(move |all| all.registration = Some(kept)).await?;
+        self.keep(&registration).await?;
         match registered.agent_status.as_str() {
             "approved" => Ok(registration),
             status => Err(unapproved(&format!("The gateway knows the agent now; its approval is {status}."))),
         }
+    }
+
+    /// The same registration with what is approved now.
+    async fn looked_up(&self, registration: Registration) -> Result<Registration, Failure> {
+        let url = self.gateway.url().at(&format!("/ath/agents/{}", registration.client_id))?;
+        let mut request = Request::new(Method::GET, url);
+        let basic = format!("{}:{}", registration.client_id, registration.client_secret.expose());
+        let basic = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(basic.as_bytes())));
+        let mut basic = basic.map_err(|_| self.gateway.is_none("its registration is none"))?;
+        basic.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, basic);
+        let found: Found = self.read(&self.gateway.egress().ask(request).await?)?;
+        let registration = Registration { approved: by_service(found.approved_providers), ..registration };
+        self.keep(&registration).await?;
+        Ok(registration)
+    }
+
+    async fn keep(&self, registration: &Registration) -> Result<(), Failure> {
+        let kept = registration.clone();
+        self.shelf.change(move |all| all.registration = Some(kept)).await
     }
 
     fn attestation(&self, path: &str) -> Result<String, Failure> {
@@ -188,7 +240,8 @@ impl<'a> Agent<'a> {
 
     fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Failure> {
         if answer.status.is_success() {
-            return serde_json::from_slice(&answer.body).map_err(|_| self.gateway.is_none("it does not answer as ATH 0.1 says"));
+            return serde_json::from_slice(&answer.body)
+                .map_err(|_| self.gateway.is_none("it does not answer as ATH 0.1 says"));
         }
         Err(refused(answer))
     }
@@ -205,7 +258,11 @@ fn refused(answer: &Answer) -> Failure {
             (Code::Gateway(Problem::ConnectRequired), false)
         }
         (
-            "INVALID_ATTESTATION" | "AGENT_NOT_REGISTERED" | "AGENT_UNAPPROVED" | "PROVIDER_NOT_APPROVED" | "SCOPE_NOT_APPROVED"
+            "INVALID_ATTESTATION"
+            | "AGENT_NOT_REGISTERED"
+            | "AGENT_UNAPPROVED"
+            | "PROVIDER_NOT_APPROVED"
+            | "SCOPE_NOT_APPROVED"
             | "CONFLICT",
             _,
         ) => (Code::Gateway(Problem::AgentUnapproved), false),
@@ -218,6 +275,10 @@ fn refused(answer: &Answer) -> Failure {
         "Check that the identity document stands at the agent's id, and ask the gateway's operator.".to_owned()
     });
     Failure { retryable, request_id: answer.request_id(), ..Failure::new(code, message, hint) }
+}
+
+fn by_service(approved: Vec<Approved>) -> BTreeMap<String, Vec<String>> {
+    approved.into_iter().map(|one| (one.provider_id, one.approved_scopes)).collect()
 }
 
 fn not_approved(service: &ProviderId) -> Failure {

@@ -24,7 +24,11 @@ impl Identity {
     /// Makes a key for the agent whose document will be at `id`, and writes both down. What is there already stays.
     pub(crate) fn make(folder: &Path, id: &Url, name: &str) -> Result<Self, Failure> {
         let id = AgentId::parse(id.as_str(), Loopback::Allowed).map_err(|error| {
-            Failure::new(Code::Usage, format!("{id} cannot be an agent's id: {error}."), "Name the https URL where its document will be.")
+            Failure::new(
+                Code::Usage,
+                format!("{id} cannot be an agent's id: {error}."),
+                "Name the https URL where its document will be.",
+            )
         })?;
         let identity = (folder.join(KEY), folder.join(DOCUMENT));
         if read(&identity.0)?.is_some() {
@@ -105,12 +109,20 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 
 fn refused(path: &Path, error: &FileError) -> Failure {
     let message = format!("{} cannot be used: {error}.", path.display());
-    Failure::new(Code::Local, message, "An identity's files are their owner's alone; look at who owns them and who may read them.")
+    Failure::new(
+        Code::Local,
+        message,
+        "An identity's files are their owner's alone; look at who owns them and who may read them.",
+    )
 }
 
 fn nobody(folder: &Path) -> Failure {
     let message = format!("There is no agent's identity in {}.", folder.display());
-    Failure::new(Code::Usage, message, "Make one: `ath agent init https://agent.example.com/agent.json --name \"My agent\"`.")
+    Failure::new(
+        Code::Usage,
+        message,
+        "Make one: `ath agent init https://agent.example.com/agent.json --name \"My agent\"`.",
+    )
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> Failure {
@@ -152,7 +164,9 @@ mod tests {
     #[test]
     fn an_id_is_where_a_document_can_be() {
         let folder = TempDir::new().expect("a folder");
-        for wrong in ["http://agent.example.com/agent.json", "https://me@agent.example.com/", "ftp://agent.example.com/"] {
+        for wrong in
+            ["http://agent.example.com/agent.json", "https://me@agent.example.com/", "ftp://agent.example.com/"]
+        {
             let failure = Identity::make(folder.path(), &url(wrong), "x").err().expect(wrong);
             assert_eq!(failure.code, Code::Usage, "{wrong}");
         }

@@ -38,7 +38,7 @@ pub(super) struct Registration {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Token {
     #[serde(with = "access_token")]
-    pub(super) token: AccessToken,
+    pub(super) access: AccessToken,
     pub(super) given: Timestamp,
     pub(super) ends: Timestamp,
     pub(super) scopes: Vec<String>,
@@ -87,7 +87,11 @@ impl Shelf {
 
     fn failure(&self, error: &FileError) -> Failure {
         let message = format!("{} cannot be used: {error}.", self.0.display());
-        Failure::new(Code::Local, message, "Remove it, and connect again; what it held ends at the gateway by itself within the hour.")
+        Failure::new(
+            Code::Local,
+            message,
+            "Remove it, and connect again; what it held ends at the gateway by itself within the hour.",
+        )
     }
 }
 

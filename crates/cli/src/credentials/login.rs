@@ -6,6 +6,8 @@ use secret::{AccessToken, DeviceCode, RefreshToken};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::gateway::Kind;
+
 /// What is kept of a login at one gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Login {
@@ -43,6 +45,9 @@ pub(crate) struct Visit {
     pub(crate) url: Url,
     /// Where it is by itself; none where that differs from person to person.
     pub(crate) api_base: Option<Url>,
+    /// What it speaks.
+    #[serde(default)]
+    pub(crate) kind: Kind,
     /// For this service alone.
     #[serde(flatten)]
     pub(crate) access: Access,

@@ -43,10 +43,11 @@ pub(crate) struct Service {
 }
 
 /// What a service speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// Plain HTTP.
+    #[default]
     Http,
     /// MCP.
     Mcp,

@@ -10,7 +10,7 @@ use secret::AccessToken;
 use url::Url;
 
 use super::oauth::{TOKEN_EXCHANGE, TokenAnswer};
-use super::{Gateway, Kind, Service};
+use super::{Gateway, Service};
 use crate::credentials::{Access, Kept, Login, Visit};
 use crate::private_file::Lock;
 use crate::{Code, Failure};
@@ -199,11 +199,6 @@ impl Gateway {
         token: &AccessToken,
         service: Service,
     ) -> Result<Visit, Failure> {
-        if service.kind == Kind::Mcp {
-            let message = format!("{} is an MCP server, which is not called path by path.", service.id);
-            let hint = format!("Connect an MCP client to {}; `ath mcp-config` prints what it needs.", service.url);
-            return Err(Failure::new(Code::Usage, message, hint));
-        }
         let fields = [
             ("grant_type", TOKEN_EXCHANGE),
             ("client_id", client_id),
@@ -213,7 +208,9 @@ impl Gateway {
         ];
         let answer: TokenAnswer = self.tokens(endpoint, &fields).await?;
         match answer {
-            Ok(issued) => Ok(Visit { url: service.url, api_base: service.api_base, access: issued.access }),
+            Ok(issued) => {
+                Ok(Visit { url: service.url, api_base: service.api_base, kind: service.kind, access: issued.access })
+            }
             Err(refusal) if refusal.wants_consent() => {
                 let link = refusal.connect_url.or(service.connect_url);
                 let failure = not_connected(&service.id);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use protocol::{Clock, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -116,7 +116,8 @@ fn named() -> Result<CertificateParams, AuthorityError> {
 fn constraints(hosts: &[String]) -> NameConstraints {
     let addresses = hosts.iter().filter_map(|host| host.parse::<IpAddr>().ok());
     let whole = |address: IpAddr| CidrSubnet::from_addr_prefix(address, if address.is_ipv4() { 32 } else { 128 });
-    let mut permitted: Vec<GeneralSubtree> = addresses.map(|address| GeneralSubtree::IpAddress(whole(address))).collect();
+    let mut permitted: Vec<GeneralSubtree> =
+        addresses.map(|address| GeneralSubtree::IpAddress(whole(address))).collect();
     let mut excluded = Vec::new();
     if permitted.is_empty() {
         excluded.push(GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])));
@@ -162,7 +163,8 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(trusted.certificate().as_bytes()).expect("PEM")).expect("a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a verifier");
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a verifier");
         let name = ServerName::try_from(host.to_owned()).expect("a name");
         let at = UnixTime::since_unix_epoch(Duration::from_secs(NOW + later));
         verifier.verify_server_cert(leaf.end_entity_cert().expect("a leaf"), &[], &name, &[], at).is_ok()

@@ -44,9 +44,7 @@ fn signals() -> io::Result<mpsc::Receiver<Signal>> {
         (SignalKind::user_defined2(), Signal::USR2),
     ] {
         let (mut signals, sender) = (signal(kind)?, sender.clone());
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() && sender.send(number).await.is_ok() {}
-        });
+        tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(number).await.is_ok() {} });
     }
     Ok(receiver)
 }
@@ -80,7 +78,9 @@ fn code(ended: ExitStatus) -> u8 {
 
 fn cannot(program: &str, error: &io::Error) -> Failure {
     let (why, hint) = match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such program", "Write the command as at a shell: `ath run -- curl https://…`."),
+        io::ErrorKind::NotFound => {
+            ("there is no such program", "Write the command as at a shell: `ath run -- curl https://…`.")
+        }
         io::ErrorKind::PermissionDenied => ("it may not be executed", "Look at its permissions."),
         _ => ("the system does not start it", "Try it without `ath run --`."),
     };

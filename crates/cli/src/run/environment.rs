@@ -61,9 +61,10 @@ impl Told<'_> {
 fn covers(entry: &str, origin: &str) -> bool {
     let Ok(uri) = format!("{origin}/").parse::<Uri>() else { return false };
     // Some programs know entries with a star or a port, others compare the end of a name alone; a host that one of them would pass by is one too many.
-    let entry = entry.trim_start_matches('*').rsplit_once(':').map_or(entry, |(name, port)| {
-        if port.parse::<u16>().is_ok() && !name.contains(':') { name } else { entry }
-    });
+    let entry = entry
+        .trim_start_matches('*')
+        .rsplit_once(':')
+        .map_or(entry, |(name, port)| if port.parse::<u16>().is_ok() && !name.contains(':') { name } else { entry });
     let entry = if entry.trim_start_matches('*').is_empty() { "*" } else { entry.trim_start_matches('*') };
     Matcher::builder().all("http://127.0.0.1:9").no(entry).build().intercept(&uri).is_none()
 }
@@ -112,7 +113,8 @@ mod tests {
     #[test]
     fn what_went_directly_goes_directly_but_for_services() {
         let before = |name: &str| {
-            (name == "no_proxy").then(|| ".corp.test, api.example.com,10.0.0.0/8,*.example.com,example.com,x.test:8080".to_owned())
+            (name == "no_proxy")
+                .then(|| ".corp.test, api.example.com,10.0.0.0/8,*.example.com,example.com,x.test:8080".to_owned())
         };
         let variables = told(&["https://api.example.com"]).variables(&before);
         let direct = value(&variables, "NO_PROXY").expect("set");

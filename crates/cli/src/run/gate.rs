@@ -3,51 +3,66 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use protocol::Problem;
-use secret::AccessToken;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{self, Body, BoxError, REFUSAL};
+use super::answer::{self, Body, BoxError};
 use super::egress::Egress;
 use super::headers;
 use super::routes::{Place, Route, is_plain};
+use crate::credentials::Visit;
+use crate::egress::Answer;
+use crate::gateway::{Said, bearer, refused_call};
+use crate::talk::Talk;
 use crate::{Code, Failure};
 
 /// Where the tokens of calls come from: one for each service, good for that service alone.
 #[async_trait]
 pub(crate) trait Tokens: Send + Sync {
-    /// A token that is good now.
-    async fn token(&self, service: &str) -> Result<AccessToken, Failure>;
+    /// What a call is made with now.
+    async fn visit(&self, service: &str) -> Result<Visit, Failure>;
 
-    /// The gateway does not take the last one any more.
-    async fn forget(&self, service: &str);
+    /// What follows from the gateway's refusal of a call that was made with this.
+    async fn after(&self, service: &str, visit: &Visit, refused: &Said) -> After;
+}
+
+/// What can be done about a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// A new token may be taken.
+    Again,
+    /// Nothing here; there may be a link for the person.
+    Person(Option<String>),
 }
 
 /// The way of a call to the gateway and back.
 pub(super) struct Gate {
     tokens: Arc<dyn Tokens>,
-    egress: Arc<Egress>,
+    egress: Egress,
     said: Mutex<HashSet<String>>,
-    say: fn(&str),
+    talk: Talk,
 }
 
 impl Gate {
-    /// `say` is given a line for the person, once for each thing that there is to say.
-    pub(super) fn new(tokens: Arc<dyn Tokens>, egress: Arc<Egress>, say: fn(&str)) -> Self {
-        Self { tokens, egress, said: Mutex::default(), say }
+    /// What there is to say to the person is said once.
+    pub(super) fn new(tokens: Arc<dyn Tokens>, egress: Egress, talk: Talk) -> Self {
+        Self { tokens, egress, said: Mutex::default(), talk }
     }
 
     /// Makes a program's call at the gateway. `rest` is the path behind the service's place, `here` is where its places begin for the program.
     pub(super) async fn call(&self, route: &Route, rest: &str, mut request: Request<Incoming>) -> Response<Body> {
         let Some(url) = target(&route.there, rest, request.uri().query()) else {
-            return answer::sentence(StatusCode::BAD_REQUEST, "a path with . or .. or a backslash in it is not forwarded");
+            return answer::sentence(
+                StatusCode::BAD_REQUEST,
+                "a path with . or .. or a backslash in it is not forwarded",
+            );
         };
         let upgrade = upgrade_of(&mut request);
         let (parts, body) = request.into_parts();
@@ -69,39 +84,54 @@ impl Gate {
 
     async fn exchange(&self, route: &Route, call: Call, body: Incoming) -> Result<Response<Body>, Failure> {
         let again = body.is_end_stream() && call.upgrade.is_none();
-        let token = self.tokens.token(&route.service).await?;
+        let visit = self.tokens.visit(&route.service).await?;
         let client = if call.upgrade.is_some() { self.egress.upgrading() } else { self.egress.usual() };
         let body = (!body.is_end_stream()).then(|| reqwest::Body::wrap(body));
-        let mut response = call.send(client, &token, body).await?;
-        // A token may end before its time. What was refused at the door has not happened, so that it may be sent once more.
-        if again && refused_as(&response) == Some(Problem::LoginRequired.as_str()) {
-            self.tokens.forget(&route.service).await;
-            let token = self.tokens.token(&route.service).await?;
-            response = call.send(client, &token, None).await?;
+        let mut response = call.send(client, &visit, body).await?;
+        if let Some(problem) = refused_call(response.headers()) {
+            let (refused, answer) = self.refused(route, (&visit, problem), response).await;
+            // What was refused at the door has not happened, so that it may be sent once more.
+            if !(again && refused == After::Again) {
+                return Ok(answer);
+            }
+            let visit = self.tokens.visit(&route.service).await?;
+            response = call.send(client, &visit, None).await?;
+            if let Some(problem) = refused_call(response.headers()) {
+                return Ok(self.refused(route, (&visit, problem), response).await.1);
+            }
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(switched(response, call.upgrade, route));
         }
-        let refused = refused_as(&response).map(str::to_owned);
         let (mut head, body) = Response::<reqwest::Body>::from(response).into_parts();
         headers::towards_the_program(&mut head.headers, &route.there, &route.here);
-        let body = match refused {
-            None => body.map_err(BoxError::from).boxed(),
-            Some(code) => answer::whole(self.read_out(&route.service, &code, body).await),
-        };
-        Ok(Response::from_parts(head, body))
+        Ok(Response::from_parts(head, body.map_err(BoxError::from).boxed()))
     }
 
-    /// A refusal's body, after what it says was told to the person.
-    async fn read_out(&self, service: &str, code: &str, body: reqwest::Body) -> Bytes {
-        let bytes = Limited::new(body, LONGEST_REFUSAL).collect().await.map(http_body_util::Collected::to_bytes);
-        let bytes = bytes.unwrap_or_default();
-        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let text = |pointers: &[&str]| pointers.iter().find_map(|pointer| body.pointer(pointer)?.as_str()).map(str::to_owned);
-        let message = text(&["/detail", "/message", "/title"]).unwrap_or_else(|| code.to_owned());
-        let link = text(&["/connect_url", "/details/connect_url", "/details/reconnect_url"]);
-        self.say_once(service, code, &message, link.as_deref());
-        bytes
+    /// A refusal of the gateway's: what follows from it, and the answer that the program is given, which has the link for the person where
+    /// there is one.
+    async fn refused(
+        &self,
+        route: &Route,
+        (visit, problem): (&Visit, Problem),
+        response: reqwest::Response,
+    ) -> (After, Response<Body>) {
+        let (mut head, body) = Response::<reqwest::Body>::from(response).into_parts();
+        headers::towards_the_program(&mut head.headers, &route.there, &route.here);
+        let body = Limited::new(body, LONGEST_REFUSAL).collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let read = Answer { status: head.status, headers: head.headers.clone(), body: body.to_vec() };
+        let said = Said::of_call(problem, &read);
+        let after = self.tokens.after(&route.service, visit, &said).await;
+        let link = match &after {
+            After::Person(Some(link)) => Some(link.as_str()),
+            _ => None,
+        };
+        if after != After::Again {
+            self.say_once(&route.service, problem.as_str(), &said.message, link);
+        }
+        let body = with_link(body, link);
+        head.headers.remove(CONTENT_LENGTH);
+        (after, Response::from_parts(head, answer::whole(body)))
     }
 
     fn tell(&self, service: &str, failure: &Failure) {
@@ -112,7 +142,7 @@ impl Gate {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() < MOST_SAID && said.insert(format!("{service} {code}")) {
             let link = link.map(|link| format!(" {link}")).unwrap_or_default();
-            (self.say)(&format!("ath: {service}: {message}{link}"));
+            self.talk.say(&format!("ath: {service}: {message}{link}"));
         }
     }
 }
@@ -128,19 +158,21 @@ impl Call {
     async fn send(
         &self,
         client: &reqwest::Client,
-        token: &AccessToken,
+        visit: &Visit,
         body: Option<reqwest::Body>,
     ) -> Result<reqwest::Response, Failure> {
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
         *request.headers_mut() = self.headers.clone();
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| unreachable("its token is none"))?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+        request.headers_mut().insert(AUTHORIZATION, bearer(&visit.access.token)?);
         *request.body_mut() = body;
         client.execute(request).await.map_err(|error| {
             // The URL is the program's own affair.
             let error = error.without_url();
-            let why = if error.is_timeout() || error.is_connect() { "it cannot be reached" } else { "the connection broke off" };
+            let why = if error.is_timeout() || error.is_connect() {
+                "it cannot be reached"
+            } else {
+                "the connection broke off"
+            };
             unreachable(why)
         })
     }
@@ -153,7 +185,10 @@ fn switched(response: reqwest::Response, upgrade: Option<OnUpgrade>, route: &Rou
     *answer.headers_mut() = response.headers().clone();
     headers::towards_the_program(answer.headers_mut(), &route.there, &route.here);
     let (Some(protocol), Some(upgrade)) = (protocol, upgrade) else {
-        return answer::sentence(StatusCode::BAD_GATEWAY, "the gateway speaks of another protocol that nobody asked for");
+        return answer::sentence(
+            StatusCode::BAD_GATEWAY,
+            "the gateway speaks of another protocol that nobody asked for",
+        );
     };
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     answer.headers_mut().insert(UPGRADE, protocol);
@@ -183,8 +218,11 @@ fn target(there: &Place, rest: &str, query: Option<&str>) -> Option<Url> {
     Url::parse(&format!("{}{path}{query}", there.origin)).ok()
 }
 
-fn refused_as(response: &reqwest::Response) -> Option<&str> {
-    response.headers().get(REFUSAL)?.to_str().ok()
+/// A refusal's body, where it is an object, with the link in it as `connect_url`.
+fn with_link(body: Bytes, link: Option<&str>) -> Bytes {
+    let (Some(link), Ok(Value::Object(mut members))) = (link, serde_json::from_slice(&body)) else { return body };
+    members.insert("connect_url".to_owned(), Value::from(link));
+    Value::Object(members).to_string().into()
 }
 
 fn unreachable(why: &str) -> Failure {
@@ -206,10 +244,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_link_is_put_where_programs_look_for_it() {
+        let body = Bytes::from_static(b"{\"code\":\"x\"}");
+        assert_eq!(with_link(body.clone(), None), body);
+        assert_eq!(with_link(body, Some("https://g/")), &b"{\"code\":\"x\",\"connect_url\":\"https://g/\"}"[..]);
+        assert_eq!(with_link(Bytes::from_static(b"plain"), Some("https://g/")), &b"plain"[..]);
+    }
+
+    #[test]
     fn a_path_stays_below_the_services_place() {
         let there = Place { origin: "https://gateway.example.com".to_owned(), path: "/helpdesk".to_owned() };
         let written = |rest: &str, query| target(&there, rest, query).map(String::from);
-        assert_eq!(written("/a//b%2f", Some("q=..")).as_deref(), Some("https://gateway.example.com/helpdesk/a//b%2f?q=.."));
+        assert_eq!(
+            written("/a//b%2f", Some("q=..")).as_deref(),
+            Some("https://gateway.example.com/helpdesk/a//b%2f?q=..")
+        );
         assert_eq!(written("", None).as_deref(), Some("https://gateway.example.com/helpdesk"));
         for rest in ["/../ath/my/services", "/%2e%2e/x", "/a/..\\..\\x", "/.%2E/x"] {
             assert_eq!(written(rest, None), None, "{rest}");

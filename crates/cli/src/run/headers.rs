@@ -65,7 +65,7 @@ fn links(value: &HeaderValue, there: &Place, here: &Place) -> HeaderValue {
     while let Some((before, after)) = rest.split_once('<') {
         let Some((target, tail)) = after.split_once('>') else { break };
         let target = moved(target, there, here).unwrap_or_else(|| target.to_owned());
-        out.push_str(&format!("{before}<{target}>"));
+        out.extend([before, "<", target.as_str(), ">"]);
         rest = tail;
     }
     out.push_str(rest);

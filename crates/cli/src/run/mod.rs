@@ -32,9 +32,10 @@ use secret::Entropy;
 use tokio::net::TcpListener;
 use url::Url;
 
-pub(crate) use gate::Tokens;
+pub(crate) use gate::{After, Tokens};
 pub(crate) use routes::{Reach, Service};
 
+use crate::talk::Talk;
 use crate::{Code, Failure};
 use authority::Leaves;
 use egress::Egress;
@@ -60,8 +61,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) folder: &'a Path,
     /// How long a connection may take to be made.
     pub(crate) patience: Duration,
-    /// Where lines for the person go.
-    pub(crate) say: fn(&str),
+    /// How lines are told to the person.
+    pub(crate) talk: Talk,
 }
 
 /// Runs the command to its end, and tells what it ended with.
@@ -71,11 +72,12 @@ pub(crate) async fn run(
     tokens: Arc<dyn Tokens>,
     around: &Surroundings<'_>,
 ) -> Result<u8, Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| local("a port of this machine", &error))?;
+    let listener =
+        TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| local("a port of this machine", &error))?;
     let port = listener.local_addr().map_err(|error| local("a port of this machine", &error))?.port();
     let pass = Pass::draw(around.entropy.as_ref());
     let routes = Routes::new(services, |service| Url::parse(&pass.base_url(port, service)).ok());
-    tell_of_shadows(services, &routes, around.say);
+    tell_of_shadows(services, &routes, around.talk);
 
     let secure = routes.origins().into_iter().filter(|origin| origin.scheme() == Scheme::Https);
     let mut hosts: Vec<String> = secure.map(|origin| origin.bare_host().to_owned()).collect();
@@ -94,9 +96,9 @@ pub(crate) async fn run(
     };
     let variables = told.variables(around.variable);
 
-    let egress = Arc::new(Egress::new(&roots, around.patience)?);
+    let egress = Egress::new(around.patience)?;
     let relay = Relay::new(Outer::of(around.variable, around.patience), egress.tls());
-    let gate = Gate::new(tokens, egress, around.say);
+    let gate = Gate::new(tokens, egress, around.talk);
     let leaves = Leaves::new(authority, around.clock.clone());
     let proxy = tokio::spawn(Arc::new(Proxy { pass, port, routes, leaves, gate, relay }).serve(listener));
     let ended = child::run(command, &variables).await;
@@ -105,12 +107,12 @@ pub(crate) async fn run(
 }
 
 /// Two services at one place cannot be told apart by their URLs.
-fn tell_of_shadows(services: &[Service], routes: &Routes, say: fn(&str)) {
+fn tell_of_shadows(services: &[Service], routes: &Routes, talk: Talk) {
     let taken: Vec<&str> = routes.taken().collect();
     let connected = services.iter().filter(|service| service.reach == Reach::Connected && service.api_base.is_some());
     for service in connected.filter(|service| !taken.contains(&service.id.as_str())) {
         let id = &service.id;
-        say(&format!("ath: {id} has its API where another service has it, and is reached by its base URL alone"));
+        talk.say(&format!("ath: {id} has its API where another service has it, and is reached by its base URL alone"));
     }
 }
 

@@ -108,9 +108,13 @@ mod tests {
         for same in ["api.example.com", "API.example.com:443"] {
             assert_eq!(named(same).as_ref(), Some(&api), "{same}");
         }
-        for other in
-            ["api.example.com.", "api.example.com:8443", "example.com", "x.api.example.com", "api.example.com.evil.test"]
-        {
+        for other in [
+            "api.example.com.",
+            "api.example.com:8443",
+            "example.com",
+            "x.api.example.com",
+            "api.example.com.evil.test",
+        ] {
             assert_ne!(named(other).as_ref(), Some(&api), "{other}");
         }
         for none in ["user@api.example.com", "api.example.com:", "api.example.com:99999", ""] {

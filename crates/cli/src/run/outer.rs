@@ -46,7 +46,8 @@ impl Outer {
     /// A connection for a request in the clear.
     pub(super) async fn dial_plain(&self, origin: &Origin) -> io::Result<Line> {
         let Some(proxy) = self.proxy(origin)? else { return self.dial(origin).await.map(Line::Direct) };
-        let connected = tokio::time::timeout(self.patience, connect(&proxy)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let connected =
+            tokio::time::timeout(self.patience, connect(&proxy)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(Line::Proxied(connected, credentials(&proxy)))
     }
 
@@ -96,7 +97,8 @@ fn credentials(proxy: &Intercept) -> Option<HeaderValue> {
         return Some(basic.clone());
     }
     let (name, password) = proxy.raw_auth()?;
-    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(format!("{name}:{password}").as_bytes()))).ok()?;
+    let mut value =
+        HeaderValue::from_str(&format!("Basic {}", BASE64.encode(format!("{name}:{password}").as_bytes()))).ok()?;
     value.set_sensitive(true);
     Some(value)
 }

@@ -72,7 +72,9 @@ mod tests {
         let right = basic(&format!("ath:{secret}"));
         assert!(pass.admits(&with(&[&right])));
         assert!(pass.admits(&with(&[&right.replace("Basic", "basic")])));
-        for wrong in [basic("ath:"), basic(&format!(":{secret}")), basic("ath:x"), format!("Bearer {secret}"), String::new()] {
+        for wrong in
+            [basic("ath:"), basic(&format!(":{secret}")), basic("ath:x"), format!("Bearer {secret}"), String::new()]
+        {
             assert!(!pass.admits(&with(&[&wrong])), "{wrong}");
         }
         assert!(!pass.admits(&with(&[])));

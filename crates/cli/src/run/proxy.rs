@@ -91,7 +91,10 @@ impl Proxy {
     async fn towards(&self, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
         if self.routes.is_at(origin) && !is_plain(path) && request.method() != Method::OPTIONS {
-            return answer::sentence(StatusCode::BAD_REQUEST, "a path with . or .. or a backslash in it is not forwarded");
+            return answer::sentence(
+                StatusCode::BAD_REQUEST,
+                "a path with . or .. or a backslash in it is not forwarded",
+            );
         }
         match self.routes.find(origin, path) {
             None => self.relay.pass(origin, request).await,
@@ -111,7 +114,10 @@ impl Proxy {
         let mut segments = path.splitn(4, '/').skip(1);
         let (secret, service) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         if !named.is_some_and(|named| self.is_own(&named)) || !self.pass.opens(secret) {
-            return answer::sentence(StatusCode::NOT_FOUND, "there is nothing here without the URL that the command was given");
+            return answer::sentence(
+                StatusCode::NOT_FOUND,
+                "there is nothing here without the URL that the command was given",
+            );
         }
         let Some(route) = self.routes.door(service) else {
             return answer::sentence(StatusCode::NOT_FOUND, "no service has this base URL; `ath services` lists them");
@@ -193,14 +199,18 @@ impl Proxy {
         let named = request.uri().authority().cloned().or(host);
         let named = named.and_then(|authority| Origin::of_authority(origin.scheme(), &authority));
         if named.as_ref() != Some(origin) {
-            return answer::sentence(StatusCode::MISDIRECTED_REQUEST, "the request names another server than the tunnel");
+            return answer::sentence(
+                StatusCode::MISDIRECTED_REQUEST,
+                "the request names another server than the tunnel",
+            );
         }
         self.towards(origin, request).await
     }
 
     fn tls(&self, host: &str) -> io::Result<ServerConfig> {
         let leaf = self.leaves.of(host).map_err(io::Error::other)?;
-        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+        let builder =
+            ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
         let builder = builder.map_err(io::Error::other)?.with_no_client_auth();
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(leaf)));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -40,7 +40,9 @@ impl Relay {
     pub(super) async fn pass(&self, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
         match self.passed(origin, request).await {
             Ok(answer) => answer,
-            Err(error) => answer::sentence(StatusCode::BAD_GATEWAY, &format!("{} cannot be reached: {error}", origin.written())),
+            Err(error) => {
+                answer::sentence(StatusCode::BAD_GATEWAY, &format!("{} cannot be reached: {error}", origin.written()))
+            }
         }
     }
 
@@ -115,7 +117,10 @@ fn switched(response: &mut Response<Incoming>, upgrade: Option<hyper::upgrade::O
     let mut answer = answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     *answer.headers_mut() = response.headers().clone();
     let Some(here) = upgrade else {
-        return answer::sentence(StatusCode::BAD_GATEWAY, "the server speaks of another protocol that nobody asked for");
+        return answer::sentence(
+            StatusCode::BAD_GATEWAY,
+            "the server speaks of another protocol that nobody asked for",
+        );
     };
     tokio::spawn(async move {
         let (Ok(there), Ok(here)) = tokio::join!(there, here) else { return };

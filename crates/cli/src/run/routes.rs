@@ -160,7 +160,8 @@ mod tests {
     fn a_call_goes_to_the_service_whose_path_it_is() {
         let routes = routes();
         let origin = Origin::of_url(&Url::parse("https://api.example.com").expect("a URL")).expect("an origin");
-        let found = |path: &'static str| routes.find(&origin, path).map(|route| (route.service.as_str(), route.rest(path)));
+        let found =
+            |path: &'static str| routes.find(&origin, path).map(|route| (route.service.as_str(), route.rest(path)));
         assert_eq!(found("/v1"), Some(("files", Some(""))));
         assert_eq!(found("/v1/a"), Some(("files", Some("/a"))));
         assert_eq!(found("/v1/photos/1"), Some(("photos", Some("/1"))));

@@ -96,7 +96,7 @@ mod tests {
     fn visit(url: &str, api_base: Option<&str>) -> Visit {
         let parse = |text: &str| Url::parse(text).expect("a URL");
         let access = Access { token: AccessToken::new("x"), ends: Timestamp::from_secs(1) };
-        Visit { url: parse(url), api_base: api_base.map(parse), access }
+        Visit { url: parse(url), api_base: api_base.map(parse), kind: crate::gateway::Kind::Http, access }
     }
 
     fn at(visit: &Visit, text: &str) -> Result<String, Failure> {
