@@ -6,6 +6,7 @@ mod identity;
 mod kept;
 
 use protocol::{Problem, ProviderId};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::arguments::{Command, Connect};
@@ -42,8 +43,13 @@ pub(crate) async fn commanded(context: &Context, identity: &Identity, command: &
             Ok(Outcome::told(json!({"service": service.as_str(), "ended": ended, "remote": false}), text))
         }
         Command::Fetch(wanted) => {
-            let visit = async |service: &ProviderId| visit(&agent, service).await;
-            commands::fetch::run_as(context, (&gateway, identity.id()), wanted, visit).await
+            let visit = visit(&agent, &service_id(&wanted.service)?).await?;
+            let name = HeaderValue::from_str(identity.id().as_str());
+            let name = name.map_err(|_| {
+                Failure::new(Code::Local, "The agent's id fits into no header.", "Make another identity.")
+            })?;
+            let says_who = HeaderMap::from_iter([(HeaderName::from_static("x-ath-agent-id"), name)]);
+            commands::fetch::run_with(context, wanted, (&visit, &says_who)).await
         }
         _ => {
             let hint = "Leave --agent out, and `identity` out of config.toml, to run it as yourself.";

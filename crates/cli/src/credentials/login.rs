@@ -46,7 +46,6 @@ pub(crate) struct Visit {
     /// Where it is by itself; none where that differs from person to person.
     pub(crate) api_base: Option<Url>,
     /// What it speaks.
-    #[serde(default)]
     pub(crate) kind: Kind,
     /// For this service alone.
     #[serde(flatten)]

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::*;
+use crate::gateway::Kind;
 
 fn settings(state: &TempDir) -> Settings {
     Settings {
@@ -24,8 +25,7 @@ fn login() -> Login {
     let mut login = Login::of_client("client-1".to_owned(), url("/oauth/token"), Some(url("/oauth/revoke")));
     login.refresh_token = Some(RefreshToken::new("rt"));
     let access = Access { token: AccessToken::new("at"), ends: Timestamp::from_secs(100) };
-    let visit =
-        Visit { url: url("/helpdesk"), api_base: None, kind: crate::gateway::Kind::Http, access: access.clone() };
+    let visit = Visit { url: url("/helpdesk"), api_base: None, kind: Kind::Http, access: access.clone() };
     login.visits.insert("helpdesk".to_owned(), visit);
     login.access = Some(access);
     login

@@ -43,11 +43,10 @@ pub(crate) struct Service {
 }
 
 /// What a service speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// Plain HTTP.
-    #[default]
     Http,
     /// MCP.
     Mcp,
@@ -151,7 +150,7 @@ impl Gateway {
         let path = format!("/ath/my/services/{id}/connect");
         let asked: Asked = self.mine(Method::POST, &path, Some(json!({"scopes": scopes}))).await?;
         let connect_url = asked.connect_url.as_deref().map(|link| self.own_link(link)).transpose()?;
-        Ok(Asked { connect_url, ..asked })
+        Ok(Asked { connect_url })
     }
 
     /// What this client holds.

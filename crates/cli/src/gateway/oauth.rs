@@ -202,7 +202,7 @@ impl OAuthRefusal {
         let message = if message.is_empty() { format!("The gateway refused: {}.", self.error) } else { message };
         let hint = if hint.is_empty() { "Log in again with `ath login`.".to_owned() } else { hint };
         let (connect_url, request_id) = (self.connect_url, self.request_id);
-        Failure { retryable, connect_url, request_id, ..Failure::new(code, message, hint) }
+        Failure { connect_url, retryable, request_id, ..Failure::new(code, message, hint) }
     }
 }
 

@@ -48,7 +48,7 @@ impl Said {
         let Self { problem, message, hint, request_id, .. } = self;
         let connect_url = self.link.as_deref().and_then(link);
         let retryable = problem.is_retryable();
-        Failure { connect_url, request_id, retryable, ..Failure::new(Code::Gateway(problem), message, hint) }
+        Failure { connect_url, retryable, request_id, ..Failure::new(Code::Gateway(problem), message, hint) }
     }
 
     fn of_body(problem: Problem, body: &Value, headers: &HeaderMap) -> Self {

@@ -209,7 +209,8 @@ impl Gateway {
         let answer: TokenAnswer = self.tokens(endpoint, &fields).await?;
         match answer {
             Ok(issued) => {
-                Ok(Visit { url: service.url, api_base: service.api_base, kind: service.kind, access: issued.access })
+                let Service { url, api_base, kind, .. } = service;
+                Ok(Visit { url, api_base, kind, access: issued.access })
             }
             Err(refusal) if refusal.wants_consent() => {
                 let link = refusal.connect_url.or(service.connect_url);

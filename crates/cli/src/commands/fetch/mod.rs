@@ -4,8 +4,8 @@ mod answer;
 mod request;
 mod target;
 
-use protocol::{AgentId, Problem, ProviderId};
-use reqwest::header::HeaderValue;
+use protocol::{Problem, ProviderId};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Request, Response};
 
 use super::service_id;
@@ -13,7 +13,7 @@ use crate::arguments::Fetch;
 use crate::context::Context;
 use crate::credentials::Visit;
 use crate::egress::{Answer, unreached};
-use crate::gateway::{Gateway, Kind, Said, bearer, refused_call};
+use crate::gateway::{Gateway, Said, bearer, refused_call};
 use crate::output::Outcome;
 use crate::{Code, Failure};
 use request::Call;
@@ -25,23 +25,23 @@ pub(crate) async fn run(context: &Context, wanted: &Fetch) -> Result<Outcome, Fa
     let target = Target::parse(&wanted.path)?;
     let call = Call::read(wanted).await?;
     let gateway = context.gateway()?;
-    let called = Called { gateway: &gateway, id: &id, call: &call, target: &target, agent: None };
+    let called = Called { gateway: &gateway, id: &id, call: &call, target: &target };
     let (url, response) = called.answered().await?;
     answer::tell(context, wanted, (&url, response)).await
 }
 
-/// The same as an agent, with a token of its own.
-pub(crate) async fn run_as(
+/// The same with a token at hand, and headers that say who calls; nothing is renewed.
+pub(crate) async fn run_with(
     context: &Context,
-    (gateway, agent): (&Gateway, &AgentId),
     wanted: &Fetch,
-    visit: impl AsyncFnOnce(&ProviderId) -> Result<Visit, Failure>,
+    (visit, further): (&Visit, &HeaderMap),
 ) -> Result<Outcome, Failure> {
-    let id = service_id(&wanted.service)?;
-    let target = Target::parse(&wanted.path)?;
-    let call = Call::read(wanted).await?;
-    let called = Called { gateway, id: &id, call: &call, target: &target, agent: Some(agent) };
-    match called.attempt(&visit(&id).await?).await? {
+    let (id, target) = (service_id(&wanted.service)?, Target::parse(&wanted.path)?);
+    let mut call = Call::read(wanted).await?;
+    call.headers.extend(further.clone());
+    let gateway = context.gateway()?;
+    let called = Called { gateway: &gateway, id: &id, call: &call, target: &target };
+    match called.attempt(visit).await? {
         Attempt::Answered(url, response) => answer::tell(context, wanted, (&url, response)).await,
         Attempt::Refused(refused) => Err(called.failure(refused)),
     }
@@ -53,8 +53,6 @@ struct Called<'a> {
     id: &'a ProviderId,
     call: &'a Call,
     target: &'a Target,
-    /// Who calls, where it is not the person's own program.
-    agent: Option<&'a AgentId>,
 }
 
 impl Called<'_> {
@@ -62,11 +60,6 @@ impl Called<'_> {
     /// allowed more, is replaced once: the gateway has forwarded nothing.
     async fn answered(&self) -> Result<(String, Response), Failure> {
         let visit = self.gateway.visit(self.id).await?;
-        if visit.kind == Kind::Mcp {
-            let message = format!("{} is an MCP server, which is not called path by path.", self.id);
-            let hint = format!("Connect an MCP client to {}; `ath mcp-config` prints what it needs.", visit.url);
-            return Err(Failure::new(Code::Usage, message, hint));
-        }
         let refused = match self.attempt(&visit).await? {
             Attempt::Answered(url, response) => return Ok((url, response)),
             Attempt::Refused(refused) => refused,
@@ -91,9 +84,6 @@ impl Called<'_> {
         let mut request = Request::new(self.call.method.clone(), url.clone());
         *request.headers_mut() = self.call.headers.clone();
         request.headers_mut().insert(reqwest::header::AUTHORIZATION, bearer(&visit.access.token)?);
-        if let Some(agent) = self.agent.and_then(|agent| HeaderValue::from_str(agent.as_str()).ok()) {
-            request.headers_mut().insert("x-ath-agent-id", agent);
-        }
         *request.body_mut() = self.call.body.clone().map(reqwest::Body::from);
         let response = self.gateway.egress().client().execute(request).await.map_err(|error| {
             let failure = unreached(&error);

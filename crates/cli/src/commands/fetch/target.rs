@@ -1,6 +1,7 @@
 use url::Url;
 
 use crate::credentials::Visit;
+use crate::gateway::Kind;
 use crate::{Code, Failure, plain};
 
 /// What is called: a path of the service's, or a whole URL that has to be the service's.
@@ -38,6 +39,9 @@ impl Target {
 
     /// Where it is called: at the gateway, and below the service's own place there.
     pub(super) fn at(&self, visit: &Visit) -> Result<Url, Failure> {
+        if visit.kind == Kind::Mcp {
+            return Err(not_by_paths(visit));
+        }
         let rest = match self {
             Self::Path(path) => path.clone(),
             Self::Whole(url) => {
@@ -69,6 +73,12 @@ fn below(base: &Url, url: &Url) -> Option<String> {
     Some(format!("{}{query}", if rest.is_empty() { "/" } else { rest }))
 }
 
+fn not_by_paths(visit: &Visit) -> Failure {
+    let hint =
+        format!("Connect an MCP client to {}; `ath mcp-config` prints what it needs.", plain::line(visit.url.as_str()));
+    Failure::new(Code::Usage, "The service is an MCP server, which is not called path by path.", hint)
+}
+
 fn elsewhere(visit: &Visit) -> Failure {
     let hint = match &visit.api_base {
         Some(base) => format!("Its URLs begin with {}; or write the path alone.", plain::line(base.as_str())),
@@ -92,11 +102,12 @@ mod tests {
 
     use super::*;
     use crate::credentials::Access;
+    use crate::gateway::Kind;
 
     fn visit(url: &str, api_base: Option<&str>) -> Visit {
         let parse = |text: &str| Url::parse(text).expect("a URL");
         let access = Access { token: AccessToken::new("x"), ends: Timestamp::from_secs(1) };
-        Visit { url: parse(url), api_base: api_base.map(parse), kind: crate::gateway::Kind::Http, access }
+        Visit { url: parse(url), api_base: api_base.map(parse), kind: Kind::Http, access }
     }
 
     fn at(visit: &Visit, text: &str) -> Result<String, Failure> {
