@@ -9,6 +9,7 @@ mod arguments;
 mod exit;
 mod failure;
 mod output;
+pub mod reference;
 
 use std::process::ExitCode;
 
