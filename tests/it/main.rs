@@ -50,6 +50,7 @@ mod plain_api;
 mod plugin;
 mod presets;
 mod program;
+mod programs;
 mod protocols;
 mod provider_faults;
 mod providers;
