@@ -8,19 +8,19 @@ use clap::builder::StyledStr;
 use clap::{Arg, Command};
 use serde_json::Value;
 
-pub use completions::completions;
-pub use man::man;
-pub use mcp_config::mcp_config;
+pub(crate) use completions::completions;
+pub(crate) use man::man;
+pub(crate) use mcp_config::mcp_config;
 
 /// What a command prints that asks nobody.
 #[derive(Debug)]
-pub struct Printed {
+pub(crate) struct Printed {
     /// For programs.
-    pub data: Value,
+    pub(crate) data: Value,
     /// For standard output.
-    pub text: String,
+    pub(crate) text: String,
     /// For whoever reads along.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// A command, as documentation shows it.

@@ -6,8 +6,7 @@ use crate::Arguments;
 use crate::reference::Printed;
 
 /// `ath completions`: the script that a shell reads.
-#[must_use]
-pub fn completions(shell: Shell) -> Printed {
+pub(crate) fn completions(shell: Shell) -> Printed {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "ath", &mut script);
     let text = String::from_utf8_lossy(&script).into_owned();

@@ -6,8 +6,7 @@ use crate::reference::{Described, ENVIRONMENT, FILES, Printed, Taken, described}
 use crate::{Arguments, Exit};
 
 /// `ath man`: one page for all commands, as man(7) reads it.
-#[must_use]
-pub fn man() -> Printed {
+pub(crate) fn man() -> Printed {
     let text = page();
     Printed { data: json!({"page": text}), text, note: None }
 }

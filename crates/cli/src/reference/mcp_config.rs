@@ -1,21 +1,21 @@
-use protocol::ProviderId;
 use serde_json::{Value, json};
-use url::Url;
 
+use crate::Failure;
 use crate::arguments::{McpClient, McpConfig};
+use crate::commands::service_id;
+use crate::gateway_url::GatewayUrl;
 use crate::reference::Printed;
-use crate::{Code, Failure};
 
 /// `ath mcp-config`: what makes the gateway's services tools of an MCP client. There is no token in it: each client logs in by itself.
-pub fn mcp_config(asked: &McpConfig, gateway: &Url) -> Result<Printed, Failure> {
-    let origin = gateway.origin().ascii_serialization();
-    let (name, url) = match &asked.service {
+pub(crate) fn mcp_config(asked: &McpConfig, gateway: &GatewayUrl) -> Result<Printed, Failure> {
+    let (name, path) = match &asked.service {
         Some(service) => {
-            let id = ProviderId::parse(service).map_err(|_| no_id(service))?;
-            (id.to_string(), format!("{origin}/{id}/mcp"))
+            let id = service_id(service)?;
+            (id.to_string(), format!("/{id}/mcp"))
         }
-        None => (ALL.to_owned(), format!("{origin}/mcp")),
+        None => (ALL.to_owned(), "/mcp".to_owned()),
     };
+    let url = gateway.at(&path)?.to_string();
     let told = tell(asked.client, &name, &url);
     let data = json!({
         "client": client_name(asked.client), "name": name, "url": url,
@@ -89,11 +89,6 @@ fn tell(client: McpClient, name: &str, url: &str) -> Told {
 
 fn client_name(client: McpClient) -> String {
     clap::ValueEnum::to_possible_value(&client).map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-fn no_id(service: &str) -> Failure {
-    let message = format!("{service:?} is no service's id: those are a-z, 0-9 and -, as in helpdesk.");
-    Failure::new(Code::Usage, message, "`ath services` lists the ids. Leave --service out for all services.")
 }
 
 /// What the door for all services is called.

@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
-use url::Url;
 
 use super::*;
 use crate::arguments::{McpClient, McpConfig};
+use crate::gateway_url::GatewayUrl;
 use crate::{Arguments, Code, Exit, Failure};
 
 const SKILL: &str = include_str!("../../../../deploy/plugin/skills/ath-gateway/SKILL.md");
@@ -140,7 +140,7 @@ fn each_shell_has_its_completions() {
 }
 
 fn config(client: McpClient, service: Option<&str>) -> Result<Printed, Failure> {
-    let gateway = Url::parse("https://gateway.example.com").unwrap();
+    let gateway = GatewayUrl::parse("https://gateway.example.com").unwrap();
     mcp_config(&McpConfig { client, service: service.map(str::to_owned) }, &gateway)
 }
 

@@ -1,0 +1,11 @@
+//! `ath agent`.
+
+use crate::arguments::Agent;
+use crate::context::Context;
+use crate::output::Outcome;
+use crate::{Code, Failure};
+
+#[expect(clippy::unused_async, reason = "what it will do waits for others")]
+pub(crate) async fn run(_: &Context, _: &Agent) -> Result<Outcome, Failure> {
+    Err(Failure::new(Code::Local, "ath agent is not there yet.", "Use a newer version."))
+}
