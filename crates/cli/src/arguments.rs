@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 /// Uses services behind an ATH Gateway in your name. No credential of a service ever comes to this machine.
@@ -158,11 +158,24 @@ pub struct Run {
 /// Which client.
 #[derive(Debug, Args)]
 pub struct McpConfig {
-    /// claude-code, codex, opencode, cursor, vscode, inspector, mcp-remote or json.
-    pub(crate) client: String,
+    /// The client; json is for those that read .mcp.json, mcp-remote for those that start servers as commands.
+    pub(crate) client: McpClient,
     /// For this service alone; for all of them where it is left out.
     #[arg(long)]
     pub(crate) service: Option<String>,
+}
+
+/// A program that speaks MCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum McpClient {
+    ClaudeCode,
+    Codex,
+    Opencode,
+    Cursor,
+    Vscode,
+    Inspector,
+    McpRemote,
+    Json,
 }
 
 /// What to do with an agent's identity.
@@ -192,6 +205,6 @@ pub(crate) struct AgentInit {
 /// Which shell.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// bash, zsh, fish, elvish or powershell.
-    pub(crate) shell: String,
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
 }

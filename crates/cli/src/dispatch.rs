@@ -50,8 +50,8 @@ fn carried_out(arguments: &Arguments, talk: Talk, machine: &Machine) -> Result<O
         Command::McpConfig(wanted) => {
             commands::mcp_config::run(&Context::new(&arguments.common, talk, machine.clone())?, wanted)
         }
-        Command::Completions(wanted) => commands::completions::run(wanted),
-        Command::Man => commands::man::run(),
+        Command::Completions(wanted) => Ok(commands::completions::run(wanted)),
+        Command::Man => Ok(commands::man::run()),
         _ => Ok(commands::version()),
     }
 }

@@ -24,6 +24,7 @@ mod machine;
 mod output;
 mod plain;
 mod private_file;
+pub mod reference;
 mod run;
 mod settings;
 mod talk;

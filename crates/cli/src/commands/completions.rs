@@ -2,8 +2,9 @@
 
 use crate::arguments::Completions;
 use crate::output::Outcome;
-use crate::{Code, Failure};
+use crate::reference;
 
-pub(crate) fn run(_: &Completions) -> Result<Outcome, Failure> {
-    Err(Failure::new(Code::Local, "ath completions is not there yet.", "Use a newer version."))
+pub(crate) fn run(wanted: &Completions) -> Outcome {
+    let printed = reference::completions(wanted.shell);
+    Outcome::told(printed.data, printed.text)
 }

@@ -1,8 +1,9 @@
 //! `ath man`.
 
 use crate::output::Outcome;
-use crate::{Code, Failure};
+use crate::reference;
 
-pub(crate) fn run() -> Result<Outcome, Failure> {
-    Err(Failure::new(Code::Local, "ath man is not there yet.", "Use a newer version."))
+pub(crate) fn run() -> Outcome {
+    let printed = reference::man();
+    Outcome::told(printed.data, printed.text)
 }
