@@ -30,6 +30,7 @@ mod guard;
 mod habits;
 mod handshake;
 mod house;
+mod init;
 mod isolation;
 mod issuer;
 mod keeping_alive;

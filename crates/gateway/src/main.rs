@@ -14,6 +14,7 @@ mod doctor;
 mod egress;
 mod failpoints;
 mod hash_password;
+mod init;
 mod keygen;
 mod keys;
 mod metered_store;
@@ -45,6 +46,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     tls::install_provider();
     match Cli::parse().command {
+        Command::Init(arguments) => init::run(&arguments, &config::SystemEnvironment),
         Command::Serve(arguments) => serve::run(&arguments.config),
         Command::Check(arguments) => check(&arguments),
         Command::Doctor(arguments) => doctor(&arguments.config.config, arguments.provider, arguments.json),
