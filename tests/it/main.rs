@@ -50,6 +50,7 @@ mod placement;
 mod plain_api;
 mod presets;
 mod program;
+mod programs;
 mod protocols;
 mod provider_faults;
 mod providers;
