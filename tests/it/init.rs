@@ -34,12 +34,8 @@ impl Done {
 fn init(folder: &Path, arguments: &[&str], input: &str) -> Done {
     let mut command = Command::new(binary());
     command.arg("init").args(arguments).current_dir(folder);
-    let mut process = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it runs");
+    let mut process =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     // It need not be read.
     let _ = process.stdin.take().expect("piped").write_all(input.as_bytes());
     Done::of(&process.wait_with_output().expect("it ends"))
@@ -77,7 +73,8 @@ fn works(folder: TempDir, upstream: &Upstream) -> Answer {
     let (token, _) = client.tokens(&gateway);
     let answer = client.call(&gateway, &token, "/tickets");
     assert_eq!(answer.status, 200, "{}", answer.body_text());
-    let refused = gateway.request("POST", "/helpdesk/tickets").header("authorization", &format!("Bearer {token}")).send();
+    let refused =
+        gateway.request("POST", "/helpdesk/tickets").header("authorization", &format!("Bearer {token}")).send();
     assert_eq!(refused.status, 403, "{}", refused.body_text());
     answer
 }

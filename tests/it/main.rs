@@ -29,6 +29,7 @@ mod gate;
 mod guard;
 mod habits;
 mod handshake;
+mod healthcheck;
 mod house;
 mod init;
 mod isolation;

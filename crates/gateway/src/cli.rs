@@ -21,6 +21,8 @@ pub(crate) enum Command {
     /// Ask every provider what only it knows: whether its endpoints answer, whether it knows the gateway's client, what its metadata says
     /// otherwise. Shows what to paste there, and how to mend what is wrong. The same as `check --online`.
     Doctor(Doctor),
+    /// Ask the gateway on this machine whether it takes work; exits 0, or 1 and says why not. For images and units that have no other client.
+    Healthcheck(Healthcheck),
     /// Print a new sealing key.
     Keygen,
     /// Read a password from standard input, and print its hash for a local account.
@@ -66,6 +68,21 @@ pub(crate) struct Doctor {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Healthcheck {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Ask this URL, and read no configuration.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) url: Option<String>,
+    /// Ask only whether the process runs, whatever becomes of its store.
+    #[arg(long)]
+    pub(crate) alive: bool,
+    /// How many seconds the answer may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) timeout: u64,
 }
 
 /// What is asked of a running gateway, which is found by its configuration.
@@ -236,7 +253,7 @@ pub(crate) struct ConfigFile {
 pub(crate) struct Init {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
-    /// Where browsers and agents reach the gateway; http://127.0.0.1:4180 by default, for this machine alone.
+    /// Where browsers and agents reach the gateway; <http://127.0.0.1:4180> by default, for this machine alone.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
     /// The address and port to listen on; the port of a public URL on this machine, or 127.0.0.1:4180, by default.
@@ -276,7 +293,7 @@ pub(crate) struct InitService {
     /// The URL of an MCP server.
     #[arg(long, value_name = "URL", conflicts_with_all = ["preset", "api"])]
     pub(crate) mcp: Option<String>,
-    /// The URL of its OpenAPI document; openapi.json below the API's base, where there is one, by default.
+    /// The URL of its `OpenAPI` document; openapi.json below the API's base, where there is one, by default.
     #[arg(long, value_name = "URL", conflicts_with = "mcp")]
     pub(crate) openapi: Option<String>,
     /// Names the service in paths and records; made of its host by default.

@@ -122,10 +122,8 @@ fn complete(arguments: &Init) -> Result<(), InitError> {
 
 fn settled(talk: &Talk, arguments: &Init, place: Place, environment: &dyn Environment) -> Result<Plan, InitError> {
     talk.say("This writes a configuration for the ATH Gateway. The enter key takes what stands in brackets; Ctrl-C leaves, and nothing is written.\n");
-    let look = match arguments.offline {
-        true => None,
-        false => Some(Look::new(arguments.service.ca_file.as_deref(), environment)?),
-    };
+    let look =
+        if arguments.offline { None } else { Some(Look::new(arguments.service.ca_file.as_deref(), environment)?) };
     let look = look.as_ref();
     let public_url = talk.settle(
         &Question {
@@ -147,7 +145,7 @@ fn settled(talk: &Talk, arguments: &Init, place: Place, environment: &dyn Enviro
         Door::OAuth(server) => {
             let client = client::settle(talk, look, &arguments.client, (&service, &server, &redirect_uri))?;
             let known = server.scopes.clone();
-            (Way::OAuth { server: *server, client }, known)
+            (Way::OAuth { server, client }, known)
         }
     };
     let scopes = scopes::settle(talk, &arguments.scopes, &service, known.as_deref())?;

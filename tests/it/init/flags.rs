@@ -20,11 +20,36 @@ fn an_api_whose_server_publishes_nothing() {
     let done = init(
         folder.path(),
         &[
-            "--public-url", &public_url, "--api", &base, "--id", "helpdesk", "--name", "Acme \"Helpdesk\"",
-            "--authorize-endpoint", &authorize, "--token-endpoint", &token, "--userinfo-endpoint", &userinfo,
-            "--pkce", "none", "--client-id", "ath-gateway", "--client-secret-file", "-",
-            "--scope", "read:tickets", "--says", "read:tickets=See your tickets", "--allow", "read:tickets=GET /tickets",
-            "--allow", "read:tickets=GET /tickets/*", "--scope", "write:tickets",
+            "--public-url",
+            &public_url,
+            "--api",
+            &base,
+            "--id",
+            "helpdesk",
+            "--name",
+            "Acme \"Helpdesk\"",
+            "--authorize-endpoint",
+            &authorize,
+            "--token-endpoint",
+            &token,
+            "--userinfo-endpoint",
+            &userinfo,
+            "--pkce",
+            "none",
+            "--client-id",
+            "ath-gateway",
+            "--client-secret-file",
+            "-",
+            "--scope",
+            "read:tickets",
+            "--says",
+            "read:tickets=See your tickets",
+            "--allow",
+            "read:tickets=GET /tickets",
+            "--allow",
+            "read:tickets=GET /tickets/*",
+            "--scope",
+            "write:tickets",
         ],
         &format!("{SECRET}\n"),
     );
@@ -49,19 +74,32 @@ fn an_api_whose_issuer_says_the_rest() {
     let api = format!("{}/api", oidc.issuer());
     let done = init(
         folder.path(),
-        &["--public-url", &public_url, "--api", &api, "--id", "modern", "--client-id", "ath-gateway", "--client-secret-file", "-"],
+        &[
+            "--public-url",
+            &public_url,
+            "--api",
+            &api,
+            "--id",
+            "modern",
+            "--client-id",
+            "ath-gateway",
+            "--client-secret-file",
+            "-",
+        ],
         SECRET,
     );
     assert_eq!(done.status, 0, "{}{}", done.said, done.complained);
     let text = is_kept(&folder, "modern");
-    for line in ["discovery = true", "sends_iss = true", "further_scopes = [\"openid\", \"email\", \"offline_access\"]"] {
+    for line in ["discovery = true", "sends_iss = true", "further_scopes = [\"openid\", \"email\", \"offline_access\"]"]
+    {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(text.contains("\"api:read\" = { says = \"Read api\", allow = [\"GET /**\"] }"), "{text}");
     let gateway = tests::Gateway::start_in(folder, port);
     let (agent, token) = with_consent(&gateway, &["api:read"]);
     let request = Request::new("GET", &format!("{public_url}/ath/proxy/modern/things"));
-    let request = request.header("authorization", &format!("Bearer {token}")).header("x-ath-agent-id", agent.id.as_str());
+    let request =
+        request.header("authorization", &format!("Bearer {token}")).header("x-ath-agent-id", agent.id.as_str());
     let answer = agent.send(&request);
     assert_eq!((answer.status, answer.text("/account")), (200, "alice".to_owned()), "{}", answer.body_text());
 }
@@ -76,12 +114,27 @@ fn a_server_where_clients_register_themselves() {
     let issuer = format!("{}/", oidc.issuer());
     let done = init(
         folder.path(),
-        &["--public-url", &public_url, "--api", &api, "--issuer", &issuer, "--id", "modern", "--register", "--scope", "api:read"],
+        &[
+            "--public-url",
+            &public_url,
+            "--api",
+            &api,
+            "--issuer",
+            &issuer,
+            "--id",
+            "modern",
+            "--register",
+            "--scope",
+            "api:read",
+        ],
         "",
     );
     assert_eq!(done.status, 0, "{}{}", done.said, done.complained);
     let text = passes(&folder);
-    assert!(text.contains(&format!("issuer = \"{}\"", oidc.issuer())) && !text.contains("client_id = \"ath-gateway\""), "{text}");
+    assert!(
+        text.contains(&format!("issuer = \"{}\"", oidc.issuer())) && !text.contains("client_id = \"ath-gateway\""),
+        "{text}"
+    );
     assert!(folder.path().join("secrets/modern").is_file(), "{text}");
     let gateway = tests::Gateway::start_in(folder, port);
     let (_, token) = with_consent(&gateway, &["api:read"]);
@@ -94,8 +147,19 @@ fn a_service_that_the_gateway_knows() {
     let done = init(
         folder.path(),
         &[
-            "--offline", "--public-url", "https://gateway.example.com", "--preset", "gitlab", "--value", "base=https://git.acme.example",
-            "--client-id", "x", "--client-secret-file", "-", "--config", "etc/gateway.toml",
+            "--offline",
+            "--public-url",
+            "https://gateway.example.com",
+            "--preset",
+            "gitlab",
+            "--value",
+            "base=https://git.acme.example",
+            "--client-id",
+            "x",
+            "--client-secret-file",
+            "-",
+            "--config",
+            "etc/gateway.toml",
         ],
         SECRET,
     );
@@ -131,8 +195,10 @@ fn an_mcp_server() {
     let issuer = Served::start(|request| match request.path() {
         "/.well-known/openid-configuration" => {
             let host = format!("http://{}", request.header("host").unwrap_or_default());
-            Reply::json(&json!({"issuer": host, "authorization_endpoint": format!("{host}/a"), "token_endpoint": format!("{host}/t"),
-                "code_challenge_methods_supported": ["S256"]}))
+            Reply::json(
+                &json!({"issuer": host, "authorization_endpoint": format!("{host}/a"), "token_endpoint": format!("{host}/t"),
+                "code_challenge_methods_supported": ["S256"]}),
+            )
         }
         _ => Reply::of("404 Not Found", "text/plain", b""),
     });
@@ -161,8 +227,17 @@ fn an_mcp_server() {
 #[test]
 fn nothing_is_written_over_and_nothing_without_need() {
     let folder = TempDir::new().expect("a folder");
-    let complete =
-        ["--offline", "--api", "https://api.acme.example", "--issuer", "https://id.acme.example", "--client-id", "x", "--client-secret-file", "-"];
+    let complete = [
+        "--offline",
+        "--api",
+        "https://api.acme.example",
+        "--issuer",
+        "https://id.acme.example",
+        "--client-id",
+        "x",
+        "--client-secret-file",
+        "-",
+    ];
     std::fs::write(folder.path().join("gateway.toml"), "mine").expect("written");
     let done = init(folder.path(), &complete, SECRET);
     assert_eq!(done.status, 2, "{}", done.said);
@@ -196,7 +271,10 @@ fn what_is_missing_is_said_at_once_and_nobody_is_asked() {
         }
         assert!(std::fs::read_dir(folder.path()).expect("a folder").next().is_none(), "{arguments:?}");
     };
-    says(&[], &["--api, --mcp or --preset", "--client-id", "--client-secret-file, --client-secret-env or --public-client"]);
+    says(
+        &[],
+        &["--api, --mcp or --preset", "--client-id", "--client-secret-file, --client-secret-env or --public-client"],
+    );
     says(&["--preset", "gitlub", "--client-id", "x", "--public-client"], &["did you mean `"]);
     let api = ["--api", "https://api.acme.example", "--client-id", "x", "--public-client", "--offline"];
     let with = |more: &[&'static str]| [&api[..], more].concat();
@@ -204,7 +282,13 @@ fn what_is_missing_is_said_at_once_and_nobody_is_asked() {
     says(&with(&["--public-url", "http://gateway.example.com"]), &["--public-url", "use https"]);
     says(&with(&["--issuer", "https://a.example", "--listen", "here"]), &["--listen", "no address and port"]);
     says(&with(&["--issuer", "https://a.example", "--id", "A B"]), &["--id"]);
-    says(&with(&["--issuer", "https://a.example", "--scope", "a", "--allow", "b=GET /"]), &["--allow", "none of the scopes"]);
-    says(&with(&["--issuer", "https://a.example", "--scope", "a", "--allow", "a=/things"]), &["--allow", "GET /tickets/*"]);
+    says(
+        &with(&["--issuer", "https://a.example", "--scope", "a", "--allow", "b=GET /"]),
+        &["--allow", "none of the scopes"],
+    );
+    says(
+        &with(&["--issuer", "https://a.example", "--scope", "a", "--allow", "a=/things"]),
+        &["--allow", "GET /tickets/*"],
+    );
     says(&["--api", "http://api.acme.example", "--client-id", "x", "--public-client"], &["--allow-plaintext"]);
 }

@@ -48,7 +48,7 @@ pub(super) struct Service {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// The URL of its OpenAPI document.
+    /// The URL of its `OpenAPI` document.
     pub(super) openapi: Option<Url>,
     pub(super) ca_file: Option<PathBuf>,
     /// Whether its URLs may be http.
@@ -95,7 +95,7 @@ impl Kind {
 /// How the service gives out what calls are made with.
 pub(super) enum Way {
     OAuth {
-        server: Server,
+        server: Box<Server>,
         client: Client,
     },
     /// Each person has a key of their own.
@@ -138,7 +138,14 @@ pub(super) enum Found {
     /// Its metadata says it.
     Issuer { issuer: String, hosts: Vec<String>, endpoints: Vec<(&'static str, String)>, sends_iss: SendsIss },
     /// It was told, endpoint by endpoint.
-    Endpoints { authorize: Url, token: Url, userinfo: Option<Url>, revoke: Option<Url> },
+    Endpoints(Box<Endpoints>),
+}
+
+pub(super) struct Endpoints {
+    pub(super) authorize: Url,
+    pub(super) token: Url,
+    pub(super) userinfo: Option<Url>,
+    pub(super) revoke: Option<Url>,
 }
 
 /// Whether every answer to the callback names the issuer.

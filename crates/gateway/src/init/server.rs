@@ -5,7 +5,7 @@ use url::Url;
 
 use super::InitError;
 use super::look::{Knock, Look, elsewhere};
-use super::plan::{Found, Kind, PkcePlan, Plain, SendsIss, Server, Service};
+use super::plan::{Endpoints, Found, Kind, PkcePlan, Plain, SendsIss, Server, Service};
 use super::service::url;
 use super::talk::{Question, Talk};
 use crate::cli::InitServer;
@@ -204,7 +204,8 @@ impl Ask<'_> {
         let asks = "Where it takes tokens back (nothing if it does not)";
         let revoke = perhaps(asks, "--revoke-endpoint", &given.revoke_endpoint)?;
         let pkce = self.pkce(None)?;
-        Ok(Server { found: Found::Endpoints { authorize, token, userinfo, revoke }, pkce, ..Server::default() })
+        let told = Endpoints { authorize, token, userinfo, revoke };
+        Ok(Server { found: Found::Endpoints(Box::new(told)), pkce, ..Server::default() })
     }
 
     /// By the MCP server's own word.
@@ -278,11 +279,11 @@ fn endpoints(metadata: &Metadata) -> Vec<(&'static str, String)> {
 
 /// Who somebody is, and a token that lasts: the gateway's own affair.
 fn further(known: &[String]) -> Vec<String> {
-    let knows = |name: &&str| known.iter().any(|scope| scope == name);
-    if !knows(&"openid") {
-        return OFFLINE.iter().copied().filter(knows).map(str::to_owned).collect();
+    let has = |name: &&str| known.iter().any(|scope| scope == name);
+    if !has(&"openid") {
+        return OFFLINE.iter().copied().filter(has).map(str::to_owned).collect();
     }
-    ["openid", "email"].iter().chain(OFFLINE).copied().filter(knows).map(str::to_owned).collect()
+    ["openid", "email"].iter().chain(OFFLINE).copied().filter(has).map(str::to_owned).collect()
 }
 
 /// What servers call a refresh token as a scope.

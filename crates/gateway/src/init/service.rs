@@ -63,9 +63,11 @@ fn kind(talk: &Talk, given: &InitService) -> Result<Kind, InitError> {
     );
     talk.say("gateway knows, such as github or google (`ath-gateway providers list` has them all).");
     let question = Question { asks: "Service", flag: "--api, --mcp or --preset", given: None, default: None };
-    let answer = talk.settle(&question, |text| match text.contains("://") {
-        true => url(text).map(Answer::Url),
-        false => catalogue::find(text).map(|preset| Answer::Preset(preset.name())).map_err(|_| unknown(text)),
+    let answer = talk.settle(&question, |text| {
+        if text.contains("://") {
+            return url(text).map(Answer::Url);
+        }
+        catalogue::find(text).map(|preset| Answer::Preset(preset.name())).map_err(|_| unknown(text))
     })?;
     match answer {
         Answer::Preset(name) => preset(talk, given, name, None),

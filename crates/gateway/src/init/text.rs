@@ -5,7 +5,9 @@ use std::path::Path;
 
 use url::Url;
 
-use super::plan::{Client, Found, Kind, KnownBy, PkcePlan, Plain, Plan, ScopePlan, SecretPlan, SendsIss, Server, Way};
+use super::plan::{
+    Client, Endpoints, Found, Kind, KnownBy, PkcePlan, Plain, Plan, ScopePlan, SecretPlan, SendsIss, Server, Way,
+};
 use crate::config::{is_loopback, path_prefix};
 
 /// The plan as a configuration; `secret` is where a new secret will lie.
@@ -204,7 +206,8 @@ fn found(file: &mut Text, found: &Found) {
                 file.line("sends_iss = true");
             }
         }
-        Found::Endpoints { authorize, token, userinfo, revoke } => {
+        Found::Endpoints(told) => {
+            let Endpoints { authorize, token, userinfo, revoke } = told.as_ref();
             file.key("authorize_endpoint", authorize.as_str());
             file.key("token_endpoint", token.as_str());
             if let Some(userinfo) = userinfo {
