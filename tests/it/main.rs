@@ -4,6 +4,7 @@
 
 mod access_log;
 mod advisories;
+mod ath;
 mod attacks;
 mod bases;
 mod body_rules;
