@@ -89,8 +89,13 @@ fn a_call_is_made_as_it_was_written() {
     let base = format!("http://localhost:{}", scene.upstream.port());
     let url = format!("{base}/tickets");
     assert_eq!(machine.data(&["fetch", "helpdesk", &url])["status"], 200, "its own URL leads through the gateway");
-    let made =
-        machine.data(&["fetch", "helpdesk", "/tickets", "-d", r#"{"title": "Printer", "description": "on fire"}"#]);
+    let made = machine.data(&[
+        "fetch",
+        "helpdesk",
+        "/tickets",
+        "-d",
+        r#"{"title": "Printer", "team": "payments", "priority": "p1"}"#,
+    ]);
     assert_eq!(made["status"], 201, "{made}");
     assert_eq!(made["body"]["title"], "Printer");
     let id = made["body"]["id"].as_str().map_or_else(|| made["body"]["id"].to_string(), str::to_owned);
@@ -132,7 +137,7 @@ fn what_is_not_allowed_yet_is_asked_for() {
     let asked = scene.machine.data(&["connect", "helpdesk", "--scope", "read:tickets"]);
     scene.follow(asked["connect_url"].as_str().expect("a link"));
     assert_eq!(scene.machine.data(&["fetch", "helpdesk", "/tickets"])["status"], 200);
-    let post = ["fetch", "helpdesk", "/tickets", "-d", r#"{"title": "x", "description": "y"}"#];
+    let post = ["fetch", "helpdesk", "/tickets", "-d", r#"{"title": "Printer", "team": "payments", "priority": "p1"}"#];
     let (code, word, error) = scene.machine.failure(&post);
     assert_eq!((code, word.as_str()), (4, "insufficient_scope"), "{error}");
     assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("--scope write:tickets --wait")), "{error}");

@@ -53,7 +53,7 @@ fn a_person_who_says_no_is_told_so() {
     let page = browser.open(&login.link());
     let last = browser.submit(&page, &[("decision", "deny")]);
     assert_eq!(last.parameters().get("error").map(String::as_str), Some("access_denied"));
-    Request::new("GET", last.url.as_str()).send();
+    assert_eq!(Request::new("GET", last.url.as_str()).send().status, 200);
     let done = login.end();
     assert_eq!((done.code, &done.object("login")["error"]["code"]), (7, &json!("access_denied")), "{done:?}");
 }
@@ -173,4 +173,25 @@ fn a_login_that_was_ended_elsewhere_is_over() {
     }
     let kept = std::fs::read_to_string(scene.machine.login_file()).expect("a file");
     assert!(!kept.contains("ath_tk_") && !kept.contains("ath_rt_"), "nothing that is over is kept: {kept}");
+}
+
+/// A token that the gateway takes no longer is replaced, and the call is made; what it was for is nobody's loss.
+#[test]
+fn a_token_that_is_not_taken_is_replaced() {
+    let scene = Scene::open();
+    assert_eq!(scene.machine.data(&["fetch", "helpdesk", "/tickets"])["status"], 200);
+    let file = scene.machine.login_file();
+    let change = |pointer: &str| {
+        let mut kept: Value = serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON");
+        *kept.pointer_mut(pointer).expect("it is kept") = json!("ath_tk_that_never_was");
+        std::fs::write(&file, kept.to_string()).expect("written");
+    };
+    let ticket = r#"{"title": "Printer", "team": "payments", "priority": "p1"}"#;
+    change("/login/visits/helpdesk/token");
+    assert_eq!(scene.machine.data(&["fetch", "helpdesk", "/tickets", "-d", ticket])["status"], 201, "made once");
+    change("/login/visits/helpdesk/token");
+    change("/login/access/token");
+    assert_eq!(scene.machine.data(&["fetch", "helpdesk", "/tickets"])["status"], 200, "and the login's own");
+    let tickets = scene.upstream.helpdesk.recorded_requests();
+    assert_eq!(tickets.iter().filter(|request| request.method == "POST" && request.target == "/tickets").count(), 1);
 }
