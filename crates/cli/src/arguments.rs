@@ -23,6 +23,9 @@ pub(crate) struct Common {
     /// Print exactly one JSON object. `ATH_OUTPUT=json` does the same.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// As the agent that `ath agent init` made, rather than as yourself (ATH 0.1).
+    #[arg(long, global = true)]
+    pub(crate) agent: bool,
     /// Ask nothing and open nothing, also where there is a terminal.
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
@@ -99,6 +102,9 @@ pub struct Connect {
     /// Print the link, and open nothing.
     #[arg(long)]
     pub(crate) print_url: bool,
+    /// With --agent: the code that the person was shown on the last page behind the link.
+    #[arg(long, value_name = "CODE", requires = "agent")]
+    pub(crate) code: Option<String>,
 }
 
 /// What to disconnect.

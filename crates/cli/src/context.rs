@@ -29,7 +29,10 @@ pub(crate) struct Context {
 impl Context {
     /// From what every command understands.
     pub(crate) fn new(common: &Common, talk: Talk, machine: Machine) -> Result<Self, Failure> {
-        let settings = Settings::read(&*machine.environment, common.gateway.as_ref())?;
+        let mut settings = Settings::read(&*machine.environment, common.gateway.as_ref())?;
+        if common.agent && settings.identity.is_none() {
+            settings.identity = Some(settings.own_identity());
+        }
         let egress = Egress::new(Duration::from_secs(common.timeout.max(1)))?;
         Ok(Self { talk, machine, settings, egress, unbroken: Unbroken::default() })
     }

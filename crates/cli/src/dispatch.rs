@@ -1,11 +1,13 @@
 //! From the command line to the command, and from what came of it to how it is told.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::agent::{self, Identity};
 use crate::arguments::{Arguments, Command};
 use crate::commands;
 use crate::context::Context;
@@ -15,18 +17,19 @@ use crate::talk::Talk;
 use crate::{Code, Exit, Failure};
 
 /// Does what the command line says.
-pub(crate) fn run(machine: &Machine) -> Exit {
+pub(crate) fn run(machine: &Machine) -> ExitCode {
     // For libraries that ask for the process's provider; it fails only where one was installed before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error, &*machine.environment),
+        Err(error) => return not_understood(&error, &*machine.environment).into(),
     };
     let talk = Talk::new(&arguments.common, &*machine.environment);
     match carried_out(&arguments, talk, machine) {
-        Ok(Outcome::Told { data, text, exit }) => output::succeed(talk.form, &data, &text, exit),
-        Ok(Outcome::Done(exit)) => exit,
-        Err(failure) => output::fail(talk, &failure),
+        Ok(Outcome::Told { data, text, exit }) => output::succeed(talk.form, &data, &text, exit).into(),
+        Ok(Outcome::Done(exit)) => exit.into(),
+        Ok(Outcome::Ended(code)) => ExitCode::from(code),
+        Err(failure) => output::fail(talk, &failure).into(),
     }
 }
 
@@ -69,6 +72,11 @@ async fn unless_interrupted(context: &Context, command: &Command) -> Result<Outc
 }
 
 async fn commanded(context: &Context, command: &Command) -> Result<Outcome, Failure> {
+    if let Some(folder) = &context.settings.identity
+        && !matches!(command, Command::Agent(_))
+    {
+        return Box::pin(agent::commanded(context, &Identity::read(folder)?, command)).await;
+    }
     match command {
         Command::Services => commands::services::run(context).await,
         Command::Status => commands::status::run(context).await,
@@ -79,7 +87,7 @@ async fn commanded(context: &Context, command: &Command) -> Result<Outcome, Fail
         Command::Disconnect(wanted) => commands::disconnect::run(context, wanted).await,
         Command::Fetch(wanted) => Box::pin(commands::fetch::run(context, wanted)).await,
         Command::Doctor => commands::doctor::run(context).await,
-        Command::Agent(wanted) => commands::agent::run(context, wanted).await,
+        Command::Agent(wanted) => commands::agent::run(context, wanted),
         // Carried out before.
         Command::Run(_) | Command::McpConfig(_) | Command::Completions(_) | Command::Man | Command::Version => {
             Ok(commands::version())

@@ -125,7 +125,8 @@ fn local(error: &dyn Error) -> Failure {
     )
 }
 
-fn tls() -> Result<ClientConfig, rustls::Error> {
+/// How servers prove themselves.
+pub(crate) fn tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -7,11 +7,13 @@
 //!
 //! **Invariant:** a link is told, and opened, where it leads to the gateway; nothing that a service says is taken for the gateway's word.
 
+mod agent;
 mod arguments;
 mod commands;
 mod context;
 mod credentials;
 mod dispatch;
+mod doctor;
 mod egress;
 mod exit;
 mod failure;
@@ -23,6 +25,7 @@ mod output;
 mod plain;
 mod private_file;
 pub mod reference;
+mod run;
 mod settings;
 mod talk;
 mod unbroken;
@@ -36,5 +39,5 @@ pub use failure::{Code, Failure};
 /// Reads the command line, does what it says, and tells how it ended.
 #[must_use]
 pub fn run() -> ExitCode {
-    dispatch::run(&machine::Machine::this()).into()
+    dispatch::run(&machine::Machine::this())
 }

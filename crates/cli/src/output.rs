@@ -30,6 +30,8 @@ pub(crate) enum Outcome {
     },
     /// Told already.
     Done(Exit),
+    /// A program was run, and this is what it ended with.
+    Ended(u8),
 }
 
 impl Outcome {

@@ -64,6 +64,11 @@ impl Settings {
             config,
         })
     }
+
+    /// Where an agent's identity is that nobody put elsewhere.
+    pub(crate) fn own_identity(&self) -> PathBuf {
+        self.state.join("agent")
+    }
 }
 
 fn keeping(environment: &dyn Environment) -> Result<Keeping, Failure> {

@@ -52,12 +52,12 @@ fn headers(lines: &[String]) -> Result<HeaderMap, Failure> {
     for line in lines {
         let unread = || wrong("A header is not understood", "Write it as `-H 'Name: value'`, in one line.");
         let (name, value) = line.split_once(':').ok_or_else(unread)?;
-        let name = HeaderName::from_bytes(name.trim_end().as_bytes()).map_err(|_| unread())?;
+        let name = HeaderName::from_bytes(name.trim_end_matches(BLANK).as_bytes()).map_err(|_| unread())?;
         if is_set_elsewhere(name.as_str()) {
             let hint = "Leave it out: the gateway adds the credential, and the connection takes care of itself.";
             return Err(wrong(&format!("The header {name} is not yours to set"), hint));
         }
-        headers.append(name, HeaderValue::from_str(value.trim()).map_err(|_| unread())?);
+        headers.append(name, HeaderValue::from_str(value.trim_matches(BLANK)).map_err(|_| unread())?);
     }
     Ok(headers)
 }
@@ -126,6 +126,9 @@ fn begins_as_json(body: &[u8]) -> bool {
 fn wrong(what: &str, hint: &str) -> Failure {
     Failure::new(Code::Usage, format!("{what}."), hint)
 }
+
+/// RFC 9110 §5.6.3; a line end is none.
+const BLANK: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]
 #[path = "request_tests.rs"]
