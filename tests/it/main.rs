@@ -63,6 +63,7 @@ mod redis;
 mod refreshing;
 mod secret_files;
 mod sign_in;
+mod skill_story;
 mod storm;
 mod token_exchange;
 mod way;
