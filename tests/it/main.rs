@@ -50,6 +50,7 @@ mod oidc;
 mod operating;
 mod placement;
 mod plain_api;
+mod plugin;
 mod presets;
 mod program;
 mod programs;

@@ -122,7 +122,12 @@ fn problem(broker: &Broker, refusal: Refusal) -> Response {
         body.extend(further.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
     }
     let mut response = refusal.into_response();
+    let challenged = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let headers = response.headers_mut();
+    if challenged {
+        let challenge = HeaderValue::from_static(r#"Bearer realm="ath-gateway""#);
+        headers.entry(header::WWW_AUTHENTICATE).or_insert(challenge);
+    }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
     response.map(|_| body.to_string().into())

@@ -85,10 +85,10 @@ impl Broker {
         }
         let key = Token::key(SecretHash::of(subject_token));
         let subject = self.vault.get::<Token>(&key).await?.ok_or(useless)?.body;
-        let wish = self.wish(scope, resources)?;
-        if self.is_every_service(&wish.resource) {
+        if resources.iter().any(|resource| self.is_every_service(resource)) {
             return Err(FrontError::Target);
         }
+        let wish = self.wish(scope, resources)?;
         self.check_switch(&wish.provider).await?;
         let (agent, asked) = self.judged_client(&client.agent, &wish)?;
         let Some(consented) = self.consented(&agent, caller.user_id(), &wish, &asked, Consent::Theirs).await? else {
