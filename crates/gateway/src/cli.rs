@@ -2,11 +2,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use init::{Init, InitClient, InitScopes, InitServer, InitService};
-
 // Also where this file is read by a program that prints the command line.
 #[path = "cli/init.rs"]
-mod init;
+pub(crate) mod init;
 
 /// Lets software agents use APIs on behalf of people, and never hands them a credential.
 #[derive(Parser)]
@@ -19,7 +17,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Write a configuration: asks at a terminal, or takes everything from the command line. Overwrites nothing.
-    Init(Box<Init>),
+    Init(Box<init::Init>),
     /// Run the gateway.
     Serve(ConfigFile),
     /// Check a configuration: every problem at once, with file, line, column and remedy. Exits 2 if there is one.

@@ -27,7 +27,7 @@ use self::next::Start;
 use self::plan::{Place, Plan, SecretPlan, Way};
 use self::server::Door;
 use self::talk::{Partner, Question, Talk};
-use crate::cli::Init;
+use crate::cli::init::Init;
 use crate::config::{self, Config, Environment, Problems, is_loopback};
 use crate::operate::OutputForm;
 use crate::output::out;

@@ -9,7 +9,7 @@ use super::ConfigFile;
 pub(crate) struct Init {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
-    /// Where browsers and agents reach the gateway; <http://127.0.0.1:4180> by default, for this machine alone.
+    /// Where browsers and agents reach the gateway; port 4180 of this machine, for it alone, by default.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
     /// The address and port to listen on; the port of a public URL on this machine, or 127.0.0.1:4180, by default.
@@ -49,7 +49,7 @@ pub(crate) struct InitService {
     /// The URL of an MCP server.
     #[arg(long, value_name = "URL", conflicts_with_all = ["preset", "api"])]
     pub(crate) mcp: Option<String>,
-    /// The URL of its `OpenAPI` document; openapi.json below the API's base, where there is one, by default.
+    /// The URL of its OpenAPI document; openapi.json below the API's base, where there is one, by default.
     #[arg(long, value_name = "URL", conflicts_with = "mcp")]
     pub(crate) openapi: Option<String>,
     /// Names the service in paths and records; made of its host by default.
