@@ -20,6 +20,7 @@ mod crashes;
 mod cuts;
 mod developer_hub;
 mod device;
+mod diagnosis;
 mod doctor;
 mod dpop;
 mod drain;
