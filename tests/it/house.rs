@@ -71,7 +71,10 @@ fn arrows_point_downward() {
             let used = dependency.name.as_str();
             assert!(!allowed.contains_key(used) || may_use.contains(&used), "{name} must not use {used}");
             for (library, owners) in ALONE {
-                assert!(used != library || owners.contains(&name.as_str()), "{library} is for {owners:?}, not for {name}");
+                assert!(
+                    used != library || owners.contains(&name.as_str()),
+                    "{library} is for {owners:?}, not for {name}"
+                );
             }
         }
     }

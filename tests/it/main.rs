@@ -17,6 +17,7 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod deploy;
 mod developer_hub;
 mod device;
 mod doctor;

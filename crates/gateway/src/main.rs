@@ -25,6 +25,7 @@ mod providers;
 mod secret_files;
 mod serve;
 mod server;
+mod supervisor;
 mod system;
 mod telemetry;
 mod tls;
