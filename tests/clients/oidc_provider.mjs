@@ -4,6 +4,7 @@
 //
 // With $CLIENT_KEY, the path of a public key in PEM, and $CLIENT_ALG the client proves itself by private_key_jwt and has no secret.
 // With $DPOP=required every token is bound to a key (RFC 9449), and every proof needs a nonce; /me is the API then, which verifies proofs.
+// With $REGISTRATION=on clients register themselves (RFC 7591).
 // PKCE is required, refresh tokens rotate and their reuse is detected. Access tokens live for $ACCESS_TTL seconds. GET /_control/state tells what was issued
 // and how often the token endpoint was asked. GET /_control/spoil?nonce=x makes every later ID token carry that nonce, likewise iss and aud;
 // callback_iss and callback_state change what the browser brings back; without parameters all is well again. Prints READY when it listens.
@@ -43,6 +44,7 @@ const provider = new Provider(issuer, {
   issueRefreshToken: () => true,
   ttl: { AccessToken: Number(process.env.ACCESS_TTL ?? 3600), RefreshToken: 86400, Interaction: 600, Session: 600, Grant: 86400, AuthorizationCode: 60, IdToken: 3600 },
   features: { devInteractions: { enabled: false }, deviceFlow: { enabled: true }, revocation: { enabled: true },
+    registration: { enabled: process.env.REGISTRATION === 'on' },
     dPoP: dpop ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true, allowReplay: false } : { enabled: false },
   },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },

@@ -175,6 +175,18 @@ impl Gateway {
         gateway
     }
 
+    /// A gateway with the configuration that lies in `folder` as gateway.toml, by which it listens on `port` of this machine and keeps its
+    /// things in `data`.
+    #[must_use]
+    pub fn start_in(folder: TempDir, port: u16) -> Self {
+        let log = folder.path().join("log");
+        let process = spawn(&folder.path().join("gateway.toml"), &log, &[]);
+        let public_url = format!("http://127.0.0.1:{port}");
+        let mut gateway = Self { process, port, public_url, folder, log, environment: Vec::new() };
+        gateway.await_listening(USUAL_START);
+        gateway
+    }
+
     /// Kills it, and starts it again with the same configuration and the same store.
     pub fn restart(&mut self) {
         self.kill();

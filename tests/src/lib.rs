@@ -12,6 +12,7 @@
 pub mod acting;
 mod agent;
 mod browser;
+mod cli_schema;
 mod clock;
 pub mod crashes;
 mod described;
@@ -42,6 +43,7 @@ mod wire;
 
 pub use agent::{Agent, now};
 pub use browser::{Browser, Page};
+pub use cli_schema::hold_cli;
 pub use clock::MovedClock;
 pub use fault_proxy::{End, FaultProxy, Way, Weather};
 pub use front::{Front, connect_from};

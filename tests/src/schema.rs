@@ -86,7 +86,9 @@ pub(crate) fn check(request: &[u8], answer: &Answer) {
     }
     let json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
     let is_page = PAGES.iter().any(|page| path.starts_with(page));
-    let is_protocol = path.starts_with("/ath/") || path.starts_with("/.well-known/ath");
+    // A program's own endpoints are the gateway's, and described there.
+    let is_own = path.starts_with("/ath/my/");
+    let is_protocol = path.starts_with("/ath/") && !is_own || path.starts_with("/.well-known/ath");
     if !is_protocol || answer.status == 0 || method == "HEAD" || is_page && !json {
         return;
     }

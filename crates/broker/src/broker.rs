@@ -280,6 +280,12 @@ impl Broker {
         self.providers().map(crate::refresh::lease_time).max().unwrap_or_default()
     }
 
+    /// The name of the request that is being answered, where it has one.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.origin.request_id()
+    }
+
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }

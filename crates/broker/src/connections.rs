@@ -86,6 +86,12 @@ pub struct ConnectionView {
     pub agents: Vec<GrantView>,
 }
 
+impl ConnectionView {
+    pub(crate) fn account_id(&self) -> Option<AccountId> {
+        ConnectionName::parse(&self.name).ok().map(|name| name.account)
+    }
+}
+
 /// What one agent may do with a connection.
 #[derive(Debug, Serialize)]
 pub struct GrantView {
@@ -228,14 +234,19 @@ impl Broker {
         Ok(browser)
     }
 
-    async fn disconnect(&self, name: &ConnectionName, event: Event) -> Result<(), BrokerError> {
+    pub(crate) async fn disconnect(&self, name: &ConnectionName, event: Event) -> Result<(), BrokerError> {
         self.end_connection(name, event, None).await?;
         self.revocations.notify_one();
         self.everywhere().await;
         Ok(())
     }
 
-    async fn end_grant(&self, name: &ConnectionName, client: &ClientId, event: Event) -> Result<(), BrokerError> {
+    pub(crate) async fn end_grant(
+        &self,
+        name: &ConnectionName,
+        client: &ClientId,
+        event: Event,
+    ) -> Result<(), BrokerError> {
         let key = Grant::key(client, &name.user, &name.provider, &name.account);
         for _ in 0..RETRIES {
             let held = self.vault.get::<Grant>(&key).await?.ok_or(BrokerError::Unknown("grant"))?;
@@ -255,7 +266,7 @@ impl Broker {
         Ok(())
     }
 
-    async fn connections_of(&self, user: &UserId) -> Result<Vec<ConnectionView>, BrokerError> {
+    pub(crate) async fn connections_of(&self, user: &UserId) -> Result<Vec<ConnectionView>, BrokerError> {
         let grants = self.grants_of(user).await?;
         let mut connections = Vec::new();
         for key in self.vault.store().scan(&User::connections(user)).await? {

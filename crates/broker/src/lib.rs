@@ -73,9 +73,10 @@ pub use error::{BrokerError, DocumentError, Unapproved};
 pub use fetches::{FetchError, Fetched, StrangerFetcher};
 pub use front::{
     Asked, AuthorizationRequest, Choosable, ClientCredential, ClientDocumentError, ClientDocuments, ConfiguredClient,
-    ConfiguredProof, DeviceAuthorization, Door, Enterprise, EnterpriseKeys, FrontError, FrontSettings, GrantProblem,
-    GrantType, IdentityAssertions, Introspection, IssuedTokens, More, Presented, ProvenClient, Reach, RedirectProblem,
-    SchemeProblem, SelfRegistration, ServiceState, TokenGrant, Unasked, UserInfo, check_client_document,
+    ConfiguredProof, Connecting, DeviceAuthorization, Door, Ended, Enterprise, EnterpriseKeys, FrontError,
+    FrontSettings, GrantProblem, GrantType, IdentityAssertions, Introspection, IssuedTokens, More, OwnConnection,
+    OwnConnections, Presented, ProvenClient, Reach, Reaching, RedirectProblem, SchemeProblem, SelfRegistration,
+    Service, ServiceScope, ServiceState, Services, Subject, TokenGrant, Unasked, UserInfo, check_client_document,
     check_redirect_scheme, check_redirect_uri,
 };
 pub use keep_alive::RefreshTokenLife;

@@ -43,10 +43,12 @@ impl Broker {
         }
     }
 
-    /// Whether a resource is the door through which MCP clients reach every service; a slash at the end is forgiven.
+    /// Whether a resource is every service: the gateway itself, by its public URL, or its door for MCP clients to all of them. A slash at the
+    /// end is forgiven.
     #[must_use]
     pub fn is_every_service(&self, resource: &str) -> bool {
-        resource.strip_suffix('/').unwrap_or(resource) == self.urls().mcp_for_all()
+        let resource = resource.strip_suffix('/').unwrap_or(resource);
+        resource == self.urls().public() || resource == self.urls().mcp_for_all()
     }
 
     fn knows(&self, id: &str) -> bool {
@@ -114,9 +116,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_door_is_for_all_services() {
+    async fn two_names_are_for_all_services() {
         let broker = broker();
-        for door in ["https://gateway.example/mcp", "https://gateway.example/mcp/"] {
+        for door in [
+            "https://gateway.example",
+            "https://gateway.example/",
+            "https://gateway.example/mcp",
+            "https://gateway.example/mcp/",
+        ] {
             assert!(broker.is_every_service(door) && broker.provider_at_resource(door).is_none(), "{door}");
         }
         for other in ["https://gateway.example/crm/mcp", "https://gateway.example/mcp//", "https://x.test/mcp", "/mcp"]

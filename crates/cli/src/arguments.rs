@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 /// Uses services behind an ATH Gateway in your name. No credential of a service ever comes to this machine.
@@ -23,6 +23,9 @@ pub(crate) struct Common {
     /// Print exactly one JSON object. `ATH_OUTPUT=json` does the same.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// As the agent that `ath agent init` made, rather than as yourself (ATH 0.1).
+    #[arg(long, global = true)]
+    pub(crate) agent: bool,
     /// Ask nothing and open nothing, also where there is a terminal.
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
@@ -99,6 +102,9 @@ pub struct Connect {
     /// Print the link, and open nothing.
     #[arg(long)]
     pub(crate) print_url: bool,
+    /// With --agent: the code that the person was shown on the last page behind the link.
+    #[arg(long, value_name = "CODE", requires = "agent")]
+    pub(crate) code: Option<String>,
 }
 
 /// What to disconnect.
@@ -152,11 +158,24 @@ pub struct Run {
 /// Which client.
 #[derive(Debug, Args)]
 pub struct McpConfig {
-    /// claude-code, codex, opencode, cursor, vscode, inspector, mcp-remote or json.
-    pub(crate) client: String,
+    /// The client; json is for those that read .mcp.json, mcp-remote for those that start servers as commands.
+    pub(crate) client: McpClient,
     /// For this service alone; for all of them where it is left out.
     #[arg(long)]
     pub(crate) service: Option<String>,
+}
+
+/// A program that speaks MCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum McpClient {
+    ClaudeCode,
+    Codex,
+    Opencode,
+    Cursor,
+    Vscode,
+    Inspector,
+    McpRemote,
+    Json,
 }
 
 /// What to do with an agent's identity.
@@ -186,6 +205,6 @@ pub(crate) struct AgentInit {
 /// Which shell.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// bash, zsh, fish, elvish or powershell.
-    pub(crate) shell: String,
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
 }

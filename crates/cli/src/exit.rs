@@ -26,8 +26,50 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// All of them, in the order of their numbers.
+    #[must_use]
+    pub const fn all() -> [Self; 10] {
+        [
+            Self::Ok,
+            Self::Other,
+            Self::Usage,
+            Self::Login,
+            Self::Connect,
+            Self::Upstream,
+            Self::Network,
+            Self::Denied,
+            Self::TimedOut,
+            Self::Interrupted,
+        ]
+    }
+
+    /// As a shell sees it.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// What it means, for the manual.
+    #[must_use]
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Ok => "It did what it was asked for.",
+            Self::Other => "Something else went wrong, on this machine or in the gateway.",
+            Self::Usage => "The command line, or the request that it makes, is not one that is understood.",
+            Self::Login => "Somebody has to log in.",
+            Self::Connect => "Somebody has to connect a service, or to allow more of it; the error has the link.",
+            Self::Upstream => "The service refused or failed.",
+            Self::Network => "The gateway cannot be reached.",
+            Self::Denied => "A person, a policy or an operator said no.",
+            Self::TimedOut => "What was waited for did not happen in time.",
+            Self::Interrupted => "Ctrl-C.",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.number())
     }
 }

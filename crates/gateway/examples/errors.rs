@@ -112,11 +112,13 @@ Every refusal that a client of the gateway can meet, with what to do. The page i
 | a provider's own path (`path_prefix`) or host (`host`) | `application/problem+json` (RFC 9457), below |
 | `/ath/proxy/{provider}` and ATH's endpoints | ATH 0.1: `{\"code\", \"message\", \"details\": {\"reason\", \"hint\", …}}` |
 | OAuth's endpoints, `/oauth/…` | RFC 6749 §5.2: `error`, `error_description`; and `reason` |
+| a program's own endpoints, `/ath/my/…` | `application/problem+json`, with the codes below ([programs.md](programs.md)) |
 | pages | HTML for people; at `/ath/callback` ATH's form for whoever does not accept HTML |
 | gRPC calls | `grpc-status` and `grpc-message`; ATH's form in base64 in `ath-error-bin` ([protocols.md](protocols.md)) |
 
 A request that could not even be read, or is for a host that is none of the gateway's, is answered in ATH's form: it is nobody's entrance.
-What is not listed here came from the service itself; such an answer has no `code` of these and passes as it is.
+What is not listed here came from the service itself; such an answer has no `code` of these and passes as it is. Whoever must not take a service's word
+for the gateway's looks at the header: every refusal of a call says `ath-gateway-refusal` and the code, which is taken out of services' answers.
 
 ## At a provider's own path or host
 

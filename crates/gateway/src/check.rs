@@ -38,7 +38,7 @@ fn found(count: usize) -> String {
 }
 
 /// What an operator wants to see once more. Redirect URIs stand on lines of their own, as they belong into the providers' forms.
-fn summary(config: &Config) -> String {
+pub(crate) fn summary(config: &Config) -> String {
     let mut text = String::new();
     let transport = if config.gateway.tls.is_some() { "https" } else { "http" };
     let store = match &config.store.kind {

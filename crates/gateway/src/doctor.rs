@@ -8,6 +8,8 @@ mod probe;
 mod report;
 mod verdict;
 
+pub(crate) use verdict::cause;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;

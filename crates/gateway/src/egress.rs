@@ -148,6 +148,12 @@ pub(crate) fn operator_client(timeout: Duration) -> Result<reqwest::Client, reqw
     builder(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()).timeout(timeout).build()
 }
 
+/// What the listener of this very machine's gateway is asked with, whether it is well: whatever its certificate says, since it is for other names
+/// than the address that is asked, nothing is told, and nothing is made of the answer but one word.
+pub(crate) fn own_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    builder(crate::tls::of_this_machine()).http1_only().timeout(timeout).build()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is where outgoing HTTP is made, with its limits")]
 fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
     reqwest::Client::builder()

@@ -14,6 +14,8 @@ mod doctor;
 mod egress;
 mod failpoints;
 mod hash_password;
+mod healthcheck;
+mod init;
 mod keygen;
 mod keys;
 mod metered_store;
@@ -22,6 +24,7 @@ mod output;
 mod private_file;
 mod process;
 mod providers;
+mod running;
 mod secret_files;
 mod serve;
 mod server;
@@ -37,7 +40,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Operation, ProvidersCommand};
+use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Healthcheck, Operation, ProvidersCommand};
 
 /// Requests make and drop many small things on the core where they are served, which it is made for.
 #[global_allocator]
@@ -46,9 +49,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     tls::install_provider();
     match Cli::parse().command {
+        Command::Init(arguments) => init::run(&arguments, &config::SystemEnvironment),
         Command::Serve(arguments) => serve::run(&arguments.config),
         Command::Check(arguments) => check(&arguments),
         Command::Doctor(arguments) => doctor(&arguments.config.config, arguments.provider, arguments.json),
+        Command::Healthcheck(arguments) => healthcheck(&arguments),
         Command::Schema => providers::schema(),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
@@ -74,6 +79,13 @@ fn check(arguments: &Check) -> ExitCode {
 
 fn doctor(path: &Path, provider: Option<String>, json: bool) -> ExitCode {
     doctor::run(path, &config::SystemEnvironment, &doctor::Scope { provider, form: form(json) })
+}
+
+fn healthcheck(arguments: &Healthcheck) -> ExitCode {
+    let wants = if arguments.alive { healthcheck::Wants::Alive } else { healthcheck::Wants::Ready };
+    let patience = Duration::from_secs(arguments.timeout);
+    let check = healthcheck::Check { wants, url: arguments.url.as_deref(), patience };
+    healthcheck::run(&arguments.config.config, &config::SystemEnvironment, &check)
 }
 
 /// Ending everything at a provider is more than one question to the gateway.

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use broker::ClientCertificate;
 use rustls::client::WantsClientCert;
-use rustls::crypto::CryptoProvider;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
-use rustls_pki_types::{CertificateDer, DnsName, ServerName};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls_pki_types::{CertificateDer, DnsName, ServerName, UnixTime};
 use webpki::EndEntityCert;
 
 use crate::config::{ProviderConfig, TlsFiles};
@@ -105,6 +106,53 @@ pub(crate) fn client_certificate(
     match EndEntityCert::try_from(leaf).map(|leaf| leaf.verify_is_valid_for_subject_name(&name)) {
         Ok(Ok(())) => ClientCertificate::Verified,
         _ => ClientCertificate::OtherName,
+    }
+}
+
+/// For the listener of a gateway on this machine, asked by its address: its certificate is for other names, and is not looked at.
+pub(crate) fn of_this_machine() -> ClientConfig {
+    let config = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+    let mut config = config.with_no_client_auth();
+    config.dangerous().set_certificate_verifier(Arc::new(Whoever(provider())));
+    config
+}
+
+/// Takes any certificate whose key its bearer has.
+#[derive(Debug)]
+struct Whoever(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Whoever {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

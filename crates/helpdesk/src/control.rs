@@ -10,13 +10,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    body::ApiJson,
+    body::{ApiJson, Expected},
     error::Error,
     presentation::Presentation,
     recorder::RecordedRequest,
     settings::Settings,
     state::{Counters, Helpdesk},
 };
+
+impl Expected for Map<String, Value> {}
 
 /// `/_control/...`; whoever reaches it may do anything.
 pub(crate) fn routes() -> Router<Helpdesk> {

@@ -33,6 +33,7 @@ mod scope;
 mod seed;
 mod settings;
 mod sign_in;
+mod skill;
 mod state;
 #[cfg(test)]
 mod testing;

@@ -100,6 +100,7 @@ async fn what_comes_back_is_what_it_says() {
         ("getHealth", "GET", "/health", "", 200),
         ("getDescription", "GET", "/openapi.json", "", 200),
         ("getUserinfo", "GET", "/userinfo", "", 200),
+        ("listTickets", "GET", "/tickets?status=In-Progress&priority=P2", "", 200),
         ("listTickets", "GET", "/tickets", "", 200),
         ("listTickets", "GET", "/tickets?assignee=me&status=open&team=payments&priority=p1", "", 200),
         ("listTickets", "GET", "/tickets?status=done", "", 400),
@@ -164,6 +165,7 @@ async fn what_streams_and_what_is_bytes_has_its_type() {
     let token = desk.access_token("alice@acme.test", BOTH).await;
     let document = document();
     for (operation, target) in [
+        ("getSkill", "/skill.md"),
         ("watchTickets", "/tickets/events"),
         ("getAttachment", "/tickets/1/attachments/a?size=5"),
         ("echo", "/echo?in=body"),

@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     attachments, authorize, control, device, echo,
     error::Error,
-    events, names, openapi, recorder, revoke,
+    events, names, openapi, recorder, revoke, skill,
     state::Helpdesk,
     tickets, token, userinfo,
     wire::{Wire, WiredListener},
@@ -58,6 +58,7 @@ impl Helpdesk {
         let oauth = Router::new()
             .route("/health", get(health))
             .route("/openapi.json", get(openapi::get))
+            .route("/skill.md", get(skill::get))
             .route("/authorize", get(authorize::get).post(authorize::post))
             .route("/login", post(authorize::login))
             .route("/logout", post(authorize::logout))

@@ -6,22 +6,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use serde::{
-    Deserialize, Serialize,
-    de::{
-        DeserializeOwned,
-        value::{Error as ValueError, StrDeserializer},
-    },
-};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     bearer::{Reader, Writer},
-    body::ApiJson,
+    body::{ApiJson, Expected},
     error::Error,
     parameters::Parameters,
     seed::User,
     state::Helpdesk,
-    ticket::{Comment, Priority, Status, Team, Ticket, Timestamp},
+    ticket::{Comment, Priority, Status, Team, Ticket, Timestamp, Word},
 };
 
 /// `GET /tickets`, filtered by `assignee` (`me` or an address), `status`, `team` and `priority`; other parameters are
@@ -106,6 +100,11 @@ pub(crate) struct NewTicket {
     assignee: Option<String>,
 }
 
+impl Expected for NewTicket {
+    const SENTENCE: &'static str = "A new ticket is a JSON object with title, team (payments, platform, mobile) and priority (p1, p2, p3); \
+        it may have description and assignee (me, or an address).";
+}
+
 /// The body of `PATCH /tickets/{id}`; `comment` adds one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +117,11 @@ pub(crate) struct Change {
     description: Option<String>,
     comment: Option<String>,
     updated_at: Option<String>,
+}
+
+impl Expected for Change {
+    const SENTENCE: &'static str = "A change is a JSON object with any of status (open, in_progress, resolved), comment, title, \
+        team (payments, platform, mobile), priority (p1, p2, p3), assignee (me, or an address), description and updated_at.";
 }
 
 impl Change {
@@ -179,14 +183,14 @@ pub(crate) fn find<'a>(tickets: &'a mut [Ticket], id: &str) -> Result<&'a mut Ti
 fn person(name: &str, me: &'static User) -> Result<&'static User, Error> {
     match name {
         "me" => Ok(me),
-        email => User::by_email(email).ok_or(Error::InvalidRequest("There is no such assignee.")),
+        email => User::by_email(email)
+            .ok_or(Error::InvalidRequest("There is no such assignee: it is me, or the address of a person.")),
     }
 }
 
 /// A status, team or priority as the query spells it.
-fn word<T: DeserializeOwned>(value: &str) -> Result<T, Error> {
-    T::deserialize(StrDeserializer::<ValueError>::new(value))
-        .map_err(|_| Error::InvalidRequest("A filter has a value that does not exist."))
+fn word<W: Word>(value: &str) -> Result<W, Error> {
+    W::read(value).ok_or(Error::InvalidRequest(W::EXPECTED))
 }
 
 fn checked_title(title: String) -> Result<String, Error> {

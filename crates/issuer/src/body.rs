@@ -33,6 +33,23 @@ impl<S: Send + Sync> FromRequest<S> for Metadata {
     }
 }
 
+/// A JSON object without doubled names; none at all where there is no body.
+pub(crate) struct Wishes(pub(crate) Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Wishes {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let is_json = is_of_type(request.headers(), "application/json");
+        let body = whole(request, own::Body::Form).await?;
+        match body.is_empty() {
+            true => Ok(Self(Map::new())),
+            false if is_json => protocol::wire::object(&body).map(Self).map_err(|_| Unread::Json.into()),
+            false => Err(Unread::JsonType.into()),
+        }
+    }
+}
+
 async fn whole(request: Request, body: own::Body) -> Result<Bytes, Refusal> {
     to_bytes(request.into_body(), LIMIT).await.map_err(|_| Unread::TooLarge(body).into())
 }

@@ -10,6 +10,7 @@ mod client;
 mod cors;
 mod form;
 mod metadata;
+mod mine;
 mod openapi;
 mod own;
 mod refusal;
@@ -46,6 +47,7 @@ fn endpoints() -> Router {
         .route("/oauth/introspect", post(tokens::introspect))
         .route("/oauth/device_authorization", open(post(tokens::authorize_device)))
         .route("/oauth/register", open(post(register::register)))
+        .merge(mine::router())
         .route("/oauth/userinfo", open(get(tokens::userinfo).post(tokens::userinfo)))
 }
 

@@ -83,8 +83,10 @@ fn optional(urls: &Urls, settings: &FrontSettings) -> Map<String, Value> {
 fn grants(settings: &FrontSettings) -> Vec<GrantType> {
     let configured = |grant| settings.clients.values().any(|client: &ConfiguredClient| client.grants.contains(&grant));
     let is_on = |grant: &GrantType| match grant {
-        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => true,
-        GrantType::ClientCredentials | GrantType::TokenExchange => configured(*grant),
+        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode | GrantType::TokenExchange => {
+            true
+        }
+        GrantType::ClientCredentials => configured(*grant),
         GrantType::JwtBearer => takes_identity_assertions(settings),
     };
     GrantType::ALL.into_iter().filter(is_on).collect()

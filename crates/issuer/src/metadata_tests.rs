@@ -59,14 +59,11 @@ fn what_is_off_is_not_announced() {
 
 #[test]
 fn grants_that_need_configuring_are_announced_where_they_are_configured() {
-    let device = GrantType::DeviceCode.as_str();
-    assert_eq!(grants_of(&FrontSettings::default()), ["authorization_code", "refresh_token", device]);
-    for grant in [GrantType::ClientCredentials, GrantType::TokenExchange] {
-        let mut settings = FrontSettings::default();
-        settings.clients.insert("machine".to_owned(), machine(grant));
-        assert_eq!(grants_of(&settings).len(), 4);
-        assert!(grants_of(&settings).contains(&grant.as_str().to_owned()));
-    }
+    let (device, exchange) = (GrantType::DeviceCode.as_str(), GrantType::TokenExchange.as_str());
+    assert_eq!(grants_of(&FrontSettings::default()), ["authorization_code", "refresh_token", device, exchange]);
+    let mut settings = FrontSettings::default();
+    settings.clients.insert("machine".to_owned(), machine(GrantType::ClientCredentials));
+    assert!(grants_of(&settings).contains(&GrantType::ClientCredentials.as_str().to_owned()));
     for (taken, announced) in [(IdentityAssertions::Taken, true), (IdentityAssertions::Refused, false)] {
         let keys = EnterpriseKeys::Given(json!({"keys": []}));
         let enterprise = Enterprise { issuer: "https://idp.example".to_owned(), keys, identity_assertions: taken };

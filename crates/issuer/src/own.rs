@@ -36,7 +36,7 @@ pub(crate) enum Unread {
     Nameless,
     /// RFC 7636 §4.5.
     NoVerifier,
-    /// Something else than an ID token is to be exchanged.
+    /// Something else than an ID token or an access token is to be exchanged.
     SubjectTokenType,
     /// Something else than an access token is wanted.
     RequestedTokenType,
@@ -46,6 +46,8 @@ pub(crate) enum Unread {
     Audience,
     /// No access token.
     TokenMissing,
+    /// No access token for every service.
+    ServicesTokenMissing,
     /// More than one `Authorization`.
     SeveralTokens,
     /// There is no resource at this path.
@@ -126,6 +128,13 @@ impl From<Unread> for Refusal {
                 "The request carries no access token. Send one with the scope openid, as in Authorization: Bearer and the token.",
             )
             .challenged(Challenge::Bearer),
+            Unread::ServicesTokenMissing => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "token_missing",
+                "The request carries no access token. Log in with the gateway's public URL as the resource, and send Authorization: Bearer and the token.",
+            )
+            .challenged(Challenge::Bearer),
             Unread::SeveralTokens => {
                 bad("authorization_several", "The request has several Authorization headers. Send one of them alone.")
                     .challenged(Challenge::BearerFailed)
@@ -189,7 +198,7 @@ fn exchange(problem: Unread) -> Refusal {
         Unread::SubjectTokenType => bad(
             "invalid_request",
             "subject_token_type",
-            "The subject_token is of a type that is not exchanged here. Send an ID token, with subject_token_type urn:ietf:params:oauth:token-type:id_token.",
+            "The subject_token is of a type that is not exchanged here. Send an ID token or an access token of your own, with subject_token_type urn:ietf:params:oauth:token-type:id_token or urn:ietf:params:oauth:token-type:access_token.",
         ),
         Unread::RequestedTokenType => bad(
             "invalid_request",
@@ -228,6 +237,7 @@ each!(Unread {
     Actor => [Actor],
     Audience => [Audience],
     TokenMissing => [TokenMissing],
+    ServicesTokenMissing => [ServicesTokenMissing],
     SeveralTokens => [SeveralTokens],
     NoResource => [NoResource],
     Method => [Method],

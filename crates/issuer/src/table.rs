@@ -60,6 +60,24 @@ pub(crate) fn row(error: &FrontError) -> Refusal {
             "resource_unknown",
             "The resource is unknown, or several are named, or none where there is a choice. Send one resource: the URL that /.well-known/oauth-protected-resource names.",
         ),
+        FrontError::UnknownService => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "invalid_target",
+            "service_unknown",
+            "There is no service of this id here. Name one that the list of services has.",
+        ),
+        FrontError::OneServiceAlone => Refusal::new(
+            StatusCode::FORBIDDEN,
+            "invalid_target",
+            "token_for_one_service",
+            "The access token is for one service alone. Log in with the gateway's public URL as the resource, and send that token.",
+        ),
+        FrontError::UsedByOthers => Refusal::new(
+            StatusCode::CONFLICT,
+            "access_denied",
+            "used_by_others",
+            "Other agents may use this account, too. Let the person disconnect it on the page of their accounts, or end what this program may do alone.",
+        ),
         FrontError::ServiceNotChosen => bad(
             "invalid_scope",
             "service_not_chosen",
@@ -224,6 +242,9 @@ fn grant(problem: GrantProblem) -> Refusal {
             }
             GrantProblem::Ended => {
                 "What this stood for was ended by the person or the gateway's operator. Begin again with an authorization request, if they want it."
+            }
+            GrantProblem::SubjectToken => {
+                "The subject_token is not a good access token of this client's own for every service. Log in with the gateway's public URL as the resource, and exchange that token."
             }
             GrantProblem::DeviceCode => {
                 "The device code is none that this client was given. Begin again with POST /oauth/device_authorization."

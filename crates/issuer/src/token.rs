@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
-use broker::{Broker, GrantType, IssuedTokens, TokenGrant};
+use broker::{Broker, GrantType, IssuedTokens, Subject, TokenGrant};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
@@ -42,12 +42,14 @@ fn grant(form: &Form) -> Result<TokenGrant<'_>, Refusal> {
     })
 }
 
-/// RFC 8693 §2.1: an ID token for an access token, and nothing else for anything else.
+/// RFC 8693 §2.1: an ID token, or the client's own access token for every service, for an access token.
 fn exchange(form: &Form) -> Result<TokenGrant<'_>, Refusal> {
     let subject_token = required(form, "subject_token")?;
-    if required(form, "subject_token_type")? != ID_TOKEN {
-        return Err(Unread::SubjectTokenType.into());
-    }
+    let subject = match required(form, "subject_token_type")? {
+        ID_TOKEN => Subject::IdToken(subject_token),
+        ACCESS_TOKEN => Subject::AccessToken(subject_token),
+        _ => return Err(Unread::SubjectTokenType.into()),
+    };
     if form.get("requested_token_type").is_some_and(|wanted| wanted != ACCESS_TOKEN) {
         return Err(Unread::RequestedTokenType.into());
     }
@@ -57,7 +59,7 @@ fn exchange(form: &Form) -> Result<TokenGrant<'_>, Refusal> {
     if form.get("audience").is_some() {
         return Err(Unread::Audience.into());
     }
-    Ok(TokenGrant::Exchange { subject_token, scope: form.get("scope"), resources: form.resources() })
+    Ok(TokenGrant::Exchange { subject, scope: form.get("scope"), resources: form.resources() })
 }
 
 pub(crate) fn required<'f>(form: &'f Form, name: &str) -> Result<&'f str, Refusal> {

@@ -28,7 +28,10 @@ fn each_grant_is_read() {
     let bearer = form("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=a");
     assert!(matches!(grant(&bearer), Ok(TokenGrant::JwtBearer { assertion: "a", scope: None, resources: [] })));
     let exchange = form(&format!("{EXCHANGE}&subject_token_type={ID_TOKEN}&requested_token_type={ACCESS_TOKEN}"));
-    assert!(matches!(grant(&exchange), Ok(TokenGrant::Exchange { subject_token: "s", scope: None, resources: [] })));
+    let is = |subject: fn(&Subject<'_>) -> bool, form: &Form| matches!(grant(form), Ok(TokenGrant::Exchange { subject: it, scope: None, resources: [] }) if subject(&it));
+    assert!(is(|subject| matches!(subject, Subject::IdToken("s")), &exchange));
+    let exchange = form(&format!("{EXCHANGE}&subject_token_type={ACCESS_TOKEN}"));
+    assert!(is(|subject| matches!(subject, Subject::AccessToken("s")), &exchange));
 }
 
 const EXCHANGE: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token=s";
@@ -60,9 +63,11 @@ fn grants_that_there_are_not_are_refused() {
 }
 
 #[test]
-fn an_exchange_is_of_an_id_token_for_an_access_token() {
+fn an_exchange_is_of_two_kinds_of_token_for_an_access_token() {
     let with = |rest: &str| refused(&format!("{EXCHANGE}&subject_token_type={rest}"));
-    assert_eq!(with(ACCESS_TOKEN), ("invalid_request", "subject_token_type"));
+    for other in ["urn:ietf:params:oauth:token-type:refresh_token", "urn:ietf:params:oauth:token-type:jwt", "x"] {
+        assert_eq!(with(other), ("invalid_request", "subject_token_type"));
+    }
     for wanted in [ID_TOKEN, "urn:ietf:params:oauth:token-type:refresh_token", "x"] {
         let refused = with(&format!("{ID_TOKEN}&requested_token_type={wanted}"));
         assert_eq!(refused, ("invalid_request", "requested_token_type"));

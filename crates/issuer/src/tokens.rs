@@ -77,7 +77,7 @@ pub(crate) async fn userinfo(Extension(broker): Extension<Broker>, headers: Head
 }
 
 /// RFC 6750 §2.1.
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let missing = || Refusal::from(Unread::TokenMissing);
     let value = values.next().ok_or_else(missing)?;

@@ -44,6 +44,8 @@ pub struct Metadata {
     pub revoke_endpoint: Option<Endpoint>,
     /// Where a device asks for its code (RFC 8628).
     pub device_authorization_endpoint: Option<Endpoint>,
+    /// Where clients register themselves (RFC 7591).
+    pub registration_endpoint: Option<Endpoint>,
     /// How the client's secret is presented at the token endpoint.
     pub client_auth: ClientAuth,
     /// Whether every answer to the callback names the issuer (RFC 9207 §3).
@@ -152,6 +154,7 @@ struct Document {
     userinfo_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     device_authorization_endpoint: Option<String>,
+    registration_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
@@ -184,6 +187,8 @@ fn read(response: Response<Vec<u8>>, issuer: &str, plaintext: Plaintext) -> Resu
         userinfo_endpoint: endpoint(document.userinfo_endpoint)?,
         revoke_endpoint: endpoint(document.revocation_endpoint)?,
         device_authorization_endpoint: endpoint(document.device_authorization_endpoint)?,
+        // Nobody needs it to use the others.
+        registration_endpoint: endpoint(document.registration_endpoint).unwrap_or_default(),
         client_auth: client_auth(document.token_endpoint_auth_methods_supported.as_deref()),
         names_itself: if document.authorization_response_iss_parameter_supported {
             NamesItself::Always

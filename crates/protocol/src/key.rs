@@ -3,6 +3,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use secret::Opaque;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -99,6 +100,28 @@ impl AgentKey {
         EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self).map_err(|_| KeyError::Signing)
     }
 
+    /// Takes up a key pair that was kept as a PEM `PRIVATE KEY` (RFC 7468 §10).
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let body = pem.trim().strip_prefix(BEGIN_PRIVATE).ok_or(KeyError::Form)?;
+        let body = body.strip_suffix(END_PRIVATE).ok_or(KeyError::Form)?;
+        let text: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        let der = BASE64.decode(text.as_bytes()).map_err(|_| KeyError::Form)?;
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).map(Self).map_err(|_| KeyError::Form)
+    }
+
+    /// The pair as a PEM `PRIVATE KEY`, to be kept where nobody else reads it.
+    pub fn to_pem(&self) -> Result<Opaque, KeyError> {
+        let document = self.0.to_pkcs8v1().map_err(|_| KeyError::Signing)?;
+        let mut lines = format!("{BEGIN_PRIVATE}\n");
+        for line in document.as_ref().chunks(BYTES_OF_A_LINE) {
+            lines.push_str(&BASE64.encode(line));
+            lines.push('\n');
+        }
+        lines.push_str(END_PRIVATE);
+        lines.push('\n');
+        Ok(Opaque::new(lines))
+    }
+
     /// The half that the identity document publishes.
     pub fn public_key(&self) -> Result<AgentPublicKey, KeyError> {
         AgentPublicKey::from_point(self.0.public_key().as_ref())
@@ -119,6 +142,11 @@ impl std::fmt::Debug for AgentKey {
 }
 
 const UNCOMPRESSED: u8 = 4;
+
+const BEGIN_PRIVATE: &str = "-----BEGIN PRIVATE KEY-----";
+const END_PRIVATE: &str = "-----END PRIVATE KEY-----";
+/// 64 characters of base64.
+const BYTES_OF_A_LINE: usize = 48;
 
 /// DER of a `SubjectPublicKeyInfo` for P-256, up to the point (RFC 5480 §2).
 const SPKI_P256: [u8; 26] = [
@@ -141,6 +169,20 @@ mod tests {
         let pem = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7\n6e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==\n-----END PUBLIC KEY-----\n";
         assert_eq!(AgentPublicKey::from_document(&json!(pem)), Ok(jwk.clone()));
         assert_eq!(AgentPublicKey::from_document(&jwk.to_jwk()), Ok(jwk));
+    }
+
+    #[test]
+    fn a_pair_is_kept_and_taken_up_again() {
+        let pair = AgentKey::generate().expect("a key");
+        let pem = pair.to_pem().expect("PEM");
+        assert!(pem.expose().lines().all(|line| line.len() <= 64));
+        let again = AgentKey::from_pem(pem.expose()).expect("the same");
+        assert_eq!(again.public_key(), pair.public_key());
+        let signature = again.sign(b"message").expect("signs");
+        assert!(pair.public_key().expect("a key").verifies(b"message", &signature));
+        for other in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"] {
+            assert_eq!(AgentKey::from_pem(other).err(), Some(KeyError::Form), "{other}");
+        }
     }
 
     #[test]

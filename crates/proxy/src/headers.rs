@@ -157,12 +157,13 @@ fn is_credential(name: &str) -> bool {
     )
 }
 
-/// What an upstream says about its own origin, which is not the gateway's; and its way of asking for a credential, which agents have
-/// no use for.
+/// What an upstream says about its own origin, which is not the gateway's; its way of asking for a credential, which agents have
+/// no use for; and the mark of the gateway's own refusals.
 fn is_origin_bound(name: &str) -> bool {
     matches!(
         name,
-        "alt-svc"
+        REFUSAL
+            | "alt-svc"
             | "clear-site-data"
             | "dpop-nonce"
             | "public-key-pins"
@@ -176,6 +177,8 @@ fn is_origin_bound(name: &str) -> bool {
     ) || name.starts_with("access-control-")
 }
 
+/// Which of the problems a refusal is: it tells the gateway's own word from a service's that looks like it.
+pub(crate) const REFUSAL: &str = "ath-gateway-refusal";
 /// Of these every request has some; the others are looked for one by one.
 const ALWAYS: [HeaderName; 5] =
     [HOST, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderName::from_static("x-ath-agent-id")];

@@ -125,7 +125,7 @@ fn what_is_switched_off_is_not_announced() {
 fn grants_for_machines_are_announced_where_there_are_machines() {
     let usual = House::new().get("/.well-known/oauth-authorization-server").json();
     let grants = |metadata: &Value| metadata["grant_types_supported"].as_array().expect("a list").clone();
-    assert_eq!(grants(&usual).len(), 3);
+    assert_eq!(grants(&usual).len(), 4);
     assert!(!grants(&usual).contains(&json!("client_credentials")));
 }
 

@@ -115,8 +115,10 @@ impl Broker {
     /// Whether clients that nobody wrote into the configuration may have a grant: with the others no person is asked.
     pub(crate) fn is_for_anybody(&self, grant: GrantType) -> bool {
         match grant {
+            // Of its own tokens; those of others are exchanged by clients of the configuration alone.
+            GrantType::TokenExchange => true,
             GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => true,
-            GrantType::ClientCredentials | GrantType::TokenExchange => false,
+            GrantType::ClientCredentials => false,
             GrantType::JwtBearer => {
                 let enterprise = self.front.enterprise.as_ref();
                 enterprise.is_some_and(|it| it.identity_assertions == IdentityAssertions::Taken)

@@ -48,6 +48,15 @@ pub enum FrontError {
     /// No such resource, or several, or none where more than one is possible.
     #[error("the resource is unknown, or not named")]
     Target,
+    /// There is no such service.
+    #[error("there is no such service")]
+    UnknownService,
+    /// The access token is for one service, and this is about all of them.
+    #[error("the access token is for one service alone")]
+    OneServiceAlone,
+    /// Other agents may use the connection as well.
+    #[error("other agents may use the connection")]
+    UsedByOthers,
     /// The door for all services, and the request does not say by which one the person comes.
     #[error("the person has not chosen a service")]
     ServiceNotChosen,
@@ -131,6 +140,8 @@ pub enum GrantProblem {
     RefreshTokenExpired,
     /// What the token stood for was ended.
     Ended,
+    /// The token to be exchanged is not good, another client's, or for one service alone.
+    SubjectToken,
     /// No such device code, or another client's.
     DeviceCode,
     /// The statement's signature, issuer, audience or time does not hold.
@@ -155,6 +166,7 @@ impl GrantProblem {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RefreshTokenExpired => "refresh_token_expired",
             Self::Ended => "grant_ended",
+            Self::SubjectToken => "subject_token_invalid",
             Self::DeviceCode => "device_code_invalid",
             Self::Assertion => "assertion_invalid",
             Self::AssertionReplayed => "assertion_replayed",

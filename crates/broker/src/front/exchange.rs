@@ -1,15 +1,17 @@
-//! Tokens for somebody whom an enterprise's identity provider names: by an ID token that a trusted backend holds (RFC 8693), or by an
-//! identity assertion for this gateway (ID-JAG). Never the upstream's token: what comes of it is a token for the gateway.
+//! Tokens for tokens (RFC 8693): for a client's own, which is for every service, one that is for a single service. And tokens for somebody
+//! whom an enterprise's identity provider names: by an ID token that a trusted backend holds, or by an identity assertion for this gateway (ID-JAG). Never the upstream's token: what comes of it is a token for the gateway.
 
 use protocol::UserId;
+use secret::SecretHash;
 
 use super::assertion::Somebody;
+use super::machine::Within;
 use super::records::FrontSession;
 use super::request::Lives;
 use super::scopes::{Wish, is_of_openid};
-use super::{FrontError, GrantType, IssuedTokens, ProvenClient};
+use super::{FrontError, GrantProblem, GrantType, IssuedTokens, ProvenClient};
 use crate::consent::about;
-use crate::records::{Agent, Connection, Consented, Grant, SignedInBy};
+use crate::records::{Agent, Connection, Consented, Grant, SignedInBy, Token};
 use crate::{Broker, BrokerError, Unapproved};
 
 /// Whose word stands for a person's consent.
@@ -60,6 +62,41 @@ impl Broker {
             return Err(FrontError::Scope);
         }
         self.for_subject(client, subject, &Wish { scopes, ..wish }, Consent::Enterprises).await
+    }
+
+    /// RFC 8693: a token for one service, for a client that the person let have one for every service. It ends with the login that the other
+    /// one came of, and with its time.
+    pub(crate) async fn exchange_access_token(
+        &self,
+        client: &ProvenClient,
+        (subject_token, scope, resources): (&str, Option<&str>, &[String]),
+    ) -> Result<IssuedTokens, FrontError> {
+        client.insist_on(GrantType::TokenExchange)?;
+        let useless = FrontError::Grant(GrantProblem::SubjectToken);
+        let caller = match self.authenticate(subject_token).await {
+            Ok(caller) => caller,
+            Err(BrokerError::TokenInvalid | BrokerError::TokenExpired | BrokerError::TokenRevoked) => {
+                return Err(useless);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !caller.is_for_every_service() || *caller.client_id() != client.agent.client_id {
+            return Err(useless);
+        }
+        let key = Token::key(SecretHash::of(subject_token));
+        let subject = self.vault.get::<Token>(&key).await?.ok_or(useless)?.body;
+        if resources.iter().any(|resource| self.is_every_service(resource)) {
+            return Err(FrontError::Target);
+        }
+        let wish = self.wish(scope, resources)?;
+        self.check_switch(&wish.provider).await?;
+        let (agent, asked) = self.judged_client(&client.agent, &wish)?;
+        let Some(consented) = self.consented(&agent, caller.user_id(), &wish, &asked, Consent::Theirs).await? else {
+            let connect_url = self.connect_url(&client.name, caller.user_id(), &wish).await?;
+            return Err(FrontError::ConsentRequired { connect_url });
+        };
+        let issued = self.issue_within(&agent, &client.name, &wish, &consented, &Within::of(&subject)).await?;
+        Ok(IssuedTokens { issued_token_type: Some(ACCESS_TOKEN), ..issued })
     }
 
     async fn for_subject(

@@ -1,6 +1,6 @@
 //! Clients without a person (RFC 6749 §4.4): for services whose credential is the operator's, and for no other.
 
-use protocol::{AccountId, ScopeSet, UserId};
+use protocol::{AccountId, ScopeSet, Timestamp, UserId};
 use secret::{Opaque, SecretHash};
 use store::{Key, Kind, Life, Written};
 
@@ -10,6 +10,23 @@ use super::{ConfiguredProof, FrontError, GrantProblem, GrantType, IssuedTokens, 
 use crate::consent::about;
 use crate::records::{Agent, Arrived, Connection, Consented, Identity, Session, SignIn, Token, Tokens};
 use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Unapproved, Way};
+
+/// What a token hangs on besides its grant.
+#[derive(Debug, Default)]
+pub(crate) struct Within {
+    /// Everything that came of one consent, which it ends with.
+    family: Option<String>,
+    /// When it ends at the latest.
+    until: Option<Timestamp>,
+}
+
+impl Within {
+    /// Of a token that it was given for.
+    pub(crate) fn of(token: &Token) -> Self {
+        let family = token.front.as_ref().and_then(|front| front.family.clone());
+        Self { family, until: Some(token.expires) }
+    }
+}
 
 impl Broker {
     /// A token in the client's own name. Nobody is asked: the operator has written down what the client may have.
@@ -64,6 +81,18 @@ impl Broker {
         wish: &Wish,
         consented: &Consented,
     ) -> Result<IssuedTokens, FrontError> {
+        self.issue_within(agent, name, wish, consented, &Within::default()).await
+    }
+
+    /// The same for a token that hangs on another one.
+    pub(crate) async fn issue_within(
+        &self,
+        agent: &Agent,
+        name: &str,
+        wish: &Wish,
+        consented: &Consented,
+        within: &Within,
+    ) -> Result<IssuedTokens, FrontError> {
         let grant = self.live_grant(agent, &consented.user, &wish.provider, &consented.account).await?;
         let scopes = agent.approved(&wish.provider).intersection(&consented.scopes);
         if scopes.is_empty() {
@@ -71,6 +100,7 @@ impl Broker {
         }
         let (now, secret) = (self.now(), Opaque::generate(crate::token::PREFIX, self.entropy.as_ref()));
         let longest = now.plus(self.lifetimes.token);
+        let longest = within.until.unwrap_or(longest).min(longest);
         let token = Token {
             client_id: agent.client_id.clone(),
             agent_id: agent.agent_id.clone(),
@@ -86,7 +116,7 @@ impl Broker {
                 words: wish.words.clone(),
                 resource: wish.resource.clone(),
                 issued: now,
-                family: None,
+                family: within.family.clone(),
             }),
         };
         let event = self.event("token_issued").agent(&agent.agent_id).client(&agent.client_id).user(&consented.user);

@@ -15,6 +15,7 @@ mod issue;
 mod keys;
 mod machine;
 mod metadata;
+mod mine;
 mod prove;
 mod records;
 mod redirects;
@@ -32,6 +33,7 @@ pub(crate) use elsewhere::Elsewhere;
 pub use elsewhere::{More, Reach, ServiceState};
 pub use error::{FrontError, GrantProblem};
 pub(crate) use keys::KeySets;
+pub use mine::{Connecting, Ended, OwnConnection, OwnConnections, Reaching, Service, ServiceScope, Services};
 pub(crate) use records::{Family, FrontSession, FrontToken, IssuerKeys, OAuthClient, UserCode};
 pub(crate) use redirects::is_registered;
 pub use redirects::{RedirectProblem, SchemeProblem, check_redirect_scheme, check_redirect_uri};
@@ -41,5 +43,6 @@ pub use settings::{
     IdentityAssertions, SelfRegistration,
 };
 pub use wire::{
-    ClientCredential, DeviceAuthorization, Introspection, IssuedTokens, Presented, ProvenClient, TokenGrant, UserInfo,
+    ClientCredential, DeviceAuthorization, Introspection, IssuedTokens, Presented, ProvenClient, Subject, TokenGrant,
+    UserInfo,
 };

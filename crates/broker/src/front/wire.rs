@@ -91,10 +91,10 @@ pub enum TokenGrant<'a> {
         /// RFC 8707: any number.
         resources: &'a [String],
     },
-    /// RFC 8693, with an ID token of the person's.
+    /// RFC 8693.
     Exchange {
-        /// The ID token.
-        subject_token: &'a str,
+        /// What is exchanged.
+        subject: Subject<'a>,
         /// What for.
         scope: Option<&'a str>,
         /// RFC 8707: any number.
@@ -109,6 +109,15 @@ pub enum TokenGrant<'a> {
         /// RFC 8707: any number.
         resources: &'a [String],
     },
+}
+
+/// What is exchanged for an access token (RFC 8693 §2.1).
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// An ID token of the person's.
+    IdToken(&'a str),
+    /// The client's own access token for every service, for one that is good at a single one.
+    AccessToken(&'a str),
 }
 
 /// Its kind, and nothing of what is presented.
@@ -216,8 +225,11 @@ impl Broker {
             TokenGrant::ClientCredentials { scope, resources } => {
                 Box::pin(self.machine_token(client, scope, resources)).await
             }
-            TokenGrant::Exchange { subject_token, scope, resources } => {
-                Box::pin(self.exchange_id_token(client, (subject_token, scope, resources))).await
+            TokenGrant::Exchange { subject: Subject::IdToken(token), scope, resources } => {
+                Box::pin(self.exchange_id_token(client, (token, scope, resources))).await
+            }
+            TokenGrant::Exchange { subject: Subject::AccessToken(token), scope, resources } => {
+                Box::pin(self.exchange_access_token(client, (token, scope, resources))).await
             }
             TokenGrant::JwtBearer { assertion, scope, resources } => {
                 Box::pin(self.exchange_identity_assertion(client, (assertion, scope, resources))).await
@@ -236,7 +248,7 @@ mod tests {
             TokenGrant::Code { code: "canary", redirect_uri: None, verifier: "canary", resources: &[] },
             TokenGrant::Refresh { token: "canary", scope: None, resources: &[] },
             TokenGrant::Device { code: "canary" },
-            TokenGrant::Exchange { subject_token: "canary", scope: None, resources: &[] },
+            TokenGrant::Exchange { subject: Subject::IdToken("canary"), scope: None, resources: &[] },
             TokenGrant::JwtBearer { assertion: "canary", scope: None, resources: &[] },
         ];
         let credentials = [ClientCredential::Basic("canary"), ClientCredential::Post("canary")];

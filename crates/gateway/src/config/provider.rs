@@ -19,6 +19,7 @@ mod scopes;
 mod static_key;
 mod way;
 
+pub(crate) use entrance::path_prefix;
 pub(crate) use openapi::{OpenapiConfig, OpenapiSource, untyped};
 pub(crate) use way::WayConfig;
 

@@ -92,7 +92,7 @@ client_secret = {{ file = {secret:?} }}
 pkce = "none"
 
 [provider.scopes]
-"read:tickets" = {{ says = "See your tickets", allow = ["GET /tickets", "GET /tickets/*", "GET /tickets/*/attachments/*", "GET /echo"] }}
+"read:tickets" = {{ says = "See your tickets", allow = ["GET /tickets", "GET /tickets/*", "GET /tickets/*/attachments/*", "GET /echo", "GET /skill.md", "GET /openapi.json"] }}
 "write:tickets" = {{ says = "Open and change tickets", allow = ["POST /tickets", "PATCH /tickets/*", "PUT /tickets/*/attachments/*"] }}
 "#,
             port = ports.gateway

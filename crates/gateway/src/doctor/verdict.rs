@@ -131,7 +131,7 @@ impl Asked<'_> {
 }
 
 /// What went wrong, with what the system said last about it.
-pub(super) fn cause(error: &OAuthError) -> String {
+pub(crate) fn cause(error: &OAuthError) -> String {
     let mut last = None;
     let mut source = std::error::Error::source(error);
     while let Some(next) = source {

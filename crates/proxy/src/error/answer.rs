@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ::broker::BrokerError;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use protocol::wire::ErrorBody;
 use protocol::{Origin, Refused};
 use serde_json::{Map, Value, json};
@@ -10,6 +10,7 @@ use super::{ProxyError, Row, row};
 use crate::body::ProxyBody;
 use crate::challenge::Challenge;
 use crate::grpc::{self, Dialect};
+use crate::headers::REFUSAL;
 use crate::route::{Entrance, Proxied};
 use crate::websocket::HandshakeError;
 
@@ -67,6 +68,7 @@ fn set_headers(headers: &mut HeaderMap, (error, row): (&ProxyError, &Row), stand
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static(REFUSAL), HeaderValue::from_static(row.problem.as_str()));
     if let Some(challenge) = Challenge::answer(standing.challenge, error, row) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }

@@ -1,7 +1,7 @@
 use url::{Host, Url};
 
 /// A path that is a provider's: `/helpdesk`, one or more plain segments.
-pub(super) fn path_prefix(text: &str) -> Result<String, String> {
+pub(crate) fn path_prefix(text: &str) -> Result<String, String> {
     let plain = |segment: &str| {
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         !segment.is_empty() && segment.bytes().all(unreserved) && !matches!(segment, "." | "..")

@@ -1,0 +1,106 @@
+use std::process::Command;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tests::{binary, free_port};
+
+use super::{Done, SECRET, helpdesk, is_kept, works};
+use crate::clients::{OidcProvider, script};
+
+/// A person at a terminal, who waits for the first of each and types the second.
+fn at_a_terminal(folder: &TempDir, steps: &[(&str, &str)]) -> Done {
+    let mut command = Command::new(script(".venv/bin/python"));
+    command.arg(script("at_a_terminal.py")).arg(json!(steps).to_string());
+    command.arg(binary()).arg("init").current_dir(folder.path());
+    Done::of(&command.output().expect("it must be installed: ./tests/run does it"))
+}
+
+#[test]
+fn a_person_answers_question_after_question() {
+    let upstream = helpdesk();
+    let base = format!("http://localhost:{}", upstream.port());
+    let at = |path: &str| format!("{base}{path}");
+    let public_url = format!("http://127.0.0.1:{}", upstream.gateway_port());
+    let folder = TempDir::new().expect("a folder");
+    let done = at_a_terminal(
+        &folder,
+        &[
+            ("will reach the gateway [http://127.0.0.1:4180]", "http://gateway.acme.example"),
+            ("That is http on a host that is not this machine; use https.", ""),
+            ("will reach the gateway", &public_url),
+            ("Service:", "helpdusk"),
+            ("is no service that the gateway knows", ""),
+            ("Service:", &base),
+            ("A short name for it, which stands in paths [service]:", "helpdesk"),
+            ("What people call it [Helpdesk]:", "\r"),
+            ("openapi.json: 12 operations", ""),
+            // Nobody publishes anything there.
+            ("Issuer:", &base),
+            ("cannot be read", ""),
+            ("Issuer:", "endpoints"),
+            ("Authorize endpoint:", &at("/authorize")),
+            ("Token endpoint:", &at("/token")),
+            ("says who signed in", &at("/userinfo")),
+            ("takes tokens back", &at("/revoke")),
+            ("PKCE", "none"),
+            (&format!("{public_url}/ath/callback/helpdesk"), ""),
+            ("Client id:", "ath-gateway"),
+            ("Client secret", SECRET),
+            ("Which scopes does the service have", "read:tickets write:tickets"),
+            ("read:tickets lets an agent [Read tickets]:", "See your tickets"),
+            ("read:tickets allows [GET /**]:", "GET /tickets, GET /tickets/*"),
+            ("write:tickets lets an agent [Write tickets]:", "\r"),
+            ("write:tickets allows [POST /**, PUT /**, PATCH /**, DELETE /**]:", "\r"),
+            ("Written:", ""),
+            ("redirect URI, to be registered there exactly as it stands:", ""),
+            ("knows the gateway's client", ""),
+            ("ath login helpdesk --gateway", ""),
+            ("Start the gateway now? [y]:", "n"),
+        ],
+    );
+    assert_eq!(done.status, 0, "{}{}", done.said, done.complained);
+    let text = is_kept(&folder, "helpdesk");
+    assert!(text.contains("says = \"See your tickets\", allow = [\"GET /tickets\", \"GET /tickets/*\"]"), "{text}");
+    works(folder, &upstream);
+}
+
+#[test]
+fn a_person_who_takes_what_is_proposed_and_starts_at_once() {
+    let port = free_port();
+    let public_url = format!("http://127.0.0.1:{port}");
+    let oidc = OidcProvider::start_for(&format!("{public_url}/ath/callback/modern"), "3600");
+    let issuer = oidc.issuer();
+    let folder = TempDir::new().expect("a folder");
+    let done = at_a_terminal(
+        &folder,
+        &[
+            ("will reach the gateway", &public_url),
+            ("Service:", &format!("{issuer}/api")),
+            ("[service]:", "modern"),
+            ("[Modern]:", "\r"),
+            (&format!("Issuer [{issuer}]:"), "\r"),
+            (&format!("token      {issuer}/token"), ""),
+            ("Client id:", "ath-gateway"),
+            ("Client secret", SECRET),
+            ("may agents ask for? With spaces between [api:read api:write]:", "api:read"),
+            ("[Read api]:", "\r"),
+            ("[GET /**]:", "\r"),
+            ("Start the gateway now? [y]:", "y"),
+            ("And connect Modern in your browser, as soon as it runs? [y]:", "n"),
+            ("the gateway is ready", "\x03"),
+            ("stopped", ""),
+        ],
+    );
+    assert_eq!(done.status, 0, "{}{}", done.said, done.complained);
+    is_kept(&folder, "modern");
+}
+
+#[test]
+fn a_person_who_leaves_leaves_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let done = at_a_terminal(&folder, &[("will reach the gateway", "\r"), ("Service:", "\x03")]);
+    assert_ne!(done.status, 0, "{}", done.said);
+    let done = at_a_terminal(&folder, &[("will reach the gateway", "\r"), ("Service:", "\x04\x03")]);
+    assert_ne!(done.status, 0, "{}", done.said);
+    assert!(std::fs::read_dir(folder.path()).expect("a folder").next().is_none());
+}
