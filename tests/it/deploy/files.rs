@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 use tests::binary;
 
-use super::{ask, client, content, deployed, refused, root, tool};
+use super::{ask, blocks, client, content, deployed, refused, root, tool};
 
 #[test]
 fn the_images_are_as_hadolint_wants_them() {
@@ -116,5 +116,31 @@ fn the_configurations_pass_the_gateways_own_check() {
             .expect("written");
         let said = content(&binary().display().to_string(), &["check", "--config", &path.display().to_string()], "");
         assert!(said.contains("https://gateway.example.com/ath/callback"), "{said}");
+    }
+}
+
+#[test]
+fn the_guides_settings_pass_it_too() {
+    let folder = TempDir::new().expect("a folder");
+    let place = folder.path().display().to_string();
+    content(&deployed("make-secrets"), &[&place], "");
+    for name in ["redis-password", "sign-in", "crm"] {
+        fs::write(folder.path().join(name), "a-secret").expect("written");
+    }
+    let gateway = "[gateway]\npublic_url = \"https://gateway.example.com\"\n\n";
+    let provider = "[[provider]]\nid = \"crm\"\napi_base = \"https://crm.internal/api\"\n\n";
+    let way = "[provider.oauth]\nauthorize_endpoint = \"https://crm.internal/authorize\"\ntoken_endpoint = \"https://crm.internal/token\"\n\
+        client_id = \"ath-gateway\"\n";
+    let scopes = "\n[provider.scopes]\n\"read\" = { says = \"See things\", allow = [\"GET /things\"] }\n";
+    let stores = blocks("many-gateways.md", "toml");
+    let keycloak = blocks("keycloak.md", "toml");
+    assert_eq!((stores.len(), keycloak.len()), (2, 2));
+    let mut texts: Vec<String> = stores.iter().map(|store| [gateway, store, provider, way, scopes].concat()).collect();
+    texts.push([gateway, &keycloak[0], provider, way, scopes].concat());
+    texts.push([gateway, &keycloak[0], provider, &keycloak[1], scopes].concat());
+    for text in texts {
+        let path = folder.path().join("gateway.toml");
+        fs::write(&path, text.replace("/run/secrets", &place)).expect("written");
+        content(&binary().display().to_string(), &["check", "--config", &path.display().to_string()], "");
     }
 }
