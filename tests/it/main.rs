@@ -18,6 +18,7 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod deploy;
 mod developer_hub;
 mod device;
 mod diagnosis;
