@@ -4,6 +4,7 @@
 
 mod access_log;
 mod advisories;
+mod ath_run;
 mod attacks;
 mod bases;
 mod body_rules;
