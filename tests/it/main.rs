@@ -4,6 +4,7 @@
 
 mod access_log;
 mod advisories;
+mod ath;
 mod ath_run;
 mod attacks;
 mod bases;
@@ -18,8 +19,10 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod deploy;
 mod developer_hub;
 mod device;
+mod diagnosis;
 mod doctor;
 mod dpop;
 mod drain;
@@ -63,6 +66,7 @@ mod redis;
 mod refreshing;
 mod secret_files;
 mod sign_in;
+mod skill_story;
 mod storm;
 mod token_exchange;
 mod way;
