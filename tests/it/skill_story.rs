@@ -172,7 +172,10 @@ fn what_asks_nobody_is_printed_at_once() {
     std::fs::write(&file, page).expect("written");
     let linted = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&file).output();
     let linted = linted.expect("it must be installed: ./tests/run does it");
-    assert!(linted.status.success(), "{}", String::from_utf8_lossy(&linted.stdout));
+    let warnings = String::from_utf8_lossy(&linted.stdout).into_owned();
+    // The page is as old as the program.
+    let warnings: Vec<&str> = warnings.lines().filter(|line| !line.contains("missing date")).collect();
+    assert!(warnings.is_empty(), "{warnings:?}");
     // A shell that has read the completions knows the commands.
     let script = scene.data("ath completions bash --json")["script"].as_str().expect("a script").to_owned();
     let file = scene.home.path().join("ath.bash");
