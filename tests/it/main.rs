@@ -4,6 +4,7 @@
 
 mod access_log;
 mod advisories;
+mod ath;
 mod attacks;
 mod bases;
 mod body_rules;
@@ -17,8 +18,10 @@ mod conformance;
 mod consent;
 mod crashes;
 mod cuts;
+mod deploy;
 mod developer_hub;
 mod device;
+mod diagnosis;
 mod doctor;
 mod dpop;
 mod drain;
