@@ -133,6 +133,8 @@ fn the_words_of_people_are_understood_or_named() {
         "ath fetch --json helpdesk /tickets -d '{\"title\": \"x\", \"team\": \"Payments\", \"priority\": \"P1\"}'",
     );
     assert_eq!(body["priority"], "p1");
+    let heredoc = GATEWAY.lines().skip_while(|line| !line.ends_with("<<'END'")).take(3).collect::<Vec<_>>().join("\n");
+    assert_eq!(scene.one_call(&heredoc)["title"], "Customers can't pay");
     let data = scene.data("ath fetch --json helpdesk '/tickets?status=done'");
     assert_eq!(data["status"], 400);
     let said = data["body"]["error_description"].as_str().expect("a sentence");
