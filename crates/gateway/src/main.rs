@@ -28,6 +28,7 @@ mod running;
 mod secret_files;
 mod serve;
 mod server;
+mod supervisor;
 mod support;
 mod system;
 mod telemetry;

@@ -14,6 +14,7 @@ use crate::access_log::AccessLog;
 use crate::admin::Seen;
 use crate::config::{Config, Ending, SystemEnvironment};
 use crate::server::Server;
+use crate::supervisor::{self, State};
 use crate::{admin, secret_files, telemetry, wiring};
 
 /// Runs the gateway until it is told to stop. A configuration with a problem in it exits 2 before anything is opened.
@@ -73,8 +74,10 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
         runtime.spawn(reopen(rotations, access_log.clone())),
     ];
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
+    supervisor::tell(&SystemEnvironment, State::Ready);
     let ended = runtime.block_on(async {
         signals.next().await;
+        supervisor::tell(&SystemEnvironment, State::Stopping);
         tokio::select! {
             () = end(ending, server, &broker, &drain, &helpers) => Ok(()),
             () = signals.next() => Err(Hurried.into()),
