@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -36,7 +35,7 @@ impl Home {
 
     /// What the command says to programs, and how it ends.
     fn ath(&self, gateway: &Gateway, arguments: &[&str]) -> (i32, Value) {
-        let mut command = Command::new(Path::new(binary()).with_file_name("ath"));
+        let mut command = Command::new(binary().with_file_name("ath"));
         command.args(arguments).args(["--json", "--gateway", &gateway.public_url()]);
         self.enter(&mut command);
         let ended = command.output().expect("it runs");
