@@ -4,6 +4,7 @@
 
 mod access_log;
 mod advisories;
+mod ath;
 mod attacks;
 mod bases;
 mod body_rules;
@@ -20,6 +21,7 @@ mod cuts;
 mod deploy;
 mod developer_hub;
 mod device;
+mod diagnosis;
 mod doctor;
 mod dpop;
 mod drain;
@@ -63,6 +65,7 @@ mod redis;
 mod refreshing;
 mod secret_files;
 mod sign_in;
+mod skill_story;
 mod storm;
 mod token_exchange;
 mod way;

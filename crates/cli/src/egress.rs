@@ -52,21 +52,24 @@ impl Egress {
     /// A whole answer of the gateway's own, which is never large.
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Failure> {
         let response = self.send(request).await?;
-        Answer::read(response, OWN_LIMIT).await
+        Answer::read(response, OWN_LIMIT).await?.ok_or_else(|| {
+            let hint = "Check the gateway's URL with whoever runs it; it is its public_url.";
+            Failure::new(Code::GatewayUnreachable, "What answers says more than a gateway does.", hint)
+        })
     }
 }
 
 impl Answer {
-    /// Reads the body to its end, `most` bytes at most.
-    pub(crate) async fn read(mut response: Response, most: usize) -> Result<Self, Failure> {
+    /// Reads the body to its end; none where it has more than `most` bytes.
+    pub(crate) async fn read(mut response: Response, most: usize) -> Result<Option<Self>, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreached(&error))? {
             if body.len() + chunk.len() > most {
-                return Err(too_large(most));
+                return Ok(None);
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Self { status: response.status(), headers: response.headers().clone(), body })
+        Ok(Some(Self { status: response.status(), headers: response.headers().clone(), body }))
     }
 
     /// The request's name in the gateway's logs.
@@ -110,11 +113,6 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     told
-}
-
-fn too_large(most: usize) -> Failure {
-    let message = format!("The answer is larger than {} MiB.", most / 1024 / 1024);
-    Failure::new(Code::Local, message, "Write it to a file with -o.")
 }
 
 fn local(error: &dyn Error) -> Failure {

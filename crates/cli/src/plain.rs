@@ -24,17 +24,10 @@ pub(crate) fn text(text: &str) -> String {
 
 /// One line of JSON that is plain as well: what JSON does not have escaped by itself is.
 pub(crate) fn json(value: &Value) -> String {
+    // All of these are in the basic plane, and none stands outside a string.
+    let escaped = |each: char| if is_act(each) { format!("\\u{:04x}", u32::from(each)) } else { each.to_string() };
     let written = value.to_string();
-    let mut plain = String::with_capacity(written.len() + 1);
-    for each in written.chars() {
-        if is_act(each) {
-            // All of them are in the basic plane, and none stands outside a string.
-            plain.push_str(&format!("\\u{:04x}", u32::from(each)));
-        } else {
-            plain.push(each);
-        }
-    }
-    plain
+    if written.chars().any(is_act) { written.chars().map(escaped).collect() } else { written }
 }
 
 /// A text that comes in pieces, which may part a character.

@@ -18,8 +18,6 @@ pub(crate) struct Settings {
     pub(crate) token: Option<AccessToken>,
     /// Where secrets are kept: `ATH_CREDENTIALS`.
     pub(crate) keeping: Keeping,
-    /// `$XDG_CONFIG_HOME/ath`.
-    pub(crate) config: PathBuf,
     /// `$XDG_STATE_HOME/ath`.
     pub(crate) state: PathBuf,
     /// An agent's identity, by the path of its folder.
@@ -61,7 +59,6 @@ impl Settings {
             keeping: keeping(environment)?,
             identity: written.identity.map(|path| config.join(path)),
             state: folder(environment, "XDG_STATE_HOME", ".local/state")?,
-            config,
         })
     }
 
@@ -119,14 +116,19 @@ mod tests {
 
     #[test]
     fn folders_are_those_of_xdg() {
-        let settings = read([("HOME", "/home/ada")]).expect("settings");
-        assert_eq!(settings.config, Path::new("/home/ada/.config/ath"));
-        assert_eq!(settings.state, Path::new("/home/ada/.local/state/ath"));
-        let settings = read([("HOME", "/home/ada"), ("XDG_STATE_HOME", "/s"), ("XDG_CONFIG_HOME", "relative")]);
-        let settings = settings.expect("settings");
-        assert_eq!(settings.config, Path::new("/home/ada/.config/ath"), "what is not absolute is ignored");
-        assert_eq!(settings.state, Path::new("/s/ath"));
-        assert_eq!(read([]).expect_err("nowhere").code, Code::Local);
+        let state = |variables: &[(&'static str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            let environment: std::collections::HashMap<&'static str, String> = variables.collect();
+            folder(&environment, "XDG_STATE_HOME", ".local/state")
+        };
+        let home = ("HOME", "/home/ada");
+        assert_eq!(state(&[home]).expect("a folder"), Path::new("/home/ada/.local/state/ath"));
+        assert_eq!(state(&[home, ("XDG_STATE_HOME", "/s")]).expect("a folder"), Path::new("/s/ath"));
+        let relative = state(&[home, ("XDG_STATE_HOME", "relative")]).expect("a folder");
+        assert_eq!(relative, Path::new("/home/ada/.local/state/ath"), "what is not absolute is ignored");
+        for nowhere in [[].as_slice(), &[("HOME", "")], &[("HOME", "relative")]] {
+            assert_eq!(state(nowhere).expect_err("nowhere").code, Code::Local);
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl Talk {
     }
 
     /// One line for people; nothing in it acts on their terminal.
+    #[expect(clippy::unused_self, reason = "whoever talks was handed the right to")]
     pub(crate) fn say(self, line: &str) {
         // Who closed standard error does not want to hear it.
         let _ = writeln!(io::stderr().lock(), "{}", plain::line(line));

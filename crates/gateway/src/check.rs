@@ -198,7 +198,7 @@ fn journal(config: &JournalConfig) -> String {
 }
 
 /// Tries it, in the folder or in the first one above it that is there, and leaves nothing behind.
-fn writable(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn writable(folder: &Path) -> std::io::Result<()> {
     let here = Path::new(".");
     let existing =
         folder.ancestors().map(|path| if path.as_os_str().is_empty() { here } else { path }).find(|path| path.exists());

@@ -27,7 +27,7 @@ use self::next::Start;
 use self::plan::{Place, Plan, SecretPlan, Way};
 use self::server::Door;
 use self::talk::{Partner, Question, Talk};
-use crate::cli::Init;
+use crate::cli::init::Init;
 use crate::config::{self, Config, Environment, Problems, is_loopback};
 use crate::operate::OutputForm;
 use crate::output::out;
@@ -95,7 +95,7 @@ fn carried_out(talk: &Talk, arguments: &Init, environment: &dyn Environment) -> 
     let written = write(&plan, environment)?;
     if !arguments.offline {
         talk.say("\nNow the service is asked whether it is as the file says:\n");
-        let scope = doctor::Scope { provider: Some(plan.service.id.clone()), form: OutputForm::Text };
+        let scope = doctor::Scope { reach: doctor::Reach::Provider(plan.service.id.clone()), form: OutputForm::Text };
         doctor::run(&written.file, environment, &scope);
     }
     next::go_on(talk, &plan, &written, if arguments.start { Start::AtOnce } else { Start::IfAgreed })

@@ -41,6 +41,11 @@ pub(crate) fn holds(path: &Path, id: KeyId) -> bool {
     KeyFile { path: path.to_owned() }.read().is_ok_and(|ring| ring.holds(id))
 }
 
+/// How many keys are in the gateway's own file, which has to be there.
+pub(crate) fn count(path: &Path) -> Result<usize, KeySourceError> {
+    Ok(KeyFile { path: path.to_owned() }.read()?.ids().count())
+}
+
 /// Keys that the operator names in the configuration.
 struct Configured {
     file: Option<PathBuf>,

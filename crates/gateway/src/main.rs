@@ -29,6 +29,7 @@ mod secret_files;
 mod serve;
 mod server;
 mod supervisor;
+mod support;
 mod system;
 mod telemetry;
 mod tls;
@@ -40,7 +41,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{AllAt, Check, Cli, Command, ConnectionsCommand, Healthcheck, Operation, ProvidersCommand};
+use crate::cli::{
+    AllAt, Check, Cli, Command, ConnectionsCommand, Healthcheck, Operation, ProvidersCommand, SupportBundle,
+};
 
 /// Requests make and drop many small things on the core where they are served, which it is made for.
 #[global_allocator]
@@ -52,7 +55,11 @@ fn main() -> ExitCode {
         Command::Init(arguments) => init::run(&arguments, &config::SystemEnvironment),
         Command::Serve(arguments) => serve::run(&arguments.config),
         Command::Check(arguments) => check(&arguments),
-        Command::Doctor(arguments) => doctor(&arguments.config.config, arguments.provider, arguments.json),
+        Command::Doctor(arguments) => {
+            let reach = arguments.provider.map_or(doctor::Reach::Everything, doctor::Reach::Provider);
+            doctor(&arguments.config.config, reach, arguments.json)
+        }
+        Command::SupportBundle(arguments) => support_bundle(arguments),
         Command::Healthcheck(arguments) => healthcheck(&arguments),
         Command::Schema => providers::schema(),
         Command::Keygen => keygen::run(),
@@ -72,13 +79,19 @@ fn main() -> ExitCode {
 
 fn check(arguments: &Check) -> ExitCode {
     if arguments.online {
-        return doctor(&arguments.config.config, None, arguments.json);
+        return doctor(&arguments.config.config, doctor::Reach::Providers, arguments.json);
     }
     check::run(&arguments.config.config, &config::SystemEnvironment)
 }
 
-fn doctor(path: &Path, provider: Option<String>, json: bool) -> ExitCode {
-    doctor::run(path, &config::SystemEnvironment, &doctor::Scope { provider, form: form(json) })
+fn doctor(path: &Path, reach: doctor::Reach, json: bool) -> ExitCode {
+    doctor::run(path, &config::SystemEnvironment, &doctor::Scope { reach, form: form(json) })
+}
+
+fn support_bundle(arguments: SupportBundle) -> ExitCode {
+    let asks = if arguments.offline { support::Asks::Nobody } else { support::Asks::Everybody };
+    let bundle = support::Bundle { output: arguments.output, asks };
+    support::run(&arguments.config.config, &config::SystemEnvironment, &bundle)
 }
 
 fn healthcheck(arguments: &Healthcheck) -> ExitCode {

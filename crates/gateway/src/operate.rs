@@ -164,6 +164,23 @@ impl Wish {
     }
 }
 
+/// What a running gateway answers to a question; the gateway is found by its configuration.
+pub(crate) fn asked(config: &Config, path: &str) -> Result<Value, String> {
+    Door::find(config)?.ask(&Method::GET, path, None, PATIENCE)
+}
+
+/// The same for what is no JSON.
+pub(crate) fn page(config: &Config, path: &str) -> Result<String, String> {
+    let door = Door::find(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(async {
+        let client = operator_client(PATIENCE).map_err(|error| error.to_string())?;
+        let request = client.get(format!("{}{path}", door.url)).bearer_auth(&door.key);
+        let answer = request.send().await.map_err(|_| format!("no gateway answers at {}: is it running?", door.url))?;
+        answer.text().await.map_err(|error| error.to_string())
+    })
+}
+
 fn carry_out(config: &Path, wish: &Wish) -> Result<Value, String> {
     let (config, _) = Config::load(config, &SystemEnvironment).map_err(|problems| problems.to_string())?;
     Door::find(&config)?.ask(&wish.method, &wish.path, wish.body.as_ref(), wish.patience)

@@ -40,7 +40,8 @@ pub(crate) fn raise_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-fn most_files() -> Option<u64> {
+/// How many files this process may open.
+pub(crate) fn most_files() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_ascii_whitespace().next()?.parse().ok()
 }

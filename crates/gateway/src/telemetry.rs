@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 use crate::telemetry::redaction::Redacted;
+pub(crate) use crate::telemetry::redaction::redacted;
 
 /// Starts the log, on standard error. What must not be printed has types that do not print; and should it be printed all the same, it is
 /// not written.

@@ -203,12 +203,12 @@ fn an_mcp_server() {
         _ => Reply::of("404 Not Found", "text/plain", b""),
     });
     let named = issuer.url().replace("127.0.0.1", "localhost");
-    let names = named.clone();
+    let by_its_word = named.clone();
     let closed = Served::start(move |request| {
         let host = format!("http://{}", request.header("host").unwrap_or_default());
         match request.path() {
             "/.well-known/oauth-protected-resource/mcp" => {
-                Reply::json(&json!({"resource": format!("{host}/mcp"), "authorization_servers": [names]}))
+                Reply::json(&json!({"resource": format!("{host}/mcp"), "authorization_servers": [by_its_word]}))
             }
             _ => Reply::of("401 Unauthorized", "application/json", b"{}"),
         }

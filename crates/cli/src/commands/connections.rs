@@ -12,7 +12,11 @@ pub(crate) async fn run(context: &Context) -> Result<Outcome, Failure> {
     let rows: Vec<Vec<String>> = found
         .connections
         .iter()
-        .map(|each| vec![each.service.clone(), each.account.clone(), each.state.replace('_', " "), each.says.clone()])
+        .map(|each| {
+            let account = each.account.clone().unwrap_or_else(|| each.account_id.clone());
+            let state = each.state.replace('_', " ");
+            vec![each.service.clone(), account, state, each.scopes.join(" "), each.says.clone().unwrap_or_default()]
+        })
         .collect();
     let text = if rows.is_empty() { "Nothing is connected.\n".to_owned() } else { table(&rows) };
     Ok(Outcome::told(json!(found), text))

@@ -142,11 +142,16 @@ impl Shelf {
     }
 
     async fn put(&self, login: &Login, _: &Lock) -> Result<Place, KeepError> {
+        let before = self.written().ok().flatten().map(|written| written.kept_in);
         let place = self.place(login).await?;
         let login = (place == Place::File).then(|| login.clone());
         let written = Written { kept_in: place, gateway: self.gateway.to_string(), login };
         let text = serde_json::to_string(&written).map_err(KeepError::Form)?;
         private_file::replace(&self.file, &text)?;
+        if (before, place) == (Some(Place::Keyring), Place::File) {
+            // What is no longer looked for there would lie about; a keyring that is gone has nothing to forget.
+            let _ = keyring::forget(self.gateway.as_str()).await;
+        }
         Ok(place)
     }
 

@@ -10,14 +10,7 @@ use super::*;
 use crate::gateway::Kind;
 
 fn settings(state: &TempDir) -> Settings {
-    Settings {
-        gateway: None,
-        token: None,
-        keeping: Keeping::File,
-        config: state.path().join("config"),
-        state: state.path().join("state"),
-        identity: None,
-    }
+    Settings { gateway: None, token: None, keeping: Keeping::File, state: state.path().join("state"), identity: None }
 }
 
 fn login() -> Login {

@@ -87,14 +87,17 @@ pub(crate) struct Connections {
 pub(crate) struct Connection {
     pub(crate) service: String,
     pub(crate) name: String,
-    pub(crate) account: String,
+    pub(crate) account: Option<String>,
     pub(crate) account_id: String,
     pub(crate) state: String,
-    pub(crate) says: String,
+    /// What is the matter, where something is.
+    pub(crate) says: Option<String>,
     /// What this program may do.
-    pub(crate) scopes: Vec<Value>,
-    pub(crate) given: Value,
-    pub(crate) ends: Value,
+    pub(crate) scopes: Vec<String>,
+    /// RFC 3339.
+    pub(crate) given: Option<String>,
+    /// RFC 3339; where its end is known.
+    pub(crate) ends: Option<String>,
     pub(crate) shared_with_others: bool,
     pub(crate) reconnect_url: Option<String>,
 }

@@ -163,13 +163,11 @@ async fn heard(mut stream: TcpStream, tell: mpsc::Sender<Heard>) -> Option<()> {
             return None;
         }
     }
-    match parameters(&head) {
-        Some(parameters) => tell.send((parameters, stream)).await.ok(),
-        None => {
-            show(stream, ("404 Not Found", "There is nothing here.")).await;
-            None
-        }
+    if let Some(parameters) = parameters(&head) {
+        return tell.send((parameters, stream)).await.ok();
     }
+    show(stream, ("404 Not Found", "There is nothing here.")).await;
+    None
 }
 
 fn parameters(head: &[u8]) -> Option<BTreeMap<String, String>> {

@@ -24,6 +24,41 @@ pub(super) fn of(root: &DeTable<'_>, id: &str, context: &Context<'_>) -> Option<
     Some(settings(table, &|offset| context.place(offset).preset().is_some()))
 }
 
+/// Everything that the file says, but for what could be a secret, and for people: of those it is told how many there are.
+pub(super) fn whole(root: &DeTable<'_>) -> Vec<Setting> {
+    let mut found = Vec::new();
+    for (key, value) in root {
+        match value.get_ref() {
+            DeValue::Array(tables) => {
+                for (at, table) in tables.iter().enumerate() {
+                    let Some(table) = table.get_ref().as_table() else { continue };
+                    let id = table.get("id").and_then(|id| id.get_ref().as_str());
+                    let id = id.map_or_else(|| at.to_string(), str::to_owned);
+                    named(&format!("{}[{id}]", key.get_ref()), table, &mut found);
+                }
+            }
+            DeValue::Table(table) => named(key.get_ref(), table, &mut found),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn named(name: &str, table: &DeTable<'_>, found: &mut Vec<Setting>) {
+    let mut table = table.clone();
+    for people in PEOPLE {
+        if let Some(DeValue::Array(people_there)) = table.remove(*people).map(toml::Spanned::into_inner) {
+            let value = format!("(as it stands in the file, {} of them)", people_there.len());
+            found.push(Setting { key: format!("{name}.{people}"), value, from_preset: false });
+        }
+    }
+    let settings = settings(&table, &|_| false).into_iter();
+    found.extend(settings.map(|setting| Setting { key: format!("{name}.{}", setting.key), ..setting }));
+}
+
+/// What holds people's names, and their passwords' hashes.
+const PEOPLE: &[&str] = &["people", "account"];
+
 /// The settings that a preset's own table has.
 pub(crate) fn of_preset(preset: &catalogue::Preset) -> Vec<Setting> {
     settings(preset.template(), &|_| true)

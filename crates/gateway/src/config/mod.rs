@@ -131,6 +131,13 @@ impl Config {
         Ok(effective::of(tree.get_ref(), id, &context))
     }
 
+    /// What the file says, setting by setting, whatever is wrong with it: no value that could be a secret, and no person's name.
+    pub(crate) fn told(path: &Path, environment: &dyn Environment) -> Result<Vec<Setting>, Problems> {
+        let text = text_of(path, environment)?;
+        let (tree, _) = DeTable::parse_recoverable(&text);
+        Ok(effective::whole(tree.get_ref()))
+    }
+
     /// Checks a text, and what it refers to. `file` is what messages call it.
     pub(crate) fn parse(
         file: &str,

@@ -5,12 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use oauth::{HttpClient, Pointer, TransportError};
+use protocol::Clock;
 use serde_json::Value;
+
+use super::here::{Skew, skew};
 
 /// The way to a provider that remembers the last answer.
 pub(super) struct Heard<'a> {
     inner: &'a dyn HttpClient,
+    clock: &'a dyn Clock,
     last: Mutex<Option<Said>>,
+    skews: Mutex<Vec<Skew>>,
 }
 
 /// An answer, as far as it helps to see what is wrong.
@@ -28,13 +33,18 @@ pub(super) struct Said {
 }
 
 impl<'a> Heard<'a> {
-    pub(super) fn new(inner: &'a dyn HttpClient) -> Self {
-        Self { inner, last: Mutex::default() }
+    pub(super) fn new(inner: &'a dyn HttpClient, clock: &'a dyn Clock) -> Self {
+        Self { inner, clock, last: Mutex::default(), skews: Mutex::default() }
     }
 
     /// The answer to the last request; `None` where there was none.
     pub(super) fn last(&self) -> Option<Said> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far the clocks of those who answered are before this machine's.
+    pub(super) fn skews(&self) -> Vec<Skew> {
+        self.skews.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn remember(&self, said: Option<Said>) {
@@ -47,6 +57,9 @@ impl HttpClient for Heard<'_> {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         self.remember(None);
         let answer = self.inner.send(request).await?;
+        let date = text(answer.headers(), &header::DATE);
+        let skew = date.and_then(|date| skew(date, self.clock.now().as_secs()));
+        self.skews.lock().unwrap_or_else(PoisonError::into_inner).extend(skew);
         self.remember(Some(Said::of(&answer)));
         Ok(answer)
     }

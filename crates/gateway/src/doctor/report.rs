@@ -2,19 +2,29 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::config::ProviderConfig;
+use crate::config::{Config, ProviderConfig};
 use crate::operate::OutputForm;
 use crate::output::{out, out_line};
 
-/// What was found out about one provider.
+/// What was found out about one provider, or about the gateway itself.
 pub(super) struct Report {
-    provider: String,
-    display_name: String,
-    api_base: String,
-    redirect_uri: Option<String>,
-    /// What has to be allowed for the client there, in the provider's words.
-    scopes: Vec<String>,
+    about: About,
     findings: Vec<Finding>,
+}
+
+enum About {
+    Gateway {
+        public_url: String,
+        listen: String,
+    },
+    Provider {
+        id: String,
+        display_name: String,
+        api_base: String,
+        redirect_uri: Option<String>,
+        /// What has to be allowed for the client there, in the provider's words.
+        scopes: Vec<String>,
+    },
 }
 
 /// One thing that was asked, and what came of it.
@@ -59,14 +69,20 @@ impl Verdict {
 
 impl Report {
     pub(super) fn of(provider: &ProviderConfig) -> Self {
-        Self {
-            provider: provider.id.to_string(),
+        let about = About::Provider {
+            id: provider.id.to_string(),
             display_name: provider.display_name.clone(),
             api_base: provider.api_base.to_string(),
             redirect_uri: provider.redirect_uri().map(str::to_owned),
             scopes: scopes(provider),
-            findings: Vec::new(),
-        }
+        };
+        Self { about, findings: Vec::new() }
+    }
+
+    pub(super) fn of_gateway(config: &Config) -> Self {
+        let public_url = config.gateway.public_url.as_str().trim_end_matches('/').to_owned();
+        let about = About::Gateway { public_url, listen: config.gateway.listen.to_string() };
+        Self { about, findings: Vec::new() }
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
@@ -78,14 +94,20 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("provider {} ({}), {}\n", self.provider, self.display_name, self.api_base);
-        if let Some(uri) = &self.redirect_uri {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "  redirect URI, to be registered there exactly as it stands:\n    {uri}");
-        }
-        if !self.scopes.is_empty() {
-            let _ = writeln!(text, "  scopes, to be allowed for the client there:\n    {}", self.scopes.join(" "));
-        }
+        let mut text = match &self.about {
+            About::Gateway { public_url, listen } => format!("gateway {public_url}, listening on {listen}\n"),
+            About::Provider { id, display_name, api_base, redirect_uri, scopes } => {
+                let mut text = format!("provider {id} ({display_name}), {api_base}\n");
+                if let Some(uri) = redirect_uri {
+                    // Writing to a string does not fail.
+                    let _ = writeln!(text, "  redirect URI, to be registered there exactly as it stands:\n    {uri}");
+                }
+                if !scopes.is_empty() {
+                    let _ = writeln!(text, "  scopes, to be allowed for the client there:\n    {}", scopes.join(" "));
+                }
+                text
+            }
+        };
         for finding in &self.findings {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  {:<5} {}: {}", finding.verdict.word(), finding.about, finding.says);
@@ -93,16 +115,22 @@ impl Report {
         text
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let findings: Vec<Value> = self
             .findings
             .iter()
             .map(|finding| json!({ "verdict": finding.verdict.word(), "about": finding.about, "says": finding.says }))
             .collect();
-        json!({
-            "provider_id": self.provider, "display_name": self.display_name, "api_base": self.api_base,
-            "redirect_uri": self.redirect_uri, "scopes": self.scopes, "well": !self.is_wrong(), "findings": findings,
-        })
+        let well = !self.is_wrong();
+        match &self.about {
+            About::Gateway { public_url, listen } => {
+                json!({ "public_url": public_url, "listen": listen, "well": well, "findings": findings })
+            }
+            About::Provider { id, display_name, api_base, redirect_uri, scopes } => json!({
+                "provider_id": id, "display_name": display_name, "api_base": api_base, "redirect_uri": redirect_uri, "scopes": scopes,
+                "well": well, "findings": findings,
+            }),
+        }
     }
 }
 
@@ -112,12 +140,21 @@ fn scopes(provider: &ProviderConfig) -> Vec<String> {
     words.chain(settings.further_scopes.iter().cloned()).collect()
 }
 
-pub(super) fn print(reports: &[Report], form: OutputForm) {
+pub(super) fn print(gateway: Option<&Report>, providers: &[Report], form: OutputForm) {
     match form {
-        OutputForm::Json => out_line!("{}", Value::Array(reports.iter().map(Report::json).collect())),
+        OutputForm::Json => out_line!("{}", whole(gateway, providers)),
         OutputForm::Text => {
-            let texts: Vec<String> = reports.iter().map(Report::text).collect();
+            let texts: Vec<String> = gateway.into_iter().chain(providers).map(Report::text).collect();
             out!("{}", texts.join("\n"));
         }
+    }
+}
+
+/// Of the providers alone a list, and else both by name.
+pub(super) fn whole(gateway: Option<&Report>, providers: &[Report]) -> Value {
+    let providers = Value::Array(providers.iter().map(Report::json).collect());
+    match gateway {
+        None => providers,
+        Some(gateway) => json!({ "gateway": gateway.json(), "providers": providers }),
     }
 }

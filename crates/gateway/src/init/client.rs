@@ -8,7 +8,7 @@ use super::InitError;
 use super::look::Look;
 use super::plan::{Client, SecretPlan, Server, Service};
 use super::talk::{Question, Talk};
-use crate::cli::InitClient;
+use crate::cli::init::InitClient;
 
 pub(super) fn settle(
     talk: &Talk,

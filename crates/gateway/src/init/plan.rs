@@ -48,7 +48,7 @@ pub(super) struct Service {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// The URL of its `OpenAPI` document.
+    /// The URL of its OpenAPI document.
     pub(super) openapi: Option<Url>,
     pub(super) ca_file: Option<PathBuf>,
     /// Whether its URLs may be http.

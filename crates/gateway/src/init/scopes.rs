@@ -6,7 +6,7 @@ use protocol::Scope;
 use super::InitError;
 use super::plan::{Kind, KnownBy, ScopePlan, Service};
 use super::talk::{Question, Talk};
-use crate::cli::InitScopes;
+use crate::cli::init::InitScopes;
 
 /// `known`: what the server says there is.
 pub(super) fn settle(

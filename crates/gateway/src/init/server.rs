@@ -8,7 +8,7 @@ use super::look::{Knock, Look, elsewhere};
 use super::plan::{Endpoints, Found, Kind, PkcePlan, Plain, SendsIss, Server, Service};
 use super::service::url;
 use super::talk::{Question, Talk};
-use crate::cli::InitServer;
+use crate::cli::init::InitServer;
 use crate::config::is_loopback;
 use crate::doctor::cause;
 

@@ -9,7 +9,7 @@ use super::InitError;
 use super::look::Look;
 use super::plan::{Kind, Plain, Service};
 use super::talk::{Question, Talk};
-use crate::cli::InitService;
+use crate::cli::init::InitService;
 use crate::config::{is_loopback, meant};
 
 pub(super) fn settle(

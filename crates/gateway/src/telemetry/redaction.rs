@@ -35,7 +35,7 @@ impl Write for RedactedLine<'_> {
 }
 
 /// The line with `[redacted]` in the place of each such word.
-fn redacted<'l>(line: &'l str, unspoken: &Unspoken) -> Cow<'l, str> {
+pub(crate) fn redacted<'l>(line: &'l str, unspoken: &Unspoken) -> Cow<'l, str> {
     let mut out: Option<String> = None;
     let mut rest = 0;
     for (start, word) in words(line) {

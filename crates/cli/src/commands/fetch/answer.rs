@@ -39,7 +39,7 @@ pub(super) async fn tell(
         }
         (Form::Json, None) => {
             let mut data = head(url, &response);
-            let answer = Answer::read(response, WHOLE_LIMIT).await.map_err(broken)?;
+            let answer = Answer::read(response, WHOLE_LIMIT).await.map_err(broken)?.ok_or_else(too_large)?;
             let (name, body) = body(&answer.headers, answer.body);
             data.insert(name.to_owned(), body);
             Ok(Outcome::told(Value::Object(data), ""))
@@ -149,6 +149,11 @@ fn broken(failure: Failure) -> Failure {
         ),
         _ => Failure { retryable: false, ..failure },
     }
+}
+
+fn too_large() -> Failure {
+    let message = format!("The answer is larger than {} MiB.", WHOLE_LIMIT / 1024 / 1024);
+    Failure::new(Code::Local, message, "The call was made; before you repeat it, write the answer to a file with -o.")
 }
 
 fn binary() -> Failure {

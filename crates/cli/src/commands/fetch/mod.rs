@@ -95,6 +95,7 @@ impl Called<'_> {
             return Ok(Attempt::Answered(url.into(), response));
         };
         let answer = Answer::read(response, REFUSAL_LIMIT).await?;
+        let answer = answer.ok_or_else(|| self.gateway.is_none("it refuses with more words than a gateway has"))?;
         Ok(Attempt::Refused(Said::of_call(problem, &answer)))
     }
 
