@@ -29,7 +29,7 @@ pub(crate) fn run(machine: &Machine) -> ExitCode {
         Ok(Outcome::Told { data, text, exit }) => output::succeed(talk.form, &data, &text, exit).into(),
         Ok(Outcome::Done(exit)) => exit.into(),
         Ok(Outcome::Ended(code)) => ExitCode::from(code),
-        Err(failure) => output::fail(talk, &failure).into(),
+        Err(failure) => output::fail(talk, &failure.or_at_fault()).into(),
     }
 }
 

@@ -57,4 +57,6 @@ fn what_others_could_have_written_is_not_used() {
     std::fs::write(&file, "{\"kept_in\":").expect("written");
     let (_, word, error) = scene.machine.failure(&["services"]);
     assert_eq!(word, "local", "{error}");
+    assert_eq!(scene.machine.failure(&["logout"]).1, "local", "what it was cannot be ended at the gateway");
+    assert_eq!(scene.machine.data(&["logout"])["ended"], false, "and it is gone here");
 }

@@ -91,6 +91,14 @@ impl Shelf {
         self.find().await.map_err(|error| self.failure(&error))
     }
 
+    /// Whether a login could be kept, as far as that can be told before there is one: nobody logs in for nothing.
+    pub(crate) async fn check(&self) -> Result<(), Failure> {
+        if self.keeping == Keeping::Keyring {
+            keyring::read(self.gateway.as_str()).await.map_err(|error| self.failure(&error.into()))?;
+        }
+        Ok(())
+    }
+
     /// Keeps a login, in place of the one before. The lock says that nobody else does.
     pub(crate) async fn keep(&self, login: &Login, lock: &Lock) -> Result<Place, Failure> {
         self.put(login, lock).await.map_err(|error| self.failure(&error))
@@ -98,7 +106,8 @@ impl Shelf {
 
     /// Forgets the login, wherever it is.
     pub(crate) async fn forget(&self, _: &Lock) -> Result<(), Failure> {
-        let found = self.written().map_err(|error| self.failure(&error))?;
+        // What cannot be read is removed all the same.
+        let found = self.written().ok().flatten();
         if found.is_some_and(|written| written.kept_in == Place::Keyring) {
             keyring::forget(self.gateway.as_str()).await.map_err(|error| self.failure(&error.into()))?;
         }
@@ -166,7 +175,8 @@ impl Shelf {
         let text = serde_json::to_string(login).map_err(KeepError::Form)?;
         match keyring::write(self.gateway.as_str(), text).await {
             Ok(()) => Ok(Place::Keyring),
-            Err(KeyringError::Missing(_)) if self.keeping == Keeping::Best => Ok(Place::File),
+            // None is there, or none that opens: nobody has logged in for nothing.
+            Err(_) if self.keeping == Keeping::Best => Ok(Place::File),
             Err(error) => Err(error.into()),
         }
     }
