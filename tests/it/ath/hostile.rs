@@ -153,7 +153,11 @@ fn a_link_leads_to_the_gateway_or_nobody_is_shown_it() {
     assert!(!error.to_string().contains("evil.test"), "{error}");
 
     let (machine, _served) = services_with(|service| service["url"] = json!("https://evil.test/helpdesk"));
-    assert_eq!(machine.failure(&["services"]).0, 6, "a service is called at the gateway");
+    let done = machine.run(&["--json", "services"]);
+    assert_eq!(done.object("services")["data"]["services"], json!([]), "a service is called at the gateway");
+    assert!(done.err.contains("helpdesk is left out"), "{done:?}");
+    let (machine, _served) = services_with(|service| service["name"] = json!("x".repeat(70_000)));
+    assert_eq!(machine.data(&["services"])["services"][0]["id"], "helpdesk", "however long its name is");
 }
 
 #[test]
@@ -220,6 +224,10 @@ fn what_is_not_understood_is_one_object_as_well() {
     let machine = machine.with("ATH_OUTPUT", "json");
     assert_eq!(machine.run(&["frobnicate"]).object("services")["error"]["code"], "usage");
     assert_eq!(machine.run(&["version"]).object("version")["data"]["version"], env!("CARGO_PKG_VERSION"));
+    for help in [["--help"].as_slice(), &["fetch", "--help"], &["help", "connect"]] {
+        assert!(machine.run(help).object("help")["data"]["help"].as_str().is_some_and(|help| help.contains("Usage")));
+    }
+    assert_eq!(machine.run(&["-V"]).object("version")["data"]["version"], env!("CARGO_PKG_VERSION"));
     let nowhere = machine.run(&["services"]);
     assert_eq!((nowhere.code, &nowhere.object("services")["error"]["code"]), (3, &json!("login_required")));
 }
