@@ -1,29 +1,71 @@
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{binary, free_port};
+use tests::{Gateway, Person, binary, free_port};
 
-use super::{Done, SECRET, helpdesk, is_kept, works};
+use super::{Done, SECRET, helpdesk, is_kept};
 use crate::clients::{OidcProvider, script};
 
 /// A person at a terminal, who waits for the first of each and types the second.
 fn at_a_terminal(folder: &TempDir, steps: &[(&str, &str)]) -> Done {
+    with_a_browser(folder, &Home::default(), steps)
+}
+
+/// Where the command `ath` keeps its things, and who looks at what it opens.
+#[derive(Default)]
+struct Home {
+    folder: Option<TempDir>,
+    person: Person,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { folder: Some(TempDir::new().expect("a folder")), person: Person::default() }
+    }
+
+    fn enter(&self, command: &mut Command) {
+        if let Some(folder) = &self.folder {
+            for name in ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+                command.env(name, folder.path());
+            }
+        }
+        command.env("ATH_CREDENTIALS", "file").env("BROWSER", script("mcp/browser")).env("PERSON", self.person.url());
+    }
+
+    /// What the command says to programs, and how it ends.
+    fn ath(&self, gateway: &Gateway, arguments: &[&str]) -> (i32, Value) {
+        let mut command = Command::new(binary().with_file_name("ath"));
+        command.args(arguments).args(["--json", "--gateway", &gateway.public_url()]);
+        self.enter(&mut command);
+        let ended = command.output().expect("it runs");
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        (
+            ended.status.code().unwrap_or(-1),
+            serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")),
+        )
+    }
+}
+
+fn with_a_browser(folder: &TempDir, home: &Home, steps: &[(&str, &str)]) -> Done {
     let mut command = Command::new(script(".venv/bin/python"));
     command.arg(script("at_a_terminal.py")).arg(json!(steps).to_string());
     command.arg(binary()).arg("init").current_dir(folder.path());
+    home.enter(&mut command);
     Done::of(&command.output().expect("it must be installed: ./tests/run does it"))
 }
 
+/// From nothing: a configuration, the gateway, the service connected, a call, what was allowed, and its end.
 #[test]
-fn a_person_answers_question_after_question() {
+fn a_person_answers_question_after_question_and_connects_at_once() {
     let upstream = helpdesk();
     let base = format!("http://localhost:{}", upstream.port());
     let at = |path: &str| format!("{base}{path}");
     let public_url = format!("http://127.0.0.1:{}", upstream.gateway_port());
-    let folder = TempDir::new().expect("a folder");
-    let done = at_a_terminal(
+    let (folder, home) = (TempDir::new().expect("a folder"), Home::new());
+    let done = with_a_browser(
         &folder,
+        &home,
         &[
             ("will reach the gateway [http://127.0.0.1:4180]", "http://gateway.acme.example"),
             ("That is http on a host that is not this machine; use https.", ""),
@@ -55,13 +97,26 @@ fn a_person_answers_question_after_question() {
             ("redirect URI, to be registered there exactly as it stands:", ""),
             ("knows the gateway's client", ""),
             ("ath login helpdesk --gateway", ""),
-            ("Start the gateway now? [y]:", "n"),
+            ("Start the gateway now? [y]:", "\r"),
+            ("And connect Helpdesk in your browser, as soon as it runs? [y]:", "\r"),
+            ("The gateway goes on; Ctrl-C ends it.", "\x03"),
+            ("stopped", ""),
         ],
     );
     assert_eq!(done.status, 0, "{}{}", done.said, done.complained);
+    assert!(!done.said.contains("Nothing was connected"), "{}", done.said);
     let text = is_kept(&folder, "helpdesk");
     assert!(text.contains("says = \"See your tickets\", allow = [\"GET /tickets\", \"GET /tickets/*\"]"), "{text}");
-    works(folder, &upstream);
+
+    let gateway = Gateway::start_in(folder, upstream.gateway_port());
+    let (status, fetched) = home.ath(&gateway, &["fetch", "helpdesk", "/tickets"]);
+    assert_eq!((status, &fetched["data"]["status"]), (0, &json!(200)), "{fetched}");
+    let (status, connections) = home.ath(&gateway, &["connections"]);
+    assert_eq!((status, &connections["data"]["connections"][0]["service"]), (0, &json!("helpdesk")), "{connections}");
+    let (status, ended) = home.ath(&gateway, &["disconnect", "helpdesk"]);
+    assert_eq!(status, 0, "{ended}");
+    let (status, refused) = home.ath(&gateway, &["fetch", "helpdesk", "/tickets"]);
+    assert!(matches!(status, 3 | 4), "{status} {refused}");
 }
 
 #[test]
