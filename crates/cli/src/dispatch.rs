@@ -12,13 +12,14 @@ use crate::agent::{self, Identity};
 use crate::arguments::{Arguments, Command};
 use crate::commands;
 use crate::context::Context;
-use crate::machine::{Environment, Machine};
+use crate::machine::{self, Environment, Machine};
 use crate::output::{self, Form, Outcome};
 use crate::talk::Talk;
 use crate::{Code, Exit, Failure};
 
 /// Does what the command line says.
 pub(crate) fn run(machine: &Machine) -> ExitCode {
+    machine::conceal();
     // For libraries that ask for the process's provider; it fails only where one was installed before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = match Arguments::try_parse() {
@@ -43,7 +44,12 @@ fn carried_out(arguments: &Arguments, talk: Talk, machine: &Machine) -> Result<O
         _ => {
             let context = Context::new(&arguments.common, talk, machine.clone())?;
             let runtime = runtime()?;
-            let done = runtime.block_on(unless_interrupted(&context, &arguments.command));
+            let done = runtime.block_on(async {
+                let done = unless_interrupted(&context, &arguments.command).await;
+                // A login that is being changed is changed to the end, whatever the command that wanted it came to.
+                context.unbroken.settled(context.egress.timeout().max(PATIENCE)).await;
+                done
+            });
             // A thread that reads standard input would be waited for.
             runtime.shutdown_background();
             return done;
@@ -67,7 +73,6 @@ async fn unless_interrupted(context: &Context, command: &Command) -> Result<Outc
     tokio::select! {
         biased;
         () = interrupted() => {
-            context.unbroken.settled(PATIENCE).await;
             Err(Failure::new(Code::Interrupted, "Interrupted.", "What the gateway was asked for before may have been done."))
         }
         done = commanded(context, command) => done,
