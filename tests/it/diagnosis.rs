@@ -110,7 +110,7 @@ fn a_gateway_that_runs_speaks_for_itself() {
     assert_eq!(diagnosis.told["providers"].as_array().map(Vec::len), Some(2), "{}", diagnosis.told);
 
     let on_redis = Gateway::start(Store::Redis(&redis), &upstream, "");
-    Diagnosis::of(&on_redis).says("store", "note", "best");
+    Diagnosis::of(&on_redis).says("store", "ok", "is durable");
     redis.kill();
     let mut last = None;
     tests::eventually("it is seen", || {
@@ -205,7 +205,7 @@ fn a_clock_that_is_wrong() {
 fn a_support_bundle_tells_no_secret_and_nobody() {
     let upstream = Upstream::start(free_port(), |_| {});
     let parameters = format!("pkce = \"none\"\ntoken_parameters = {{ extra = \"{CANARY}parameter\" }}");
-    let gateway = Gateway::start(Store::Embedded, &upstream, &parameters);
+    let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &upstream.provider(&parameters));
     let client = OAuthClient::register(&gateway);
     let (token, _) = client.tokens(&gateway);
     assert_eq!(client.call(&gateway, &token, "/tickets").status, 200);
