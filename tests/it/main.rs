@@ -5,6 +5,7 @@
 mod access_log;
 mod advisories;
 mod ath;
+mod ath_run;
 mod attacks;
 mod bases;
 mod body_rules;

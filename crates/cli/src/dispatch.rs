@@ -129,8 +129,10 @@ fn not_understood(error: &clap::Error, environment: &dyn Environment) -> Exit {
         return Exit::Usage;
     }
     let said = error.render().to_string();
-    let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("It is not understood.");
-    let message = first.trim_start_matches("error: ").to_owned();
+    // What is wrong, and which values there are; not the usage, which the hint leads to.
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let message = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
     output::tell_json(&Failure::new(
         Code::Usage,
         message,

@@ -49,7 +49,7 @@ mod tests {
         let desk = Desk::new();
         let token = desk.access_token("alice@acme.test", "read:tickets write:tickets").await;
         let calls = calls();
-        assert_eq!(calls.len(), 6, "{calls:?}");
+        assert_eq!(calls.len(), 7, "{calls:?}");
         for (method, target, body) in calls {
             let answer = desk.api(&method, &target, &token, body.clone()).await;
             assert_eq!(answer.status, if method == "POST" { 201 } else { 200 }, "{method} {target} {}", answer.text);
@@ -76,6 +76,13 @@ mod tests {
                 assert!(super::TEXT.contains(&format!("`{}`", word.as_str().unwrap())), "{word}");
             }
         }
+        let sample = super::TEXT.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+        let sample: Value = serde_json::from_str(sample).unwrap();
+        let fields =
+            |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(fields(&sample), fields(&schemas["Ticket"]["properties"]));
+        assert_eq!(fields(&sample["comments"][0]), fields(&schemas["Comment"]["properties"]));
         for field in document["components"]["schemas"]["NewTicket"]["properties"].as_object().unwrap().keys() {
             assert!(super::TEXT.contains(field), "{field}");
         }

@@ -55,7 +55,7 @@ fn a_person_and_their_agent_get_along(store: Store<'_>) {
     let listed = machine.data(&["connections"]);
     let mut names: Vec<_> =
         listed["connections"].as_array().expect("a list").iter().map(|one| &one["service"]).collect();
-    names.sort_by_key(|name| name.to_string());
+    names.sort_by_key(ToString::to_string);
     assert_eq!(names, ["helpdesk", "other"]);
     assert!(machine.run(&["connections"]).out.contains("alice@acme.test"));
     let ended = machine.data(&["disconnect", "other", "--remote"]);

@@ -172,8 +172,8 @@ impl Done {
 
     fn object(&self, command: &str) -> Value {
         let mut lines = self.out.lines();
-        let told = serde_json::from_str(lines.next().unwrap_or_default());
-        let told: Value = told.unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        let told: Value = serde_json::from_str(lines.next().unwrap_or_default()).unwrap_or_default();
+        assert!(told.is_object(), "no object: {self:?}");
         assert_eq!(lines.next(), None, "exactly one object: {self:?}");
         hold_cli(command, &told);
         told

@@ -1,7 +1,6 @@
 //! As a person does: in tmux, with a browser of their own.
 
 use std::process::Command;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tests::{Browser, Reply, Request, Served, consented};
@@ -41,14 +40,8 @@ impl Terminal {
     }
 
     fn until(&self, wanted: &str) -> String {
-        for _ in 0..400 {
-            let screen = self.screen();
-            if screen.contains(wanted) {
-                return screen;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-        panic!("{wanted:?} is never shown: {}", self.screen());
+        tests::eventually(&format!("{wanted:?} is shown"), || self.screen().contains(wanted));
+        self.screen()
     }
 }
 

@@ -93,8 +93,14 @@ fn the_scripts_and_the_yaml_are_clean() {
     content(&tool("shellcheck"), &scripts, "");
     let rules =
         "{extends: default, rules: {line-length: disable, document-start: disable, braces: {max-spaces-inside: 1}}}";
-    let places =
-        ["compose.yaml", "kubernetes", "prometheus", "helm/ath-gateway/Chart.yaml", "helm/ath-gateway/values.yaml"];
+    let places = [
+        "compose.yaml",
+        "envoy.yaml",
+        "kubernetes",
+        "prometheus",
+        "helm/ath-gateway/Chart.yaml",
+        "helm/ath-gateway/values.yaml",
+    ];
     for place in places.map(deployed) {
         content(&tool("yamllint"), &["--strict", "-d", rules, &place], "");
     }

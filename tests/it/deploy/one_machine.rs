@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tests::{Reply, Served, binary, free_port};
+use tests::{Reply, Served, binary, eventually, free_port};
 
-use super::{blocks, deployed};
+use super::{blocks, content, deployed, tool};
 
 /// The key of the acting API, which nobody but the API may see.
 const KEY: &str = "CANARY-the-key-of-the-crm";
@@ -23,6 +23,7 @@ pub(super) struct Installation {
     process: Child,
     folder: TempDir,
     port: u16,
+    gateways: [u16; 2],
     admin: [u16; 2],
 }
 
@@ -48,7 +49,8 @@ impl Installation {
         let log = fs::File::create(folder.path().join("log")).expect("a file");
         command.stdout(log.try_clone().expect("a file")).stderr(log).stdin(Stdio::null());
         let process = command.spawn().expect("bash");
-        let mut installation = Self { process, folder, port: ports[0], admin: [ports[4], ports[5]] };
+        let mut installation =
+            Self { process, folder, port: ports[0], gateways: [ports[2], ports[3]], admin: [ports[4], ports[5]] };
         installation.await_line("https://localhost:", 1, Duration::from_secs(40));
         installation
     }
@@ -108,8 +110,13 @@ impl Installation {
         self.runs(&format!("{asked}\nprintf %s \"$TOKEN\""), &self.place())
     }
 
-    /// As many calls as there are, one after the other on one connection; their statuses.
+    /// As many calls as there are, one after the other on one connection to nginx; their statuses.
     pub(super) fn calls(&self, token: &str, method: &str, number: u32) -> Vec<String> {
+        self.calls_by(self.port, token, method, number)
+    }
+
+    /// The same by what listens on `port`.
+    fn calls_by(&self, port: u16, token: &str, method: &str, number: u32) -> Vec<String> {
         let mut command = Command::new("curl");
         command
             .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}\n", "-X", method, "--cacert"])
@@ -118,7 +125,8 @@ impl Installation {
         if method == "POST" {
             command.args(["-d", "name=Grace"]);
         }
-        let ended = command.arg(format!("{}/crm/contacts?n=[1-{number}]", self.url())).output().expect("curl");
+        let ended =
+            command.arg(format!("https://localhost:{port}/crm/contacts?n=[1-{number}]")).output().expect("curl");
         let text = String::from_utf8_lossy(&ended.stdout).into_owned();
         text.lines().map(|line| line.to_owned() + " " + String::from_utf8_lossy(&ended.stderr).trim()).collect()
     }
@@ -136,6 +144,43 @@ impl Drop for Installation {
     }
 }
 
+/// Envoy in the place of nginx, as deploy/envoy.yaml has it.
+struct Envoy {
+    process: Child,
+    port: u16,
+}
+
+impl Envoy {
+    fn start(installation: &Installation) -> Self {
+        let port = free_port();
+        let text = fs::read_to_string(deployed("envoy.yaml")).expect("a file");
+        let secrets = installation.place().join("secrets").display().to_string();
+        let mut text = text.replace("/run/secrets", &secrets);
+        text = text.replace("address: 0.0.0.0, port_value: 8443", &format!("address: 127.0.0.1, port_value: {port}"));
+        for (name, gateway) in [("gateway-1", installation.gateways[0]), ("gateway-2", installation.gateways[1])] {
+            let written = format!("address: {name}, port_value: 8080");
+            text = text.replace(&written, &format!("address: 127.0.0.1, port_value: {gateway}"));
+        }
+        let file = installation.place().join("envoy.yaml");
+        fs::write(&file, text).expect("written");
+        let file = file.display().to_string();
+        content(&tool("envoy"), &["--mode", "validate", "-c", &file], "");
+        let mut command = Command::new(tool("envoy"));
+        command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c", &file]);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("tests/run installs it");
+        let envoy = Self { process, port };
+        eventually("envoy listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        envoy
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// An API that wants a key and knows nothing else.
 pub(super) fn legacy_api() -> Served {
     Served::start(|request| {
@@ -150,7 +195,7 @@ pub(super) fn legacy_api() -> Served {
 }
 
 #[test]
-fn two_gateways_behind_nginx_live_through_rolling_restarts() {
+fn two_gateways_behind_nginx_and_envoy_live_through_rolling_restarts() {
     let api = legacy_api();
     let mut installation = Installation::start(&api);
     // Both pages' commands, as they stand.
@@ -166,19 +211,22 @@ fn two_gateways_behind_nginx_live_through_rolling_restarts() {
     assert!(keys.contains("gateway-"), "they say who holds the key: {keys}");
 
     let token = installation.token();
+    let envoy = Envoy::start(&installation);
+    let seen_by_envoy = || installation.calls_by(envoy.port, &token, "GET", 1).concat();
+    eventually("envoy has found them", || seen_by_envoy() == "200 ");
     let (over, statuses) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for method in ["GET", "GET", "POST", "POST"] {
-            let (over, statuses, token, here) = (&over, &statuses, &token, &installation);
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    let seen = here.calls(token, method, 25);
-                    statuses
-                        .lock()
-                        .expect("no panic")
-                        .extend(seen.into_iter().map(|status| format!("{method} {status}")));
-                }
-            });
+        for (front, port) in [("nginx", installation.port), ("envoy", envoy.port)] {
+            for method in ["GET", "POST"] {
+                let (over, statuses, token, here) = (&over, &statuses, &token, &installation);
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        let seen = here.calls_by(port, token, method, 25);
+                        let seen = seen.into_iter().map(|status| format!("{front} {method} {status}"));
+                        statuses.lock().expect("no panic").extend(seen);
+                    }
+                });
+            }
         }
         installation.runs(&page[1], &folder);
         let begun = Instant::now();

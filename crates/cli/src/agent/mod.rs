@@ -95,9 +95,11 @@ async fn services(agent: &Agent<'_>) -> Result<Outcome, Failure> {
             .to_vec()
     };
     let rows: Vec<Vec<String>> = listed.iter().map(row).collect();
-    let client = kept.registration.map(|registration| registration.client_id);
+    // Before it is registered it has no other name.
+    let own = || agent.identity.id().to_string();
+    let client = kept.registration.map_or_else(own, |registration| registration.client_id);
     let data = json!({
-        "user": agent.identity.id().as_str(), "client_id": client.unwrap_or_default(), "accounts_url": accounts(agent.gateway),
+        "user": agent.identity.id().as_str(), "client_id": client, "accounts_url": accounts(agent.gateway),
         "services": listed,
     });
     Ok(Outcome::told(data, table(&rows)))

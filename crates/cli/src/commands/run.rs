@@ -1,8 +1,9 @@
 //! `ath run`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use protocol::Problem;
-use std::sync::Arc;
 
 use super::service_id;
 use crate::arguments::Run;
@@ -11,7 +12,6 @@ use crate::credentials::Visit;
 use crate::gateway::{Gateway, Said, State};
 use crate::output::Outcome;
 use crate::run::{self, After, Reach, Service, Surroundings, Tokens};
-use crate::talk::Talk;
 use crate::{Code, Failure};
 
 pub(crate) async fn run(context: &Context, wanted: &Run) -> Result<Outcome, Failure> {
@@ -43,40 +43,34 @@ pub(crate) async fn run(context: &Context, wanted: &Run) -> Result<Outcome, Fail
         patience: gateway.egress().timeout(),
         talk: context.talk,
     };
-    let login = Arc::new(Login { gateway, talk: context.talk });
+    let login = Arc::new(Login(gateway));
     run::run(&wanted.command, &services, login, &around).await.map(Outcome::Ended)
 }
 
 /// The person's login, from which every call gets a token of its own service's.
-struct Login {
-    gateway: Gateway,
-    talk: Talk,
-}
+struct Login(Gateway);
 
 #[async_trait]
 impl Tokens for Login {
     async fn visit(&self, service: &str) -> Result<Visit, Failure> {
-        self.gateway.visit(&service_id(service)?).await
+        self.0.visit(&service_id(service)?).await
     }
 
     async fn after(&self, service: &str, visit: &Visit, refused: &Said) -> After {
         let Ok(id) = service_id(service) else { return After::Person(None) };
         let link = match refused.problem {
             Problem::LoginRequired | Problem::WrongService | Problem::NotFound => None,
-            Problem::InsufficientScope => match self.gateway.ask_to_connect(&id, &refused.wanted_scopes).await {
+            Problem::InsufficientScope => match self.0.ask_to_connect(&id, &refused.wanted_scopes).await {
                 Ok(asked) => asked.connect_url,
                 Err(_) => return After::Person(None),
             },
-            _ => return After::Person(refused.link.as_deref().and_then(|link| self.gateway.link(link))),
+            _ => return After::Person(refused.link.as_deref().and_then(|link| self.0.link(link))),
         };
         if link.is_some() {
             return After::Person(link);
         }
-        // Whoever may not write the login's file may go on with the token that the file has.
-        if let Err(failure) = self.gateway.forget(&id, visit).await {
-            self.talk.say(&failure.message);
-            return After::Person(None);
-        }
+        // Where it cannot be forgotten there is no login any more, or none that can be written: the next attempt says which.
+        let _ = self.0.forget(&id, visit).await;
         After::Again
     }
 }

@@ -117,7 +117,7 @@ fn remedy(error: &io::Error) -> &'static str {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "Check the host in the gateway's URL; the certificate is for another one."
         }
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "If the gateway's authority is your organisation's own, let SSL_CERT_FILE name a file with its certificate; if not, somebody stands in between."
         }
         _ => OTHER,

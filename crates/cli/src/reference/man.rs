@@ -14,7 +14,8 @@ pub(crate) fn man() -> Printed {
 fn page() -> String {
     let all = described(Arguments::command());
     let mut page = Roff::new();
-    page.control("TH", ["ATH", "1", "", concat!("ath ", env!("CARGO_PKG_VERSION")), "ATH Gateway"]);
+    // Without a date: the page is as old as the program.
+    page.control("TH", ["ATH", "1", "\"\"", concat!("ath ", env!("CARGO_PKG_VERSION")), "ATH Gateway"]);
     if let Some((program, commands)) = all.split_first() {
         head(&mut page, program);
         page.control("SH", ["COMMANDS"]);

@@ -33,7 +33,7 @@ fn words(line: &str) -> Vec<String> {
 /// What a text tells to type: whole lines of its code, and what stands between backticks.
 fn told(text: &str) -> Vec<String> {
     let code = text.split('`').map(str::trim);
-    let lines = text.lines().map(str::trim);
+    let lines = text.lines().map(|line| line.split(" <<").next().unwrap_or(line).trim());
     let all: BTreeSet<&str> =
         code.chain(lines).filter(|line| line.starts_with("ath ") && !line.contains('\n')).collect();
     all.into_iter().map(str::to_owned).collect()

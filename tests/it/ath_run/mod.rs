@@ -1,0 +1,10 @@
+//! `ath run`: real tools that know no gateway, `ath doctor`, and `ath agent`.
+
+mod agent;
+mod doctor;
+mod ends;
+mod refusals;
+mod scene;
+mod strangers;
+mod streams;
+mod tools;
