@@ -135,6 +135,16 @@ fn listeners_and_names() {
     diagnosis.says("name nowhere.invalid", "wrong", "is not found from here");
     diagnosis.says("public URL https://nowhere.invalid", "note", "is not reached from here");
     diagnosis.says("TLS", "note", "ends in front of the gateway");
+    let upstream = Upstream::start(free_port(), |_| {});
+    let gateway = Gateway::start(Store::Embedded, &upstream, "");
+    desk.write(&format!(
+        "[gateway]\npublic_url = \"{0}\"\nlisten = \"127.0.0.1:{1}\"\n[store]\npath = \"$folder/data\"\n[development]\nloopback_http = true\n",
+        gateway.url(),
+        gateway.port()
+    ));
+    let diagnosis = desk.doctor();
+    diagnosis.says("listener", "wrong", "a gateway with another configuration");
+    diagnosis.says("store", "ok", "is made in");
     desk.write("[gateway]\npublic_url = \"https://localhost\"\nlisten = \"192.0.2.1:4180\"\n[store]\npath = \"$folder/data\"\n");
     let diagnosis = desk.doctor();
     diagnosis.says("listener 192.0.2.1:4180", "wrong", "this machine has no such address");
