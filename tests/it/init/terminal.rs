@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Gateway, Person, binary, free_port};
 
-use super::{Done, SECRET, helpdesk, is_kept};
+use super::{Done, SECRET, helpdesk, is_kept, json as json_of};
 use crate::clients::{OidcProvider, script};
 
 /// A person at a terminal, who waits for the first of each and types the second.
@@ -40,10 +40,7 @@ impl Home {
         self.enter(&mut command);
         let ended = command.output().expect("it runs");
         let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-        (
-            ended.status.code().unwrap_or(-1),
-            serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")),
-        )
+        (ended.status.code().unwrap_or(-1), json_of(&said))
     }
 }
 
