@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use broker::{Grant, People, StaticKey, Urls};
 use oauth::Pkce;
 use proxy::BodyGuard;
+use serde_json::{Value, json};
 use store::{EmbeddedStore, RedisTopology};
 
 use crate::config::{
-    Config, Environment, JournalConfig, OpenapiSource, ProviderConfig, SignInConfig, StoreKind, WayConfig,
+    Config, Environment, JournalConfig, OpenapiSource, ProviderConfig, SignInConfig, StoreKind, Warning, WayConfig,
 };
-use crate::output::out;
+use crate::output::{out, out_line};
 
 /// Checks a configuration: a summary on standard output, or what is wrong on standard error and exit 2.
 pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
@@ -28,6 +29,18 @@ pub(crate) fn run(path: &Path, environment: &dyn Environment) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The same for programs: one object on standard output, whatever is found.
+pub(crate) fn run_for_programs(path: &Path, environment: &dyn Environment) -> ExitCode {
+    let (findings, code) = match Config::load(path, environment) {
+        Ok((_, warnings)) => (warnings.iter().map(Warning::to_json).collect(), ExitCode::SUCCESS),
+        Err(problems) => (problems.to_json(), ExitCode::from(2)),
+    };
+    let told: Value =
+        json!({ "ok": code == ExitCode::SUCCESS, "file": path.display().to_string(), "findings": findings });
+    out_line!("{told}");
+    code
 }
 
 fn found(count: usize) -> String {

@@ -60,8 +60,8 @@ pub(crate) struct Check {
     /// Ask the providers, too, as `doctor` does; exits 1 if something is wrong there.
     #[arg(long)]
     pub(crate) online: bool,
-    /// Print JSON.
-    #[arg(long, requires = "online")]
+    /// Print JSON: what was found in the file, each with its line and key; with --online, what came of asking the providers.
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

@@ -81,7 +81,8 @@ fn check(arguments: &Check) -> ExitCode {
     if arguments.online {
         return doctor(&arguments.config.config, doctor::Reach::Providers, arguments.json);
     }
-    check::run(&arguments.config.config, &config::SystemEnvironment)
+    let run = if arguments.json { check::run_for_programs } else { check::run };
+    run(&arguments.config.config, &config::SystemEnvironment)
 }
 
 fn doctor(path: &Path, reach: doctor::Reach, json: bool) -> ExitCode {

@@ -1,18 +1,24 @@
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// Everything that keeps the gateway from starting with a configuration, and whatever else is doubtful in it, in the order of the file.
 ///
 /// Prints one line for each: `file:line:column: key: what is wrong; remedy`. No line shows a value that could be a secret, and none
 /// shows the text of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problems {
-    lines: Vec<String>,
+    file: String,
+    findings: Vec<Finding>,
     count: usize,
 }
 
 /// One line about something that does not keep the gateway from starting, and that somebody should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Warning(String);
+pub(crate) struct Warning {
+    file: String,
+    finding: Finding,
+}
 
 /// What was found, before it is a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +51,20 @@ impl Problems {
     pub(super) fn among(file: &str, mut findings: Vec<Finding>) -> Result<Self, Vec<Warning>> {
         findings.sort_by_key(|finding| finding.position);
         let count = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
-        let lines: Vec<String> = findings.iter().map(|finding| finding.line(file)).collect();
         if count == 0 {
-            return Err(lines.into_iter().map(Warning).collect());
+            return Err(findings.into_iter().map(|finding| Warning { file: file.to_owned(), finding }).collect());
         }
-        Ok(Self { lines, count })
+        Ok(Self { file: file.to_owned(), findings, count })
     }
 
     /// A single problem.
     pub(super) fn one(file: &str, finding: &Finding) -> Self {
-        Self { lines: vec![finding.line(file)], count: 1 }
+        Self { file: file.to_owned(), findings: vec![finding.clone()], count: 1 }
+    }
+
+    /// The same for programs: a list of objects, warnings among them.
+    pub(crate) fn to_json(&self) -> Value {
+        self.findings.iter().map(Finding::to_json).collect()
     }
 
     /// How many there are, warnings not counted.
@@ -65,7 +75,8 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines.join("\n"))
+        let lines: Vec<String> = self.findings.iter().map(|finding| finding.line(&self.file)).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -73,11 +84,28 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.finding.line(&self.file))
+    }
+}
+
+impl Warning {
+    /// The same for programs.
+    pub(crate) fn to_json(&self) -> Value {
+        self.finding.to_json()
     }
 }
 
 impl Finding {
+    fn to_json(&self) -> Value {
+        json!({
+            "severity": if self.severity == Severity::Warning { "warning" } else { "problem" },
+            "line": self.position.map(|at| at.line),
+            "column": self.position.map(|at| at.column),
+            "key": (!self.key.is_empty()).then_some(&self.key),
+            "message": self.message,
+        })
+    }
+
     fn line(&self, file: &str) -> String {
         let position = self.position.map_or_else(String::new, |at| format!("{}:{}:", at.line, at.column));
         let severity = if self.severity == Severity::Warning { " warning:" } else { "" };
@@ -135,6 +163,10 @@ mod tests {
         assert_eq!(problems.count(), 2);
         let warnings =
             Problems::among("x.toml", vec![finding(Severity::Warning, Some(2), "b")]).expect_err("no problem");
-        assert_eq!(warnings, [Warning("x.toml:2:1: warning: b: is wrong".to_owned())]);
+        let lines: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["x.toml:2:1: warning: b: is wrong"]);
+        let told = json!({"severity": "warning", "line": 2, "column": 1, "key": "b", "message": "is wrong"});
+        assert_eq!(warnings[0].to_json(), told);
+        assert_eq!(problems.to_json()[0]["line"], Value::Null);
     }
 }
