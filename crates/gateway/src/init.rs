@@ -20,12 +20,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use oauth::Plaintext;
 use url::Url;
 
 use self::keep::{Foreseen, NewSecret};
 use self::look::Look;
 use self::next::Start;
-use self::plan::{Place, Plan, SecretPlan, Way};
+use self::plan::{Callback, Place, Plan, SecretPlan, Way};
 use self::server::Door;
 use self::talk::{Partner, Question, Talk};
 use crate::cli::init::Init;
@@ -52,7 +53,9 @@ pub(crate) fn run(arguments: &Init, environment: &dyn Environment) -> ExitCode {
 pub(crate) enum InitError {
     #[error("{} is there already, and nothing is written over; name another file with --config, or move it away", .0.display())]
     Exists(PathBuf),
-    #[error("nobody can be asked here, and something is missing; add {}", .0.join(", and "))]
+    #[error("nobody can be asked here, and something is missing; add {}\n\
+         Worth saying as well: --scope and --allow, without which every scope and every call is open, and --pkce where the server publishes no \
+         metadata: s256 unless it says none.", .0.join(", and "))]
     Missing(Vec<String>),
     #[error("{flag}: {problem}")]
     Flag { flag: &'static str, problem: String },
@@ -90,20 +93,22 @@ fn carried_out(talk: &Talk, arguments: &Init, environment: &dyn Environment) -> 
     let place = Place::of(&arguments.config.config).map_err(InitError::Terminal)?;
     keep::check(&place.file)?;
     if !talk.is_with_a_person() {
-        complete(arguments)?;
+        complete(arguments, environment)?;
     }
     let plan = settled(talk, arguments, place, environment)?;
     let written = write(&plan, environment)?;
     if !arguments.offline {
         talk.say("\nNow the service is asked whether it is as the file says:\n");
         let scope = doctor::Scope { reach: doctor::Reach::Provider(plan.service.id.clone()), form: OutputForm::Text };
-        doctor::run(&written.file, environment, &scope);
+        if doctor::run(&written.file, environment, &scope) != ExitCode::SUCCESS {
+            return Ok(next::mend_first(&plan, &written));
+        }
     }
     next::go_on(talk, &plan, &written, if arguments.start { Start::AtOnce } else { Start::IfAgreed })
 }
 
 /// What the command line lacks where nobody can be asked, all at once.
-fn complete(arguments: &Init) -> Result<(), InitError> {
+fn complete(arguments: &Init, environment: &dyn Environment) -> Result<(), InitError> {
     let (service, client) = (&arguments.service, &arguments.client);
     let mut missing = Vec::new();
     if service.preset.is_none() && service.api.is_none() && service.mcp.is_none() {
@@ -118,7 +123,27 @@ fn complete(arguments: &Init) -> Result<(), InitError> {
     if client_is_sure && !proof {
         missing.push("--client-secret-file, --client-secret-env or --public-client".to_owned());
     }
-    if missing.is_empty() { Ok(()) } else { Err(InitError::Missing(missing)) }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !server_is_known(arguments, environment)? {
+        missing.push(server::OPTIONS.to_owned());
+    }
+    Err(InitError::Missing(missing))
+}
+
+/// Whether nobody need say where people sign in: it was said, or the preset or the service itself says it.
+fn server_is_known(arguments: &Init, environment: &dyn Environment) -> Result<bool, InitError> {
+    let (service, server) = (&arguments.service, &arguments.server);
+    let said = server.issuer.is_some() || server.authorize_endpoint.is_some() || server.personal_keys;
+    if said || service.preset.is_some() || service.mcp.is_some() {
+        return Ok(true);
+    }
+    let Some(Ok(api)) = service.api.as_deref().map(service::url) else { return Ok(false) };
+    if arguments.offline {
+        return Ok(false);
+    }
+    Ok(server::guess(&Look::new(service.ca_file.as_deref(), environment)?, &api, Plaintext::Allowed).is_some())
 }
 
 fn settled(talk: &Talk, arguments: &Init, place: Place, environment: &dyn Environment) -> Result<Plan, InitError> {
@@ -138,7 +163,8 @@ fn settled(talk: &Talk, arguments: &Init, place: Place, environment: &dyn Enviro
     let listen = listen(arguments, &public_url)?;
     let service = service::settle(talk, look, &arguments.service, &public_url)?;
     keep::check(&place.secret(&service.id))?;
-    let redirect_uri = redirect_uri(&service, &public_url);
+    let callback = callback(&service, arguments.client.callback.as_deref());
+    let redirect_uri = redirect_uri((&service, callback), &public_url);
     let door = server::settle(talk, look, &arguments.server, (&service, &public_url))?;
     let (way, known) = match door {
         Door::PersonalKeys => (Way::PersonalKeys, None),
@@ -150,13 +176,13 @@ fn settled(talk: &Talk, arguments: &Init, place: Place, environment: &dyn Enviro
         }
     };
     let scopes = scopes::settle(talk, &arguments.scopes, &service, known.as_deref())?;
-    Ok(Plan { place, public_url, listen, service, way, scopes })
+    Ok(Plan { place, public_url, listen, service, callback, way, scopes })
 }
 
 /// Checks the whole, and puts it on the disk.
 fn write(plan: &Plan, environment: &dyn Environment) -> Result<Written, InitError> {
     let path = plan.place.secret(&plan.service.id);
-    let text = text::of(plan, &redirect_uri(&plan.service, &plan.public_url), &path);
+    let text = text::of(plan, &redirect_uri((&plan.service, plan.callback), &plan.public_url), &path);
     let secret = match &plan.way {
         Way::OAuth { client, .. } => match &client.secret {
             SecretPlan::New(text) => Some(NewSecret { path, text: text.clone() }),
@@ -200,14 +226,27 @@ fn allowed(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-/// Where the browser comes back to: the provider's own callback, unless the preset has the one that all share.
-fn redirect_uri(service: &plan::Service, public_url: &Url) -> String {
+/// Where the browser comes back to.
+fn redirect_uri((service, callback): (&plan::Service, Callback), public_url: &Url) -> String {
     let shared = broker::Urls::new(public_url).callback();
-    let own = service.kind.preset().is_none_or(|name| {
-        let own = |setting: &config::Setting| setting.key == "oauth.callback" && setting.value == "\"own\"";
-        catalogue::find(name).is_ok_and(|preset| config::of_preset(&preset).iter().any(own))
-    });
-    if own { format!("{shared}/{}", service.id) } else { shared }
+    match callback {
+        Callback::Own => format!("{shared}/{}", service.id),
+        Callback::Shared => shared,
+    }
+}
+
+/// What the command line says; else what the preset has; else the service's own, by which answers of one cannot pass for those of another.
+fn callback(service: &plan::Service, given: Option<&str>) -> Callback {
+    let own = match given {
+        Some(word) => word == "own",
+        None => service.kind.preset().is_none_or(presets_own),
+    };
+    if own { Callback::Own } else { Callback::Shared }
+}
+
+fn presets_own(name: &str) -> bool {
+    let own = |setting: &config::Setting| setting.key == "oauth.callback" && setting.value == "\"own\"";
+    catalogue::find(name).is_ok_and(|preset| config::of_preset(&preset).iter().any(own))
 }
 
 fn public_url(text: &str) -> Result<Url, String> {

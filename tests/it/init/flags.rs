@@ -191,6 +191,40 @@ fn a_service_with_keys_of_people() {
     assert!(text.contains("\"read\" = { says = \"See what you have there\", allow = [\"GET /**\"] }"), "{text}");
 }
 
+/// What is refused is not followed by what comes next, and the file is there to be mended.
+#[test]
+fn a_service_that_refuses_what_was_said() {
+    let upstream = helpdesk();
+    let base = format!("http://localhost:{}", upstream.port());
+    let (public_url, folder) = (public_url(upstream.gateway_port()), TempDir::new().expect("a folder"));
+    let (authorize, token) = (format!("{base}/authorize"), format!("{base}/token"));
+    let server = ["--authorize-endpoint", &authorize, "--token-endpoint", &token, "--pkce", "none"];
+    let client = ["--client-id", "ath-gateway", "--client-secret-file", "-", "--callback", "shared", "--start"];
+    let service = ["--public-url", &public_url, "--api", &base, "--id", "helpdesk"];
+    let done = init(folder.path(), &[&service[..], &server, &client].concat(), SECRET);
+    assert_eq!(done.status, 1, "{}{}", done.said, done.complained);
+    assert!(done.said.contains("  wrong ") && !done.said.contains("What comes next"), "{}", done.said);
+    assert!(done.complained.contains("ath-gateway doctor helpdesk --config"), "{}", done.complained);
+    // The helpdesk knows the redirect URI of its own alone; this one is the one that all share.
+    let text = is_kept(&folder, "helpdesk");
+    assert!(text.contains("/ath/callback\n") && !text.contains("callback = \"own\""), "{text}");
+
+    // The same for programs, which read what is wrong in the file.
+    let file = folder.path().join("gateway.toml");
+    let check = || {
+        let ended =
+            std::process::Command::new(tests::binary()).args(["check", "--json", "--config"]).arg(&file).output();
+        let ended = ended.expect("it runs");
+        (ended.status.code(), super::json(&String::from_utf8_lossy(&ended.stdout)))
+    };
+    let (status, told) = check();
+    assert_eq!((status, &told["ok"]), (Some(0), &json!(true)), "{told}");
+    std::fs::write(&file, text.replace("client_id", "client_idd")).expect("written");
+    let (status, told) = check();
+    assert_eq!((status, &told["ok"]), (Some(2), &json!(false)), "{told}");
+    assert!(told["findings"][0]["line"].is_u64() && told["findings"][0]["message"].is_string(), "{told}");
+}
+
 #[test]
 fn an_mcp_server() {
     let folder = TempDir::new().expect("a folder");
@@ -229,7 +263,8 @@ fn an_mcp_server() {
     assert_eq!(done.status, 2, "{}{}", done.said, done.complained);
     assert!(done.complained.contains(&format!("add --issuer {named}")), "{}", done.complained);
     let done = init(folder.path(), &[&client[..], &["--issuer", &named]].concat(), "");
-    assert_eq!(done.status, 0, "{}{}", done.said, done.complained);
+    // The file is right, and the stub has no endpoint: that is said, and the command does not end well.
+    assert_eq!(done.status, 1, "{}{}", done.said, done.complained);
     let text = passes(&folder);
     assert!(text.contains(&format!("authorization_servers = [\"{named}\"]")), "{text}");
 }
@@ -283,8 +318,16 @@ fn what_is_missing_is_said_at_once_and_nobody_is_asked() {
     };
     says(
         &[],
-        &["--api, --mcp or --preset", "--client-id", "--client-secret-file, --client-secret-env or --public-client"],
+        &[
+            "--api, --mcp or --preset",
+            "--client-id",
+            "--client-secret-file, --client-secret-env or --public-client",
+            "--issuer, or --authorize-endpoint and --token-endpoint",
+            "--scope and --allow",
+            "--pkce",
+        ],
     );
+    says(&["--api", "api.acme.example", "--client-id", "x", "--public-client"], &["--api: is not an absolute URL"]);
     says(&["--preset", "gitlub", "--client-id", "x", "--public-client"], &["did you mean `"]);
     let api = ["--api", "https://api.acme.example", "--client-id", "x", "--public-client", "--offline"];
     let with = |more: &[&'static str]| [&api[..], more].concat();

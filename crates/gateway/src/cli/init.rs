@@ -110,6 +110,10 @@ pub(crate) struct InitClient {
     /// There is no secret.
     #[arg(long)]
     pub(crate) public_client: bool,
+    /// Where browsers come back to: own is /ath/callback/<id>, shared is /ath/callback, for a redirect URI that is registered there already; own,
+    /// or what the preset has, by default.
+    #[arg(long, value_parser = ["shared", "own"])]
+    pub(crate) callback: Option<String>,
     /// How the secret is presented; what the metadata says, or post, by default.
     #[arg(long, value_parser = ["post", "basic"])]
     pub(crate) client_auth: Option<String>,

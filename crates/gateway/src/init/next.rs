@@ -40,6 +40,20 @@ pub(super) fn go_on(talk: &Talk, plan: &Plan, written: &Written, start: Start) -
     Ok(serve::run(&written.file))
 }
 
+/// The file is there, and the service does not go along with it: nobody is sent on to what cannot work.
+pub(super) fn mend_first(plan: &Plan, written: &Written) -> ExitCode {
+    eprintln!(
+        "\nThe file is written, and {} does not go along with it yet. Mend what is marked as wrong above, there or in {}, until\n  \
+         ath-gateway doctor {} --config {}\nfinds nothing wrong. Then `ath-gateway serve --config {}` runs the gateway.",
+        plan.service.name,
+        written.file.display(),
+        plan.service.id,
+        written.file.display(),
+        written.file.display(),
+    );
+    ExitCode::FAILURE
+}
+
 /// Whether the gateway is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {

@@ -13,9 +13,19 @@ pub(super) struct Plan {
     /// Where it listens.
     pub(super) listen: String,
     pub(super) service: Service,
+    pub(super) callback: Callback,
     pub(super) way: Way,
     /// What agents may ask for; empty where the preset says it.
     pub(super) scopes: Vec<ScopePlan>,
+}
+
+/// Which of the gateway's callbacks browsers come back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callback {
+    /// The service's own.
+    Own,
+    /// The one that all services without their own share.
+    Shared,
 }
 
 /// Where it is written. All paths are whole, so that the gateway can be started from any folder.

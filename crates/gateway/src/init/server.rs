@@ -68,16 +68,14 @@ impl Ask<'_> {
         if let Some(issuer) = &self.given.issuer {
             return self.by_issuer(issuer).map(oauth);
         }
-        let guess = self.guess(api);
+        let guess = self.look.and_then(|look| guess(look, api, self.plaintext));
         if !self.talk.is_with_a_person() {
             return match guess {
                 Some(issuer) if same_origin(&issuer, api) => self.by_issuer(&issuer).map(oauth),
                 Some(issuer) => Err(InitError::Undecided(format!(
                     "{api} names {issuer} as its authorization server; add --issuer {issuer} if that is right"
                 ))),
-                None => Err(InitError::Missing(vec![
-                    "--issuer, or --authorize-endpoint and --token-endpoint, or --personal-keys".to_owned(),
-                ])),
+                None => Err(InitError::Missing(vec![OPTIONS.to_owned()])),
             };
         }
         self.talk.say("\nWhere do its people sign in? Give the issuer of its OAuth server, which publishes its metadata; or `endpoints`, to");
@@ -100,17 +98,6 @@ impl Ask<'_> {
         }
     }
 
-    /// An issuer that is found without being told.
-    fn guess(&self, api: &Url) -> Option<String> {
-        let look = self.look?;
-        if let Some(named) = look.named_by(api) {
-            return Some(named);
-        }
-        let origin = api.origin().ascii_serialization();
-        let read = look.metadata(&origin, self.plaintext).ok();
-        read.map(|(issuer, _)| issuer.written().to_owned())
-    }
-
     /// By what the issuer publishes.
     fn by_issuer(&self, issuer: &str) -> Result<Server, InitError> {
         let Some(look) = self.look else {
@@ -121,9 +108,13 @@ impl Ask<'_> {
         };
         let (issuer, metadata) = look.metadata(issuer, self.plaintext).map_err(|error| {
             InitError::Undecided(format!(
-                "the metadata of {issuer} cannot be read ({}); write the issuer as its documentation has it, or its endpoints \
-                 (--authorize-endpoint, --token-endpoint)",
-                unread(&error)
+                "the metadata of {issuer} cannot be read: {}; write the issuer as the service's documentation has it, or {}",
+                unread(&error),
+                if self.talk.is_with_a_person() {
+                    "`endpoints` where the server publishes no metadata"
+                } else {
+                    "--authorize-endpoint and --token-endpoint where the server publishes no metadata"
+                }
             ))
         })?;
         if metadata.authorize_endpoint.is_none() {
@@ -251,6 +242,18 @@ impl Ask<'_> {
     }
 }
 
+/// An issuer that is found without being told.
+pub(super) fn guess(look: &Look, api: &Url, plaintext: Plaintext) -> Option<String> {
+    look.named_by(api).or_else(|| {
+        let origin = api.origin().ascii_serialization();
+        let read = look.metadata(&origin, plaintext).ok();
+        read.map(|(issuer, _)| issuer.written().to_owned())
+    })
+}
+
+/// What says where people sign in.
+pub(super) const OPTIONS: &str = "--issuer, or --authorize-endpoint and --token-endpoint, or --personal-keys";
+
 fn pkce_given(given: &InitServer) -> PkcePlan {
     if given.pkce.as_deref() == Some("none") { PkcePlan::None } else { PkcePlan::S256 }
 }
@@ -262,6 +265,7 @@ fn same_origin(issuer: &str, api: &Url) -> bool {
 fn unread(error: &OAuthError) -> String {
     match error.reason() {
         "discovery_issuer" => "it is that of another issuer".to_owned(),
+        "refused" => "nothing is published at its /.well-known/ addresses".to_owned(),
         _ => cause(error),
     }
 }

@@ -43,9 +43,17 @@ pub(super) fn settle(
 
 /// A URL as people paste it.
 pub(super) fn url(text: &str) -> Result<Url, String> {
+    if text.is_empty() {
+        return Err("is empty; write a whole URL, as in https://api.example.com".to_owned());
+    }
     let endpoint = Endpoint::parse(text, Plaintext::Allowed)
-        .map_err(|error| format!("{error}; write it as in https://api.example.com"))?;
+        .map_err(|error| format!("{}; write it as in https://api.example.com", wrong(&error.to_string())))?;
     Ok(endpoint.url().clone())
+}
+
+/// What is wrong, as what follows upon a noun.
+fn wrong(says: &str) -> String {
+    if says.starts_with("not ") { format!("is {says}") } else { format!("cannot be used: {says}") }
 }
 
 fn kind(talk: &Talk, given: &InitService) -> Result<Kind, InitError> {

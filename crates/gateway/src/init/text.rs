@@ -7,8 +7,10 @@ use url::Url;
 
 use super::calls::is_wide;
 use super::plan::{
-    Client, Endpoints, Found, Kind, KnownBy, PkcePlan, Plain, Plan, ScopePlan, SecretPlan, SendsIss, Server, Way,
+    Callback, Client, Endpoints, Found, Kind, KnownBy, PkcePlan, Plain, Plan, ScopePlan, SecretPlan, SendsIss, Server,
+    Way,
 };
+use super::presets_own;
 use crate::config::{is_loopback, path_prefix};
 
 /// The plan as a configuration; `secret` is where a new secret will lie.
@@ -145,8 +147,9 @@ fn provider(file: &mut Text, plan: &Plan) {
 fn oauth(file: &mut Text, plan: &Plan, (server, client): (&Server, &Client), (redirect_uri, secret): (&str, &Path)) {
     let says = format!("The gateway is a client there, with this redirect URI, exactly as it stands: {redirect_uri}");
     file.table("[provider.oauth]", &says);
-    if plan.service.kind.preset().is_none() {
-        file.key("callback", "own");
+    let presets = if plan.service.kind.preset().is_some_and(presets_own) { Callback::Own } else { Callback::Shared };
+    if plan.callback != presets {
+        file.key("callback", if plan.callback == Callback::Own { "own" } else { "shared" });
     }
     found(file, &server.found);
     if server.pkce == PkcePlan::None {
