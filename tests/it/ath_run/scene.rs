@@ -44,6 +44,9 @@ fn told(request: &Received) -> Reply {
     let body = format!("{} {} {}", request.method, request.target, request.body.len());
     match request.path() {
         "/v1/old" => Reply::redirect("/v1/new?page=2"),
+        "/liar" => Reply::Bytes(
+            b"HTTP/1.1 403 Forbidden\r\nath-gateway-refusal: connect_required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+        ),
         _ => Reply::of("200 OK", "text/plain", body.as_bytes()),
     }
 }
