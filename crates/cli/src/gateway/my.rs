@@ -141,9 +141,15 @@ impl Gateway {
     /// Every service.
     pub(crate) async fn services(&self) -> Result<Services, Failure> {
         let mut found: Services = self.mine(Method::GET, "/ath/my/services", None).await?;
-        for service in &mut found.services {
-            self.believe(service)?;
-        }
+        found.accounts_url = self.own_link(&found.accounts_url)?;
+        // One that is not to be believed takes no other along.
+        found.services.retain_mut(|service| {
+            let believed = self.believe(service);
+            if let Err(failure) = &believed {
+                self.0.context.talk.say(&format!("ath: {} is left out. {}", service.id, failure.message));
+            }
+            believed.is_ok()
+        });
         Ok(found)
     }
 
@@ -164,7 +170,12 @@ impl Gateway {
 
     /// What this client holds.
     pub(crate) async fn connections(&self) -> Result<Connections, Failure> {
-        self.mine(Method::GET, "/ath/my/connections", None).await
+        let mut found: Connections = self.mine(Method::GET, "/ath/my/connections", None).await?;
+        found.accounts_url = self.own_link(&found.accounts_url)?;
+        for connection in &mut found.connections {
+            connection.reconnect_url = connection.reconnect_url.take().and_then(|link| self.link(&link));
+        }
+        Ok(found)
     }
 
     /// Ends what this client may do at a service; and with `remote` the connection itself.

@@ -43,8 +43,10 @@ impl Told {
 
     fn text(&self) -> String {
         let content = self.content.iter().map(|content| format!("{content:#}\n"));
-        // No word of these has a space or a quote: names are ids, and URLs have neither.
-        let commands = self.commands.iter().map(|words| format!("{}\n", words.join(" ")));
+        let commands = self.commands.iter().map(|words| {
+            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+            format!("{}\n", words.join(" "))
+        });
         content.chain(commands).collect()
     }
 }
@@ -85,6 +87,12 @@ fn tell(client: McpClient, name: &str, url: &str) -> Told {
         ),
         McpClient::Json => Told::file(".mcp.json", json!({"mcpServers": {name: {"type": "http", "url": url}}})),
     }
+}
+
+/// As a shell reads it: an address such as `http://[::1]:4180` is a pattern to some. No word of these has a quote.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    if word.bytes().all(plain) { word.to_owned() } else { format!("'{word}'") }
 }
 
 fn client_name(client: McpClient) -> String {

@@ -169,6 +169,14 @@ fn a_client_is_told_where_the_door_is() {
 }
 
 #[test]
+fn an_address_is_one_word_to_a_shell() {
+    let wanted = McpConfig { client: McpClient::Codex, service: None };
+    let printed = mcp_config(&wanted, &GatewayUrl::parse("http://[::1]:4180").unwrap()).unwrap();
+    assert_eq!(printed.text, "codex mcp add ath-gateway --url 'http://[::1]:4180/mcp'\n");
+    assert_eq!(printed.data["commands"][0][5], "http://[::1]:4180/mcp");
+}
+
+#[test]
 fn a_service_that_cannot_be_is_refused() {
     for service in ["Help Desk", "../x", "", "a;rm"] {
         let failure = config(McpClient::Codex, Some(service)).unwrap_err();
