@@ -26,7 +26,7 @@ fn a_gateway_names_services_and_no_variables() {
             }))
         });
         let mut command = scene.ath(&["run", "--", "env"]);
-        let done = scene.done(command.env("ATH_TOKEN", "x").env("ATH_GATEWAY_URL", gateway.url()));
+        let done = Scene::done(command.env("ATH_TOKEN", "x").env("ATH_GATEWAY_URL", gateway.url()));
         assert!(
             !done.out.to_ascii_uppercase().contains("BASH_ENV") && !done.out.contains("PATH=/TMP"),
             "{id}: {done:?}"
