@@ -53,11 +53,11 @@ pub enum Command {
     Disconnect(Disconnect),
     /// Call a service's API; the gateway adds your credential. Prints the answer's body.
     Fetch(Fetch),
-    /// Run a program whose HTTPS calls to your services go through the gateway.
+    /// Run a program whose HTTPS calls to your services go through the gateway; its output and its exit code are its own, also with --json.
     Run(Run),
     /// Print what an MCP client needs to use this gateway.
     McpConfig(McpConfig),
-    /// Look for what is wrong between here and your services, with a remedy for each.
+    /// Look for what is wrong between here and your services, with a remedy for each; end with 1 where something failed.
     Doctor,
     /// An identity of this program's own, for gateways that know agents by their keys (ATH 0.1).
     Agent(Agent),
