@@ -20,7 +20,7 @@ fn deployed(path: &str) -> String {
     root().join("deploy").join(path).display().to_string()
 }
 
-/// A tool from PyPI, as tests/run installs it.
+/// A tool from `PyPI`, as tests/run installs it.
 fn tool(name: &str) -> String {
     root().join("tests/clients/.venv-deploy/bin").join(name).display().to_string()
 }
@@ -34,7 +34,7 @@ fn client(name: &str) -> String {
 fn ask(program: &str, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().unwrap_or_else(|error| panic!("{program}, which tests/run installs: {error}"));
+    let mut process = command.spawn().expect(program);
     let mut said = process.stdin.take().expect("a pipe");
     let input = input.to_owned();
     let writer = std::thread::spawn(move || {

@@ -110,7 +110,7 @@ fn a_gateway_that_runs_speaks_for_itself() {
     assert_eq!(diagnosis.told["providers"].as_array().map(Vec::len), Some(2), "{}", diagnosis.told);
 
     let on_redis = Gateway::start(Store::Redis(&redis), &upstream, "");
-    Diagnosis::of(&on_redis).says("store", "note", "best");
+    Diagnosis::of(&on_redis).says("store", "ok", "is durable");
     redis.kill();
     let mut last = None;
     tests::eventually("it is seen", || {
@@ -135,6 +135,16 @@ fn listeners_and_names() {
     diagnosis.says("name nowhere.invalid", "wrong", "is not found from here");
     diagnosis.says("public URL https://nowhere.invalid", "note", "is not reached from here");
     diagnosis.says("TLS", "note", "ends in front of the gateway");
+    let upstream = Upstream::start(free_port(), |_| {});
+    let gateway = Gateway::start(Store::Embedded, &upstream, "");
+    desk.write(&format!(
+        "[gateway]\npublic_url = \"{0}\"\nlisten = \"127.0.0.1:{1}\"\n[store]\npath = \"$folder/data\"\n[development]\nloopback_http = true\n",
+        gateway.url(),
+        gateway.port()
+    ));
+    let diagnosis = desk.doctor();
+    diagnosis.says("listener", "wrong", "a gateway with another configuration");
+    diagnosis.says("store", "ok", "is made in");
     desk.write("[gateway]\npublic_url = \"https://localhost\"\nlisten = \"192.0.2.1:4180\"\n[store]\npath = \"$folder/data\"\n");
     let diagnosis = desk.doctor();
     diagnosis.says("listener 192.0.2.1:4180", "wrong", "this machine has no such address");
@@ -205,7 +215,7 @@ fn a_clock_that_is_wrong() {
 fn a_support_bundle_tells_no_secret_and_nobody() {
     let upstream = Upstream::start(free_port(), |_| {});
     let parameters = format!("pkce = \"none\"\ntoken_parameters = {{ extra = \"{CANARY}parameter\" }}");
-    let gateway = Gateway::start(Store::Embedded, &upstream, &parameters);
+    let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &upstream.provider(&parameters));
     let client = OAuthClient::register(&gateway);
     let (token, _) = client.tokens(&gateway);
     assert_eq!(client.call(&gateway, &token, "/tickets").status, 200);

@@ -271,6 +271,34 @@ fn what_is_asked_badly_is_refused_in_the_form_of_every_door() {
     refused(&connect(&json!({"scopes": ["no such thing"]})), 400, "bad_request", "parameter_invalid");
     refused(&connect(&json!({"scopes": ["delete:everything"]})), 400, "bad_request", "scope_invalid");
     assert_eq!(connect(&json!({"scopes": []})).json()["state"], json!("connected"));
+    refused(&program.ask(&gateway, "POST", "/ath/my/services"), 405, "bad_request", "method_not_allowed");
+}
+
+#[test]
+fn a_service_that_is_switched_off_takes_no_other_along() {
+    let (gateway, _upstream) = open(Store::Embedded);
+    let mut program = Program::log_in(&gateway);
+    let connecting = program.ask(&gateway, "POST", "/ath/my/services/other/connect").json();
+    program.follow(connecting["connect_url"].as_str().expect("a link"));
+    let desk = program.token_for(&gateway, "/helpdesk").text("/access_token");
+    gateway.operate_json(&["providers", "suspend", "helpdesk"]);
+    assert_eq!(call(&gateway, "/helpdesk/tickets", &desk).status, 503);
+    assert_eq!(
+        call(&gateway, "/ath/proxy/helpdesk/tickets", &program.access).status,
+        503,
+        "nor by the login's own token"
+    );
+    assert_eq!(program.token_for(&gateway, "/helpdesk").text("/reason"), "provider_suspended");
+    assert_eq!(program.ask(&gateway, "GET", "/ath/my/services").status, 200);
+    let answer = program.client.refresh(&gateway, &program.refresh);
+    assert_eq!(answer.status, 200, "{}", answer.body_text());
+    program.access = answer.text("/access_token");
+    let token = program.token_for(&gateway, "/ath/proxy/other").text("/access_token");
+    assert_eq!(call(&gateway, "/ath/proxy/other/tickets", &token).status, 200);
+    assert_eq!(program.ask(&gateway, "DELETE", "/ath/my/connections/other").json()["ended"], json!(1));
+    gateway.operate_json(&["providers", "resume", "helpdesk"]);
+    let token = program.token_for(&gateway, "/helpdesk").text("/access_token");
+    assert_eq!(call(&gateway, "/helpdesk/tickets", &token).status, 200);
 }
 
 /// A service that speaks as the gateway would.

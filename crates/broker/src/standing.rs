@@ -178,6 +178,15 @@ impl Observer for Standings {
     }
 }
 
+/// What an operator's switch of a provider means for a token that was got there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Switched {
+    /// Nothing is done with it while the provider is switched off.
+    Heeded,
+    /// It is about other things.
+    Overlooked,
+}
+
 impl Broker {
     /// Who calls with this ATH token, by the whole chain as it is now: token, grant, connection, agent, person, provider. Answered from
     /// memory while nothing in the chain has changed anywhere.
@@ -194,6 +203,22 @@ impl Broker {
         }
         self.admit_token()?;
         Ok(Caller::new(self.look_up(hash).await.map_err(|error| self.wrong_token(error))?))
+    }
+
+    /// The same for what concerns no service in particular: whoever may come for every service may do so while the one that they came by is
+    /// switched off. What they may then do at a service is judged by that service's own switch.
+    pub async fn authenticate_program(&self, presented: &str) -> Result<Caller, BrokerError> {
+        match self.authenticate(presented).await {
+            Err(BrokerError::ProviderSuspended) => {}
+            outcome => return outcome,
+        }
+        let known = self.read_chain(SecretHash::of(presented), Switched::Overlooked).await?;
+        if !known.is_for_all {
+            return Err(BrokerError::ProviderSuspended);
+        }
+        // It is as good as a call, and nobody relies on it twice.
+        known.end();
+        Ok(Caller::new(Arc::new(known)))
     }
 
     /// Whether what is remembered may be relied on.
@@ -269,18 +294,18 @@ impl Broker {
     pub(crate) async fn look_up(&self, hash: SecretHash) -> Result<Arc<Known>, BrokerError> {
         for _ in 0..RETRIES {
             let seen = self.standings.seen();
-            let known = Arc::new(self.read_chain(hash).await?);
+            let known = Arc::new(self.read_chain(hash, Switched::Heeded).await?);
             if self.standings.keep(&known, seen) == Remembered::Yes {
                 return Ok(known);
             }
         }
         // Changes all the time: this answer is as good as any, and nobody relies on it twice.
-        let known = self.read_chain(hash).await?;
+        let known = self.read_chain(hash, Switched::Heeded).await?;
         known.end();
         Ok(Arc::new(known))
     }
 
-    async fn read_chain(&self, hash: SecretHash) -> Result<Known, BrokerError> {
+    async fn read_chain(&self, hash: SecretHash, switched: Switched) -> Result<Known, BrokerError> {
         let token_key = Token::key(hash);
         let token = self.vault.get::<Token>(&token_key).await?.ok_or(BrokerError::TokenInvalid)?.body;
         if token.revoked.is_some() {
@@ -318,7 +343,7 @@ impl Broker {
         if grant.is_over(self.now()) {
             return Err(BrokerError::TokenExpired);
         }
-        if switch.suspended.is_some() {
+        if switch.suspended.is_some() && switched == Switched::Heeded {
             return Err(BrokerError::ProviderSuspended);
         }
         self.check_approval(&agent)?;

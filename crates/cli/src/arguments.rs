@@ -103,7 +103,7 @@ pub struct Connect {
     #[arg(long)]
     pub(crate) print_url: bool,
     /// With --agent: the code that the person was shown on the last page behind the link.
-    #[arg(long, value_name = "CODE", requires = "agent")]
+    #[arg(long, value_name = "CODE")]
     pub(crate) code: Option<String>,
 }
 

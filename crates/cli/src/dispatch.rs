@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::{self, Identity};
 use crate::arguments::{Arguments, Command};
 use crate::commands;
 use crate::context::Context;
-use crate::machine::{Environment, Machine};
+use crate::machine::{self, Environment, Machine};
 use crate::output::{self, Form, Outcome};
 use crate::talk::Talk;
 use crate::{Code, Exit, Failure};
 
 /// Does what the command line says.
 pub(crate) fn run(machine: &Machine) -> ExitCode {
+    machine::conceal();
     // For libraries that ask for the process's provider; it fails only where one was installed before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = match Arguments::try_parse() {
@@ -25,11 +27,13 @@ pub(crate) fn run(machine: &Machine) -> ExitCode {
         Err(error) => return not_understood(&error, &*machine.environment).into(),
     };
     let talk = Talk::new(&arguments.common, &*machine.environment);
-    match carried_out(&arguments, talk, machine) {
+    // Whoever reads one object reads one where something here is wrong, too. What it was, the panic itself has told.
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| carried_out(&arguments, talk, machine)));
+    match done.unwrap_or_else(|_| Err(broken())) {
         Ok(Outcome::Told { data, text, exit }) => output::succeed(talk.form, &data, &text, exit).into(),
         Ok(Outcome::Done(exit)) => exit.into(),
         Ok(Outcome::Ended(code)) => ExitCode::from(code),
-        Err(failure) => output::fail(talk, &failure).into(),
+        Err(failure) => output::fail(talk, &failure.or_at_fault()).into(),
     }
 }
 
@@ -40,7 +44,12 @@ fn carried_out(arguments: &Arguments, talk: Talk, machine: &Machine) -> Result<O
         _ => {
             let context = Context::new(&arguments.common, talk, machine.clone())?;
             let runtime = runtime()?;
-            let done = runtime.block_on(unless_interrupted(&context, &arguments.command));
+            let done = runtime.block_on(async {
+                let done = unless_interrupted(&context, &arguments.command).await;
+                // A login that is being changed is changed to the end, whatever the command that wanted it came to.
+                context.unbroken.settled(context.egress.timeout().max(PATIENCE)).await;
+                done
+            });
             // A thread that reads standard input would be waited for.
             runtime.shutdown_background();
             return done;
@@ -64,7 +73,6 @@ async fn unless_interrupted(context: &Context, command: &Command) -> Result<Outc
     tokio::select! {
         biased;
         () = interrupted() => {
-            context.unbroken.settled(PATIENCE).await;
             Err(Failure::new(Code::Interrupted, "Interrupted.", "What the gateway was asked for before may have been done."))
         }
         done = commanded(context, command) => done,
@@ -116,14 +124,28 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     })
 }
 
+fn broken() -> Failure {
+    let hint = "Tell whoever maintains ath what you did, and what standard error says.";
+    Failure::new(Code::Local, "ath failed.", hint)
+}
+
 /// Help and version are data; everything else is a failure of this command line's.
 fn not_understood(error: &clap::Error, environment: &dyn Environment) -> Exit {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return output::succeed(Form::Text, &serde_json::Value::Null, &error.render().to_string(), Exit::Ok);
-    }
     // What it wants could not be read: it is looked for by hand, before a command of `run`'s.
     let mut words = std::env::args_os().take_while(|word| word != "--");
     let json = words.any(|word| word == "--json") || environment.variable("ATH_OUTPUT").as_deref() == Some("json");
+    let form = if json { Form::Json } else { Form::Text };
+    match error.kind() {
+        ErrorKind::DisplayVersion => {
+            let version = json!({"version": env!("CARGO_PKG_VERSION")});
+            return output::succeed(form, &version, &error.render().to_string(), Exit::Ok);
+        }
+        ErrorKind::DisplayHelp => {
+            let help = error.render().to_string();
+            return output::succeed(form, &json!({"help": help}), &help, Exit::Ok);
+        }
+        _ => {}
+    }
     if !json {
         output::say(error.render().to_string().trim_end());
         return Exit::Usage;

@@ -111,6 +111,16 @@ impl Failure {
         Self { code, message, hint, connect_url: None, retryable: false, request_id: None }
     }
 
+    /// Where the person has to act, and the gateway gave no link that leads to it, nobody can: then the gateway is at fault.
+    pub(crate) fn or_at_fault(self) -> Self {
+        if self.code != Code::Gateway(Problem::ConnectRequired) || self.connect_url.is_some() {
+            return self;
+        }
+        let hint =
+            "The person has to act, and there is no link of the gateway's for them; tell its operator.".to_owned();
+        Self { code: Code::Gateway(Problem::InternalError), hint, ..self }
+    }
+
     /// With the link for the person.
     #[must_use]
     pub fn with_link(self, link: impl Into<String>) -> Self {

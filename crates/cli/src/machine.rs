@@ -37,6 +37,17 @@ impl Machine {
     }
 }
 
+/// Keeps what this process has in memory and in its environment from the person's other programs, those below `ath run` among them: they
+/// can neither trace it nor read its files in /proc, and it leaves no core file.
+pub(crate) fn conceal() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A system that knows no such thing goes on without it.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
 struct SystemClock;
 
 impl Clock for SystemClock {
@@ -65,6 +76,17 @@ impl Environment for SystemEnvironment {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    #[test]
+    fn nobody_looks_into_it() {
+        super::conceal();
+        assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
     }
 }
 

@@ -24,10 +24,10 @@ pub(crate) fn text(text: &str) -> String {
 
 /// One line of JSON that is plain as well: what JSON does not have escaped by itself is.
 pub(crate) fn json(value: &Value) -> String {
-    // All of these are in the basic plane, and none stands outside a string.
-    let escaped = |each: char| if is_act(each) { format!("\\u{:04x}", u32::from(each)) } else { each.to_string() };
+    // None of these stands outside a string.
+    let plain = |each: char| if is_act(each) { escaped(each) } else { each.to_string() };
     let written = value.to_string();
-    if written.chars().any(is_act) { written.chars().map(escaped).collect() } else { written }
+    if written.chars().any(is_act) { written.chars().map(plain).collect() } else { written }
 }
 
 /// A text that comes in pieces, which may part a character.
@@ -55,9 +55,16 @@ impl Stream {
     }
 }
 
+/// Control characters, those that turn the direction of reading, and those that are not seen.
 fn is_act(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// In JSON, by its units of UTF-16.
+fn escaped(character: char) -> String {
+    character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat()
 }
 
 fn shown(character: char) -> char {
@@ -101,7 +108,7 @@ mod tests {
 
     #[test]
     fn json_says_the_same_in_plain_characters() {
-        let value = json!({"a\u{9b}": "\u{1b}[2J\u{7f}\u{202e}\n日本"});
+        let value = json!({"a\u{9b}": "\u{1b}[2J\u{7f}\u{202e}\u{61c}\u{e0041}\n日本"});
         let written = json(&value);
         assert!(!written.chars().any(is_act), "{written}");
         assert_eq!(serde_json::from_str::<Value>(&written).expect("JSON"), value);

@@ -33,6 +33,18 @@ pub(crate) enum FileError {
 
 /// The whole text; none where there is no file. A link is not followed, and what others could have written is not read.
 pub(crate) fn read(path: &Path) -> Result<Option<String>, FileError> {
+    read_if(path, check)
+}
+
+/// The same of a file that others may have read or written: for what is in it to be ended, and for nothing else.
+pub(crate) fn read_exposed(path: &Path) -> Result<Option<String>, FileError> {
+    read_if(path, |file| match check(file) {
+        Err(FileError::Mode) => Ok(()),
+        checked => checked,
+    })
+}
+
+fn read_if(path: &Path, check: impl FnOnce(&File) -> Result<(), FileError>) -> Result<Option<String>, FileError> {
     let no_link = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(no_link.bits().cast_signed()).open(path);
     let file = match opened {

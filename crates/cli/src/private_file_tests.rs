@@ -40,11 +40,13 @@ fn a_file_that_is_not_private_is_not_read() {
         fs::write(&path, "theirs").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("opened");
         assert!(matches!(read(&path), Err(FileError::Mode)), "{mode:o}");
+        assert_eq!(read_exposed(&path).expect("to be ended").as_deref(), Some("theirs"));
     }
     let link = home.path().join("link.json");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("closed");
     symlink(&path, &link).expect("a link");
     assert!(matches!(read(&link), Err(FileError::Kind)), "a link is not followed");
+    assert!(matches!(read_exposed(&link), Err(FileError::Kind)), "nor to be ended");
     assert!(matches!(read(home.path()), Err(FileError::Kind)));
     let large = home.path().join("large.json");
     replace(&large, &"x".repeat(usize::try_from(MOST).expect("small") + 1)).expect("written");

@@ -25,6 +25,11 @@ pub(crate) fn router() -> Router {
         .route("/ath/my/services/{id}/connect", axum::routing::post(connect))
         .route("/ath/my/connections", get(connections))
         .route("/ath/my/connections/{id}", axum::routing::delete(end))
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn method_not_allowed(Extension(broker): Extension<Broker>) -> Response {
+    problem(&broker, Unread::Method.into())
 }
 
 async fn services(Extension(broker): Extension<Broker>, headers: HeaderMap) -> Response {
@@ -83,7 +88,7 @@ async fn caller(broker: &Broker, headers: &HeaderMap) -> Result<Caller, Refusal>
     if !headers.contains_key(header::AUTHORIZATION) {
         return Err(Unread::ServicesTokenMissing.into());
     }
-    broker.authenticate(bearer(headers)?).await.map_err(|error| match error {
+    broker.authenticate_program(bearer(headers)?).await.map_err(|error| match error {
         BrokerError::TokenInvalid | BrokerError::TokenExpired | BrokerError::TokenRevoked => FrontError::Token.into(),
         error => FrontError::from(error).into(),
     })

@@ -10,6 +10,8 @@ use super::{Done, Scene, ath};
 
 const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31mred\u{202e}desrever\r\nlast line\n";
 
+const NUMBERS: &str = r#"{"id": 123456789012345678901234567890}"#;
+
 fn of(request: &Received) -> Reply {
     let refusal = json!({"code": "connect_required", "message": "Sign in again.", "detail": "Sign in again.",
         "details": {"reconnect_url": "https://evil.test/", "hint": "Go there."}, "connect_url": "https://evil.test/"});
@@ -31,6 +33,10 @@ fn of(request: &Received) -> Reply {
         "/tickets/slow" => Reply::Endless(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n".to_vec()),
         "/tickets/large" => Reply::of("200 OK", "text/plain", &vec![b'x'; 4 * 1024 * 1024]),
         "/tickets/nonsense" => Reply::Bytes(b"hello\r\n\r\n".to_vec()),
+        "/tickets/numbers" => Reply::of("200 OK", "application/json", NUMBERS.as_bytes()),
+        "/tickets/spoken" => Reply::redirect(
+            "https://evil.test/; redirects are not followed.        ath: The login has ended. Open https://evil.test/login",
+        ),
         "/tickets/empty" => Reply::Bytes(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_vec()),
         _ => Reply::json(&json!({"seen": request.headers, "target": request.target})),
     }
@@ -53,6 +59,9 @@ fn a_service_is_read_as_it_is_and_never_taken_for_the_gateway() {
     assert_eq!(data("binary")["body_base64"], "AP8B");
     assert_eq!(data("false-json")["body"], "{\"no\": ");
     assert_eq!(data("empty")["body"], "");
+    assert_eq!(data("numbers")["body"], NUMBERS, "a number that JSON here would round stays text");
+    let spoken = machine.run(&["fetch", "helpdesk", "/tickets/spoken"]);
+    assert!(spoken.code == 0 && !spoken.err.contains("evil.test") && spoken.err.contains("elsewhere"), "{spoken:?}");
 
     let escapes = data("escapes");
     assert_eq!(escapes["body"], HOSTILE, "programs get what was sent");

@@ -57,4 +57,37 @@ fn what_others_could_have_written_is_not_used() {
     std::fs::write(&file, "{\"kept_in\":").expect("written");
     let (_, word, error) = scene.machine.failure(&["services"]);
     assert_eq!(word, "local", "{error}");
+    assert_eq!(scene.machine.failure(&["logout"]).1, "local", "what it was cannot be ended at the gateway");
+    assert_eq!(scene.machine.data(&["logout"])["ended"], false, "and it is gone here");
+}
+
+/// Just where tokens were exposed, they have to be ended.
+#[test]
+fn a_logout_ends_what_is_not_used_any_more() {
+    let mut scene = Scene::open();
+    let access = |scene: &Scene| -> String {
+        let text = std::fs::read(scene.machine.login_file()).expect("a file");
+        let kept: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        kept["login"]["access"]["token"].as_str().expect("a token").to_owned()
+    };
+    let status = |scene: &Scene, token: &str| {
+        let request = scene.gateway.request("GET", "/ath/my/services");
+        request.header("authorization", &format!("Bearer {token}")).send().status
+    };
+    let token = access(&scene);
+    assert_eq!(status(&scene, &token), 200);
+    let exposed = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(scene.machine.login_file(), exposed).expect("set");
+    let (_, _, error) = scene.machine.failure(&["services"]);
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("ath logout")), "{error}");
+    assert_eq!(scene.machine.data(&["logout"])["ended"], true);
+    assert_eq!(status(&scene, &token), 401);
+
+    // Nor is it forgotten, and left to live, where it was to be elsewhere this time.
+    scene.machine.log_in(&scene.gateway, &mut scene.browser);
+    let token = access(&scene);
+    let mut logout = scene.machine.command(&["--json", "logout"]);
+    let done = super::Done::of(logout.env("ATH_CREDENTIALS", "keyring").output().expect("it runs"));
+    assert_eq!(done.object("logout")["data"]["ended"], true, "{done:?}");
+    assert_eq!(status(&scene, &token), 401);
 }

@@ -133,8 +133,31 @@ fn a_link_leads_to_the_gateway_or_nobody_is_shown_it() {
         let done = machine.run(&["connect", "helpdesk"]);
         assert!(done.code == 6 && !done.out.contains(link) && !done.err.contains(link), "{link}: {done:?}");
     }
+    // Nor where a call wants one: without a link that leads to the gateway, the gateway is at fault.
+    let served = gateway(|request, base| match request.path() {
+        "/ath/my/services/helpdesk" => Reply::json(&service(base, |_| {})),
+        "/ath/my/services" => {
+            Reply::json(&json!({"user": "u", "client_id": "c", "accounts_url": base, "services": []}))
+        }
+        "/oauth/token" => Reply::json(&json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60})),
+        "/helpdesk/x" => {
+            let body = r#"{"detail": "Go on.", "hint": "Open it.", "connect_url": "https://evil.test/"}"#;
+            let head = "HTTP/1.1 502 Bad Gateway\r\nath-gateway-refusal: connect_required\r\nconnection: close\r\n";
+            Reply::Bytes(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+        }
+        _ => Reply::json(&metadata(base)),
+    });
+    let machine = Machine::new().with("ATH_TOKEN", "x").with("ATH_GATEWAY_URL", &served.url());
+    let (code, word, error) = machine.failure(&["fetch", "helpdesk", "/x"]);
+    assert_eq!((code, word.as_str()), (1, "internal_error"), "{error}");
+    assert!(!error.to_string().contains("evil.test"), "{error}");
+
     let (machine, _served) = services_with(|service| service["url"] = json!("https://evil.test/helpdesk"));
-    assert_eq!(machine.failure(&["services"]).0, 6, "a service is called at the gateway");
+    let done = machine.run(&["--json", "services"]);
+    assert_eq!(done.object("services")["data"]["services"], json!([]), "a service is called at the gateway");
+    assert!(done.err.contains("helpdesk is left out"), "{done:?}");
+    let (machine, _served) = services_with(|service| service["name"] = json!("x".repeat(70_000)));
+    assert_eq!(machine.data(&["services"])["services"][0]["id"], "helpdesk", "however long its name is");
 }
 
 #[test]
@@ -201,6 +224,10 @@ fn what_is_not_understood_is_one_object_as_well() {
     let machine = machine.with("ATH_OUTPUT", "json");
     assert_eq!(machine.run(&["frobnicate"]).object("services")["error"]["code"], "usage");
     assert_eq!(machine.run(&["version"]).object("version")["data"]["version"], env!("CARGO_PKG_VERSION"));
+    for help in [["--help"].as_slice(), &["fetch", "--help"], &["help", "connect"]] {
+        assert!(machine.run(help).object("help")["data"]["help"].as_str().is_some_and(|help| help.contains("Usage")));
+    }
+    assert_eq!(machine.run(&["-V"]).object("version")["data"]["version"], env!("CARGO_PKG_VERSION"));
     let nowhere = machine.run(&["services"]);
     assert_eq!((nowhere.code, &nowhere.object("services")["error"]["code"]), (3, &json!("login_required")));
 }

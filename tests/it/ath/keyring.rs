@@ -96,10 +96,7 @@ fn a_login_lies_in_the_keyring_and_nowhere_else() {
     let done = second.log_in(&scene.gateway, &mut Browser::new());
     assert_eq!(done.object("login")["data"]["kept_in"], "file", "{done:?}");
     let forced = forced.with("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
-    let mut browser = Browser::new();
-    let waiting =
-        forced.start(&["login", "helpdesk", "--no-browser", "--json", "--gateway", &scene.gateway.public_url()]);
-    let done = waiting.answered_in(&mut browser);
-    assert_eq!((done.code, &done.object("login")["error"]["code"]), (1, &"local".into()), "{done:?}");
-    assert!(done.out.contains("ATH_CREDENTIALS=file"), "{done:?}");
+    let (code, word, error) = forced.failure(&["login", "helpdesk", "--gateway", &scene.gateway.public_url()]);
+    assert_eq!((code, word.as_str()), (1, "local"), "before anybody logs in for nothing: {error}");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("ATH_CREDENTIALS=file")), "{error}");
 }

@@ -74,8 +74,10 @@ fn a_person_logs_in_connects_and_looks() {
     std::fs::set_permissions(&browser, mode).expect("set");
     let path = browser.display().to_string();
     let terminal = Terminal::open(&person, &[("BROWSER", &path)]);
-    terminal
-        .type_in(&[&format!("$ATH login helpdesk --gateway {}; echo ended $?", scene.gateway.public_url()), "Enter"]);
+    terminal.type_in(&[
+        &format!("$ATH login helpdesk --gateway {}; echo logged-in $?", scene.gateway.public_url()),
+        "Enter",
+    ]);
     let mut alice = Browser::new();
     let link = opened(person.home.path());
     let screen = terminal.until("Waiting for you in the browser");
@@ -83,29 +85,29 @@ fn a_person_logs_in_connects_and_looks() {
     let page = alice.open(&link);
     let last = consented(&mut alice, page);
     assert_eq!(Request::new("GET", last.url.as_str()).send().status, 200);
-    let screen = terminal.until("ended 0");
+    let screen = terminal.until("logged-in 0");
     assert!(screen.contains("Logged in at") && !screen.contains("Waiting for you"), "the line is wiped: {screen}");
 
-    terminal.type_in(&["clear; $ATH connect other; echo ended $?", "Enter"]);
+    terminal.type_in(&["clear; $ATH connect other; echo connected $?", "Enter"]);
     let link = opened(person.home.path());
     let page = alice.open(&link);
     consented(&mut alice, page);
-    let screen = terminal.until("ended 0");
+    let screen = terminal.until("connected 0");
     assert!(screen.contains("other is connected.") && screen.contains("See your tickets"), "{screen}");
 
-    terminal.type_in(&["clear; $ATH services; echo ended $?", "Enter"]);
-    let screen = terminal.until("ended 0");
+    terminal.type_in(&["clear; $ATH services; echo listed $?", "Enter"]);
+    let screen = terminal.until("listed 0");
     assert!(screen.contains("helpdesk  Acme Helpdesk    connected"), "{screen}");
 
-    terminal.type_in(&["clear; $ATH connect nothing; echo ended $?", "Enter"]);
-    let screen = terminal.until("ended 2");
+    terminal.type_in(&["clear; $ATH connect nothing; echo unknown $?", "Enter"]);
+    let screen = terminal.until("unknown 2");
     assert!(screen.contains("ath: "), "{screen}");
 
-    terminal.type_in(&["clear; $ATH login helpdesk; echo ended $?", "Enter"]);
+    terminal.type_in(&["clear; $ATH login helpdesk; echo stopped $?", "Enter"]);
     opened(person.home.path());
     terminal.until("Waiting for you in the browser");
     terminal.type_in(&["C-c"]);
-    terminal.until("ended 130");
+    terminal.until("stopped 130");
     assert_eq!(person.data(&["services"])["services"][0]["state"], "connected", "the login of before is as it was");
 }
 
@@ -118,11 +120,11 @@ fn a_terminal_obeys_no_service() {
     });
     let scene = Scene::with_api_at(&service.url());
     let terminal = Terminal::open(&scene.machine, &[]);
-    terminal.type_in(&["$ATH fetch helpdesk /tickets/x; echo ended $?", "Enter"]);
-    let screen = terminal.until("ended 0");
+    terminal.type_in(&["$ATH fetch helpdesk /tickets/x; echo shown $?", "Enter"]);
+    let screen = terminal.until("shown 0");
     assert!(screen.contains("begin\u{fffd}[2J\u{fffd}[H") && screen.contains("[8mhidden"), "{screen}");
     assert!(screen.contains("over\u{fffd}written"), "{screen}");
-    terminal.type_in(&["clear; $ATH fetch helpdesk /tickets/binary; echo ended $?", "Enter"]);
-    let screen = terminal.until("ended 1");
+    terminal.type_in(&["clear; $ATH fetch helpdesk /tickets/binary; echo binary $?", "Enter"]);
+    let screen = terminal.until("binary 1");
     assert!(screen.contains("-o"), "{screen}");
 }

@@ -69,7 +69,9 @@ fn an_agent_of_its_own_is_allowed_calls_and_ends() {
     let link = told["error"]["connect_url"].as_str().expect("a link").to_owned();
     let again = machine.json(&["--agent", "fetch", "helpdesk", "/tickets"]).1;
     assert_eq!(again["error"]["connect_url"], Value::from(link.clone()), "the person is asked once");
-    assert_eq!(machine.json(&["--agent", "connect", "helpdesk", "--code", "wrong"]).0, 2);
+    assert_eq!(machine.json(&["connect", "helpdesk", "--code", "wrong"]).0, 2, "a code is an agent's");
+    let (exit, told) = machine.json(&["--agent", "connect", "helpdesk", "--code", "wrong"]);
+    assert!(exit == 4 && told["ok"] == false, "{exit}: {told}");
 
     let asked = machine.data(&["--agent", "connect", "helpdesk", "--scope", "read:tickets"]);
     let code = code(&mut Browser::new(), asked["connect_url"].as_str().expect("a link"));
@@ -80,8 +82,9 @@ fn an_agent_of_its_own_is_allowed_calls_and_ends() {
     let (exit, told) = machine.json(&["--agent", "fetch", "helpdesk", "/tickets", "-d", "{\"title\":\"x\"}"]);
     assert_eq!(exit, 4, "read alone was allowed: {told}");
     let held = machine.data(&["--agent", "connections"]);
-    assert_eq!(held["connections"][0]["scopes"][0]["scope"], "read:tickets", "{held}");
+    assert_eq!(held["connections"][0]["scopes"][0], "read:tickets", "{held}");
 
+    assert_eq!(told["error"]["code"], "insufficient_scope", "{told}");
     assert_eq!(machine.data(&["--agent", "disconnect", "helpdesk"])["ended"], 1);
     assert_eq!(machine.data(&["--agent", "disconnect", "helpdesk"])["ended"], 0);
     assert_eq!(machine.json(&["--agent", "fetch", "helpdesk", "/tickets"]).0, 4);

@@ -14,7 +14,7 @@ use tests::{
 /// Everything that a run wants.
 pub(crate) struct Scene {
     pub(crate) gateway: Gateway,
-    pub(crate) upstream: Upstream,
+    _upstream: Upstream,
     /// What stands behind both APIs, and remembers what it was asked.
     pub(crate) api: Served,
     /// The API over TLS, and whatever else is at that host.
@@ -72,7 +72,7 @@ impl Scene {
         ];
         let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &text.concat());
         let (home, browser) = (TempDir::new().expect("a folder"), Browser::new());
-        let mut scene = Self { gateway, upstream, api, nginx, authority, browser, home };
+        let mut scene = Self { gateway, _upstream: upstream, api, nginx, authority, browser, home };
         scene.log_in();
         scene.connect("plain", &["--scope", "read:tickets"]);
         scene

@@ -106,6 +106,16 @@ fn without_its_secret_it_serves_nobody() {
     }
     assert_eq!(scene.api.received().len(), before, "nothing was sent anywhere");
     assert_eq!(idle.waiting.end(), 0);
+    // Nor does a service hear it from whoever says where they come from.
+    scene.shell("curl -sS -e $DESK_BASE_URL/page $DESK_BASE_URL/from");
+    scene.shell(&format!("curl -sS -e $DESK_BASE_URL/page {}", scene.desk("/v1/from")));
+    assert!(
+        scene.asked("/v1/from").iter().all(|request| request.header("referer").is_none()),
+        "{:?}",
+        scene.asked("/v1/from")
+    );
+    scene.shell(&format!("curl -sS -e https://other.example.com/ {}", scene.desk("/v1/elsewhere")));
+    assert!(scene.asked("/v1/elsewhere").len() == 1);
 }
 
 /// Everything that is written in a process's place in /proc, but for its secrets of this run.

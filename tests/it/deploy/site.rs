@@ -77,7 +77,7 @@ fn in_fences(text: &str) -> impl Iterator<Item = &str> {
 /// The words behind the program's name: its subcommands, then its flags.
 fn command(line: &str) -> Option<Vec<String>> {
     let line = line.split(" #").next()?.split(['|', '<', '>']).next()?;
-    let mut words = line.split_whitespace().skip_while(|word| word.contains("=") || *word == "$");
+    let mut words = line.split_whitespace().skip_while(|word| word.contains('=') || *word == "$");
     let program = words.next()?;
     (program == "ath-gateway" || program.ends_with("/ath-gateway")).then(|| words.map(str::to_owned).collect())
 }

@@ -75,7 +75,7 @@ fn a_person_answers_question_after_question_and_connects_at_once() {
             ("Service:", &base),
             ("A short name for it, which stands in paths [service]:", "helpdesk"),
             ("What people call it [Helpdesk]:", "\r"),
-            ("openapi.json: 12 operations", ""),
+            (" operations, which agents can search.", ""),
             // Nobody publishes anything there.
             ("Issuer:", &base),
             ("cannot be read", ""),

@@ -73,7 +73,7 @@ impl Broker {
     ) -> Result<IssuedTokens, FrontError> {
         client.insist_on(GrantType::TokenExchange)?;
         let useless = FrontError::Grant(GrantProblem::SubjectToken);
-        let caller = match self.authenticate(subject_token).await {
+        let caller = match self.authenticate_program(subject_token).await {
             Ok(caller) => caller,
             Err(BrokerError::TokenInvalid | BrokerError::TokenExpired | BrokerError::TokenRevoked) => {
                 return Err(useless);

@@ -292,7 +292,9 @@ impl Broker {
     }
 
     fn wish_for(&self, provider: &Provider, scopes: ScopeSet) -> Wish {
-        let resource = self.resources(provider).into_iter().next().unwrap_or_default();
+        // Never its own host: programs hold every URL against the gateway's.
+        let path = provider.path_prefix.as_ref().map(|path| self.urls.at_path(path));
+        let resource = path.unwrap_or_else(|| self.urls.proxied(&provider.id));
         Wish { provider: provider.id.clone(), resource, scopes, words: Vec::new() }
     }
 

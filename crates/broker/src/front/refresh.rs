@@ -118,7 +118,10 @@ impl Broker {
         scope: Option<&str>,
     ) -> Result<ScopeSet, FrontError> {
         let ended = FrontError::Grant(GrantProblem::Ended);
-        self.check_switch(&family.provider).await?;
+        // A login for every service is for the others, too.
+        if !self.is_every_service(&family.resource) {
+            self.check_switch(&family.provider).await?;
+        }
         if self.check_approval(&client.agent).is_err() {
             return Err(ended);
         }

@@ -169,13 +169,18 @@ impl<'a> Agent<'a> {
                 }),
             )
             .await?;
+        self.forget(service).await?;
+        Ok(1)
+    }
+
+    /// Keeps the agent's token for a service no longer.
+    pub(super) async fn forget(&self, service: &ProviderId) -> Result<(), Failure> {
         let id = service.to_string();
         self.shelf
             .change(move |all| {
                 all.tokens.remove(&id);
             })
-            .await?;
-        Ok(1)
+            .await
     }
 
     async fn register(&self) -> Result<Registration, Failure> {

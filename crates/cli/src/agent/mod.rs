@@ -43,13 +43,15 @@ pub(crate) async fn commanded(context: &Context, identity: &Identity, command: &
             Ok(Outcome::told(json!({"service": service.as_str(), "ended": ended, "remote": false}), text))
         }
         Command::Fetch(wanted) => {
-            let visit = visit(&agent, &service_id(&wanted.service)?).await?;
+            let service = service_id(&wanted.service)?;
+            let visit = visit(&agent, &service).await?;
             let name = HeaderValue::from_str(identity.id().as_str());
             let name = name.map_err(|_| {
                 Failure::new(Code::Local, "The agent's id fits into no header.", "Make another identity.")
             })?;
             let says_who = HeaderMap::from_iter([(HeaderName::from_static("x-ath-agent-id"), name)]);
-            commands::fetch::run_with(context, wanted, (&visit, &says_who)).await
+            let done = commands::fetch::run_with(context, wanted, (&visit, &says_who)).await;
+            done_or_asked(&agent, &service, done).await
         }
         _ => {
             let hint = "Leave --agent out, and `identity` out of config.toml, to run it as yourself.";
@@ -63,16 +65,11 @@ async fn visit(agent: &Agent<'_>, service: &ProviderId) -> Result<Visit, Failure
     let kept = agent.kept()?;
     let now = agent.gateway.machine().clock.now();
     let Some(token) = kept.tokens.get(service.as_str()).filter(|token| token.is_fresh(now)) else {
-        let asked = match kept.asked.get(service.as_str()).filter(|asked| asked.ends > now) {
-            Some(asked) => asked.clone(),
-            None => agent.ask(service, &[]).await?,
-        };
+        let asked = standing(agent, service).await?;
         let failure = Failure::new(
             Code::Gateway(Problem::ConnectRequired),
             format!("{service} is not connected to this agent."),
-            format!(
-                "Ask the person to open the link, to allow it and to tell you the code on its last page; then `ath --agent connect {service} --code CODE`."
-            ),
+            how_to_connect(service),
         );
         return Err(failure.with_link(asked.link));
     };
@@ -83,6 +80,40 @@ async fn visit(agent: &Agent<'_>, service: &ProviderId) -> Result<Visit, Failure
         kind: Kind::Http,
         access: Access { token: token.access.clone(), ends: token.ends },
     })
+}
+
+/// The question that the person has not answered yet; a new one, where there is none or where it is too old.
+async fn standing(agent: &Agent<'_>, service: &ProviderId) -> Result<Asked, Failure> {
+    let now = agent.gateway.machine().clock.now();
+    match agent.kept()?.asked.remove(service.as_str()).filter(|asked| asked.ends > now) {
+        Some(asked) => Ok(asked),
+        None => agent.ask(service, &[]).await,
+    }
+}
+
+/// A token that ended before its time, or that is not enough, is a question to the person.
+async fn done_or_asked(
+    agent: &Agent<'_>,
+    service: &ProviderId,
+    done: Result<Outcome, Failure>,
+) -> Result<Outcome, Failure> {
+    match done {
+        Err(failure) if failure.code == Code::Gateway(Problem::LoginRequired) => {
+            agent.forget(service).await?;
+            Err(visit(agent, service).await.err().unwrap_or(failure))
+        }
+        Err(failure) if failure.code == Code::Gateway(Problem::InsufficientScope) => {
+            let link = agent.ask(service, &[]).await?.link;
+            Err(Failure { hint: how_to_connect(service), ..failure }.with_link(link))
+        }
+        done => done,
+    }
+}
+
+fn how_to_connect(service: &ProviderId) -> String {
+    format!(
+        "Ask the person to open the link, to allow it and to tell you the code on its last page; then `ath --agent connect {service} --code CODE`."
+    )
 }
 
 async fn services(agent: &Agent<'_>) -> Result<Outcome, Failure> {
@@ -126,7 +157,13 @@ fn scopes(all: &[String], token: Option<&Token>) -> Vec<Value> {
 async fn connect(context: &Context, agent: &Agent<'_>, wanted: &Connect) -> Result<Outcome, Failure> {
     let service = service_id(&wanted.service)?;
     if let Some(code) = &wanted.code {
-        let token = agent.exchange(&service, code).await?;
+        let token = match agent.exchange(&service, code).await {
+            Err(failure) if failure.code == Code::Gateway(Problem::ConnectRequired) => {
+                let asked = standing(agent, &service).await?;
+                return Err(Failure { hint: how_to_connect(&service), ..failure }.with_link(asked.link));
+            }
+            exchanged => exchanged?,
+        };
         let text = format!("{service} is connected: {}.\n", token.scopes.join(", "));
         let data = json!({
             "service": service.as_str(), "state": "connected", "connect_url": null, "scopes": scopes(&token.scopes, Some(&token)),
@@ -149,10 +186,9 @@ fn connections(agent: &Agent<'_>) -> Result<Outcome, Failure> {
     for (service, token) in kept.tokens.iter().filter(|(_, token)| token.is_fresh(now)) {
         let ends = token.ends.to_rfc3339();
         rows.push(vec![service.clone(), token.scopes.join(" "), format!("until {ends}")]);
-        let granted: Vec<Value> = token.scopes.iter().map(|scope| json!({"scope": scope, "says": scope})).collect();
         listed.push(json!({
-            "service": service, "name": service, "account": "", "account_id": "", "state": "working",
-            "says": format!("The agent's token is good until {ends}."), "scopes": granted, "given": token.given.to_rfc3339(),
+            "service": service, "name": service, "account": "not told to agents", "account_id": "unknown", "state": "working",
+            "says": format!("The agent's token is good until {ends}."), "scopes": token.scopes, "given": token.given.to_rfc3339(),
             "ends": ends, "shared_with_others": false, "reconnect_url": null,
         }));
     }

@@ -16,6 +16,10 @@ use crate::{Code, Failure};
 
 pub(crate) async fn run(context: &Context, wanted: &Connect) -> Result<Outcome, Failure> {
     let id = service_id(&wanted.service)?;
+    if wanted.code.is_some() {
+        let hint = "Leave --code out: your own program hears by itself what you allowed.";
+        return Err(Failure::new(Code::Usage, "A code is for an agent, with --agent.", hint));
+    }
     let gateway = context.gateway()?;
     let asked = gateway.ask_to_connect(&id, &wanted.scope).await?;
     let service = gateway.service(&id).await?;

@@ -19,6 +19,7 @@ use crate::{Code, Failure};
 pub(crate) async fn run(context: &Context, arguments: &arguments::Login) -> Result<Outcome, Failure> {
     let service = arguments.service.as_deref().map(service_id).transpose()?;
     let gateway = context.gateway()?;
+    gateway.shelf().check().await?;
     let metadata = gateway.metadata().await?;
     let before = gateway.shelf().read().await?.map(|Kept { login, .. }| login);
     let client_id = client(&gateway, &metadata, (arguments, before.as_ref())).await?;

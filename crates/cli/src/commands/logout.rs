@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::context::Context;
-use crate::credentials::{Kept, Login};
+use crate::credentials::Login;
 use crate::gateway::Gateway;
 use crate::output::Outcome;
 use crate::{Code, Failure};
@@ -22,12 +22,7 @@ pub(crate) async fn run(context: &Context) -> Result<Outcome, Failure> {
 /// What is kept here is forgotten whether the gateway can be told or not: whoever leaves a machine must not leave a login there.
 async fn over(gateway: &Gateway) -> Result<bool, Failure> {
     let lock = gateway.lock().await?;
-    let kept = gateway.shelf().read().await;
-    gateway.shelf().forget(&lock).await?;
-    let Some(Kept { login, .. }) = kept? else { return Ok(false) };
-    if !login.is_somebodys() {
-        return Ok(false);
-    }
+    let Some(login) = gateway.shelf().forget(&lock).await?.filter(Login::is_somebodys) else { return Ok(false) };
     revoke(gateway, &login).await.map_err(|failure| Failure {
         message: format!("The login is forgotten here, but the gateway was not told: {}", failure.message),
         hint: format!("The person ends it at {}/accounts.", gateway.url()),

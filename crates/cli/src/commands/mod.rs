@@ -35,20 +35,33 @@ pub(crate) fn service_id(text: &str) -> Result<ProviderId, Failure> {
     })
 }
 
-/// Rows for people, one below the other.
+/// Rows for people, one below the other. What is longer than anybody reads is cut.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let length = |cell: &String| cell.chars().count();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(length).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{:width$}", plain::line(cell)));
-        let line: Vec<String> = cells.collect();
+    for row in &rows {
+        let padded = |(cell, width): (&String, &usize)| cell.clone() + &" ".repeat(width.saturating_sub(length(cell)));
+        let line: Vec<String> = row.iter().zip(&widths).map(padded).collect();
         text.push_str(line.join("  ").trim_end());
         text.push('\n');
     }
     text
 }
+
+fn shown(cell: &str) -> String {
+    let cell = plain::line(cell);
+    if cell.chars().count() <= LONGEST {
+        return cell.into_owned();
+    }
+    cell.chars().take(LONGEST).chain(['\u{2026}']).collect()
+}
+
+/// Characters of a cell: a link has fewer.
+const LONGEST: usize = 2000;
 
 #[cfg(test)]
 mod tests {
@@ -59,6 +72,8 @@ mod tests {
         let rows = [vec!["a".to_owned(), "long".to_owned()], vec!["bcd".to_owned(), "x\ny\u{1b}[2J".to_owned()]];
         assert_eq!(table(&rows), "a    long\nbcd  x y\u{fffd}[2J\n");
         assert_eq!(table(&[]), "");
+        let long = table(&[vec!["x".repeat(70_000), "y".to_owned()], vec!["a".to_owned(), "b".to_owned()]]);
+        assert!(long.lines().all(|line| line.chars().count() == LONGEST + 4), "cut, and in columns");
     }
 
     #[test]

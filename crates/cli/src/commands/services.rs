@@ -17,6 +17,6 @@ pub(crate) async fn run(context: &Context) -> Result<Outcome, Failure> {
 
 fn row(service: &Service) -> Vec<String> {
     let link = service.connect_url.iter().filter(|_| service.state != State::Connected).cloned();
-    let words = [service.id.clone(), service.name.clone(), service.state.as_str().replace('_', " ")];
+    let words = [service.id.to_string(), service.name.clone(), service.state.as_str().replace('_', " ")];
     words.into_iter().chain(link).collect()
 }

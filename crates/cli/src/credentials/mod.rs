@@ -91,18 +91,42 @@ impl Shelf {
         self.find().await.map_err(|error| self.failure(&error))
     }
 
+    /// Whether a login could be kept, as far as that can be told before there is one: nobody logs in for nothing.
+    pub(crate) async fn check(&self) -> Result<(), Failure> {
+        if self.keeping == Keeping::Keyring {
+            keyring::read(self.gateway.as_str()).await.map_err(|error| self.failure(&error.into()))?;
+        }
+        Ok(())
+    }
+
     /// Keeps a login, in place of the one before. The lock says that nobody else does.
     pub(crate) async fn keep(&self, login: &Login, lock: &Lock) -> Result<Place, Failure> {
         self.put(login, lock).await.map_err(|error| self.failure(&error))
     }
 
-    /// Forgets the login, wherever it is.
-    pub(crate) async fn forget(&self, _: &Lock) -> Result<(), Failure> {
-        let found = self.written().map_err(|error| self.failure(&error))?;
-        if found.is_some_and(|written| written.kept_in == Place::Keyring) {
-            keyring::forget(self.gateway.as_str()).await.map_err(|error| self.failure(&error.into()))?;
-        }
-        private_file::remove(&self.file).map_err(|error| self.failure(&error.into()))
+    /// Forgets the login, wherever it is, and gives out what it was, so that it can be ended: also one that is not used any more, since others
+    /// could read it, or since this time it was to be elsewhere.
+    pub(crate) async fn forget(&self, _: &Lock) -> Result<Option<Login>, Failure> {
+        let written =
+            private_file::read_exposed(&self.file).map_err(KeepError::from).and_then(|text| self.understood(text));
+        let found = match &written {
+            Ok(Some(Written { kept_in: Place::Keyring, .. })) => self.taken_from_keyring().await,
+            _ => Ok(None),
+        };
+        private_file::remove(&self.file).map_err(|error| self.failure(&error.into()))?;
+        let in_file = written.map(|written| written.and_then(|written| written.login));
+        in_file.and_then(|login| Ok(login.or(found?))).map_err(|error| self.failure(&error))
+    }
+
+    async fn taken_from_keyring(&self) -> Result<Option<Login>, KeepError> {
+        let login = self.in_keyring().await?;
+        keyring::forget(self.gateway.as_str()).await?;
+        Ok(login)
+    }
+
+    async fn in_keyring(&self) -> Result<Option<Login>, KeepError> {
+        let text = keyring::read(self.gateway.as_str()).await?;
+        text.map(|text| serde_json::from_str(&text).map_err(KeepError::Form)).transpose()
     }
 
     /// Waits until nobody else changes the login, `patience` at most.
@@ -125,10 +149,7 @@ impl Shelf {
         let Some(written) = self.written()? else { return Ok(None) };
         let login = match (written.kept_in, self.keeping) {
             (Place::File, Keeping::Best | Keeping::File) => written.login,
-            (Place::Keyring, Keeping::Best | Keeping::Keyring) => match keyring::read(self.gateway.as_str()).await? {
-                Some(text) => Some(serde_json::from_str(&text).map_err(KeepError::Form)?),
-                None => None,
-            },
+            (Place::Keyring, Keeping::Best | Keeping::Keyring) => self.in_keyring().await?,
             // Elsewhere than it may be this time: as if there were none.
             (Place::File, Keeping::Keyring) | (Place::Keyring, Keeping::File) => None,
         };
@@ -136,7 +157,11 @@ impl Shelf {
     }
 
     fn written(&self) -> Result<Option<Written>, KeepError> {
-        let Some(text) = private_file::read(&self.file)? else { return Ok(None) };
+        self.understood(private_file::read(&self.file)?)
+    }
+
+    fn understood(&self, text: Option<String>) -> Result<Option<Written>, KeepError> {
+        let Some(text) = text else { return Ok(None) };
         let written: Written = serde_json::from_str(&text).map_err(KeepError::Form)?;
         Ok((written.gateway == self.gateway.as_str()).then_some(written))
     }
@@ -166,7 +191,8 @@ impl Shelf {
         let text = serde_json::to_string(login).map_err(KeepError::Form)?;
         match keyring::write(self.gateway.as_str(), text).await {
             Ok(()) => Ok(Place::Keyring),
-            Err(KeyringError::Missing(_)) if self.keeping == Keeping::Best => Ok(Place::File),
+            // None is there, or none that opens: nobody has logged in for nothing.
+            Err(_) if self.keeping == Keeping::Best => Ok(Place::File),
             Err(error) => Err(error.into()),
         }
     }
@@ -176,12 +202,15 @@ impl Shelf {
         let (message, hint) = match error {
             KeepError::File(FileError::Mode | FileError::Owner | FileError::Kind) => (
                 format!("{file} is not used: {error}."),
-                "Remove it and log in again; tokens that others could read should be ended with `ath logout` or at the gateway.".to_owned(),
+                "End that login with `ath logout`, and log in again.".to_owned(),
             ),
-            KeepError::File(_) => {
-                (format!("{file} cannot be used: {error}."), "Make room, or give yourself the right to write there.".to_owned())
+            KeepError::File(_) => (
+                format!("{file} cannot be used: {error}."),
+                "Make room, or give yourself the right to write there.".to_owned(),
+            ),
+            KeepError::Form(_) => {
+                (format!("The login in {file} is not understood."), "Remove the file, and log in again.".to_owned())
             }
-            KeepError::Form(_) => (format!("The login in {file} is not understood."), "Remove the file, and log in again.".to_owned()),
             KeepError::Keyring(_) => (
                 format!("The keyring cannot be used: {error}."),
                 "Unlock it, or set ATH_CREDENTIALS=file to keep logins in a file that only you may read.".to_owned(),

@@ -143,15 +143,12 @@ async fn one(gateway: &Gateway, service: &Service, findings: &mut Findings) {
             findings.warning(&name, "this program may not ask for it", remedy);
         }
         State::Connected if service.kind == Kind::Mcp => findings.ok(&name, "connected; for MCP clients"),
-        State::Connected => match crate::commands::service_id(&service.id) {
-            Err(failure) => findings.failed(&name, failure.message, failure.hint),
-            Ok(id) => match gateway.visit(&id).await {
-                Ok(_) => findings.ok(&name, "connected, and a token for it was had"),
-                Err(failure) => {
-                    let remedy = failure.connect_url.map_or(failure.hint, |link| format!("Open {link}"));
-                    findings.failed(&name, failure.message, remedy);
-                }
-            },
+        State::Connected => match gateway.visit(&service.id).await {
+            Ok(_) => findings.ok(&name, "connected, and a token for it was had"),
+            Err(failure) => {
+                let remedy = failure.connect_url.map_or(failure.hint, |link| format!("Open {link}"));
+                findings.failed(&name, failure.message, remedy);
+            }
         },
     }
 }

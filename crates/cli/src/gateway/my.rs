@@ -4,8 +4,8 @@ use protocol::{Problem, ProviderId};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
 use secret::AccessToken;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -29,7 +29,9 @@ pub(crate) struct Services {
 /// A service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Service {
-    pub(crate) id: String,
+    /// Checked when it is read: it becomes a part of paths, of files' names and of names of variables.
+    #[serde(deserialize_with = "checked_id")]
+    pub(crate) id: ProviderId,
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// What is called, or where MCP clients connect: at the gateway.
@@ -40,6 +42,10 @@ pub(crate) struct Service {
     /// The link for the person.
     pub(crate) connect_url: Option<String>,
     pub(crate) scopes: Vec<Granted>,
+}
+
+fn checked_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ProviderId, D::Error> {
+    ProviderId::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// What a service speaks.
@@ -135,9 +141,15 @@ impl Gateway {
     /// Every service.
     pub(crate) async fn services(&self) -> Result<Services, Failure> {
         let mut found: Services = self.mine(Method::GET, "/ath/my/services", None).await?;
-        for service in &mut found.services {
-            self.believe(service)?;
-        }
+        found.accounts_url = self.own_link(&found.accounts_url)?;
+        // One that is not to be believed takes no other along.
+        found.services.retain_mut(|service| {
+            let believed = self.believe(service);
+            if let Err(failure) = &believed {
+                self.0.context.talk.say(&format!("ath: {} is left out. {}", service.id, failure.message));
+            }
+            believed.is_ok()
+        });
         Ok(found)
     }
 
@@ -158,7 +170,12 @@ impl Gateway {
 
     /// What this client holds.
     pub(crate) async fn connections(&self) -> Result<Connections, Failure> {
-        self.mine(Method::GET, "/ath/my/connections", None).await
+        let mut found: Connections = self.mine(Method::GET, "/ath/my/connections", None).await?;
+        found.accounts_url = self.own_link(&found.accounts_url)?;
+        for connection in &mut found.connections {
+            connection.reconnect_url = connection.reconnect_url.take().and_then(|link| self.link(&link));
+        }
+        Ok(found)
     }
 
     /// Ends what this client may do at a service; and with `remote` the connection itself.
@@ -251,4 +268,23 @@ pub(crate) fn bearer(token: &AccessToken) -> Result<HeaderValue, Failure> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_services_id_is_one_or_the_service_is_none() {
+        let service = |id: &str| {
+            json!({
+                "id": id, "name": "n", "kind": "http", "url": "https://gw.test/x", "api_base": null, "state": "connected",
+                "connect_url": null, "scopes": [],
+            })
+        };
+        assert!(serde_json::from_value::<Service>(service("help-desk2")).is_ok());
+        for wrong in ["", "BASH_ENV=$(x) ", "bash_env=", "path=/tmp:", "../x", "A", "a\u{0}b", "a b", "-x"] {
+            assert!(serde_json::from_value::<Service>(service(wrong)).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -229,3 +229,51 @@ pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_co
 pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// Seconds for which a token is believed to live, whatever is said of it.
 const LONGEST: u64 = 30 * 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: &str, status: StatusCode) -> Failure {
+        let description = "It is gone. Begin again.".to_owned();
+        let (reason, connect_url, request_id) = (String::new(), None, None);
+        OAuthRefusal {
+            error: error.to_owned(),
+            error_description: description,
+            reason,
+            connect_url,
+            request_id,
+            status,
+        }
+        .failure()
+    }
+
+    #[test]
+    fn refusals_of_oauth_are_told_in_the_words_of_every_door() {
+        let bad = StatusCode::BAD_REQUEST;
+        for (error, code) in [
+            ("access_denied", Code::AccessDenied),
+            ("invalid_grant", Code::Gateway(Problem::LoginRequired)),
+            ("invalid_client", Code::Gateway(Problem::LoginRequired)),
+            ("expired_token", Code::TimedOut),
+            ("temporarily_unavailable", Code::Gateway(Problem::Unavailable)),
+            ("server_error", Code::Gateway(Problem::Unavailable)),
+            ("unauthorized_client", Code::Gateway(Problem::OperationNotAllowed)),
+            ("invalid_scope", Code::Gateway(Problem::BadRequest)),
+            ("brand_new", Code::Gateway(Problem::BadRequest)),
+        ] {
+            let failure = told(error, bad);
+            assert_eq!(failure.code, code, "{error}");
+            assert_eq!((failure.message.as_str(), failure.hint.as_str()), ("It is gone.", "Begin again."));
+        }
+        let crowded = told("temporarily_unavailable", StatusCode::TOO_MANY_REQUESTS);
+        assert!(crowded.code == Code::Gateway(Problem::RateLimited) && crowded.retryable);
+    }
+
+    #[test]
+    fn a_refusal_without_words_still_says_what_to_do() {
+        let read: OAuthRefusal = serde_json::from_str(r#"{"error": "brand_new"}"#).expect("a refusal");
+        let failure = read.failure();
+        assert!(failure.message.contains("brand_new") && failure.hint.contains("ath login"), "{failure:?}");
+    }
+}

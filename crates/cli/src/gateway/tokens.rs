@@ -214,7 +214,7 @@ impl Gateway {
             }
             Err(refusal) if refusal.wants_consent() => {
                 let link = refusal.connect_url.or(service.connect_url);
-                let failure = not_connected(&service.id);
+                let failure = not_connected(service.id.as_str());
                 Err(Failure { connect_url: link, request_id: refusal.request_id, ..failure })
             }
             Err(refusal) => Err(refusal.failure()),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secret::AuthorizationCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use url::form_urlencoded;
 
 use super::Wanted;
@@ -97,14 +98,21 @@ impl<'a> Loopback<'a> {
     /// waited for, nor ends anything.
     async fn came(&self) -> Came {
         let (tell, mut told) = mpsc::channel(1);
+        let seats = Arc::new(Semaphore::new(MOST));
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => {
-                    if let Ok((stream, _)) = accepted {
-                        let tell = tell.clone();
-                        tokio::spawn(async move {
-                            let _ = tokio::time::timeout(SLOWEST, heard(stream, tell)).await;
-                        });
+                    match (accepted, seats.clone().try_acquire_owned()) {
+                        (Ok((stream, _)), Ok(seat)) => {
+                            let tell = tell.clone();
+                            tokio::spawn(async move {
+                                let _ = tokio::time::timeout(SLOWEST, heard(stream, tell)).await;
+                                drop(seat);
+                            });
+                        }
+                        // Whoever fills the machine with connections does not get a core as well.
+                        (Err(_), _) => tokio::time::sleep(PAUSE).await,
+                        (Ok(_), Err(_)) => {}
                     }
                 }
                 Some((parameters, page)) = told.recv() => {
@@ -208,6 +216,10 @@ fn refused(error: &str, description: &str) -> Failure {
 }
 
 const STRAY: (&str, &str) = ("400 Bad Request", "This is not the answer that is waited for.");
+/// Connections at a time; a browser has a few.
+const MOST: usize = 64;
+/// After a connection that could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
 /// For a request on a connection within this machine.
 const SLOWEST: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.

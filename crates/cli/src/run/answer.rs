@@ -16,7 +16,7 @@ pub(super) type Body = BoxBody<Bytes, BoxError>;
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The header by which a refusal of the gateway's, or of this program's in its name, is told from a service's answer.
-const REFUSAL: &str = "ath-gateway-refusal";
+pub(super) const REFUSAL: &str = "ath-gateway-refusal";
 
 /// A body that is there already.
 pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {

@@ -4,8 +4,8 @@
 //! person's own that is good for these hosts and no others. Everything else is tunnelled as it is. For programs that know no proxies there
 //! is a base URL for each service.
 //!
-//! **Invariant:** no token is in the command's environment, its arguments or its reach; what it has is a secret that opens this proxy, as
-//! long as it runs.
+//! **Invariant:** no token is in the command's environment or its arguments, and none is in what the proxy answers; what it has is a secret
+//! that opens this proxy, as long as it runs. What the person's files and keyring hold is in its reach, as in that of all their programs.
 
 mod answer;
 mod authority;
@@ -35,7 +35,7 @@ use url::Url;
 pub(crate) use gate::{After, Tokens};
 pub(crate) use routes::{Reach, Service};
 
-use crate::talk::Talk;
+use crate::talk::{Reader, Talk};
 use crate::{Code, Failure};
 use authority::Leaves;
 use egress::Egress;
@@ -94,6 +94,9 @@ pub(crate) async fn run(
         taken: routes.origins().into_iter().map(origin::Origin::written).collect(),
         trust: trust.variables().collect(),
     };
+    if around.talk.reader == Reader::Person && !told.taken.is_empty() {
+        around.talk.say(&format!("ath: calls to {} go through the gateway", told.taken.join(", ")));
+    }
     let variables = told.variables(around.variable);
 
     let egress = Egress::new(around.patience)?;

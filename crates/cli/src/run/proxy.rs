@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{HOST, REFERER};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use url::Url;
 
 use super::answer::{self, Body};
 use super::authority::Leaves;
@@ -89,6 +90,7 @@ impl Proxy {
 
     /// A request to a server that was named exactly: the gateway's where a service's API is at that path, the server's otherwise.
     async fn towards(&self, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
+        let request = self.without_own_address(request);
         let path = request.uri().path();
         if self.routes.is_at(origin) && !is_plain(path) && request.method() != Method::OPTIONS {
             return answer::sentence(
@@ -123,7 +125,17 @@ impl Proxy {
             return answer::sentence(StatusCode::NOT_FOUND, "no service has this base URL; `ath services` lists them");
         };
         let rest = route.rest(&path).unwrap_or_default().to_owned();
-        self.gate.call(route, &rest, request).await
+        self.gate.call(route, &rest, self.without_own_address(request)).await
+    }
+
+    /// A base URL has a secret in it, and programs tell where they come from.
+    fn without_own_address(&self, mut request: Request<Incoming>) -> Request<Incoming> {
+        let referer = request.headers().get(REFERER).and_then(|referer| referer.to_str().ok());
+        let referer = referer.and_then(|referer| Origin::of_url(&Url::parse(referer).ok()?));
+        if referer.is_some_and(|referer| self.is_own(&referer)) {
+            request.headers_mut().remove(REFERER);
+        }
+        request
     }
 
     fn is_own(&self, origin: &Origin) -> bool {

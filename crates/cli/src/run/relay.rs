@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::answer::{self, Body, BoxError};
+use super::answer::{self, Body, BoxError, REFUSAL};
 use super::gate::upgrade_of;
 use super::headers::without_hops;
 use super::origin::{Origin, Scheme};
@@ -78,6 +78,8 @@ impl Relay {
         }
         let (mut head, body) = response.into_parts();
         without_hops(&mut head.headers);
+        // That is the gateway's word, and this is not the gateway.
+        head.headers.remove(REFUSAL);
         Ok(Response::from_parts(head, body.map_err(BoxError::from).boxed()))
     }
 }
@@ -116,6 +118,7 @@ fn switched(response: &mut Response<Incoming>, upgrade: Option<hyper::upgrade::O
     let there = hyper::upgrade::on(&mut *response);
     let mut answer = answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     *answer.headers_mut() = response.headers().clone();
+    answer.headers_mut().remove(REFUSAL);
     let Some(here) = upgrade else {
         return answer::sentence(
             StatusCode::BAD_GATEWAY,

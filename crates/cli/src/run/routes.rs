@@ -1,3 +1,4 @@
+use protocol::ProviderId;
 use url::Url;
 
 use super::origin::Origin;
@@ -15,7 +16,7 @@ pub(crate) enum Reach {
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     /// As it stands in base URLs and in the names of variables.
-    pub(crate) id: String,
+    pub(crate) id: ProviderId,
     /// Where it is called at the gateway.
     pub(crate) url: Url,
     /// Where it would be called without a gateway; `None` where that varies, or where programs have no business there.
@@ -69,14 +70,14 @@ impl Routes {
             let here = Place::of(api);
             if !hosts.iter().any(|route| route.here == here) {
                 let there = Place::of(&service.url);
-                hosts.push(Route { service: service.id.clone(), here, there, origin: Some(origin) });
+                hosts.push(Route { service: service.id.to_string(), here, there, origin: Some(origin) });
             }
         }
         // The longest path first: a service below another one's is itself.
         hosts.sort_by_key(|route| std::cmp::Reverse(route.here.path.len()));
         let door = |service: &Service| {
-            let here = Place::of(&base_url(&service.id)?);
-            Some(Route { service: service.id.clone(), here, there: Place::of(&service.url), origin: None })
+            let here = Place::of(&base_url(service.id.as_str())?);
+            Some(Route { service: service.id.to_string(), here, there: Place::of(&service.url), origin: None })
         };
         Self { hosts, doors: services.iter().filter_map(door).collect() }
     }
@@ -142,7 +143,7 @@ mod tests {
 
     fn service(id: &str, api_base: &str, reach: Reach) -> Service {
         let url = Url::parse(&format!("https://gateway.example.com/{id}")).expect("a URL");
-        Service { id: id.to_owned(), url, api_base: Url::parse(api_base).ok(), reach }
+        Service { id: ProviderId::parse(id).expect("an id"), url, api_base: Url::parse(api_base).ok(), reach }
     }
 
     fn routes() -> Routes {

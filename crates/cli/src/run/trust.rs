@@ -1,4 +1,6 @@
-use std::io;
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
@@ -20,7 +22,9 @@ impl Trust {
     ) -> io::Result<Self> {
         let parents = [variable("XDG_RUNTIME_DIR"), variable("TMPDIR"), Some("/tmp".to_owned())];
         let parent = parents.into_iter().flatten().find(|parent| Path::new(parent).is_dir()).unwrap_or_default();
-        let folder = TempDir::with_prefix_in("ath-run-", parent)?;
+        // Whatever the umask is: whoever could put another file here would be trusted with everything.
+        let mut builder = tempfile::Builder::new();
+        let folder = builder.prefix("ath-run-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent)?;
         let system: String = roots.iter().map(|root| pem(root)).collect();
         let mut variables = Vec::new();
         for (name, kind, heirs) in VARIABLES {
@@ -61,7 +65,8 @@ const VARIABLES: &[(&str, Kind, &[&str])] = &[
 fn file(folder: &Path, name: &str, before: &str, authority: &str) -> io::Result<PathBuf> {
     let path = folder.join(format!("{name}.pem"));
     let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    std::fs::write(&path, format!("{before}{gap}{authority}"))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(format!("{before}{gap}{authority}").as_bytes())?;
     Ok(path)
 }
 

@@ -230,7 +230,7 @@ pub(super) async fn revoke(
         RevokedToken::Both | RevokedToken::Refresh => client.revoke(outside, &RefreshToken::new(unheard_of)).await,
     };
     let place = client.settings().revoke_endpoint.as_ref().map(|endpoint| bare(endpoint.url()));
-    let about = format!("revocation {}", place.unwrap_or_default());
+    let about = place.map_or_else(|| "revocation".to_owned(), |place| format!("revocation {place}"));
     let said = heard.last();
     let refused = said.as_ref().is_some_and(|said| said.status.is_client_error() && !said.is_missing());
     report.add(match outcome {

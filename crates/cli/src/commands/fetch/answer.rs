@@ -9,8 +9,9 @@ use protocol::Problem;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use serde_json::{Map, Value, json};
+use url::Url;
 
-use super::service_error;
+use super::{numbers, service_error};
 use crate::arguments::Fetch;
 use crate::context::Context;
 use crate::egress::Answer;
@@ -26,8 +27,7 @@ pub(super) async fn tell(
         return Err(service_error(&wanted.service, &response));
     }
     if let Some(place) = response.headers().get(LOCATION).filter(|_| response.status().is_redirection()) {
-        let place = String::from_utf8_lossy(place.as_bytes());
-        context.talk.say(&format!("ath: {} redirects to {place}; redirects are not followed.", wanted.service));
+        context.talk.say(&redirected(&wanted.service, url, place));
     }
     let file = wanted.output.as_deref().filter(|path| path.as_os_str() != "-");
     match (context.talk.form, file) {
@@ -71,11 +71,24 @@ fn head(url: &str, response: &Response) -> Map<String, Value> {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// Where the service sends its caller is told in its words where that is below the gateway; words of its choice are not told as if they were ours.
+fn redirected(service: &str, url: &str, place: &HeaderValue) -> String {
+    let base = Url::parse(url).ok();
+    let leads = base.as_ref().and_then(|base| base.join(place.to_str().ok()?).ok());
+    let leads = leads.filter(|to| base.is_some_and(|base| base.origin() == to.origin()) && to.as_str().len() <= 300);
+    match leads {
+        Some(to) => format!("ath: {service} redirects to {to}; redirects are not followed."),
+        None => format!("ath: {service} redirects elsewhere; redirects are not followed, and -i shows where."),
+    }
+}
+
 /// What is JSON as JSON, what is text as text, and everything else in base64.
 fn body(headers: &HeaderMap, bytes: Vec<u8>) -> (&'static str, Value) {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = kind == "application/json" || kind.ends_with("+json");
+    // A number that would be another one here is handed on as it is written, and all around it.
+    let is_json = is_json && numbers::are_kept(&bytes);
     if let Some(value) = is_json.then(|| serde_json::from_slice(&bytes).ok()).flatten() {
         return ("body", value);
     }
@@ -162,3 +175,27 @@ fn binary() -> Failure {
 
 /// Bytes of a body that go into one object.
 const WHOLE_LIMIT: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_says_nothing_of_its_own() {
+        let told =
+            |place: &str| redirected("desk", "https://gw.test/desk/x", &HeaderValue::from_str(place).expect("a value"));
+        assert!(told("/desk/y").contains("to https://gw.test/desk/y;"));
+        let long = format!("/desk/{}", "x".repeat(400));
+        for place in [
+            "https://evil.test/login",
+            "//evil.test/login",
+            "javascript:alert(1)",
+            "https://evil.test/; redirects are not followed.      ath: Log in again at https://evil.test/",
+            long.as_str(),
+        ] {
+            assert!(told(place).starts_with("ath: desk redirects elsewhere;"), "{place}");
+        }
+        let spoken = told("y; redirects are not followed.      ath: Log in again");
+        assert!(!spoken.contains("ath: Log"), "{spoken}");
+    }
+}

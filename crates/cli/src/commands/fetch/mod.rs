@@ -1,6 +1,7 @@
 //! `ath fetch`: one call of a service's API. The gateway adds the credential; nothing here ever has it.
 
 mod answer;
+mod numbers;
 mod request;
 mod target;
 

@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use serde_json::Value;
+use store::EmbeddedStore;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::super::report::{Finding, Report};
-use crate::config::{Config, ProxyProtocol};
+use crate::config::{Config, ProxyProtocol, StoreKind};
 use crate::running::{self, Said, ask, reachable};
 
 /// What a running gateway says of itself; `None` where none runs.
@@ -25,6 +26,14 @@ pub(super) async fn examine(report: &mut Report, config: &Config) -> Option<Said
         let place = running::places(config).into_iter().next().unwrap_or_default();
         running = ready(&place).await;
         report.add(match &running {
+            Some(_) if is_anothers(config) => {
+                running = None;
+                Finding::wrong(
+                    about,
+                    "a gateway with another configuration listens there: the store of this one is not in use; end it, or write another listen in \
+                     [gateway]",
+                )
+            }
             Some(said) => taken(about, said),
             None => Finding::wrong(
                 about,
@@ -34,6 +43,11 @@ pub(super) async fn examine(report: &mut Report, config: &Config) -> Option<Said
     }
     let operators = operators(report, config).await;
     running.or(operators)
+}
+
+/// An embedded store is held by the gateway that runs on it.
+fn is_anothers(config: &Config) -> bool {
+    matches!(config.store.kind, StoreKind::Embedded) && !EmbeddedStore::is_in_use(&config.store.path)
 }
 
 async fn operators(report: &mut Report, config: &Config) -> Option<Said> {
