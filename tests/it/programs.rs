@@ -199,6 +199,12 @@ fn a_token_is_exchanged_by_its_own_client_for_a_service_it_names() {
             told(400, "invalid_target", "resource_unknown")
         );
     }
+    assert_eq!(
+        reason(&|wish| drop(wish.insert("scope", "openid".to_owned()))),
+        told(400, "invalid_scope", "scope_invalid")
+    );
+    let nowhere = gateway.request("GET", "/was/here/before").send();
+    assert_eq!((nowhere.status, nowhere.header("ath-gateway-refusal")), (404, Some("not_found")));
     assert_eq!(reason(&|wish| drop(wish.remove("resource"))), told(400, "invalid_target", "resource_unknown"));
     let narrow = program.client.post(&gateway, "/oauth/token", &{
         let mut wish = program.wish(&desk);

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use broker::{BrokerError, CopyError, KeysError, Unapproved};
 use http::{HeaderValue, StatusCode, header};
 use protocol::wire::{ErrorBody, JsonError};
-use protocol::{ErrorCode, Refused};
+use protocol::{ErrorCode, Problem, Refused};
 use secret::OpenError;
 use serde_json::{Map, Value, json};
 
@@ -170,8 +170,9 @@ impl Refusal {
 }
 
 /// 404 for whatever is no endpoint.
-pub(crate) async fn not_found() -> Refusal {
-    Refusal::no_endpoint()
+pub(crate) async fn not_found() -> impl IntoResponse {
+    // As every refusal of a call: a service's path may have been here before.
+    ([("ath-gateway-refusal", Problem::NotFound.as_str())], Refusal::no_endpoint())
 }
 
 /// 405 for an endpoint with another method; the `Allow` header names the right ones.

@@ -115,9 +115,11 @@ impl Broker {
     /// Whether clients that nobody wrote into the configuration may have a grant: with the others no person is asked.
     pub(crate) fn is_for_anybody(&self, grant: GrantType) -> bool {
         match grant {
-            // Of its own tokens; those of others are exchanged by clients of the configuration alone.
-            GrantType::TokenExchange => true,
-            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => true,
+            // Exchanged are their own tokens; those of others are for clients of the configuration alone.
+            GrantType::AuthorizationCode
+            | GrantType::RefreshToken
+            | GrantType::DeviceCode
+            | GrantType::TokenExchange => true,
             GrantType::ClientCredentials => false,
             GrantType::JwtBearer => {
                 let enterprise = self.front.enterprise.as_ref();

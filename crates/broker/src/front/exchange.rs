@@ -8,7 +8,7 @@ use super::assertion::Somebody;
 use super::machine::Within;
 use super::records::FrontSession;
 use super::request::Lives;
-use super::scopes::{Wish, is_of_openid};
+use super::scopes::{OPENID, Wish, is_of_openid};
 use super::{FrontError, GrantProblem, GrantType, IssuedTokens, ProvenClient};
 use crate::consent::about;
 use crate::records::{Agent, Connection, Consented, Grant, SignedInBy, Token};
@@ -87,6 +87,10 @@ impl Broker {
         let subject = self.vault.get::<Token>(&key).await?.ok_or(useless)?.body;
         if resources.iter().any(|resource| self.is_every_service(resource)) {
             return Err(FrontError::Target);
+        }
+        // Who the person is, the login says, or nobody.
+        if scope.is_some_and(|scope| scope.split(' ').any(|word| word == OPENID)) {
+            return Err(FrontError::Scope);
         }
         let wish = self.wish(scope, resources)?;
         self.check_switch(&wish.provider).await?;

@@ -170,10 +170,8 @@ impl Broker {
         let views = self.connections_of(caller.user_id()).await?;
         let mut connections = Vec::new();
         for own in views.into_iter().filter_map(|view| own_part(view, caller.client_id())) {
-            let reconnect_url = match own.condition.can_be_renewed() {
-                true => Some(self.reconnect_url(caller.client_id(), &own.name_for(caller))?),
-                false => None,
-            };
+            let link = || self.reconnect_url(caller.client_id(), &own.name_for(caller));
+            let reconnect_url = own.condition.can_be_renewed().then(link).transpose()?;
             connections.push(OwnConnection { reconnect_url, ..own });
         }
         Ok(OwnConnections { accounts_url: self.urls.accounts(), connections })
