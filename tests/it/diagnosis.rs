@@ -48,7 +48,7 @@ impl Desk {
 
     fn doctor(&self) -> Diagnosis {
         let (status, said) = self.run(&["doctor", "--json"]);
-        Diagnosis { status, told: serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")) }
+        Diagnosis { status, told: serde_json::from_str(&said).expect("JSON") }
     }
 }
 
@@ -60,8 +60,7 @@ struct Diagnosis {
 impl Diagnosis {
     fn of(gateway: &Gateway) -> Self {
         let done = gateway.operate(&["doctor", "--json"]);
-        let told = serde_json::from_str(&done.said)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", done.said, done.complained));
+        let told = serde_json::from_str(&done.said).expect("JSON");
         Self { status: done.status, told }
     }
 
