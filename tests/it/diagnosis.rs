@@ -69,7 +69,7 @@ impl Diagnosis {
         let findings = self.told["gateway"]["findings"].as_array().expect("findings");
         let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
         let found = findings.iter().find(|finding| text(finding, "about").starts_with(about));
-        let found = found.unwrap_or_else(|| panic!("nothing about {about}: {}", self.told));
+        let found = found.expect("something about it");
         assert!(found["verdict"] == verdict && text(found, "says").contains(says), "{about}: {found}");
         if verdict == "wrong" {
             assert_eq!((self.status, &self.told["gateway"]["well"]), (1, &json!(false)), "{}", self.told);

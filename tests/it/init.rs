@@ -46,7 +46,7 @@ fn is_kept(folder: &TempDir, id: &str) -> String {
     let file = folder.path().join("gateway.toml");
     let secret = folder.path().join("secrets").join(id);
     for path in [&file, &secret] {
-        let mode = path.metadata().unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode();
+        let mode = path.metadata().expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
     assert_eq!(std::fs::read_to_string(&secret).expect("read").trim_end(), SECRET);

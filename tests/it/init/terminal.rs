@@ -40,10 +40,7 @@ impl Home {
         self.enter(&mut command);
         let ended = command.output().expect("it runs");
         let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-        (
-            ended.status.code().unwrap_or(-1),
-            serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")),
-        )
+        (ended.status.code().unwrap_or(-1), serde_json::from_str(&said).expect("JSON"))
     }
 }
 
