@@ -10,6 +10,8 @@ use tests::{
     free_port,
 };
 
+use crate::init::json as json_of;
+
 /// A folder with a configuration of its own, on a free port.
 struct Desk {
     folder: TempDir,
@@ -48,7 +50,7 @@ impl Desk {
 
     fn doctor(&self) -> Diagnosis {
         let (status, said) = self.run(&["doctor", "--json"]);
-        Diagnosis { status, told: serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")) }
+        Diagnosis { status, told: json_of(&said) }
     }
 }
 
@@ -60,8 +62,7 @@ struct Diagnosis {
 impl Diagnosis {
     fn of(gateway: &Gateway) -> Self {
         let done = gateway.operate(&["doctor", "--json"]);
-        let told = serde_json::from_str(&done.said)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", done.said, done.complained));
+        let told = json_of(&done.said);
         Self { status: done.status, told }
     }
 
@@ -70,7 +71,8 @@ impl Diagnosis {
         let findings = self.told["gateway"]["findings"].as_array().expect("findings");
         let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
         let found = findings.iter().find(|finding| text(finding, "about").starts_with(about));
-        let found = found.unwrap_or_else(|| panic!("nothing about {about}: {}", self.told));
+        assert!(found.is_some(), "nothing about {about}: {}", self.told);
+        let found = found.expect("a finding");
         assert!(found["verdict"] == verdict && text(found, "says").contains(says), "{about}: {found}");
         if verdict == "wrong" {
             assert_eq!((self.status, &self.told["gateway"]["well"]), (1, &json!(false)), "{}", self.told);

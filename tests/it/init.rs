@@ -46,7 +46,7 @@ fn is_kept(folder: &TempDir, id: &str) -> String {
     let file = folder.path().join("gateway.toml");
     let secret = folder.path().join("secrets").join(id);
     for path in [&file, &secret] {
-        let mode = path.metadata().unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode();
+        let mode = path.metadata().expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
     assert_eq!(std::fs::read_to_string(&secret).expect("read").trim_end(), SECRET);
@@ -85,4 +85,11 @@ fn helpdesk() -> Upstream {
         settings.pkce = helpdesk::Pkce::Rejected;
         settings.redirect_uris = settings.redirect_uris.iter().map(|uri| format!("{uri}/helpdesk")).collect();
     })
+}
+
+/// What a command printed for programs.
+pub(crate) fn json(printed: &str) -> serde_json::Value {
+    let read = serde_json::from_str(printed);
+    assert!(read.is_ok(), "no JSON: {printed}");
+    read.expect("JSON")
 }

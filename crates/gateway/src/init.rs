@@ -3,6 +3,7 @@
 //!
 //! Nothing is written before the whole file is known to be right, and nothing is written over.
 
+mod calls;
 mod client;
 mod keep;
 mod look;
@@ -175,7 +176,28 @@ fn write(plan: &Plan, environment: &dyn Environment) -> Result<Written, InitErro
         out!("Written: {}, which only you can read\n", secret.path.display());
     }
     out!("\n{}", check::summary(&config));
+    out!("{}", allowed(plan));
     Ok(Written { file: plan.place.file.clone() })
+}
+
+/// What agents can do with this file, so that nobody has to look for it.
+fn allowed(plan: &Plan) -> String {
+    if plan.scopes.is_empty() {
+        return String::new();
+    }
+    let what = if matches!(plan.service.kind, plan::Kind::Mcp(_)) { "tools" } else { "calls" };
+    let mut lines = vec![format!("\nThe {what} that each scope allows agents; nothing else is forwarded:")];
+    lines.extend(plan.scopes.iter().map(|scope| format!("  {}: {}", scope.name, scope.allow.join(", "))));
+    let wide = text::wide(plan);
+    if !wide.is_empty() {
+        lines.extend(wide);
+        lines.push(format!(
+            "That is in {}, under [provider.scopes]; --scope and --allow say it beforehand.",
+            plan.place.file.display()
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Where the browser comes back to: the provider's own callback, unless the preset has the one that all share.

@@ -63,6 +63,12 @@ fn an_api_whose_server_publishes_nothing() {
     assert!(text.contains("pkce = \"none\"") && text.contains(&redirect_uri), "{text}");
     // The helpdesk describes itself, and that was found.
     assert!(text.contains("/openapi.json"), "{text}");
+    // What nobody narrowed allows what the document has, and not everything.
+    assert!(
+        done.said.contains("\n  write:tickets: POST /tickets, ") && !done.said.contains("CAREFUL"),
+        "{}",
+        done.said
+    );
     works(folder, &upstream);
 }
 
@@ -94,6 +100,10 @@ fn an_api_whose_issuer_says_the_rest() {
     {
         assert!(text.contains(line), "{line} in {text}");
     }
+    // Nothing says which calls there are: it is shown that all of them are open, and stands in the file.
+    let open = "CAREFUL: GET /**, POST /**, PUT /**, PATCH /**, DELETE /** allow everything";
+    assert!(done.said.contains(open) && done.said.contains("\n  api:read: GET /**\n"), "{}", done.said);
+    assert!(text.contains("# CAREFUL: GET /**, POST /**"), "{text}");
     assert!(text.contains("\"api:read\" = { says = \"Read api\", allow = [\"GET /**\"] }"), "{text}");
     let gateway = tests::Gateway::start_in(folder, port);
     let (agent, token) = with_consent(&gateway, &["api:read"]);

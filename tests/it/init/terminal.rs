@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Gateway, Person, binary, free_port};
 
-use super::{Done, SECRET, helpdesk, is_kept};
+use super::{Done, SECRET, helpdesk, is_kept, json as json_of};
 use crate::clients::{OidcProvider, script};
 
 /// A person at a terminal, who waits for the first of each and types the second.
@@ -40,10 +40,7 @@ impl Home {
         self.enter(&mut command);
         let ended = command.output().expect("it runs");
         let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-        (
-            ended.status.code().unwrap_or(-1),
-            serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")),
-        )
+        (ended.status.code().unwrap_or(-1), json_of(&said))
     }
 }
 
@@ -90,9 +87,9 @@ fn a_person_answers_question_after_question_and_connects_at_once() {
             ("Client secret", SECRET),
             ("Which scopes does the service have", "read:tickets write:tickets"),
             ("read:tickets lets an agent [Read tickets]:", "See your tickets"),
-            ("read:tickets allows [GET /**]:", "GET /tickets, GET /tickets/*"),
+            ("read:tickets allows [GET /tickets, ", "GET /tickets, GET /tickets/*"),
             ("write:tickets lets an agent [Write tickets]:", "\r"),
-            ("write:tickets allows [POST /**, PUT /**, PATCH /**, DELETE /**]:", "\r"),
+            ("write:tickets allows [POST /tickets, ", "\r"),
             ("Written:", ""),
             ("redirect URI, to be registered there exactly as it stands:", ""),
             ("knows the gateway's client", ""),
@@ -140,6 +137,7 @@ fn a_person_who_takes_what_is_proposed_and_starts_at_once() {
             ("may agents ask for? With spaces between [api:read api:write]:", "api:read"),
             ("[Read api]:", "\r"),
             ("[GET /**]:", "\r"),
+            ("CAREFUL: GET /** allow everything", ""),
             ("Start the gateway now? [y]:", "y"),
             ("And connect Modern in your browser, as soon as it runs? [y]:", "n"),
             ("the gateway is ready", "\x03"),

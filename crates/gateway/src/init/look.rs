@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use mcp::openapi::Document;
+use mcp::openapi::{Document, Found};
 use oauth::{
     AuthChoice, Discovery, Endpoint, HttpClient, Metadata, OAuthError, Outside, Plaintext, ProtectedResource, Settings,
     discover,
@@ -136,10 +136,10 @@ impl Look {
         client.issuer().ok_or(OAuthError::Nonsense("issuer"))
     }
 
-    /// How many operations a service describes there.
-    pub(super) fn described(&self, url: &Url, base_path: &str) -> Option<usize> {
+    /// The operations that a service describes there.
+    pub(super) fn described(&self, url: &Url, base_path: &str) -> Option<Vec<Found>> {
         match self.runtime.block_on(self.descriptions.fetch(url, None)) {
-            Ok(Got::New { text, .. }) => Some(Document::read(&text, base_path).ok()?.operations()),
+            Ok(Got::New { text, .. }) => Some(Document::read(&text, base_path).ok()?.find("", usize::MAX)),
             Ok(Got::Same) | Err(_) => None,
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct Service {
     pub(super) kind: Kind,
     /// The URL of its OpenAPI document.
     pub(super) openapi: Option<Url>,
+    /// The calls that this document describes.
+    pub(super) described: Vec<String>,
     pub(super) ca_file: Option<PathBuf>,
     /// Whether its URLs may be http.
     pub(super) plaintext: Plain,

@@ -4,6 +4,7 @@ use policy::Rule;
 use protocol::Scope;
 
 use super::InitError;
+use super::calls::{READING, SEPARATORS, WRITING, usual};
 use super::plan::{Kind, KnownBy, ScopePlan, Service};
 use super::talk::{Question, Talk};
 use crate::cli::init::InitScopes;
@@ -40,7 +41,7 @@ pub(super) fn settle(
             pairs.iter().filter(|(scope, _)| *scope == name).map(|(_, text)| text.clone()).collect()
         };
         let (said, allowed) = (of(&says).pop(), of(&allow));
-        plans.push(one(talk, &name, (said, allowed), (known, mcp))?);
+        plans.push(one(talk, &name, (said, allowed), (known, service))?);
     }
     Ok(plans)
 }
@@ -49,14 +50,15 @@ fn one(
     talk: &Talk,
     name: &str,
     (said, allowed): (Option<String>, Vec<String>),
-    (known, mcp): (KnownBy, bool),
+    (known, service): (KnownBy, &Service),
 ) -> Result<ScopePlan, InitError> {
+    let mcp = matches!(service.kind, Kind::Mcp(_));
     let sentence = sentence(name, mcp);
     let asks = format!("{name} lets an agent");
     let question = Question { asks: &asks, flag: "--says", given: said.as_deref(), default: Some(&sentence) };
     let says =
         talk.settle(&question, |text| if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) })?;
-    let usual = if mcp { "*".to_owned() } else { usual_calls(name).join(", ") };
+    let usual = if mcp { "*".to_owned() } else { usual(name, &service.described).join(", ") };
     let given = (!allowed.is_empty()).then(|| allowed.join(", "));
     let asks = if mcp { format!("{name} allows the tools") } else { format!("{name} allows") };
     let question = Question { asks: &asks, flag: "--allow", given: given.as_deref(), default: Some(&usual) };
@@ -130,7 +132,7 @@ fn sentence(name: &str, mcp: bool) -> String {
     if let Some((_, says)) = OWN.iter().find(|(own, _)| *own == name) {
         return (*says).to_owned();
     }
-    let words: Vec<&str> = name.split([':', '.', '_', '-', '/']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = name.split(SEPARATORS).filter(|word| !word.is_empty()).collect();
     let verb = words.iter().position(|word| READING.contains(word) || WRITING.contains(word));
     match verb {
         Some(at) if words.len() > 1 => {
@@ -150,16 +152,6 @@ fn capital(word: &str) -> String {
     letters.into_iter().collect()
 }
 
-/// Reading, unless the name says that it writes.
-fn usual_calls(name: &str) -> Vec<String> {
-    let name = name.to_ascii_lowercase();
-    let writes = name.split([':', '.', '_', '-', '/']).any(|word| WRITING.contains(&word));
-    let methods: &[&str] = if writes { &["POST", "PUT", "PATCH", "DELETE"] } else { &["GET"] };
-    methods.iter().map(|method| format!("{method} /**")).collect()
-}
-
-const READING: &[&str] = &["read", "view", "list", "get", "see", "search"];
-const WRITING: &[&str] = &["write", "edit", "create", "update", "delete", "manage", "modify", "send", "post", "admin"];
 const OWN: [(&str, &str); 2] = [("read", "See what you have there"), ("write", "Change what you have there")];
 /// They say who somebody is, or how long something lasts, and allow no call.
 const ABOUT_PEOPLE: &[&str] = &["openid", "profile", "email", "address", "phone", "offline_access", "offline"];
@@ -178,11 +170,7 @@ mod tests {
             ("write", "Change what you have there", "POST /**, PUT /**, PATCH /**, DELETE /**"),
             ("repo", "Use repo", "GET /**"),
         ] {
-            assert_eq!(
-                (sentence(name, false).as_str(), usual_calls(name).join(", ").as_str()),
-                (says, calls),
-                "{name}"
-            );
+            assert_eq!((sentence(name, false).as_str(), usual(name, &[]).join(", ").as_str()), (says, calls), "{name}");
             assert!(super::calls(calls).is_ok(), "{calls}");
         }
     }

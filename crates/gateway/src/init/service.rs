@@ -6,6 +6,7 @@ use protocol::ProviderId;
 use url::Url;
 
 use super::InitError;
+use super::calls;
 use super::look::Look;
 use super::plan::{Kind, Plain, Service};
 use super::talk::{Question, Talk};
@@ -35,9 +36,9 @@ pub(super) fn settle(
         |text| if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) },
     )?;
     let plaintext = plaintext(talk, given, &kind, public_url)?;
-    let openapi = openapi(talk, look, given, &kind)?;
+    let (openapi, described) = openapi(talk, look, given, &kind)?;
     let ca_file = given.ca_file.as_deref().map(std::path::absolute).transpose().map_err(InitError::Terminal)?;
-    Ok(Service { id, name, kind, openapi, ca_file, plaintext })
+    Ok(Service { id, name, kind, openapi, described, ca_file, plaintext })
 }
 
 /// A URL as people paste it.
@@ -197,16 +198,22 @@ fn plaintext(talk: &Talk, given: &InitService, kind: &Kind, public_url: &Url) ->
     }
 }
 
-fn openapi(talk: &Talk, look: Option<&Look>, given: &InitService, kind: &Kind) -> Result<Option<Url>, InitError> {
-    if let Some(text) = &given.openapi {
-        return told(text, "--openapi").map(Some);
-    }
-    let (Some(look), Kind::Api(api)) = (look, kind) else { return Ok(None) };
+/// Where it describes itself, and the calls that are described there.
+fn openapi(
+    talk: &Talk,
+    look: Option<&Look>,
+    given: &InitService,
+    kind: &Kind,
+) -> Result<(Option<Url>, Vec<String>), InitError> {
+    let told = given.openapi.as_deref().map(|text| told(text, "--openapi")).transpose()?;
+    let (Some(look), Kind::Api(api)) = (look, kind) else { return Ok((told, Vec::new())) };
+    let base_path = api.path().trim_end_matches('/');
     let mut beside = api.clone();
-    beside.set_path(&format!("{}/openapi.json", api.path().trim_end_matches('/')));
-    let Some(operations) = look.described(&beside, api.path().trim_end_matches('/')) else { return Ok(None) };
-    talk.say(&format!("It describes itself at {beside}: {operations} operations, which agents can search."));
-    Ok(Some(beside))
+    beside.set_path(&format!("{base_path}/openapi.json"));
+    let place = told.clone().unwrap_or(beside);
+    let Some(operations) = look.described(&place, base_path) else { return Ok((told, Vec::new())) };
+    talk.say(&format!("It describes itself at {place}: {} operations, which agents can search.", operations.len()));
+    Ok((Some(place), operations.iter().filter_map(calls::rule).collect()))
 }
 
 /// What stands before a service's own name.

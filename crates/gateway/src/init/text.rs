@@ -5,6 +5,7 @@ use std::path::Path;
 
 use url::Url;
 
+use super::calls::is_wide;
 use super::plan::{
     Client, Endpoints, Found, Kind, KnownBy, PkcePlan, Plain, Plan, ScopePlan, SecretPlan, SendsIss, Server, Way,
 };
@@ -230,9 +231,31 @@ fn scopes(file: &mut Text, plan: &Plan) {
         "What agents may ask for, what people are told of it, and {what}; what no scope allows is not forwarded. Narrow it to what agents need."
     );
     file.table("[provider.scopes]", &says);
+    for line in wide(plan) {
+        file.comment(&line);
+    }
     for scope in &plan.scopes {
         file.line(&line(scope, plan));
     }
+}
+
+/// What a reader must not overlook: scopes that keep agents from nothing; and how to narrow them.
+pub(super) fn wide(plan: &Plan) -> Vec<String> {
+    if matches!(plan.service.kind, Kind::Mcp(_)) {
+        let all = plan.scopes.iter().any(|scope| scope.allow.iter().any(|tool| tool == "*"));
+        let says = "CAREFUL: * allows every tool of this server. Name those that agents need in its place.";
+        return all.then(|| says.to_owned()).into_iter().collect();
+    }
+    let mut rules: Vec<&str> = plan.scopes.iter().flat_map(|scope| &scope.allow).map(String::as_str).collect();
+    rules.retain(|rule| is_wide(rule));
+    if rules.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "CAREFUL: {} allow everything that the API has for these methods, for whoever holds the scope. Write the calls that agents need in their \
+         place, such as \"GET /tickets\" or \"GET /tickets/*\": * is one segment, ** is the rest.",
+        rules.join(", ")
+    )]
 }
 
 fn line(scope: &ScopePlan, plan: &Plan) -> String {
