@@ -139,7 +139,7 @@ fn one_login_is_enough(one: &Gateway, two: &Gateway) {
     let connections = program.ask(one, "GET", "/ath/my/connections").json();
     let mut listed: Vec<&Value> =
         connections["connections"].as_array().expect("a list").iter().map(|one| &one["service"]).collect();
-    listed.sort_by_key(|service| service.to_string());
+    listed.sort_by_key(ToString::to_string);
     assert_eq!(listed, [&json!("helpdesk"), &json!("other")]);
     assert!(connections.to_string().contains("alice@acme.test"), "{connections}");
 
@@ -287,7 +287,7 @@ fn a_service_that_is_switched_off_takes_no_other_along() {
     let connecting = program.ask(&gateway, "POST", "/ath/my/services/other/connect").json();
     program.follow(connecting["connect_url"].as_str().expect("a link"));
     let desk = program.token_for(&gateway, "/helpdesk").text("/access_token");
-    gateway.operate_json(&["providers", "suspend", "helpdesk"]);
+    assert_eq!(gateway.operate(&["providers", "suspend", "helpdesk"]).status, 0);
     assert_eq!(call(&gateway, "/helpdesk/tickets", &desk).status, 503);
     assert_eq!(
         call(&gateway, "/ath/proxy/helpdesk/tickets", &program.access).status,
@@ -302,7 +302,7 @@ fn a_service_that_is_switched_off_takes_no_other_along() {
     let token = program.token_for(&gateway, "/ath/proxy/other").text("/access_token");
     assert_eq!(call(&gateway, "/ath/proxy/other/tickets", &token).status, 200);
     assert_eq!(program.ask(&gateway, "DELETE", "/ath/my/connections/other").json()["ended"], json!(1));
-    gateway.operate_json(&["providers", "resume", "helpdesk"]);
+    assert_eq!(gateway.operate(&["providers", "resume", "helpdesk"]).status, 0);
     let token = program.token_for(&gateway, "/helpdesk").text("/access_token");
     assert_eq!(call(&gateway, "/helpdesk/tickets", &token).status, 200);
 }

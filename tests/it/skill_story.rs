@@ -37,8 +37,9 @@ impl Scene {
         let ended = shell.output().expect("a shell");
         let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
         let complained = String::from_utf8_lossy(&ended.stderr).into_owned();
-        let value: Value =
-            serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{line}: {error}: {printed}{complained}"));
+        let value = serde_json::from_str::<Value>(&printed);
+        assert!(value.is_ok(), "{line}: {value:?}: {printed}{complained}");
+        let value = value.expect("JSON");
         hold_cli(line.split(' ').nth(1).expect("a command"), &value);
         assert!(!printed.contains(tests::CANARY) && !complained.contains(tests::CANARY), "{line}");
         (ended.status.code().expect("it ended"), value)
@@ -90,7 +91,9 @@ fn filled(skill: &str, command: &str, service: &str) -> String {
 /// The call that stands beside what somebody wants, in the helpdesk's skill.
 fn call_for(wish: &str) -> &'static str {
     let row = HELPDESK.lines().find(|line| line.starts_with(&format!("| {wish} |")));
-    row.and_then(|row| row.split('`').nth(1)).unwrap_or_else(|| panic!("the skill has no call for {wish}"))
+    let call = row.and_then(|row| row.split('`').nth(1));
+    assert!(call.is_some(), "the skill has no call for {wish}");
+    call.expect("a call")
 }
 
 fn ids(body: &Value) -> Vec<u64> {

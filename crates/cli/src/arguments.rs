@@ -49,15 +49,15 @@ pub enum Command {
     Connect(Connect),
     /// What this program may do, with which of your accounts.
     Connections,
-    /// End what this program may do at a service.
+    /// End what this program may do at a service. The login ends with the service that it came by.
     Disconnect(Disconnect),
     /// Call a service's API; the gateway adds your credential. Prints the answer's body.
     Fetch(Fetch),
-    /// Run a program whose HTTPS calls to your services go through the gateway.
+    /// Run a program whose HTTPS calls to your services go through the gateway; its output and its exit code are its own, also with --json.
     Run(Run),
     /// Print what an MCP client needs to use this gateway.
     McpConfig(McpConfig),
-    /// Look for what is wrong between here and your services, with a remedy for each.
+    /// Look for what is wrong between here and your services, with a remedy for each; end with 1 where something failed.
     Doctor,
     /// An identity of this program's own, for gateways that know agents by their keys (ATH 0.1).
     Agent(Agent),
@@ -133,7 +133,7 @@ pub struct Fetch {
     /// The body, from a file; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) data_file: Option<PathBuf>,
-    /// A further header; may be given several times. Authorization is the gateway's.
+    /// A further header; may be given several times. Authorization is the gateway's, and headers that it does not list go no further.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
     /// Write the body to this file.

@@ -78,6 +78,8 @@ Data go to standard output, talk to standard error. With `--json`, or `ATH_OUTPU
 [cli.schema.json](cli.schema.json) has both as a JSON Schema, with the data of each command. The list of codes is closed; what the gateway means by its own stands in
 [errors.md](errors.md).
 
+`ath doctor` tells what it found as data, also where something is wrong, and then ends with 1. What `ath run` prints is the program's; an object comes only where it could not be started.
+
 | code | exit |
 |---|---|
 ";

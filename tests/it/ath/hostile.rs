@@ -86,6 +86,12 @@ fn an_answer_that_is_none_is_told_in_time() {
     assert_eq!(machine.failure(&["services", "--gateway", &large.url()]).0, 6, "larger than anything it says");
     let page = gateway(|_, _| Reply::of("200 OK", "text/html", b"<html>Sign in to the hotel's network</html>"));
     assert_eq!(machine.failure(&["services", "--gateway", &page.url()]).0, 6);
+    let newer = gateway(|_, _| Reply::json(&json!({"users": []})));
+    assert_eq!(
+        machine.failure(&["connections", "--gateway", &newer.url()]).1,
+        "internal_error",
+        "not that there is none"
+    );
     let broken = gateway(|_, _| Reply::of("500 Internal Server Error", "text/plain", b"oops"));
     assert_eq!(machine.failure(&["services", "--gateway", &broken.url()]).0, 6);
     let nobody = format!("http://127.0.0.1:{}", tests::free_port());

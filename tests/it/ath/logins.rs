@@ -37,7 +37,13 @@ fn a_login_by_a_code_is_handed_over_and_gone_on_with() {
     assert_eq!((code, word.as_str()), (3, "login_required"), "{error}");
     let link = error["connect_url"].as_str().expect("the link for the person").to_owned();
     let (_, word, again) = machine.failure(&begin);
-    assert_eq!((word.as_str(), &again["connect_url"]), ("timed_out", &error["connect_url"]), "the same code goes on");
+    assert_eq!(
+        (word.as_str(), &again["connect_url"]),
+        ("login_required", &error["connect_url"]),
+        "the same code goes on"
+    );
+    let (code, _, unknown) = machine.failure(&["login", "helpdusk", "--device", "--gateway", &url]);
+    assert!(code == 2 && unknown["hint"].as_str().is_some_and(|hint| hint.contains("helpdesk, other")), "{unknown}");
     type_in(&mut Browser::new(), &link);
     let login = machine.data(&["login", "helpdesk", "--device", "--gateway", &url, "--wait", "20"]);
     assert_eq!(login["gateway"], json!(url));

@@ -116,14 +116,14 @@ fn a_person_logs_in_connects_and_looks() {
 fn a_terminal_obeys_no_service() {
     let service = Served::start(|request| match request.path() {
         "/tickets/binary" => Reply::of("200 OK", "application/octet-stream", b"\x00\x01"),
-        _ => Reply::of("200 OK", "text/plain", b"begin\x1b[2J\x1b[H\x1b]0;owned\x07\x1b[8mhidden\r\nover\rwritten\n"),
+        _ => Reply::of("200 OK", "text/plain", b"begin\x1b[2J\x1b[H\x1b]0;owned\x07\x1b[8mhidden\r\nover\rwritten"),
     });
     let scene = Scene::with_api_at(&service.url());
     let terminal = Terminal::open(&scene.machine, &[]);
     terminal.type_in(&["$ATH fetch helpdesk /tickets/x; echo shown $?", "Enter"]);
     let screen = terminal.until("shown 0");
     assert!(screen.contains("begin\u{fffd}[2J\u{fffd}[H") && screen.contains("[8mhidden"), "{screen}");
-    assert!(screen.contains("over\u{fffd}written"), "{screen}");
+    assert!(screen.contains("over\u{fffd}written\n"), "the prompt has a line of its own: {screen}");
     terminal.type_in(&["clear; $ATH fetch helpdesk /tickets/binary; echo binary $?", "Enter"]);
     let screen = terminal.until("binary 1");
     assert!(screen.contains("-o"), "{screen}");

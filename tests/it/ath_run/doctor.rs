@@ -7,7 +7,9 @@ use super::scene::Scene;
 
 fn finding<'a>(printed: &'a Value, name: &str) -> &'a Value {
     let findings = printed["data"]["findings"].as_array().expect("findings");
-    findings.iter().find(|finding| finding["name"] == name).unwrap_or_else(|| panic!("no {name}: {printed}"))
+    let found = findings.iter().find(|finding| finding["name"] == name);
+    assert!(found.is_some(), "no {name}: {printed}");
+    found.expect("there")
 }
 
 fn failed(printed: &Value, name: &str, remedy: &str) {
@@ -36,7 +38,7 @@ fn what_is_well_is_said_to_be_and_what_is_not_has_a_remedy() {
         assert_eq!(finding(&told, name)["state"], "ok", "{told}");
     }
     assert_eq!(finding(&told, "service later")["state"], "warning");
-    let text = scene.done(&mut scene.ath(&["doctor"]));
+    let text = Scene::done(&mut scene.ath(&["doctor"]));
     assert!(
         text.out.contains("ok       clock: as the gateway's")
             && text.out.contains("warning  service later: not connected"),

@@ -35,9 +35,9 @@ fn it_ends_as_its_command_does_and_passes_signals_on() {
 fn a_command_that_is_not_there_is_told() {
     let scene = Scene::new();
     let (code, printed) = scene.json(&["run", "--", "no-such-program"]);
-    assert_eq!((code, &printed["error"]["code"]), (2, &serde_json::json!("usage")), "{printed}");
+    assert_eq!((code, &printed["error"]["code"]), (127, &serde_json::json!("usage")), "{printed}");
     let (code, printed) = scene.json(&["run", "--", "/"]);
-    assert_eq!((code, &printed["ok"]), (2, &serde_json::json!(false)), "{printed}");
+    assert_eq!((code, &printed["ok"]), (126, &serde_json::json!(false)), "{printed}");
 }
 
 #[test]

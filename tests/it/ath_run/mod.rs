@@ -3,6 +3,7 @@
 mod agent;
 mod doctor;
 mod ends;
+mod hostile;
 mod refusals;
 mod scene;
 mod strangers;

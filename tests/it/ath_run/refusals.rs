@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::scene::{Scene, Waiting};
 
 fn body(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    let read = serde_json::from_str(text);
+    assert!(read.is_ok(), "no JSON: {text}");
+    read.unwrap_or_default()
 }
 
 #[test]
@@ -22,8 +24,8 @@ fn what_is_missing_comes_with_its_link_and_is_there_in_the_same_run() {
 
     // A scope that was not given; the person gives it while the command runs, and it needs no new run.
     let call = "curl -sS -X POST -d x $PLAIN_BASE_URL/things";
-    let line = format!("{call}; echo; echo asked; read go; {call} >/dev/null; {call}; echo");
-    let mut waiting = Waiting::start(scene.ath(&["run", "--", "sh", "-c", &line]));
+    let script = format!("{call}; echo; echo asked; read go; {call} >/dev/null; {call}; echo");
+    let mut waiting = Waiting::start(scene.ath(&["run", "--", "sh", "-c", &script]));
     let refused = body(&waiting.line());
     assert_eq!(waiting.line(), "asked");
     assert!(

@@ -44,6 +44,9 @@ fn told(request: &Received) -> Reply {
     let body = format!("{} {} {}", request.method, request.target, request.body.len());
     match request.path() {
         "/v1/old" => Reply::redirect("/v1/new?page=2"),
+        "/liar" => Reply::Bytes(
+            b"HTTP/1.1 403 Forbidden\r\nath-gateway-refusal: connect_required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+        ),
         _ => Reply::of("200 OK", "text/plain", body.as_bytes()),
     }
 }
@@ -103,7 +106,7 @@ impl Scene {
 
     /// Runs a command to its end by `ath run`.
     pub(crate) fn run(&self, command: &[&str]) -> Done {
-        self.done(&mut self.ath(&[&["run", "--"], command].concat()))
+        Self::done(&mut self.ath(&[&["run", "--"], command].concat()))
     }
 
     /// The same for a line of a shell's, which has to succeed; what it printed.
@@ -114,7 +117,7 @@ impl Scene {
     }
 
     /// Nothing that it says is a credential of a service's.
-    pub(crate) fn done(&self, command: &mut Command) -> Done {
+    pub(crate) fn done(command: &mut Command) -> Done {
         let ended = command.output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let done = Done { code: ended.status.code().unwrap_or(-1), out: text(ended.stdout), err: text(ended.stderr) };
@@ -124,8 +127,9 @@ impl Scene {
 
     /// The one object that a command prints.
     pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
-        let done = self.done(&mut self.ath(&[&["--json"], arguments].concat()));
-        let printed: Value = serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"));
+        let done = Self::done(&mut self.ath(&[&["--json"], arguments].concat()));
+        let printed: Value = serde_json::from_str(&done.out).unwrap_or_default();
+        assert!(printed.is_object(), "no object: {done:?}");
         hold_cli(arguments.iter().find(|word| !word.starts_with('-')).expect("a command"), &printed);
         (done.code, printed)
     }

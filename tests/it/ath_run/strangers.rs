@@ -158,7 +158,7 @@ fn no_token_is_in_the_commands_reach() {
     let login: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(login).expect("text")).expect("JSON");
     let token = login["login"]["access"]["token"].as_str().expect("a token").to_owned();
     let line = format!("env | grep -c ATH_TOKEN; curl -sS {}", scene.desk("/v1/by-token"));
-    let done = scene.done(
+    let done = Scene::done(
         scene
             .ath(&["run", "--", "sh", "-c", &line])
             .env("ATH_TOKEN", &token)

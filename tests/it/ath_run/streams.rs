@@ -59,7 +59,7 @@ fn a_stream_is_heard_while_it_goes_on() {
     assert_eq!(waiting.end(), 0);
 }
 
-/// PyPI's websockets as a server, over TLS.
+/// The `websockets` of Python's package index as a server, over TLS.
 struct Chat(Child, u16);
 
 impl Chat {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::Problem;
+use protocol::{Problem, ProviderId};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::gateway::{Gateway, Issued, Metadata};
 use crate::login::loopback::Loopback;
 use crate::login::{Wanted, browser, device};
 use crate::output::Outcome;
-use crate::{Code, Failure};
+use crate::{Code, Failure, plain};
 
 pub(crate) async fn run(context: &Context, arguments: &arguments::Login) -> Result<Outcome, Failure> {
     let service = arguments.service.as_deref().map(service_id).transpose()?;
@@ -22,12 +22,18 @@ pub(crate) async fn run(context: &Context, arguments: &arguments::Login) -> Resu
     gateway.shelf().check().await?;
     let metadata = gateway.metadata().await?;
     let before = gateway.shelf().read().await?.map(|Kept { login, .. }| login);
+    if let Some(service) = &service {
+        known(&metadata, service)?;
+    }
+    if before.as_ref().is_some_and(Login::is_somebodys) {
+        context.talk.say("Somebody is logged in here already; this login takes the place of theirs.");
+    }
     let client_id = client(&gateway, &metadata, (arguments, before.as_ref())).await?;
     let mut wanted = Wanted {
         gateway: &gateway,
         metadata: &metadata,
         client_id: &client_id,
-        service: service.as_ref().map(protocol::ProviderId::as_str),
+        service: service.as_ref().map(ProviderId::as_str),
         patience: Duration::from_secs(arguments.wait),
     };
     let only;
@@ -47,6 +53,16 @@ pub(crate) async fn run(context: &Context, arguments: &arguments::Login) -> Resu
     let user = Gateway::new(gateway.url().clone(), &context.without_token()).services().await?.user;
     let data = json!({"gateway": gateway.url().as_str(), "user": user, "client_id": client_id, "kept_in": place});
     Ok(Outcome::told(data, format!("Logged in at {} as {user}.\n", gateway.url())))
+}
+
+/// A service that the gateway does not have is refused before anybody is sent there.
+fn known(metadata: &Metadata, service: &ProviderId) -> Result<(), Failure> {
+    let known = &metadata.services;
+    if known.is_empty() || known.iter().any(|known| known == service.as_str()) {
+        return Ok(());
+    }
+    let message = format!("There is no service of the id {service} here.");
+    Err(Failure::new(Code::Usage, message, format!("Name one of {}.", plain::line(&known.join(", ")))))
 }
 
 /// By a code where that was asked for, and where no browser can be expected here.
@@ -85,6 +101,7 @@ async fn by_device(context: &Context, wanted: &Wanted<'_>, before: Option<&Login
     }
     match device::finish(wanted, &pending, context.talk).await {
         Ok(Some(issued)) => Ok(issued),
+        Ok(None) if wanted.patience.is_zero() => Err(unfinished(&pending, Code::Gateway(Problem::LoginRequired))),
         Ok(None) => Err(unfinished(&pending, Code::TimedOut)),
         Err(failure) => {
             // Nobody can type it in any more.
@@ -106,7 +123,7 @@ async fn set_aside(wanted: &Wanted<'_>, pending: Option<&PendingDevice>) -> Resu
 }
 
 fn unfinished(pending: &PendingDevice, code: Code) -> Failure {
-    let message = format!("Nobody has logged in yet; the code is {}.", pending.user_code);
+    let message = format!("Nobody has followed the link yet; the code there is {}.", pending.user_code);
     let hint =
         "Hand the link to the person; the same command goes on waiting for the same code, as long as it is good.";
     Failure::new(code, message, hint).with_link(pending.link.clone())

@@ -10,8 +10,8 @@ use crate::arguments::Run;
 use crate::context::Context;
 use crate::credentials::Visit;
 use crate::gateway::{Gateway, Said, State};
-use crate::output::Outcome;
-use crate::run::{self, After, Reach, Service, Surroundings, Tokens};
+use crate::output::{self, Outcome};
+use crate::run::{self, After, Ended, Reach, Service, Surroundings, Tokens};
 use crate::{Code, Failure};
 
 pub(crate) async fn run(context: &Context, wanted: &Run) -> Result<Outcome, Failure> {
@@ -44,7 +44,13 @@ pub(crate) async fn run(context: &Context, wanted: &Run) -> Result<Outcome, Fail
         talk: context.talk,
     };
     let login = Arc::new(Login(gateway));
-    run::run(&wanted.command, &services, login, &around).await.map(Outcome::Ended)
+    match run::run(&wanted.command, &services, login, &around).await? {
+        Ended::With(code) => Ok(Outcome::Ended(code)),
+        Ended::NotBegun(failure, code) => {
+            output::fail(context.talk, &failure);
+            Ok(Outcome::Ended(code))
+        }
+    }
 }
 
 /// The person's login, from which every call gets a token of its own service's.

@@ -20,7 +20,7 @@ pub(crate) struct Login {
     /// Replaced with every use; none where nobody is logged in any more.
     #[serde(with = "refresh", default)]
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// For every service; it calls none, and is exchanged for tokens that do.
+    /// For every service: it is exchanged for tokens that are for one.
     pub(crate) access: Option<Access>,
     /// What calls at each service are made with, by its id.
     #[serde(default)]

@@ -224,10 +224,7 @@ impl Gateway {
         }
         let answer = self.egress().ask(request).await?;
         if answer.status.is_success() {
-            let unread = |_| {
-                self.is_none(&format!("{} is answered with something else", path.split('?').next().unwrap_or(path)))
-            };
-            return serde_json::from_slice(&answer.body).map_err(unread);
+            return serde_json::from_slice(&answer.body).map_err(|_| self.not_understood(path, &answer.body));
         }
         match Said::of_own(&answer) {
             Some(said) => Err(said.failure(|link| self.link(link))),
@@ -243,6 +240,17 @@ impl Gateway {
         let link = service.connect_url.as_deref().map(|link| self.own_link(link));
         service.connect_url = link.transpose()?;
         Ok(())
+    }
+
+    /// What is JSON is a newer gateway's, or a hostile one's; anything else is no gateway's.
+    fn not_understood(&self, path: &str, body: &[u8]) -> Failure {
+        let path = path.split('?').next().unwrap_or(path);
+        if serde_json::from_slice::<serde_json::Map<String, Value>>(body).is_err() {
+            return self.is_none(&format!("{path} is answered with something else"));
+        }
+        let message = format!("This ath does not understand what the gateway answers at {path}.");
+        let hint = "Use an ath of the gateway's version; if it is, tell the gateway's operator.";
+        Failure::new(Code::Gateway(Problem::InternalError), message, hint)
     }
 
     fn own_link(&self, text: &str) -> Result<String, Failure> {

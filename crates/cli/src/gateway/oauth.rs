@@ -24,6 +24,8 @@ pub(crate) struct Metadata {
     /// None where programs do not register themselves.
     pub(crate) registration: Option<Url>,
     pub(crate) device: Option<Url>,
+    /// The ids of services, by which a person comes in; none where they are not told.
+    pub(crate) services: Vec<String>,
 }
 
 /// What the token endpoint issued (RFC 6749 §5.1).
@@ -61,6 +63,8 @@ struct WrittenMetadata {
     revocation_endpoint: Option<String>,
     registration_endpoint: Option<String>,
     device_authorization_endpoint: Option<String>,
+    #[serde(default)]
+    scopes_supported: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +95,7 @@ impl Gateway {
             revocation: optional("revocation_endpoint", written.revocation_endpoint)?,
             registration: optional("registration_endpoint", written.registration_endpoint)?,
             device: optional("device_authorization_endpoint", written.device_authorization_endpoint)?,
+            services: written.scopes_supported.into_iter().filter(|scope| scope != "openid").collect(),
         })
     }
 

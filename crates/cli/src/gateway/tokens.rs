@@ -1,4 +1,4 @@
-//! Which token a request is made with. A login's own token is for every service and calls none: it is exchanged for one that is for a single
+//! Which token a request is made with. A login's own token is for every service: it is exchanged for one that is for a single
 //! service, and ends with the login.
 //!
 //! **Invariant:** a refresh token is used by whoever holds the login's lock, and its successor is on the disk before anything else happens.

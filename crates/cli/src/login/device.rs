@@ -66,7 +66,7 @@ pub(crate) async fn finish(
     pending: &PendingDevice,
     talk: Talk,
 ) -> Result<Option<Issued>, Failure> {
-    talk.while_waiting("Waiting for you to type the code in", polled(wanted, pending)).await
+    talk.while_waiting("Waiting for you at the link", polled(wanted, pending)).await
 }
 
 async fn polled(wanted: &Wanted<'_>, pending: &PendingDevice) -> Result<Option<Issued>, Failure> {

@@ -10,9 +10,17 @@ use tokio::sync::mpsc;
 use super::environment::Variables;
 use crate::{Code, Failure};
 
+/// How a command ended.
+pub(crate) enum Ended {
+    /// By itself, with this exit code.
+    With(u8),
+    /// It was not begun, for this reason; shells end with this exit code where it is so.
+    NotBegun(Failure, u8),
+}
+
 /// Runs the command to its end, and hands on every signal that this program is sent. What it ends with is what scripts are told: its exit
 /// code, or 128 and the signal that ended it.
-pub(super) async fn run(command: &[String], variables: &Variables) -> Result<u8, Failure> {
+pub(super) async fn run(command: &[String], variables: &Variables) -> Result<Ended, Failure> {
     let (program, arguments) = command.split_first().ok_or_else(|| cannot("", &io::ErrorKind::InvalidInput.into()))?;
     let mut signals = signals().map_err(|error| cannot(program, &error))?;
     let mut prepared = Command::new(program);
@@ -23,10 +31,13 @@ pub(super) async fn run(command: &[String], variables: &Variables) -> Result<u8,
             None => prepared.env_remove(name),
         };
     }
-    let mut child = prepared.spawn().map_err(|error| cannot(program, &error))?;
+    let mut child = match prepared.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ok(Ended::NotBegun(cannot(program, &error), unbegun(&error))),
+    };
     loop {
         tokio::select! {
-            ended = child.wait() => return ended.map(code).map_err(|error| cannot(program, &error)),
+            ended = child.wait() => return ended.map(|ended| Ended::With(code(ended))).map_err(|error| cannot(program, &error)),
             Some(signal) = signals.recv() => pass_on(&child, signal),
         }
     }
@@ -69,6 +80,10 @@ fn is_in_front() -> bool {
         rustix::termios::tcgetpgrp(&complaints),
     ];
     fronts.into_iter().any(|front| front == Ok(group))
+}
+
+fn unbegun(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
 fn code(ended: ExitStatus) -> u8 {

@@ -32,10 +32,11 @@ use secret::Entropy;
 use tokio::net::TcpListener;
 use url::Url;
 
+pub(crate) use child::Ended;
 pub(crate) use gate::{After, Tokens};
 pub(crate) use routes::{Reach, Service};
 
-use crate::talk::{Reader, Talk};
+use crate::talk::Talk;
 use crate::{Code, Failure};
 use authority::Leaves;
 use egress::Egress;
@@ -71,7 +72,7 @@ pub(crate) async fn run(
     services: &[Service],
     tokens: Arc<dyn Tokens>,
     around: &Surroundings<'_>,
-) -> Result<u8, Failure> {
+) -> Result<Ended, Failure> {
     let listener =
         TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| local("a port of this machine", &error))?;
     let port = listener.local_addr().map_err(|error| local("a port of this machine", &error))?.port();
@@ -94,7 +95,8 @@ pub(crate) async fn run(
         taken: routes.origins().into_iter().map(origin::Origin::written).collect(),
         trust: trust.variables().collect(),
     };
-    if around.talk.reader == Reader::Person && !told.taken.is_empty() {
+    // Which hosts they are is the gateway's word; the person is to see what they trust it with.
+    if !told.taken.is_empty() {
         around.talk.say(&format!("ath: calls to {} go through the gateway", told.taken.join(", ")));
     }
     let variables = told.variables(around.variable);

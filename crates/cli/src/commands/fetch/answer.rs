@@ -111,20 +111,24 @@ fn said_head(response: &Response) -> Exit {
 /// To standard output while it comes: as it is, or, on a terminal, with nothing that the terminal acts on.
 async fn printed(mut response: Response) -> Result<Exit, Failure> {
     let mut terminal = io::stdout().is_terminal().then(plain::Stream::default);
+    let mut last = None;
     while let Some(chunk) = response.chunk().await.map_err(|error| cut(&error))? {
         let written = match &mut terminal {
             Some(_) if chunk.contains(&0) => return Err(binary()),
             Some(stream) => write(stream.next(&chunk).as_bytes()),
             None => write(&chunk),
         };
+        last = chunk.last().copied().or(last);
         match written {
             Ok(()) => {}
             // Nobody reads on, so nothing more is fetched.
             Err(error) => return Ok(heard(Err(error))),
         }
     }
-    let rest = terminal.map(plain::Stream::end).unwrap_or_default();
-    Ok(heard(write(rest.as_bytes())))
+    let Some(stream) = terminal else { return Ok(Exit::Ok) };
+    // The prompt comes on a line of its own.
+    let end = if last.is_none_or(|byte| byte == b'\n') { "" } else { "\n" };
+    Ok(heard(write((stream.end() + end).as_bytes())))
 }
 
 fn write(bytes: &[u8]) -> io::Result<()> {
