@@ -326,7 +326,7 @@ mod tests {
             let (config, _) = Config::parse("gateway.toml", text, &SystemEnvironment).expect("a configuration");
             description(&config.providers[0])
         };
-        assert_eq!(said(text), "  operations described: 12, 1 of them a tool of its own\n");
+        assert_eq!(said(text), "  operations described: 13, 1 of them a tool of its own\n");
         let file = "../helpdesk/src/openapi.json";
         let url = text.replace(file, "https://files.internal/openapi.json");
         assert_eq!(
