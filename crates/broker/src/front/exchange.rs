@@ -88,8 +88,9 @@ impl Broker {
         if resources.iter().any(|resource| self.is_every_service(resource)) {
             return Err(FrontError::Target);
         }
-        // Who the person is, the login says, or nobody.
-        if scope.is_some_and(|scope| scope.split(' ').any(|word| word == OPENID)) {
+        // Who the person is, the login says, or nobody; and what asks for nothing of the service's is not answered with all of it.
+        let of_openid = |scope: &str| scope.split(' ').any(|word| word == OPENID) || scope.split(' ').all(is_of_openid);
+        if scope.is_some_and(of_openid) {
             return Err(FrontError::Scope);
         }
         let wish = self.wish(scope, resources)?;

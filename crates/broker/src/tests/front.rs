@@ -399,10 +399,14 @@ async fn nobody_registers_for_what_no_person_is_asked_for() {
         let broker = bench.broker.clone();
         async move { broker.register_client(map(metadata)).await.map(|answer| answer["grant_types"].to_string()) }
     };
-    let machine = registered(json!(["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"])).await;
+    let machine = registered(json!(["client_credentials"])).await;
     assert!(matches!(machine, Err(FrontError::Metadata("grant_types"))));
     let both = registered(json!(["authorization_code", "client_credentials"])).await;
     assert_eq!(both.expect("registers"), "[\"authorization_code\"]");
+    // What it exchanges there is its own.
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let both = registered(json!(["authorization_code", exchange])).await;
+    assert_eq!(both.expect("registers"), format!("[\"authorization_code\",\"{exchange}\"]"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::{Gateway, Said};
 use crate::{Code, Failure};
 
 /// The services of the gateway, and how the person stands with each.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(crate) struct Services {
     /// Who is logged in.
@@ -24,6 +24,15 @@ pub(crate) struct Services {
     pub(crate) accounts_url: String,
     /// Every one of them.
     pub(crate) services: Vec<Service>,
+}
+
+/// The same as it is written. Each service is read by itself: one that cannot be understood takes no other along.
+#[derive(Deserialize)]
+struct WrittenServices {
+    user: String,
+    client_id: String,
+    accounts_url: String,
+    services: Vec<Value>,
 }
 
 /// A service.
@@ -140,17 +149,32 @@ impl State {
 impl Gateway {
     /// Every service.
     pub(crate) async fn services(&self) -> Result<Services, Failure> {
-        let mut found: Services = self.mine(Method::GET, "/ath/my/services", None).await?;
-        found.accounts_url = self.own_link(&found.accounts_url)?;
-        // One that is not to be believed takes no other along.
-        found.services.retain_mut(|service| {
-            let believed = self.believe(service);
-            if let Err(failure) = &believed {
-                self.0.context.talk.say(&format!("ath: {} is left out. {}", service.id, failure.message));
+        self.believed(self.mine(Method::GET, "/ath/my/services", None).await?)
+    }
+
+    fn believed(&self, written: WrittenServices) -> Result<Services, Failure> {
+        let accounts_url = self.own_link(&written.accounts_url)?;
+        let WrittenServices { user, client_id, services, .. } = written;
+        let services = services.into_iter().filter_map(|service| self.understood(service)).collect();
+        Ok(Services { user, client_id, accounts_url, services })
+    }
+
+    /// A service that is to be believed; the others are left out with a word.
+    fn understood(&self, written: Value) -> Option<Service> {
+        let talk = self.0.context.talk;
+        let Ok(mut service) = serde_json::from_value::<Service>(written) else {
+            talk.say(
+                "ath: one of the gateway's services is left out: this ath does not understand what is said of it.",
+            );
+            return None;
+        };
+        match self.believe(&mut service) {
+            Ok(()) => Some(service),
+            Err(failure) => {
+                talk.say(&format!("ath: {} is left out. {}", service.id, failure.message));
+                None
             }
-            believed.is_ok()
-        });
-        Ok(found)
+        }
     }
 
     /// One service.
@@ -196,7 +220,7 @@ impl Gateway {
 
     /// The same with a token at hand.
     pub(super) async fn services_by(&self, token: &AccessToken) -> Result<Services, Failure> {
-        self.with(token, (Method::GET, "/ath/my/services", None)).await
+        self.believed(self.with(token, (Method::GET, "/ath/my/services", None)).await?)
     }
 
     /// Asks with the login's token; and once more with a new one, where that was ended before its time.
