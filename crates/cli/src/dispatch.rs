@@ -47,7 +47,11 @@ fn carried_out(arguments: &Arguments, talk: Talk, machine: &Machine) -> Result<O
             let done = runtime.block_on(async {
                 let done = unless_interrupted(&context, &arguments.command).await;
                 // A login that is being changed is changed to the end, whatever the command that wanted it came to.
-                context.unbroken.settled(context.egress.timeout().max(PATIENCE)).await;
+                // Whoever wants it to end a second time means it.
+                tokio::select! {
+                    () = context.unbroken.settled(context.egress.timeout().max(PATIENCE)) => {}
+                    () = interrupted() => {}
+                }
                 done
             });
             // A thread that reads standard input would be waited for.

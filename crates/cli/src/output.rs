@@ -79,10 +79,10 @@ pub(crate) fn tell_json(failure: &Failure) -> Exit {
     }
 }
 
-/// Several lines of talk of this program's own.
+/// Several lines of talk; what they quote of a command line acts on no terminal.
 pub(crate) fn say(text: &str) {
     // Who closed standard error does not want to hear it.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", plain::text(text));
 }
 
 /// Bytes, as they are.

@@ -14,7 +14,10 @@ pub(crate) async fn run(context: &Context, wanted: &Disconnect) -> Result<Outcom
     let gateway = context.gateway()?;
     let reach = if wanted.remote { Reach::Remote } else { Reach::Here };
     let Ended { ended, login_ended } = gateway.end(&id, reach).await?;
-    if login_ended {
+    if login_ended && context.settings.token.is_some() {
+        // What is kept here is another login.
+        context.talk.say("ATH_TOKEN came in by that service, and has ended as well.");
+    } else if login_ended {
         let lock = gateway.lock().await?;
         gateway.shelf().forget(&lock).await?;
         context.talk.say("This machine came in by that service, so its login has ended as well.");

@@ -110,17 +110,21 @@ impl Shelf {
         let written =
             private_file::read_exposed(&self.file).map_err(KeepError::from).and_then(|text| self.understood(text));
         let found = match &written {
-            Ok(Some(Written { kept_in: Place::Keyring, .. })) => self.taken_from_keyring().await,
-            _ => Ok(None),
+            // What cannot be read cannot be ended: that it is there stays written, and holds no secret.
+            Ok(Some(Written { kept_in: Place::Keyring, .. })) => {
+                self.taken_from_keyring().await.map_err(|error| self.failure(&error))?
+            }
+            _ => None,
         };
         private_file::remove(&self.file).map_err(|error| self.failure(&error.into()))?;
         let in_file = written.map(|written| written.and_then(|written| written.login));
-        in_file.and_then(|login| Ok(login.or(found?))).map_err(|error| self.failure(&error))
+        in_file.map(|login| login.or(found)).map_err(|error| self.failure(&error))
     }
 
     async fn taken_from_keyring(&self) -> Result<Option<Login>, KeepError> {
         let login = self.in_keyring().await?;
-        keyring::forget(self.gateway.as_str()).await?;
+        // One that stays there is of no use: whoever forgets it ends it.
+        let _ = keyring::forget(self.gateway.as_str()).await;
         Ok(login)
     }
 

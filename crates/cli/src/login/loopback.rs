@@ -29,10 +29,8 @@ pub(crate) struct Loopback<'a> {
 #[derive(Debug)]
 enum Came {
     Code(AuthorizationCode),
-    Refused {
-        error: String,
-        description: String,
-    },
+    /// With the fixed word for why; what is said beside it could be anybody's who saw the link.
+    Refused(String),
     /// From another authorization server than the one that was asked (RFC 9207).
     OtherIssuer,
 }
@@ -77,7 +75,7 @@ impl<'a> Loopback<'a> {
         match came {
             Came::Code(code) => self.exchange(&code).await,
             Came::OtherIssuer => Err(self.wanted.gateway.is_none("the answer came from another authorization server")),
-            Came::Refused { error, description } => Err(refused(&error, &description)),
+            Came::Refused(error) => Err(refused(&error)),
         }
     }
 
@@ -138,10 +136,7 @@ impl<'a> Loopback<'a> {
         }
         match (get("code"), get("error")) {
             (Some(code), None) => Some(Came::Code(AuthorizationCode::new(code))),
-            (_, error) => Some(Came::Refused {
-                error: error.unwrap_or("invalid_request").to_owned(),
-                description: get("error_description").unwrap_or_default().to_owned(),
-            }),
+            (_, error) => Some(Came::Refused(error.unwrap_or("invalid_request").to_owned())),
         }
     }
 }
@@ -150,9 +145,7 @@ impl Came {
     const fn page(&self) -> (&'static str, &'static str) {
         match self {
             Self::Code(_) => ("200 OK", "You are logged in. You may close this page, and go back to your terminal."),
-            Self::Refused { .. } => {
-                ("200 OK", "You are not logged in. Your terminal says why; you may close this page.")
-            }
+            Self::Refused(_) => ("200 OK", "You are not logged in. Your terminal says why; you may close this page."),
             Self::OtherIssuer => ("400 Bad Request", "This answer is not the gateway's. Nobody was logged in."),
         }
     }
@@ -202,17 +195,29 @@ async fn show(mut stream: TcpStream, (status, words): (&str, &str)) {
     .await;
 }
 
-fn refused(error: &str, description: &str) -> Failure {
-    let code = if error == "access_denied" { Code::AccessDenied } else { Code::Gateway(protocol::Problem::BadRequest) };
-    let message = match description {
-        "" => format!("The login was refused: {error}."),
-        description => description.to_owned(),
-    };
-    let hint = match error {
-        "invalid_scope" => "Name a service of this gateway's: `ath login <service>`.",
-        _ => "Begin again with `ath login`, if the person wants it.",
-    };
-    Failure::new(code, message, hint)
+fn refused(error: &str) -> Failure {
+    match error {
+        "access_denied" => Failure::new(
+            Code::AccessDenied,
+            "The person, or the gateway's operator, refused the login.",
+            "Begin again with `ath login`, if the person wants it.",
+        ),
+        "invalid_scope" => Failure::new(
+            Code::Gateway(protocol::Problem::BadRequest),
+            "The gateway has no service of this name for this program.",
+            "Name one of its services, `ath login <service>`, or none: the person then chooses in the browser.",
+        ),
+        error => {
+            let word =
+                error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && error.len() <= LONGEST_WORD;
+            let why = if word { error } else { "unknown" };
+            Failure::new(
+                Code::Gateway(protocol::Problem::BadRequest),
+                format!("The gateway refused the login: {why}."),
+                "Begin again with `ath login`, if the person wants it.",
+            )
+        }
+    }
 }
 
 const STRAY: (&str, &str) = ("400 Bad Request", "This is not the answer that is waited for.");
@@ -222,6 +227,8 @@ const MOST: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 /// For a request on a connection within this machine.
 const SLOWEST: Duration = Duration::from_secs(10);
+/// Of a word for what was wrong (RFC 6749 §4.1.2.1), in bytes.
+const LONGEST_WORD: usize = 40;
 /// Bytes of a request's head.
 const LONGEST: usize = 16 * 1024;
 

@@ -36,11 +36,20 @@ impl Told<'_> {
             set(name, path.display().to_string());
         }
         for (service, url) in &self.base_urls {
-            set(&base_url_name(service), url.clone());
+            let name = base_url_name(service);
+            // A library's own setting may have the name of a service; what the person has set is theirs.
+            if variable(&name).is_none() {
+                set(&name, url.clone());
+            }
         }
         // The login is this program's. Whatever the command wants of the gateway, it asks by the proxy.
         variables.push(("ATH_TOKEN".to_owned(), None));
         variables
+    }
+
+    /// The base URLs' names, for the person: which are set, and which were set before.
+    pub(super) fn names(&self, variable: &dyn Fn(&str) -> Option<String>) -> (Vec<String>, Vec<String>) {
+        self.base_urls.iter().map(|(service, _)| base_url_name(service)).partition(|name| variable(name).is_none())
     }
 
     /// What goes by no proxy: what did not before, but for the hosts that lead to the gateway, and this machine itself.
@@ -108,6 +117,18 @@ mod tests {
             assert_eq!(value(&variables, name).as_deref(), Some(expected), "{name}");
         }
         assert!(variables.contains(&("ATH_TOKEN".to_owned(), None)), "a token is taken away");
+    }
+
+    #[test]
+    fn what_the_person_has_set_is_theirs() {
+        let before = |name: &str| (name == "MY_CRM_BASE_URL").then(|| "https://own.example".to_owned());
+        let variables = told(&[]).variables(&before);
+        assert_eq!(
+            (value(&variables, "MY_CRM_BASE_URL"), value(&variables, "_3D_BASE_URL")),
+            (None, Some("x".to_owned()))
+        );
+        assert!(!variables.iter().any(|(name, _)| name == "MY_CRM_BASE_URL"), "nor is it taken away");
+        assert_eq!(told(&[]).names(&before), (vec!["_3D_BASE_URL".to_owned()], vec!["MY_CRM_BASE_URL".to_owned()]));
     }
 
     #[test]

@@ -99,6 +99,13 @@ pub(crate) async fn run(
     if !told.taken.is_empty() {
         around.talk.say(&format!("ath: calls to {} go through the gateway", told.taken.join(", ")));
     }
+    let (set, theirs) = told.names(around.variable);
+    if !set.is_empty() {
+        around.talk.say(&format!("ath: base URLs of services, in the command's environment: {}", set.join(", ")));
+    }
+    for name in theirs {
+        around.talk.say(&format!("ath: {name} is set already, and stays as it is; unset it to have the service's"));
+    }
     let variables = told.variables(around.variable);
 
     let egress = Egress::new(around.patience)?;
