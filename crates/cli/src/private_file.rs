@@ -82,6 +82,25 @@ pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Removes what a process that was killed left of its `replace`. Whoever holds the lock that such files are changed under knows that nobody
+/// needs it.
+pub(crate) fn remove_remains(path: &Path) -> Result<(), FileError> {
+    let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { return Ok(()) };
+    let entries = match fs::read_dir(folder(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?.path();
+        let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let number = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+        if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+            remove(&entry)?;
+        }
+    }
+    Ok(())
+}
+
 /// A lock that ends with the process, or when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, and never read")] File);

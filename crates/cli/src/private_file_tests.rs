@@ -77,3 +77,20 @@ async fn a_lock_is_held_by_one() {
     symlink(&path, &link).expect("a link");
     assert!(Lock::take(&link, Duration::from_millis(60)).await.is_err(), "a link is not followed");
 }
+
+#[test]
+fn what_a_killed_process_left_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.json");
+    for name in ["a.json", "a.17.new", "a.x.new", "ab.17.new", "a.17.news", "a.lock"] {
+        std::fs::write(folder.path().join(name), "x").expect("written");
+    }
+    remove_remains(&file).expect("removed");
+    let mut left: Vec<String> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["a.17.news", "a.json", "a.lock", "a.x.new", "ab.17.new"]);
+    remove_remains(&folder.path().join("none/a.json")).expect("nothing to remove");
+}

@@ -117,6 +117,11 @@ async fn set_aside(wanted: &Wanted<'_>, pending: Option<&PendingDevice>) -> Resu
     let kept = wanted.gateway.shelf().read().await?.map(|Kept { login, .. }| login);
     let (token, revocation) = (wanted.metadata.token.clone(), wanted.metadata.revocation.clone());
     let new = || Login::of_client(wanted.client_id.to_owned(), token, revocation);
+    if pending.is_some() && kept.as_ref().is_some_and(|kept| kept.is_somebodys() && kept.client_id != wanted.client_id)
+    {
+        let message = "Somebody is logged in here as another client.";
+        return Err(Failure::new(Code::Usage, message, "End that login with `ath logout`, and log in again."));
+    }
     let kept = kept.filter(|kept| kept.client_id == wanted.client_id);
     let login = Login { pending: pending.cloned(), ..kept.unwrap_or_else(new) };
     wanted.gateway.shelf().keep(&login, &lock).await.map(|_| ())

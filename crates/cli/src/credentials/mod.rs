@@ -116,7 +116,8 @@ impl Shelf {
             }
             _ => None,
         };
-        private_file::remove(&self.file).map_err(|error| self.failure(&error.into()))?;
+        let removed = private_file::remove(&self.file).and_then(|()| private_file::remove_remains(&self.file));
+        removed.map_err(|error| self.failure(&error.into()))?;
         let in_file = written.map(|written| written.and_then(|written| written.login));
         in_file.map(|login| login.or(found)).map_err(|error| self.failure(&error))
     }
@@ -176,6 +177,7 @@ impl Shelf {
         let login = (place == Place::File).then(|| login.clone());
         let written = Written { kept_in: place, gateway: self.gateway.to_string(), login };
         let text = serde_json::to_string(&written).map_err(KeepError::Form)?;
+        private_file::remove_remains(&self.file)?;
         private_file::replace(&self.file, &text)?;
         if (before, place) == (Some(Place::Keyring), Place::File) {
             // What is no longer looked for there would lie about; a keyring that is gone has nothing to forget.

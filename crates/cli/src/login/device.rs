@@ -69,6 +69,11 @@ pub(crate) async fn finish(
     talk.while_waiting("Waiting for you at the link", polled(wanted, pending)).await
 }
 
+/// After a failure that may pass: the code stays good meanwhile.
+fn longer(pause: Duration, failure: Failure) -> Result<Duration, Failure> {
+    if failure.retryable { Ok((pause * 2).min(Duration::from_secs(60))) } else { Err(failure) }
+}
+
 async fn polled(wanted: &Wanted<'_>, pending: &PendingDevice) -> Result<Option<Issued>, Failure> {
     let fields = [("grant_type", DEVICE_CODE), ("device_code", pending.code.expose()), ("client_id", wanted.client_id)];
     let (begun, mut pause) = (Instant::now(), pending.interval);
@@ -78,11 +83,10 @@ async fn polled(wanted: &Wanted<'_>, pending: &PendingDevice) -> Result<Option<I
             Ok(Err(refusal)) => match refusal.error.as_str() {
                 "authorization_pending" => {}
                 "slow_down" => pause += Duration::from_secs(5),
-                _ => return Err(refusal.failure()),
+                _ => pause = longer(pause, refusal.failure())?,
             },
             // RFC 8628 §3.5: who cannot connect asks less often.
-            Err(failure) if failure.retryable => pause = (pause * 2).min(Duration::from_secs(60)),
-            Err(failure) => return Err(failure),
+            Err(failure) => pause = longer(pause, failure)?,
         }
         if begun.elapsed() + pause > wanted.patience {
             return Ok(None);
