@@ -193,9 +193,12 @@ impl Broker {
         }
         for connection in &own {
             let name = connection.name_for(caller);
-            self.end_grant(&name, caller.client_id(), self.event("grant_revoked").by("agent")).await?;
-            if reaching == Reaching::Service {
-                self.disconnect(&name, self.event("connection_revoked").by("agent")).await?;
+            // Each is one step: the end of a connection is that of every grant on it.
+            match reaching {
+                Reaching::Program => {
+                    self.end_grant(&name, caller.client_id(), self.event("grant_revoked").by("agent")).await?;
+                }
+                Reaching::Service => self.disconnect(&name, self.event("connection_revoked").by("agent")).await?,
             }
         }
         let own_login = |connection: &OwnConnection| connection.account_id == *caller.account_id();
