@@ -29,6 +29,7 @@ mod run;
 mod settings;
 mod talk;
 mod unbroken;
+mod written;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Identity;
 use crate::gateway_url::GatewayUrl;
 use crate::private_file::{self, FileError, Lock};
+use crate::written::written;
 use crate::{Code, Failure};
 
 /// What an agent has at one gateway.
@@ -93,23 +94,6 @@ impl Shelf {
             "Remove it, and connect again; what it held ends at the gateway by itself within the hour.",
         )
     }
-}
-
-/// The one place where an agent's secrets are written out, for the file of their owner's.
-macro_rules! written {
-    ($module:ident, $secret:ty) => {
-        mod $module {
-            use serde::{Deserialize, Deserializer, Serializer};
-
-            pub(super) fn serialize<S: Serializer>(secret: &$secret, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(secret.expose())
-            }
-
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$secret, D::Error> {
-                String::deserialize(deserializer).map(<$secret>::new)
-            }
-        }
-    };
 }
 
 written!(access_token, secret::AccessToken);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::gateway::Kind;
+use crate::written::written;
 
 /// What is kept of a login at one gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,23 +93,6 @@ impl Login {
 
 /// A call that takes longer to arrive is answered with `login_required`, and repeated with another token.
 const MARGIN: Duration = Duration::from_secs(20);
-
-/// The one place where tokens are written out, for the file of their owner's or the keyring.
-macro_rules! written {
-    ($module:ident, $secret:ty) => {
-        mod $module {
-            use serde::{Deserialize, Deserializer, Serializer};
-
-            pub(super) fn serialize<S: Serializer>(secret: &$secret, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(secret.expose())
-            }
-
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$secret, D::Error> {
-                String::deserialize(deserializer).map(<$secret>::new)
-            }
-        }
-    };
-}
 
 written!(access, secret::AccessToken);
 written!(device, secret::DeviceCode);
