@@ -64,6 +64,7 @@ mod proxying;
 mod reconnecting;
 mod redis;
 mod refreshing;
+mod reload;
 mod secret_files;
 mod sign_in;
 mod skill_story;

@@ -32,6 +32,7 @@ mod person;
 mod puppet;
 mod raw_h2;
 mod redis;
+pub mod reloads;
 mod schema;
 mod served;
 mod spy;

@@ -10,7 +10,7 @@ use oauth::{HttpClient, Outside, TokenSet};
 use policy::Approvals;
 use protocol::{AgentId, Clock, Origin, ProviderId, Timestamp};
 use secret::{Entropy, KeyRing, Unspoken};
-use store::{Durability, Store};
+use store::{Durability, Observer, Store};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -46,12 +46,28 @@ pub struct Parts {
     pub audit: Audit,
     /// Where is counted what comes of refreshes and consents.
     pub metrics: Metrics,
+    /// What the configuration says.
+    pub settings: Settings,
+    /// What keeps new tokens until the store has them; `None` keeps them in memory alone.
+    pub journal: Option<JournalParts>,
+    /// Names this process among all that ever ran on the same store.
+    pub instance: String,
+    /// Names the run of the machine that the process is in; empty where nothing tells.
+    pub boot: String,
+    /// Is told of the steps of each refresh.
+    pub steps: Arc<dyn Steps>,
+    /// Where work goes that must outlive the request which caused it.
+    pub tasks: Handle,
+}
+
+/// What a configuration says, which another one may say otherwise while the process runs: [`Broker::under`].
+pub struct Settings {
     /// Fetches agents' identity documents.
     pub documents: Arc<dyn DocumentFetcher>,
     /// Agents whose identity the configuration vouches for.
     pub pinned: HashMap<AgentId, AgentIdentity>,
-    /// The upstream services.
-    pub providers: Vec<Provider>,
+    /// The upstream services. One that is as it was before may be the same as before, with what it knows of its OAuth server.
+    pub providers: Vec<Arc<Provider>>,
     /// What an agent that registers is approved for.
     pub approvals: Approvals,
     /// How often what may happen.
@@ -70,16 +86,6 @@ pub struct Parts {
     pub strangers: Arc<dyn StrangerFetcher>,
     /// Fetches what the configuration's URLs lead to, besides the providers'.
     pub operators: Arc<dyn HttpClient>,
-    /// What keeps new tokens until the store has them; `None` keeps them in memory alone.
-    pub journal: Option<JournalParts>,
-    /// Names this process among all that ever ran on the same store.
-    pub instance: String,
-    /// Names the run of the machine that the process is in; empty where nothing tells.
-    pub boot: String,
-    /// Is told of the steps of each refresh.
-    pub steps: Arc<dyn Steps>,
-    /// Where work goes that must outlive the request which caused it.
-    pub tasks: Handle,
 }
 
 /// How long things last.
@@ -121,13 +127,7 @@ pub struct Broker {
 
 /// What all clones share. Private: the modules of this crate reach it through [`Broker`].
 pub struct Inner {
-    pub(crate) vault: Vault,
-    pub(crate) keys: Keys,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) unspoken: Arc<Unspoken>,
-    pub(crate) audit: Audit,
-    pub(crate) metrics: Metrics,
+    lasting: Arc<Lasting>,
     pub(crate) approvals: Approvals,
     pub(crate) limits: Limits,
     pub(crate) documents: Documents,
@@ -139,16 +139,28 @@ pub struct Inner {
     pub(crate) front: FrontSettings,
     pub(crate) client_documents: ClientDocumentCache,
     pub(crate) key_sets: KeySets,
+    pub(crate) healths: Healths,
+    /// What was remembered under other settings is not what it would be under these.
+    pub(crate) standings: Arc<Standings>,
+}
+
+/// What lasts as long as the process, whatever the configuration becomes: what is under way, and what must not be done twice.
+pub struct Lasting {
+    pub(crate) vault: Vault,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) unspoken: Arc<Unspoken>,
+    pub(crate) audit: Audit,
+    pub(crate) metrics: Metrics,
     pub(crate) elsewhere: Elsewhere,
     pub(crate) polls: Polls,
     pub(crate) refreshes: Refreshes,
-    pub(crate) healths: Healths,
     pub(crate) kept: Kept,
     pub(crate) strangers: Strangers,
     pub(crate) instance: String,
     pub(crate) boot: String,
     pub(crate) steps: Arc<dyn Steps>,
-    pub(crate) standings: Arc<Standings>,
     pub(crate) revocations: Notify,
     pub(crate) clearances: Notify,
     tasks: Handle,
@@ -159,46 +171,56 @@ impl Broker {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let standings = Arc::new(Standings::default());
-        parts.store.observe(standings.clone());
-        let documents =
-            Documents::new(parts.documents, parts.clock.clone(), parts.pinned, parts.limits.documents_per_host.clone());
-        let per_host = &parts.limits.documents_per_host;
-        let client_documents = ClientDocumentCache::new(parts.strangers.clone(), parts.clock.clone(), per_host.clone());
-        let key_sets = KeySets::new(parts.strangers, parts.operators, parts.clock.clone(), per_host.clone());
-        let inner = Inner {
+        let lasting = Lasting {
             keys: Keys::new(parts.key_source, parts.entropy.as_ref()),
             vault: Vault::new(parts.store, parts.keys, parts.entropy.clone()),
             clock: parts.clock,
-            audit: parts.audit,
-            metrics: parts.metrics,
-            approvals: parts.approvals,
-            limits: parts.limits,
             entropy: parts.entropy,
             unspoken: parts.unspoken,
-            documents,
-            healths: Healths::new(parts.providers.iter().map(|it| (it.id.clone(), it.concurrent_refreshes))),
+            audit: parts.audit,
+            metrics: parts.metrics,
+            elsewhere: Elsewhere::default(),
+            polls: Polls::default(),
+            refreshes: Refreshes::default(),
             kept: Kept::new(parts.journal),
             strangers: Strangers::default(),
             instance: parts.instance,
             boot: parts.boot,
             steps: parts.steps,
-            providers: Providers::new(parts.providers),
-            sign_in: parts.sign_in,
-            urls: parts.urls,
-            lifetimes: parts.lifetimes,
-            development: parts.development,
-            front: parts.front,
-            client_documents,
-            key_sets,
-            elsewhere: Elsewhere::default(),
-            polls: Polls::default(),
-            refreshes: Refreshes::default(),
-            standings,
             revocations: Notify::new(),
             clearances: Notify::new(),
             tasks: parts.tasks,
             under_way: TaskTracker::new(),
+        };
+        Self::with(Arc::new(lasting), parts.settings)
+    }
+
+    /// The same gateway under other settings. What was begun under these ends under these; what is under way is known to both, so that
+    /// nothing is refreshed, exchanged or told twice.
+    #[must_use]
+    pub fn under(&self, settings: Settings) -> Self {
+        Self::with(self.inner.lasting.clone(), settings)
+    }
+
+    fn with(lasting: Arc<Lasting>, settings: Settings) -> Self {
+        let standings = Arc::new(Standings::default());
+        lasting.vault.store().observe(&(standings.clone() as Arc<dyn Observer>));
+        let (clock, per_host) = (&lasting.clock, &settings.limits.documents_per_host);
+        let inner = Inner {
+            documents: Documents::new(settings.documents, clock.clone(), settings.pinned, per_host.clone()),
+            client_documents: ClientDocumentCache::new(settings.strangers.clone(), clock.clone(), per_host.clone()),
+            key_sets: KeySets::new(settings.strangers, settings.operators, clock.clone(), per_host.clone()),
+            healths: Healths::new(settings.providers.iter().map(|it| (it.id.clone(), it.concurrent_refreshes))),
+            approvals: settings.approvals,
+            limits: settings.limits,
+            providers: Providers::new(settings.providers),
+            sign_in: settings.sign_in,
+            urls: settings.urls,
+            lifetimes: settings.lifetimes,
+            development: settings.development,
+            front: settings.front,
+            standings,
+            lasting,
         };
         Self { inner: Arc::new(inner), origin: Origin::default() }
     }
@@ -399,5 +421,13 @@ impl Deref for Broker {
 
     fn deref(&self) -> &Inner {
         &self.inner
+    }
+}
+
+impl Deref for Inner {
+    type Target = Lasting;
+
+    fn deref(&self) -> &Lasting {
+        &self.lasting
     }
 }

@@ -57,7 +57,7 @@ mod way;
 pub use agents::{AgentView, Selection};
 pub use backup::BackupView;
 pub use bases::{Bases, Template, TemplateError};
-pub use broker::{Broker, Codes, Development, Lifetimes, Parts};
+pub use broker::{Broker, Codes, Development, Lifetimes, Parts, Settings};
 pub use callback::ProviderAnswer;
 pub use caller::{Caller, Lent};
 pub use clearance::{ClearanceView, LivesOn, Told};

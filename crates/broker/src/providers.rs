@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use protocol::ProviderId;
 
@@ -7,7 +8,7 @@ use crate::Provider;
 /// The configured providers, each found in the same time however many there are: by id, host and path, which all differ.
 pub(crate) struct Providers {
     /// By id.
-    all: Vec<Provider>,
+    all: Vec<Arc<Provider>>,
     ids: HashMap<ProviderId, usize>,
     hosts: HashMap<String, usize>,
     paths: HashMap<String, usize>,
@@ -15,7 +16,7 @@ pub(crate) struct Providers {
 
 impl Providers {
     /// The ids differ, and so do the hosts.
-    pub(crate) fn new(mut all: Vec<Provider>) -> Self {
+    pub(crate) fn new(mut all: Vec<Arc<Provider>>) -> Self {
         all.sort_by(|one, other| one.id.cmp(&other.id));
         let ids = all.iter().enumerate().map(|(number, provider)| (provider.id.clone(), number)).collect();
         let hosts = all.iter().enumerate();
@@ -26,16 +27,16 @@ impl Providers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Provider> {
-        self.all.iter()
+        self.all.iter().map(Arc::as_ref)
     }
 
     pub(crate) fn get(&self, id: &ProviderId) -> Option<&Provider> {
-        self.all.get(*self.ids.get(id)?)
+        self.at_number(*self.ids.get(id)?)
     }
 
     /// The one with this path of its own at the gateway, and nothing behind it.
     pub(crate) fn under(&self, path: &str) -> Option<&Provider> {
-        self.all.get(*self.paths.get(path)?)
+        self.at_number(*self.paths.get(path)?)
     }
 
     /// The only one, where there is only one.
@@ -51,6 +52,10 @@ impl Providers {
         if self.hosts.is_empty() {
             return None;
         }
-        self.all.get(*self.hosts.get(&host.to_ascii_lowercase())?)
+        self.at_number(*self.hosts.get(&host.to_ascii_lowercase())?)
+    }
+
+    fn at_number(&self, number: usize) -> Option<&Provider> {
+        self.all.get(number).map(Arc::as_ref)
     }
 }

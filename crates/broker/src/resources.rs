@@ -138,6 +138,7 @@ mod tests {
         let host = Some("crm.gateway.example".to_owned());
         let provider = Provider { host, path_prefix, ..crm(Arc::new(ActingProvider::default())) };
         let parts = parts(Arc::new(MemoryStore::new(clock.clone())), &clock, Arc::new(ActingProvider::default()));
-        Broker::new(crate::Parts { providers: vec![provider], ..parts })
+        let settings = crate::Settings { providers: vec![Arc::new(provider)], ..parts.settings };
+        Broker::new(crate::Parts { settings, ..parts })
     }
 }

@@ -147,13 +147,25 @@ pub(crate) fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc
         clock: clock.clone(),
         audit: audit::Audit::start(Box::new(Paper), clock.clone()).expect("starts"),
         metrics: metrics::Metrics::default(),
-        approvals: policy::Approvals::default(),
-        limits: Limits::off(),
         entropy: Arc::new(SeededEntropy::new(1)),
         unspoken: Arc::default(),
+        settings: settings(http),
+        journal: None,
+        instance: "one".to_owned(),
+        boot: "boot".to_owned(),
+        steps: Arc::new(Unwatched),
+        tasks: Handle::current(),
+    }
+}
+
+/// What a configuration says, at its simplest.
+pub(crate) fn settings(http: Arc<dyn HttpClient>) -> Settings {
+    Settings {
+        approvals: policy::Approvals::default(),
+        limits: Limits::off(),
         documents: Arc::new(Nobody),
         pinned: HashMap::new(),
-        providers: vec![crm(http)],
+        providers: vec![Arc::new(crm(http))],
         sign_in: SignInMethod::Provider,
         urls: Urls::new(&Url::parse(GATEWAY).expect("a URL")),
         lifetimes: Lifetimes {
@@ -165,11 +177,6 @@ pub(crate) fn parts(store: Arc<MemoryStore>, clock: &Arc<ManualClock>, http: Arc
         front: crate::FrontSettings::default(),
         strangers: Arc::new(Nobody),
         operators: Arc::new(ActingProvider::default()),
-        journal: None,
-        instance: "one".to_owned(),
-        boot: "boot".to_owned(),
-        steps: Arc::new(Unwatched),
-        tasks: Handle::current(),
     }
 }
 
@@ -218,7 +225,8 @@ impl Bench {
             entropy: Arc::new(SeededEntropy::new(seed)),
             ..parts(store, &clock, provider.clone())
         };
-        let broker = Broker::new(Parts { sign_in, documents: agent.clone(), ..keys });
+        let settings = Settings { sign_in, documents: agent.clone(), ..keys.settings };
+        let broker = Broker::new(Parts { settings, ..keys });
         let jti = AtomicUsize::new(usize::try_from(seed * 1000).expect("small"));
         Self { broker, clock, provider, agent, key: Mutex::new(key), jti }
     }

@@ -10,24 +10,27 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use broker::Broker;
+use axum::routing::{get, post};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
 use metrics::{Metrics, Readings};
 use protocol::{Origin, RequestId};
-use proxy::{Drain, Hosts, Stage};
+use proxy::Stage;
 use secret::{Entropy, Opaque, SecretHash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::access_log::AccessLog;
 use crate::config::{AdminConfig, MetricsDoor};
-use crate::server::{Records, availability};
+use crate::ground::Ground;
+use crate::reload::{Refused, Wish};
+use crate::server::availability;
 use crate::system::SystemEntropy;
+use crate::wiring::Generation;
 use crate::{private_file, process};
 
 /// Where the commands find the running gateway; in the data folder, readable by its owner alone.
@@ -37,15 +40,8 @@ pub(crate) struct Whereabouts {
     pub(crate) url: String,
 }
 
-/// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door. `hosts` are the names of
-/// the gateway, which may be this listener's as well.
-pub(crate) async fn start(
-    (config, hosts): (&AdminConfig, Hosts),
-    data: &Path,
-    broker: Broker,
-    seen: Seen,
-    shutdown: CancellationToken,
-) {
+/// Serves operators until shutdown. Where nothing is said of a key, and none can be kept, there is no such door.
+pub(crate) async fn start(config: &AdminConfig, data: &Path, seen: Seen, shutdown: CancellationToken) {
     let Some(listen) = config.listen else { return };
     let key = match &config.key {
         Some(key) => key.clone(),
@@ -71,7 +67,7 @@ pub(crate) async fn start(
         tracing::warn!(error = %error, "admin.json was not written: name the address in [admin] for operators' commands");
     }
     tracing::info!(%address, "operators' commands are listened for");
-    let door = Door { key: SecretHash::of(&key), address, hosts, broker, seen, metrics: config.metrics };
+    let door = Door { key: SecretHash::of(&key), address, seen, metrics: config.metrics };
     tokio::spawn(async move {
         let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
@@ -104,19 +100,32 @@ fn made_key(data: &Path) -> io::Result<Zeroizing<String>> {
 
 #[derive(Clone)]
 struct Door {
+    /// As it was at the start.
     key: SecretHash,
     address: SocketAddr,
-    hosts: Hosts,
-    broker: Broker,
     seen: Seen,
     metrics: MetricsDoor,
+}
+
+impl Door {
+    /// The configuration that holds.
+    fn present(&self) -> Arc<Generation> {
+        self.seen.holds.borrow().clone()
+    }
+
+    fn is_key(&self, presented: &str) -> bool {
+        let present = self.present();
+        present.admin_key.as_ref().map_or(self.key, |key| SecretHash::of(key)).matches(presented)
+    }
 }
 
 /// What of the gateway is shown here.
 #[derive(Clone)]
 pub(crate) struct Seen {
-    pub(crate) drain: Drain,
-    pub(crate) records: Records,
+    pub(crate) holds: watch::Receiver<Arc<Generation>>,
+    pub(crate) ground: Arc<Ground>,
+    /// Where another configuration is asked for; nowhere, where there is no file of it.
+    pub(crate) reload: Option<mpsc::Sender<Wish>>,
 }
 
 fn router(door: Door) -> Router {
@@ -126,30 +135,54 @@ fn router(door: Door) -> Router {
         MetricsDoor::Key => (page, Router::new()),
         MetricsDoor::Open => (Router::new(), page.layer(from_fn_with_state(door.clone(), called_by_its_name))),
     };
-    let commands = api::admin_router().merge(closed).layer(from_fn_with_state(door.clone(), admitted));
+    let own = Router::new().route("/admin/configuration/reload", post(reload)).with_state(door.clone());
+    let commands = api::admin_router().merge(own).merge(closed).layer(from_fn_with_state(door.clone(), admitted));
     // Probes have no key: they read, and are told nothing that is secret.
     api::health_router().layer(from_fn_with_state(door, probed)).merge(open).fallback_service(commands)
 }
 
 /// Everything that is counted, for Prometheus.
 async fn metrics(State(door): State<Arc<Door>>) -> Response {
-    let records = &door.seen.records;
+    let (ground, present) = (&door.seen.ground, door.present());
     let readings = Readings {
         version: env!("CARGO_PKG_VERSION"),
-        audit_waiting: u64::try_from(door.broker.audit_waiting()).unwrap_or(u64::MAX),
-        access_log_lost: records.access_log.as_ref().map_or(0, AccessLog::lost),
-        draining: door.seen.drain.has_reached(Stage::Leaving),
+        audit_waiting: u64::try_from(present.parts.broker.audit_waiting()).unwrap_or(u64::MAX),
+        access_log_lost: ground.access_log.as_ref().map_or(0, AccessLog::lost),
+        draining: ground.drain.has_reached(Stage::Leaving),
         process: process::reading(),
     };
-    match records.metrics.page(readings) {
+    match ground.metrics.page(readings) {
         Ok(page) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], page).into_response(),
         Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR, "fault", "The metrics cannot be written.", "Try again."),
     }
 }
 
+/// Reads the configuration again, and answers when it holds, or why it does not.
+async fn reload(State(door): State<Arc<Door>>) -> Response {
+    let Some(reload) = &door.seen.reload else {
+        let hint = "Start the gateway with --config.";
+        return refused(StatusCode::CONFLICT, "no_file", "This gateway runs without a configuration file.", hint);
+    };
+    let (wish, outcome) = oneshot::channel();
+    if reload.send(wish).await.is_err() {
+        let hint = "Ask the gateway that takes its place.";
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "leaving", "The gateway is about to end.", hint);
+    }
+    let outcome = outcome.await.unwrap_or(Err(Refused::Lost));
+    match outcome {
+        Ok(changes) => axum::Json(json!({"status": "reloaded", "providers": changes})).into_response(),
+        Err(error) => {
+            let message = format!("{error}: the one before it goes on.");
+            let details = json!({"reason": "configuration", "hint": error.remedy(), "problems": error.problems()});
+            let body = json!({"code": "INTERNAL_ERROR", "message": message, "details": details});
+            (StatusCode::UNPROCESSABLE_ENTITY, axum::Json(body)).into_response()
+        }
+    }
+}
+
 async fn probed(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(door.broker.clone());
-    request.extensions_mut().insert(availability(&door.seen.drain));
+    request.extensions_mut().insert(door.present().parts.broker.clone());
+    request.extensions_mut().insert(availability(&door.seen.ground.drain));
     next.run(request).await
 }
 
@@ -173,14 +206,14 @@ async fn admitted(
         let hint = "Use the `ath-gateway` command, or any client that is no browser.";
         return refused(StatusCode::FORBIDDEN, "browser", "Browsers are not served here.", hint);
     }
-    if !bearer(headers).is_some_and(|presented| door.key.matches(presented)) {
+    if !bearer(headers).is_some_and(|presented| door.is_key(presented)) {
         let hint = "Send `Authorization: Bearer <admin key>`; the key is in admin.key of the data folder, or where [admin] says.";
         return refused(StatusCode::UNAUTHORIZED, "admin_key", "The admin key is missing or wrong.", hint);
     }
     let mut id = [0u8; 8];
     SystemEntropy.fill(&mut id);
     let origin = Origin::new(RequestId::new(u64::from_ne_bytes(id)), peer.ip());
-    request.extensions_mut().insert(door.broker.asked_by(origin));
+    request.extensions_mut().insert(door.present().parts.broker.asked_by(origin));
     // A decision that was begun is one, also when the command that asked for it has gone.
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
@@ -208,7 +241,7 @@ fn is_own_host(headers: &HeaderMap, door: &Door) -> bool {
     // Bound to every address, it is called by each of them; a name of somebody else's is none.
     let literal =
         door.address.ip().is_unspecified() && host.parse::<Authority>().is_ok_and(|host| is_address(host.host()));
-    own.iter().any(|own| own == host) || literal || door.hosts.is_named(host)
+    own.iter().any(|own| own == host) || literal || door.present().hosts.is_named(host)
 }
 
 fn is_address(host: &str) -> bool {

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     /// Providers: which ones the gateway knows and what is to be written for them (list, show), and those of a running gateway (suspend,
     /// resume).
     Providers(Operation<ProvidersCommand>),
+    /// Have a running gateway read its configuration again, as SIGHUP does; exits 0 when it holds, or 1 and says why it was refused.
+    Reload(Reload),
     /// The store of a running gateway: back up.
     Store(Operation<StoreCommand>),
     /// The sealing keys of a running gateway: status, rotate.
@@ -101,6 +103,15 @@ pub(crate) struct SupportBundle {
     /// Ask no provider.
     #[arg(long)]
     pub(crate) offline: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is asked of a running gateway, which is found by its configuration.

@@ -10,8 +10,6 @@ use futures_util::future::join_all;
 use http::HeaderValue;
 use mcp::openapi::{Document, Shelf, Shelved};
 use protocol::ProviderId;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use url::Url;
 
 use crate::config::{OpenapiConfig, OpenapiSource, ProviderConfig, untyped};
@@ -43,18 +41,33 @@ enum Unread {
 }
 
 impl Descriptions {
-    /// Those of the providers, which they are taken from; `client` is made where something has to be fetched.
-    pub(crate) fn of<E>(
+    /// Those of the providers, which they are taken from; `before` has those of a provider that is as it was; `client` is made where something
+    /// has to be fetched.
+    pub(crate) fn of<'b, E>(
         providers: &mut [ProviderConfig],
+        before: impl Fn(&ProviderConfig) -> Option<&'b Self>,
         client: impl Fn(&ProviderConfig) -> Result<DescriptionClient, E>,
     ) -> Result<Self, E> {
         let mut descriptions = Self::default();
         for provider in providers {
             if let Some(openapi) = provider.openapi.take() {
+                if let Some(before) = before(provider)
+                    && descriptions.take_over(before, &provider.id)
+                {
+                    continue;
+                }
                 descriptions.add(provider, openapi, &client)?;
             }
         }
         Ok(descriptions)
+    }
+
+    /// Whether there was one of that provider's.
+    fn take_over(&mut self, before: &Self, provider: &ProviderId) -> bool {
+        let Some(shelf) = before.shelves.get(provider) else { return false };
+        self.shelves.insert(provider.clone(), shelf.clone());
+        self.fetched.extend(before.fetched.iter().filter(|source| Arc::ptr_eq(&source.shelf, shelf)).cloned());
+        true
     }
 
     fn add<E>(
@@ -80,25 +93,16 @@ impl Descriptions {
         &self.shelves
     }
 
-    /// Fetches what has to be, at once and again from time to time, and whenever the process is sent SIGHUP. Runs until it is dropped.
+    /// Fetches what has to be, at once and again from time to time. Runs until it is dropped; the next one begins with fetching.
     pub(crate) async fn keep(self) {
-        let (hurry, hurried) = watch::channel(());
-        let sources = self.fetched.iter().map(|source| source.keep(hurried.clone()));
-        let hangups = async {
-            let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
-            while hangups.recv().await.is_some() {
-                hurry.send_replace(());
-            }
-        };
-        tokio::join!(join_all(sources), hangups);
+        join_all(self.fetched.iter().map(|source| source.keep())).await;
     }
 }
 
 impl Source {
-    async fn keep(&self, mut hurried: watch::Receiver<()>) {
+    async fn keep(&self) {
         let (mut mark, mut retry) = (None, FIRST_RETRY);
         loop {
-            hurried.mark_unchanged();
             let wait = match self.fetch(mark.as_ref()).await {
                 Ok(new) => {
                     mark = new.or(mark);
@@ -114,10 +118,7 @@ impl Source {
                     wait
                 }
             };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                changed = hurried.changed() => if changed.is_err() { return },
-            }
+            tokio::time::sleep(wait).await;
         }
     }
 

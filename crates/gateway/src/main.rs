@@ -13,6 +13,7 @@ mod descriptions;
 mod doctor;
 mod egress;
 mod failpoints;
+mod ground;
 mod hash_password;
 mod healthcheck;
 mod init;
@@ -24,6 +25,7 @@ mod output;
 mod private_file;
 mod process;
 mod providers;
+mod reload;
 mod running;
 mod secret_files;
 mod serve;
@@ -33,6 +35,7 @@ mod support;
 mod system;
 mod telemetry;
 mod tls;
+mod tls_door;
 mod wiring;
 
 use std::path::Path;
@@ -61,6 +64,9 @@ fn main() -> ExitCode {
         }
         Command::SupportBundle(arguments) => support_bundle(arguments),
         Command::Healthcheck(arguments) => healthcheck(&arguments),
+        Command::Reload(arguments) => {
+            operate::run(&arguments.config.config, &operate::Wish::reload(), form(arguments.json))
+        }
         Command::Schema => providers::schema(),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),

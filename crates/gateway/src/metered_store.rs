@@ -75,7 +75,7 @@ impl Store for MeteredStore {
         self.inner.watch()
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
+    fn observe(&self, observer: &Arc<dyn Observer>) {
         self.inner.observe(observer);
     }
 

@@ -35,6 +35,7 @@ enum Shows {
     Status,
     Backup,
     Report,
+    Reload,
 }
 
 pub(crate) use revoke_all::{AllOf, revoke_all};
@@ -157,6 +158,12 @@ impl Wish {
         Self { method: Method::POST, path, body, shows: Shows::Backup, patience }
     }
 
+    /// Has the configuration read again.
+    pub(crate) fn reload() -> Self {
+        let path = "/admin/configuration/reload".to_owned();
+        Self { method: Method::POST, path, body: None, shows: Shows::Reload, patience: RELOADING }
+    }
+
     /// Suspends or resumes it.
     pub(crate) fn provider(provider: &str, what: &str) -> Self {
         let path = format!("/admin/providers/{}/{what}", segment(provider));
@@ -252,9 +259,14 @@ async fn ask(url: &str, key: &str, method: &Method, body: Option<&Value>, patien
     let mut said = format!("{} {}", word("/message"), word("/details/hint"));
     for (name, what) in answer.pointer("/details").and_then(Value::as_object).into_iter().flatten() {
         if !matches!(name.as_str(), "reason" | "hint") {
-            let what = what.as_str().map_or_else(|| what.to_string(), str::to_owned);
             // Writing to a string does not fail.
-            let _ = write!(said, "\n{name}: {what}");
+            let _ = match what {
+                Value::String(what) => write!(said, "\n{name}: {what}"),
+                Value::Array(lines) if lines.iter().all(Value::is_string) => {
+                    lines.iter().filter_map(Value::as_str).try_for_each(|line| write!(said, "\n{}", printable(line)))
+                }
+                what => write!(said, "\n{name}: {what}"),
+            };
         }
     }
     Err(said)
@@ -273,8 +285,21 @@ fn shown(shows: Shows, answer: &Value) -> String {
             format!("backed up: {} records, {} bytes\n", number("records"), number("bytes"))
         }
         Shows::Report => revoke_all::text(answer),
+        Shows::Reload => reloaded(answer),
         Shows::Status => format!("{}\n", word(answer, "status")),
     }
+}
+
+fn reloaded(answer: &Value) -> String {
+    let mut text = "the new configuration holds\n".to_owned();
+    for what in ["added", "changed", "removed"] {
+        let providers = words(answer.get("providers").unwrap_or(&Value::Null), what, "");
+        if !providers.is_empty() {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  {what}: {providers}");
+        }
+    }
+    text
 }
 
 fn agent(agent: &Value) -> String {
@@ -348,5 +373,7 @@ fn segment(text: &str) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A large configuration, and cores that are busy.
+const RELOADING: Duration = Duration::from_secs(60);
 /// A large store on a slow disk.
 const COPYING: Duration = Duration::from_secs(3600);

@@ -8,9 +8,10 @@ use oauth::Secrets;
 use protocol::ProviderId;
 use secret::{ClientSecret, SecretHash};
 
-use crate::config::{Config, Environment, SystemEnvironment, WayConfig};
+use crate::config::{Environment, ProviderConfig, SystemEnvironment, WayConfig};
 
 /// Where one provider's client secrets come from.
+#[derive(Clone)]
 pub(crate) struct SecretFiles {
     pub(crate) provider: ProviderId,
     /// The secrets as they were read last.
@@ -20,8 +21,8 @@ pub(crate) struct SecretFiles {
 }
 
 /// Those of every provider.
-pub(crate) fn of(config: &Config) -> Vec<SecretFiles> {
-    let files = config.providers.iter().filter_map(|provider| match &provider.way {
+pub(crate) fn of(providers: &[ProviderConfig]) -> Vec<SecretFiles> {
+    let files = providers.iter().filter_map(|provider| match &provider.way {
         WayConfig::OAuth { settings, secret_files, .. } => Some(SecretFiles {
             provider: provider.id.clone(),
             secrets: Secrets { first: settings.client_secret.clone(), other: settings.other_client_secret.clone() },

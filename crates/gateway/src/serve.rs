@@ -7,15 +7,17 @@ use proxy::{Drain, Stage};
 use secret::Unspoken;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::admin::Seen;
 use crate::config::{Config, Ending, SystemEnvironment};
+use crate::reload::Reloader;
 use crate::server::Server;
 use crate::supervisor::{self, State};
-use crate::{admin, secret_files, telemetry, wiring};
+use crate::{admin, telemetry, wiring};
 
 /// Runs the gateway until it is told to stop. A configuration with a problem in it exits 2 before anything is opened.
 pub(crate) fn run(path: &Path) -> ExitCode {
@@ -44,50 +46,42 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let runtime = Runtime::new()?;
     let drain = Drain::default();
     let listen = config.gateway.listen;
-    let (public_url, ending) = (config.gateway.public_url.clone(), config.gateway.ending);
-    let (admin, hosts, data) = (config.admin.clone(), config.gateway.hosts(), config.store.path.clone());
-    let secret_files = secret_files::of(&config);
-    let parts = runtime.block_on(wiring::parts(config, Some(path), unspoken, drain.clone()))?;
+    let public_url = config.gateway.public_url.clone();
+    let (admin, data) = (config.admin.clone(), config.store.path.clone());
+    let (ground, first) = runtime.block_on(wiring::start(config, Some(path), unspoken, drain.clone()))?;
+    let (ground, first) = (Arc::new(ground), Arc::new(first));
     // Whoever finds it listening may tell it to stop.
     let mut signals = runtime.block_on(async { StopSignals::new() })?;
-    let rotations = runtime.block_on(async { Rotations::new() })?;
-    let server = Server::start(listen, &parts)?;
-    let workers = parts.workers;
-    let (broker, access_log) = (parts.broker, parts.records.access_log.clone());
+    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+    let rotations = runtime.block_on(async { signal(SignalKind::user_defined1()) })?;
+    let server = Server::start(listen, &first.parts)?;
+    let reloader = Reloader::new(path.to_owned(), ground.clone(), first, server.orders());
+    let holds = reloader.holds();
+    let (wish, wishes) = mpsc::channel(WISHES);
     // Operators see the end, too: their door closes last.
     let admin_ends = CancellationToken::new();
-    runtime.block_on(admin::start(
-        (&admin, hosts),
-        &data,
-        broker.clone(),
-        Seen { drain: drain.clone(), records: parts.records },
-        admin_ends.clone(),
-    ));
-    let helpers = [
-        runtime.spawn(broker.clone().tell_providers()),
-        runtime.spawn(broker.clone().keep_refreshes()),
-        runtime.spawn(broker.clone().keep_alive()),
-        runtime.spawn(broker.clone().clear_providers()),
-        runtime.spawn(broker.clone().keep_keys()),
-        runtime.spawn(parts.descriptions.clone().keep()),
-        runtime.spawn(secret_files::watch(broker.clone(), secret_files)),
-        runtime.spawn(reopen(rotations, access_log.clone())),
-    ];
+    let seen = Seen { holds: holds.clone(), ground: ground.clone(), reload: Some(wish) };
+    runtime.block_on(admin::start(&admin, &data, seen, admin_ends.clone()));
+    let helpers =
+        [runtime.spawn(reloader.run(hangups, wishes)), runtime.spawn(reopen(rotations, ground.access_log.clone()))];
+    let workers = ground.workers;
     tracing::info!(listen = %server.address(), %public_url, workers, version = env!("CARGO_PKG_VERSION"), "the gateway is ready");
     supervisor::tell(&SystemEnvironment, State::Ready);
     let ended = runtime.block_on(async {
         signals.next().await;
         supervisor::tell(&SystemEnvironment, State::Stopping);
+        let last = holds.borrow().clone();
         tokio::select! {
-            () = end(ending, server, &broker, &drain, &helpers) => Ok(()),
+            () = end(last.ending, server, &last.parts.broker, &drain, &helpers) => Ok(()),
             () = signals.next() => Err(Hurried.into()),
         }
     });
     admin_ends.cancel();
     admin::leave(&data);
+    let broker = holds.borrow().parts.broker.clone();
     if ended.is_ok() {
         runtime.block_on(broker.leave_keys());
-        if let Some(log) = &access_log {
+        if let Some(log) = &ground.access_log {
             runtime.block_on(log.flush());
         }
         if let Err(error) = runtime.block_on(broker.flush_audit()) {
@@ -127,24 +121,9 @@ async fn end(ending: Ending, server: Server, broker: &Broker, drain: &Drain, hel
     }
 }
 
-/// SIGHUP and SIGUSR1, by which whoever rotates logs says so; neither is to end the process.
-struct Rotations {
-    hangup: Signal,
-    user: Signal,
-}
-
-impl Rotations {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { hangup: signal(SignalKind::hangup())?, user: signal(SignalKind::user_defined1())? })
-    }
-}
-
-async fn reopen(mut rotations: Rotations, log: Option<AccessLog>) {
-    loop {
-        tokio::select! {
-            _ = rotations.hangup.recv() => {}
-            _ = rotations.user.recv() => {}
-        }
+/// SIGUSR1, by which whoever rotates logs says so; it is not to end the process. SIGHUP does the same, and more.
+async fn reopen(mut rotations: Signal, log: Option<AccessLog>) {
+    while rotations.recv().await.is_some() {
         if let Some(log) = &log {
             log.reopen();
         }
@@ -176,3 +155,6 @@ pub(crate) async fn stop_signal() -> std::io::Result<()> {
     StopSignals::new()?.next().await;
     Ok(())
 }
+
+/// Wishes for another configuration that wait.
+const WISHES: usize = 16;

@@ -21,6 +21,7 @@ mod streams;
 mod tools;
 mod witness;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -33,8 +34,8 @@ use limits::Houseful;
 use proxy::{Core, DataPlane, Drain, Stage};
 use rustls_pki_types::DnsName;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use connection::availability;
@@ -51,8 +52,9 @@ use crate::server::state::Patience;
 use crate::server::tools::Letterbox;
 use crate::server::witness::Witness;
 use crate::system::SystemEntropy;
+use crate::tls_door::TlsDoor;
 
-/// What every core is made of.
+/// What every core is made of; by another configuration, of others.
 #[derive(Clone)]
 pub(crate) struct Parts {
     /// The data plane, shared and immutable.
@@ -64,7 +66,7 @@ pub(crate) struct Parts {
     /// What services say of themselves.
     pub(crate) descriptions: Descriptions,
     /// Where TLS ends here.
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<TlsDoor>,
     /// The name that the certificate of a proxy in front must be for.
     pub(crate) proxy_name: Option<DnsName<'static>>,
     /// What stands in front.
@@ -83,21 +85,45 @@ pub(crate) struct Parts {
     pub(crate) workers: NonZeroUsize,
 }
 
-/// What the connections of one core share.
+/// What the requests of one core share that come while one configuration holds. Each request is served by the one that it met, to its end.
 struct Here {
     core: Rc<Core>,
     parts: Parts,
+    patience: Patience,
+    witness: Rc<Witness>,
+    letterbox: Letterbox,
+    lasting: Rc<Lasting>,
+}
+
+/// What one core has all its life.
+struct Lasting {
     names: Names,
     guests: Rc<Guests>,
     memory: Memory,
-    witness: Rc<Witness>,
-    letterbox: Letterbox,
 }
+
+/// By which configuration a core serves at present.
+struct Present(RefCell<Rc<Here>>);
 
 /// The running cores.
 pub(crate) struct Server {
     address: SocketAddr,
     threads: Vec<JoinHandle<()>>,
+    orders: Orders,
+}
+
+/// Tells the cores of another configuration.
+#[derive(Clone)]
+pub(crate) struct Orders {
+    sender: Arc<watch::Sender<Order>>,
+    cores: usize,
+}
+
+/// What to serve by from now on, and where to say that it was heard.
+#[derive(Clone)]
+struct Order {
+    parts: Parts,
+    heard: mpsc::UnboundedSender<()>,
 }
 
 impl Server {
@@ -110,12 +136,20 @@ impl Server {
             listeners.push(listener::bind(address)?);
         }
         let mut threads = Vec::with_capacity(listeners.len());
+        let (heard, _) = mpsc::unbounded_channel();
+        let (sender, orders) = watch::channel(Order { parts: parts.clone(), heard });
         for (number, listener) in listeners.into_iter().enumerate() {
-            let parts = parts.clone();
+            let orders = orders.clone();
             let thread = std::thread::Builder::new().name(format!("core-{number}"));
-            threads.push(thread.spawn(move || run_core(listener, &parts))?);
+            threads.push(thread.spawn(move || run_core(listener, orders))?);
         }
-        Ok(Self { address, threads })
+        let orders = Orders { sender: Arc::new(sender), cores: threads.len() };
+        Ok(Self { address, threads, orders })
+    }
+
+    /// By which the cores are told of another configuration.
+    pub(crate) fn orders(&self) -> Orders {
+        self.orders.clone()
     }
 
     /// Where it listens.
@@ -133,7 +167,47 @@ impl Server {
     }
 }
 
-fn run_core(listener: std::net::TcpListener, parts: &Parts) {
+impl Orders {
+    /// From now on every request is served by these parts: when this returns, whichever core it comes to.
+    pub(crate) async fn give(&self, parts: Parts) {
+        let (heard, mut hearing) = mpsc::unbounded_channel();
+        self.sender.send_replace(Order { parts, heard });
+        for _ in 0..self.cores {
+            // A core that has ended says nothing, and serves nobody; a core that is busy hears of it when it is next at leisure.
+            if !matches!(tokio::time::timeout(HEARING, hearing.recv()).await, Ok(Some(()))) {
+                tracing::warn!("a core has not said that it serves by the new configuration");
+                return;
+            }
+        }
+    }
+}
+
+impl Present {
+    /// For what begins now.
+    fn here(&self) -> Rc<Here> {
+        self.0.borrow().clone()
+    }
+
+    /// From now on it is another one.
+    fn turn(&self, parts: Parts) {
+        let before = self.here();
+        let witness = Rc::new(before.witness.under(&parts.records));
+        let core = Rc::new(before.core.renewed(parts.plane.clone(), witness.clone()));
+        self.0.replace(Rc::new(Here::new((core, witness), parts, before.lasting.clone())));
+    }
+}
+
+impl Here {
+    /// To be made on the core that it is for.
+    fn new((core, witness): (Rc<Core>, Rc<Witness>), parts: Parts, lasting: Rc<Lasting>) -> Self {
+        tokio::task::spawn_local(core.watch());
+        let patience = Patience::new(&parts.timeouts, &parts.numbers);
+        let letterbox = Letterbox::hang(core.clone());
+        Self { core, parts, patience, witness, letterbox, lasting }
+    }
+}
+
+fn run_core(listener: std::net::TcpListener, orders: watch::Receiver<Order>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -143,42 +217,44 @@ fn run_core(listener: std::net::TcpListener, parts: &Parts) {
     };
     LocalSet::new().block_on(&runtime, async {
         match TcpListener::from_std(listener) {
-            Ok(listener) => accept(listener, parts).await,
+            Ok(listener) => accept(listener, orders).await,
             Err(error) => tracing::error!(error = %error, "a core has no listener"),
         }
     });
 }
 
 /// Accepts until nothing new is taken, then waits for what is open, until everything is cut.
-async fn accept(listener: TcpListener, parts: &Parts) {
+async fn accept(listener: TcpListener, mut orders: watch::Receiver<Order>) {
+    let parts = orders.borrow_and_update().parts.clone();
+    let (drain, houseful) = (parts.drain.clone(), parts.houseful.clone());
     let witness = Rc::new(parts.records.witness());
     if let Some(page) = witness.page() {
         tokio::task::spawn_local(async move { page.keep_turning().await });
     }
-    let core = Rc::new(Core::new(parts.plane.clone(), witness.clone(), parts.drain.clone()));
-    let guests = Rc::new(Guests::new(Patience::new(&parts.timeouts, &parts.numbers)));
-    let here = Rc::new(Here {
-        core: core.clone(),
-        parts: parts.clone(),
-        names: Names::new(&SystemEntropy),
-        guests: guests.clone(),
-        memory: Memory::new(parts.numbers.request_memory, parts.workers),
-        witness: witness.clone(),
-        letterbox: Letterbox::hang(core.clone()),
-    });
-    let watch = core.clone();
-    tokio::task::spawn_local(async move { watch.watch().await });
-    let drain = parts.drain.clone();
-    tokio::task::spawn_local(async move { guests.watch(&drain).await });
+    let core = Rc::new(Core::new(parts.plane.clone(), witness.clone(), drain.clone()));
+    let guests = Rc::new(Guests::new());
+    let memory = Memory::new(parts.numbers.request_memory, parts.workers);
+    let lasting = Rc::new(Lasting { names: Names::new(&SystemEntropy), guests: guests.clone(), memory });
+    let here = Here::new((core, witness.clone()), parts, lasting);
+    let present = Rc::new(Present(RefCell::new(Rc::new(here))));
+    let walks = drain.clone();
+    tokio::task::spawn_local(async move { guests.watch(&walks).await });
     let connections = TaskTracker::new();
     let serve = |stream: TcpStream, peer: SocketAddr| {
-        let Some(room) = parts.houseful.open() else { return witness.turned_away("connections") };
-        let serve = connection::serve(stream, (peer, room), here.clone());
+        let Some(room) = houseful.open() else { return witness.turned_away("connections") };
+        let serve = connection::serve(stream, (peer, room), present.clone());
         tokio::task::spawn_local(connections.track_future(serve));
     };
     loop {
         let accepted = tokio::select! {
-            () = parts.drain.reached(Stage::Closing) => break,
+            () = drain.reached(Stage::Closing) => break,
+            // The sender goes when nobody is to be told anything any more.
+            Ok(()) = orders.changed() => {
+                let Order { parts, heard } = orders.borrow_and_update().clone();
+                present.turn(parts);
+                let _ = heard.send(());
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -195,8 +271,8 @@ async fn accept(listener: TcpListener, parts: &Parts) {
     }
     connections.close();
     tokio::select! {
-        ((), ()) = async { tokio::join!(connections.wait(), parts.drain.let_go()) } => {}
-        () = cut(&parts.drain) => tracing::warn!(open = connections.len(), "connections are cut at the end of the drain"),
+        ((), ()) = async { tokio::join!(connections.wait(), drain.let_go()) } => {}
+        () = cut(&drain) => tracing::warn!(open = connections.len(), "connections are cut at the end of the drain"),
     }
 }
 
@@ -218,3 +294,5 @@ async fn cut(drain: &Drain) {
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const FAREWELL: Duration = Duration::from_millis(250);
+/// How long a core may take to hear of another configuration: it reads and writes without waiting.
+const HEARING: Duration = Duration::from_secs(5);

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::config::Environment;
 
 /// Something that whoever waits for the gateway wants to know.
@@ -12,6 +14,8 @@ use crate::config::Environment;
 pub(crate) enum State {
     /// It listens, and whatever it needs has answered.
     Ready,
+    /// It reads its configuration again, and serves meanwhile; `Ready` follows.
+    Reloading,
     /// It was told to stop, and finishes what is under way.
     Stopping,
 }
@@ -26,11 +30,18 @@ pub(crate) fn tell(environment: &dyn Environment, state: State) {
 }
 
 fn send(place: &OsStr, state: State) -> io::Result<()> {
-    let words: &[u8] = match state {
-        State::Ready => b"READY=1\nSTATUS=takes connections",
-        State::Stopping => b"STOPPING=1\nSTATUS=finishes what is under way",
+    let words = match state {
+        State::Ready => "READY=1\nSTATUS=takes connections".to_owned(),
+        State::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reads its configuration", monotonic()),
+        State::Stopping => "STOPPING=1\nSTATUS=finishes what is under way".to_owned(),
     };
-    UnixDatagram::unbound()?.send_to_addr(words, &address(place)?).map(drop)
+    UnixDatagram::unbound()?.send_to_addr(words.as_bytes(), &address(place)?).map(drop)
+}
+
+/// By which systemd tells the answer to its wish from an older one, in microseconds.
+fn monotonic() -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000)
 }
 
 /// A path, or what stands behind an @ in Linux's namespace without files.
@@ -54,10 +65,15 @@ mod tests {
         for place in [path.into_os_string(), name.into()] {
             let systemd = UnixDatagram::bind_addr(&address(&place).expect("an address")).expect("bound");
             send(&place, State::Ready).expect("sent");
+            send(&place, State::Reloading).expect("sent");
             send(&place, State::Stopping).expect("sent");
-            let mut heard = [0; 64];
+            let mut heard = [0; 128];
             let length = systemd.recv(&mut heard).expect("heard");
             assert!(heard.get(..length).is_some_and(|said| said.starts_with(b"READY=1\n")));
+            let length = systemd.recv(&mut heard).expect("heard");
+            let said = heard.get(..length).map(String::from_utf8_lossy).expect("said");
+            let at = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").and_then(|rest| rest.split('\n').next());
+            assert!(at.and_then(|at| at.parse::<i64>().ok()).is_some_and(|at| at > 0), "{said}");
             let length = systemd.recv(&mut heard).expect("heard");
             assert!(heard.get(..length).is_some_and(|said| said.starts_with(b"STOPPING=1\n")));
         }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, 
 use rustls_pki_types::{CertificateDer, DnsName, ServerName, UnixTime};
 use webpki::EndEntityCert;
 
-use crate::config::{ProviderConfig, TlsFiles};
+use crate::config::{Fingerprint, ProviderConfig, TlsFiles};
 
 /// aws-lc-rs for libraries that ask for the process's provider; our own code names it.
 pub(crate) fn install_provider() {
@@ -23,6 +23,7 @@ pub(crate) fn install_provider() {
 pub(crate) struct Trust {
     native: RootCertStore,
     usual: ClientConfig,
+    fingerprint: Fingerprint,
 }
 
 impl Trust {
@@ -30,12 +31,18 @@ impl Trust {
     pub(crate) fn load() -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
         let native = rustls_native_certs::load_native_certs();
+        let fingerprint = Fingerprint::of_parts(native.certs.iter().map(AsRef::as_ref));
         let (_, ignored) = roots.add_parsable_certificates(native.certs);
         if ignored > 0 || !native.errors.is_empty() {
             let errors = native.errors.len();
             tracing::debug!(ignored, errors, "some of the machine's root certificates are of no use");
         }
-        Ok(Self { usual: verifying(roots.clone())?.with_no_client_auth(), native: roots })
+        Ok(Self { usual: verifying(roots.clone())?.with_no_client_auth(), native: roots, fingerprint })
+    }
+
+    /// Whether the machine trusts the same as before.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// A client that verifies host names and chains, by the machine's roots and `extra` ones; TLS 1.2 or newer. Without extra ones it

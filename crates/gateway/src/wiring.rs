@@ -1,121 +1,224 @@
-//! Puts a checked configuration together: store, keys, broker, data plane, control plane.
+//! Puts a checked configuration together: broker, data plane, control plane. What it stands on is opened once (`ground.rs`); another
+//! configuration is another generation on the same ground, which takes over what it has in common with the one before.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use audit::{Audit, FileSink, Sink, StandardOutput};
 use broker::{
-    Accounts, AgentIdentity, Broker, Codes, Development, JournalParts, Lifetimes, OpenidClient, SignInMethod, Urls, Way,
+    Accounts, AgentIdentity, Broker, Codes, Development, Lifetimes, Limits, OpenidClient, SignInMethod, Urls, Way,
 };
-use journal::Journal;
-use limits::{Crowd, Houseful};
-use metrics::Metrics;
-use protocol::AgentId;
-use proxy::{DataPlane, Discovery, Drain, LoopbackNames, McpDoor, Origins, Pace, Upstream, UpstreamSettings};
+use limits::Crowd;
+use protocol::{AgentId, ProviderId};
+use proxy::{DataPlane, Discovery, Drain, Hosts, LoopbackNames, McpDoor, Origins, Pace, Upstream, UpstreamSettings};
 use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
-use secret::{Opaque, Unspoken};
-use store::{EmbeddedStore, RedisOptions, RedisStore, Store};
+use secret::Unspoken;
 use tokio::runtime::Handle;
-use tokio_rustls::TlsAcceptor;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
+use zeroize::Zeroizing;
 
-use crate::access_log::AccessLog;
 use crate::config::{
-    AccessLogConfig, AccessLogPath, AuditConfig, Config, JournalConfig, McpConfig, McpDoorConfig, NumbersConfig,
-    PinnedAgent, PlaceholderCodes, ProviderConfig, SignInConfig, StoreConfig, StoreKind, SystemEnvironment, WayConfig,
-    is_loopback,
+    Config, Ending, Fingerprint, LimitsConfig, McpConfig, McpDoorConfig, NumbersConfig, PinnedAgent, PlaceholderCodes,
+    ProviderConfig, SignInConfig, SystemEnvironment, TimeoutsConfig, WayConfig, is_loopback,
 };
 use crate::descriptions::Descriptions;
 use crate::egress::{DescriptionClient, DocumentClient, PROVIDER_TIMEOUT, ProviderClient};
-use crate::metered_store::MeteredStore;
+use crate::ground::{Ground, WiringError};
+use crate::secret_files::{self, SecretFiles};
 use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::tls::Trust;
-use crate::{keys, process, tls};
+use crate::tls_door::TlsDoor;
 
-/// Why the gateway cannot be put together from a configuration that is right in itself.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WiringError {
-    #[error("{0}")]
-    Store(#[from] store::StoreError),
-    #[error("{0}")]
-    Keys(#[from] keys::KeysError),
-    #[error("{0}")]
-    Opening(#[source] broker::BrokerError),
-    #[error(
-        "the audit log {path} cannot be written: {source}; name another place with path in [audit], or \"-\" for standard output"
-    )]
-    Audit { path: String, source: std::io::Error },
-    #[error(
-        "the access log {path} cannot be written: {source}; name another place with path in [access_log], or leave it out"
-    )]
-    AccessLog { path: String, source: std::io::Error },
-    #[error("the audit log has no thread: {0}")]
-    AuditThread(std::io::Error),
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
-    #[error("outgoing HTTP cannot be set up: {0}")]
-    Egress(#[from] reqwest::Error),
-    #[error("the upstream of provider {provider} cannot be set up: {source}")]
-    Upstream { provider: protocol::ProviderId, source: proxy::UpstreamError },
+/// Everything that follows from one configuration: what cores serve by, until another one takes its place.
+pub(crate) struct Generation {
+    /// What the cores need of it.
+    pub(crate) parts: Parts,
+    /// How the gateway ends.
+    pub(crate) ending: Ending,
+    /// The operators' key, where the configuration has one.
+    pub(crate) admin_key: Option<Zeroizing<String>>,
+    /// All names that the gateway answers to.
+    pub(crate) hosts: Hosts,
+    secret_files: Vec<SecretFiles>,
+    wired: HashMap<ProviderId, Wired>,
+    limits: (LimitsConfig, Limits),
 }
 
-/// Everything that the cores need. `file` is the configuration's, where it came from one.
-pub(crate) async fn parts(
+/// One provider, put together. Where another configuration says the same of it, it is the same one there.
+#[derive(Clone)]
+struct Wired {
+    fingerprint: (Fingerprint, Fingerprint),
+    provider: Arc<broker::Provider>,
+    upstream: Arc<Upstream>,
+}
+
+/// How the providers of two generations differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Changes {
+    pub(crate) added: Vec<ProviderId>,
+    pub(crate) changed: Vec<ProviderId>,
+    pub(crate) removed: Vec<ProviderId>,
+}
+
+/// Opens what lasts, and puts the first generation on it.
+pub(crate) async fn start(
     mut config: Config,
     file: Option<&Path>,
     unspoken: Arc<Unspoken>,
     drain: Drain,
-) -> Result<Parts, WiringError> {
-    let workers = workers(config.gateway.workers);
-    let (timeouts, numbers) = (config.timeouts, within_reach(config.limits.numbers));
-    let urls = Urls::new(&config.gateway.public_url);
-    let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
-    let ids: Vec<String> = config.providers.iter().map(|provider| provider.id.to_string()).collect();
-    let metrics = Metrics::new(ids.clone());
-    let store = open_store(&config.store, &instance).await?;
-    let store = Arc::new(MeteredStore::new(store, metrics.clone()));
-    let access_log = open_access_log(&config.access_log)?;
+) -> Result<(Ground, Generation), WiringError> {
+    let (ground, opened) = Ground::open(&mut config, file, unspoken, drain).await?;
+    let (settings, frame) = frame(config, &ground, None)?;
+    let broker = Broker::new(broker::Parts {
+        store: opened.store,
+        keys: opened.keys,
+        key_source: opened.key_source.into(),
+        clock: Arc::new(SystemClock),
+        audit: ground.audit.clone(),
+        metrics: ground.metrics.clone(),
+        entropy: Arc::new(SystemEntropy),
+        settings,
+        journal: opened.journal,
+        instance: opened.instance,
+        unspoken: ground.unspoken.clone(),
+        boot: crate::system::boot(),
+        steps: crate::failpoints::steps(&SystemEnvironment),
+        tasks: ground.runtime.clone(),
+    });
+    broker.open_keys().await.map_err(WiringError::Opening)?;
+    broker.resume().await;
+    let generation = frame.with(broker, &ground);
+    Ok((ground, generation))
+}
+
+/// The same gateway by another configuration, whose fixed settings are those that the ground was made of.
+pub(crate) fn renew(config: Config, ground: &Ground, before: &Generation) -> Result<Generation, WiringError> {
+    let (settings, frame) = frame(config, ground, Some(before))?;
+    let generation = frame.with(before.parts.broker.under(settings), ground);
+    generation.take_secrets();
+    Ok(generation)
+}
+
+impl Generation {
+    /// How this one's providers differ from those before.
+    pub(crate) fn changes(&self, before: &Self) -> Changes {
+        let mut changes = Changes::default();
+        for (id, wired) in &self.wired {
+            match before.wired.get(id) {
+                None => changes.added.push(id.clone()),
+                Some(known) if !Arc::ptr_eq(&known.provider, &wired.provider) => changes.changed.push(id.clone()),
+                Some(_) => {}
+            }
+        }
+        changes.removed = before.wired.keys().filter(|id| !self.wired.contains_key(*id)).cloned().collect();
+        for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
+            list.sort_unstable();
+        }
+        changes
+    }
+
+    /// What is done all the time, beside requests; it ends with what is returned.
+    pub(crate) fn tasks(&self, runtime: &Handle) -> Tasks {
+        let broker = &self.parts.broker;
+        let mut tasks = vec![
+            runtime.spawn(broker.clone().tell_providers()),
+            runtime.spawn(broker.clone().keep_refreshes()),
+            runtime.spawn(broker.clone().keep_alive()),
+            runtime.spawn(broker.clone().clear_providers()),
+            runtime.spawn(broker.clone().keep_keys()),
+            runtime.spawn(self.parts.descriptions.clone().keep()),
+            runtime.spawn(secret_files::watch(broker.clone(), self.secret_files.clone())),
+        ];
+        if let Some(tls) = &self.parts.tls {
+            tasks.push(runtime.spawn(tls.clone().watch()));
+        }
+        Tasks { _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }
+    }
+
+    /// A provider that is the same as before may have been told another secret meanwhile.
+    fn take_secrets(&self) {
+        for files in &self.secret_files {
+            if files.files.iter().any(Option::is_some) {
+                self.parts.broker.take_client_secrets(&files.provider, files.secrets.clone());
+            }
+        }
+    }
+}
+
+/// What a generation does all the time. Dropped, it does it no more.
+pub(crate) struct Tasks {
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+/// A generation that has no broker yet.
+struct Frame {
+    upstreams: Vec<Arc<Upstream>>,
+    descriptions: Descriptions,
+    tls: Option<TlsDoor>,
+    proxy_name: Option<DnsName<'static>>,
+    front: Front,
+    hosts: Hosts,
+    public_url: Url,
+    mcp: McpConfig,
+    timeouts: TimeoutsConfig,
+    numbers: NumbersConfig,
+    ending: Ending,
+    admin_key: Option<Zeroizing<String>>,
+    secret_files: Vec<SecretFiles>,
+    wired: HashMap<ProviderId, Wired>,
+    limits: (LimitsConfig, Limits),
+}
+
+fn frame(
+    mut config: Config,
+    ground: &Ground,
+    before: Option<&Generation>,
+) -> Result<(broker::Settings, Frame), WiringError> {
     let hosts = config.gateway.hosts();
-    let tls = config.gateway.tls.map(tls::server).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
-    let loopback = config.development.loopback;
+    let tls = config.gateway.tls.map(TlsDoor::new).transpose()?;
     let outgoing = Outgoing::new()?;
-    let (mut providers, mut upstreams) = (Vec::new(), Vec::new());
-    let descriptions = Descriptions::of(&mut config.providers, |provider| outgoing.descriptions(provider))?;
+    let secret_files = secret_files::of(&config.providers);
+    let known = |provider: &ProviderConfig| {
+        let fingerprint = (provider.fingerprint, outgoing.trust.fingerprint());
+        before?.wired.get(&provider.id).filter(|wired| wired.fingerprint == fingerprint)
+    };
+    let kept = |provider: &ProviderConfig| Some(&before.filter(|_| known(provider).is_some())?.parts.descriptions);
+    let descriptions = Descriptions::of(&mut config.providers, kept, |provider| outgoing.descriptions(provider))?;
+    let (mut providers, mut upstreams, mut all) = (Vec::new(), Vec::new(), HashMap::new());
     for provider in config.providers {
         let secrets = provider.oauth().map(|oauth| [&oauth.client_secret, &oauth.other_client_secret]);
         for secret in secrets.into_iter().flatten().flatten() {
-            unspoken.note_for_good(secret.expose());
+            ground.unspoken.note_for_good(secret.expose());
         }
-        let (provider, upstream) = wire_provider(provider, &outgoing, workers)?;
-        providers.push(provider);
-        upstreams.push(upstream);
+        let id = provider.id.clone();
+        let wired = match known(&provider) {
+            Some(wired) => wired.clone(),
+            None => wire_provider(provider, &outgoing, ground.workers)?,
+        };
+        providers.push(wired.provider.clone());
+        upstreams.push(wired.upstream.clone());
+        all.insert(id, wired);
     }
-    let audit = open_audit(&config.audit)?;
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
-    let (keys, key_source) = keys::ring(config.store.keys, file)?;
-    let public_url = config.gateway.public_url;
+    let loopback = config.development.loopback;
     let documents = Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?);
-    let broker = Broker::new(broker::Parts {
-        store,
-        keys,
-        key_source: key_source.into(),
-        clock: Arc::new(SystemClock),
-        audit: audit.clone(),
-        metrics: metrics.clone(),
+    // What was counted counts on, where the limits are the same.
+    let same = before.filter(|before| before.limits.0 == config.limits);
+    let limits = same.map_or_else(|| config.limits.limits(ground.workers), |before| before.limits.1.clone());
+    let settings = broker::Settings {
         approvals: config.approvals,
-        limits: config.limits.limits(workers),
-        entropy: Arc::new(SystemEntropy),
+        limits: limits.clone(),
         documents: documents.clone(),
         strangers: documents,
         operators: Arc::new(outgoing.usual.with_timeout(PROVIDER_TIMEOUT)),
         pinned: pinned(config.agents),
         providers,
         sign_in,
-        urls,
+        urls: Urls::new(&config.gateway.public_url),
         lifetimes: Lifetimes {
             token: config.lifetimes.token,
             approval: config.lifetimes.approval,
@@ -129,46 +232,79 @@ pub(crate) async fn parts(
             },
         },
         front: config.oauth,
-        journal: open_journal(&config.store.journal, &instance),
-        instance,
-        unspoken,
-        boot: crate::system::boot(),
-        steps: crate::failpoints::steps(&SystemEnvironment),
-        tasks: Handle::current(),
-    });
-    broker.open_keys().await.map_err(WiringError::Opening)?;
-    broker.resume().await;
-    // Refusals say where a token is to be had, where there is a door for it.
-    let discovery = match broker.front().door {
-        broker::Door::Open => Discovery::Announced,
-        broker::Door::Closed => Discovery::Silent,
     };
-    let door = mcp_door(&config.mcp, &public_url);
-    let doors = mcp::router(mcp::Toolbox::new(&broker, descriptions.shelves()));
-    let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router()).merge(doors);
-    Ok(Parts {
-        plane: Arc::new(DataPlane::new(
-            broker.clone(),
-            audit,
-            upstreams,
-            (&public_url, hosts, discovery),
-            &door,
-            Arc::new(SystemEntropy),
-            Pace::new(numbers.bytes_per_second, timeouts.body),
-        )),
-        broker,
-        control: Control::new(router, Handle::current()),
+    let frame = Frame {
+        upstreams,
         descriptions,
         tls,
         proxy_name,
-        front: Front::new(config.gateway.front, timeouts.handshake),
-        drain,
-        records: Records { metrics, access_log, providers: ids.into() },
-        timeouts,
-        numbers,
-        houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
-        workers,
-    })
+        front: Front::new(config.gateway.front, config.timeouts.handshake),
+        hosts,
+        public_url: config.gateway.public_url,
+        mcp: config.mcp,
+        timeouts: config.timeouts,
+        numbers: config.limits.numbers,
+        ending: config.gateway.ending,
+        admin_key: config.admin.key,
+        secret_files,
+        wired: all,
+        limits: (config.limits, limits),
+    };
+    Ok((settings, frame))
+}
+
+impl Frame {
+    fn with(self, broker: Broker, ground: &Ground) -> Generation {
+        // Refusals say where a token is to be had, where there is a door for it.
+        let discovery = match broker.front().door {
+            broker::Door::Open => Discovery::Announced,
+            broker::Door::Closed => Discovery::Silent,
+        };
+        let door = mcp_door(&self.mcp, &self.public_url);
+        let doors = mcp::router(mcp::Toolbox::new(&broker, self.descriptions.shelves()));
+        let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router()).merge(doors);
+        let providers = self.upstreams.iter().map(|upstream| {
+            let id = upstream.provider_id().to_string();
+            (ground.metrics.upstream(&id), id)
+        });
+        let records = Records {
+            metrics: ground.metrics.clone(),
+            access_log: ground.access_log.clone(),
+            providers: providers.collect(),
+        };
+        let parts = Parts {
+            plane: Arc::new(DataPlane::new(
+                broker.clone(),
+                ground.audit.clone(),
+                self.upstreams,
+                (&self.public_url, self.hosts.clone(), discovery),
+                &door,
+                Arc::new(SystemEntropy),
+                Pace::new(self.numbers.bytes_per_second, self.timeouts.body),
+            )),
+            broker,
+            control: Control::new(router, ground.runtime.clone()),
+            descriptions: self.descriptions,
+            tls: self.tls,
+            proxy_name: self.proxy_name,
+            front: self.front,
+            drain: ground.drain.clone(),
+            records,
+            timeouts: self.timeouts,
+            numbers: self.numbers,
+            houseful: ground.houseful.clone(),
+            workers: ground.workers,
+        };
+        Generation {
+            parts,
+            ending: self.ending,
+            admin_key: self.admin_key,
+            hosts: self.hosts,
+            secret_files: self.secret_files,
+            wired: self.wired,
+            limits: self.limits,
+        }
+    }
 }
 
 fn mcp_door(config: &McpConfig, public_url: &Url) -> McpDoor {
@@ -177,80 +313,6 @@ fn mcp_door(config: &McpConfig, public_url: &Url) -> McpDoor {
     }
     let here = if is_loopback(public_url) { LoopbackNames::Known } else { LoopbackNames::Unknown };
     McpDoor::Open(Origins::new(public_url, &config.origins, here))
-}
-
-/// A connection may need a file of its own, and another for the upstream.
-fn within_reach(numbers: NumbersConfig) -> NumbersConfig {
-    let most = process::raise_files().map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX));
-    if most >= numbers.connections {
-        return numbers;
-    }
-    let (connections, wanted) = (most.max(1), numbers.connections);
-    tracing::warn!(
-        connections,
-        wanted,
-        "the process may open too few files for more connections; raise its limit (ulimit -n)"
-    );
-    NumbersConfig { connections, ..numbers }
-}
-
-/// One core for each processor, unless the configuration says otherwise.
-fn workers(configured: Option<NonZeroUsize>) -> NonZeroUsize {
-    configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
-}
-
-pub(crate) async fn open_store(config: &StoreConfig, instance: &str) -> Result<Arc<dyn Store>, WiringError> {
-    match &config.kind {
-        StoreKind::Embedded => Ok(Arc::new(EmbeddedStore::open(&config.path, Arc::new(SystemClock))?)),
-        StoreKind::Redis(config) => {
-            let options = RedisOptions {
-                member: instance.to_owned(),
-                prefix: config.prefix.clone(),
-                replicas_to_wait_for: config.replicas_to_wait_for,
-                disk: config.disk,
-            };
-            Ok(Arc::new(RedisStore::connect(config.servers.clone(), options).await?))
-        }
-    }
-}
-
-/// Without it the gateway works, and `/readyz` says what a crash can then cost.
-fn open_journal(config: &JournalConfig, instance: &str) -> Option<JournalParts> {
-    let JournalConfig::Folder(folder) = config else { return None };
-    match Journal::open(folder, instance, journal::Settings::default()) {
-        Ok((journal, entries)) => Some(JournalParts { journal, entries }),
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let remedy = "name a folder on a local disk with journal in [store]; until then a crash between a provider's answer and the \
-                          store's write can cost a person's consent";
-            tracing::error!(folder = %folder.display(), error = %error, cause, remedy, "there is no journal");
-            None
-        }
-    }
-}
-
-fn open_access_log(config: &AccessLogConfig) -> Result<Option<AccessLog>, WiringError> {
-    let path = match &config.path {
-        AccessLogPath::Off => return Ok(None),
-        AccessLogPath::File(path) => path.display().to_string(),
-        AccessLogPath::StandardOutput => "-".to_owned(),
-    };
-    AccessLog::start(config).map(Some).map_err(|source| WiringError::AccessLog { path, source })
-}
-
-pub(crate) fn open_audit(config: &AuditConfig) -> Result<Audit, WiringError> {
-    let sink: Box<dyn Sink> = match config {
-        AuditConfig::StandardOutput => Box::new(StandardOutput),
-        AuditConfig::File(path) => {
-            let failed = |source| WiringError::Audit { path: path.display().to_string(), source };
-            let sink = FileSink::open(path).map_err(failed)?;
-            if sink.path() != path {
-                tracing::warn!(path = %sink.path().display(), "another gateway writes the configured audit log: this one has its own");
-            }
-            Box::new(sink)
-        }
-    };
-    Audit::start(sink, Arc::new(SystemClock)).map_err(WiringError::AuditThread)
 }
 
 /// How people sign in, and the name that the certificate of a proxy in front must be for.
@@ -299,11 +361,8 @@ impl Outgoing {
     }
 }
 
-fn wire_provider(
-    config: ProviderConfig,
-    outgoing: &Outgoing,
-    workers: NonZeroUsize,
-) -> Result<(broker::Provider, Upstream), WiringError> {
+fn wire_provider(config: ProviderConfig, outgoing: &Outgoing, workers: NonZeroUsize) -> Result<Wired, WiringError> {
+    let fingerprint = (config.fingerprint, outgoing.trust.fingerprint());
     let tls = outgoing.trust.towards(&config)?;
     let http = Arc::new(outgoing.client(&config, &tls)?);
     let realm = realm(&config);
@@ -364,7 +423,7 @@ fn wire_provider(
         read_body: config.read_body,
     });
     let upstream = upstream.map_err(|source| WiringError::Upstream { provider: config.id, source })?;
-    Ok((provider, upstream))
+    Ok(Wired { fingerprint, provider: Arc::new(provider), upstream: Arc::new(upstream) })
 }
 
 fn pinned(agents: Vec<PinnedAgent>) -> HashMap<AgentId, AgentIdentity> {

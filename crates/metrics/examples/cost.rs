@@ -3,21 +3,22 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use metrics::{Call, Door, Metrics};
+use metrics::{Call, Door, Metrics, Upstream};
 
 const TIMES: u32 = 20_000_000;
 
 fn main() {
-    let metrics = Metrics::new((0..1000).map(|number| number.to_string()).collect());
+    let metrics = Metrics::default();
+    let upstreams: Vec<Upstream> = (0..1000).map(|number| metrics.upstream(&number.to_string())).collect();
     let cores: Vec<_> = (0..2)
         .map(|_| {
-            let metrics = metrics.clone();
+            let (metrics, upstreams) = (metrics.clone(), upstreams.clone());
             std::thread::spawn(move || {
                 let recorder = metrics.recorder();
                 let begun = Instant::now();
                 for number in 0..TIMES {
                     let took = Duration::from_nanos(u64::from(number % 4_000_000));
-                    let upstream = Some(usize::try_from(number % 7).unwrap_or_default());
+                    let upstream = upstreams.get(usize::try_from(number % 7).unwrap_or_default()).copied();
                     let call = Call {
                         upstream,
                         door: Door::Ath,

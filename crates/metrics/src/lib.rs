@@ -11,10 +11,12 @@ mod names;
 mod page;
 mod rare;
 mod recorder;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use names::{NAMES, Name};
 pub use page::{Process, Readings};
-pub use rare::{Consent, Metrics, Refresh, StoreOperation};
+pub use rare::{Consent, Metrics, Refresh, Reload, StoreOperation};
 pub use recorder::{Call, Door, Recorder};
+pub use rows::Upstream;

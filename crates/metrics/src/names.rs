@@ -109,6 +109,24 @@ pub(crate) const AUDIT: Name = Name {
 };
 pub(crate) const READY: Name =
     Name { name: "ath_gateway_draining", kind: "gauge", labels: &[], says: "1 once the gateway was told to stop" };
+pub(crate) const RELOAD: Name = Name {
+    name: "ath_gateway_config_reload_success",
+    kind: "gauge",
+    labels: &[],
+    says: "0 where the configuration was read again and refused, so that the one before it goes on; else 1",
+};
+pub(crate) const HELD_SINCE: Name = Name {
+    name: "ath_gateway_config_held_since_seconds",
+    kind: "gauge",
+    labels: &[],
+    says: "When the configuration that holds was read, since the Unix epoch",
+};
+pub(crate) const RELOADS: Name = Name {
+    name: "ath_gateway_config_reloads",
+    kind: "counter",
+    labels: &["result"],
+    says: "How often the configuration was read, the start included: done, or refused",
+};
 pub(crate) const BUILD: Name =
     Name { name: "ath_gateway_build_info", kind: "gauge", labels: &["version"], says: "Always 1" };
 pub(crate) const MEMORY: Name =
@@ -145,6 +163,9 @@ pub const NAMES: &[Name] = &[
     LOST,
     AUDIT,
     READY,
+    RELOAD,
+    HELD_SINCE,
+    RELOADS,
     BUILD,
     MEMORY,
     FILES,

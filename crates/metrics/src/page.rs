@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use crate::cells::{BOUNDS, Seen};
 use crate::names::{self, Name};
 use crate::recorder::{Cells, Door};
+use crate::rows::Upstream;
 use crate::{Metrics, code};
 
 /// What is read when the page is asked for.
@@ -76,10 +77,10 @@ type Cores<'a> = &'a [std::sync::Arc<Cells>];
 impl Page {
     /// What is counted by upstream, each with its name; upstreams that nobody has called are left out.
     fn each(&self, cores: Cores<'_>, mut tell: impl FnMut(&str, &[&crate::cells::Row]) -> fmt::Result) -> fmt::Result {
-        let names = self.metrics.upstreams().iter().map(String::as_str).chain(Some("none"));
-        for (number, name) in names.enumerate() {
-            let rows = cores.iter().filter_map(|core| core.rows.get(number)?.get());
-            let rows: Vec<_> = rows.map(Box::as_ref).collect();
+        let upstreams = self.metrics.upstreams();
+        let known = (0..).map(Upstream).map(Some).zip(upstreams.iter().map(String::as_str));
+        for (upstream, name) in known.chain(Some((None, "none"))) {
+            let rows: Vec<_> = cores.iter().filter_map(|core| core.rows.read(upstream)).collect();
             if !rows.is_empty() {
                 tell(name, &rows)?;
             }
@@ -168,6 +169,13 @@ impl Page {
         counter(encoder, names::LOST, self.readings.access_log_lost)?;
         gauge(encoder, names::AUDIT, self.readings.audit_waiting)?;
         gauge(encoder, names::READY, u64::from(self.readings.draining))?;
+        let reloads = self.metrics.reloads();
+        gauge(encoder, names::RELOAD, u64::from(!reloads.last_refused))?;
+        gauge(encoder, names::HELD_SINCE, reloads.held_since)?;
+        let mut metric = described(encoder, names::RELOADS, MetricType::Counter)?;
+        for (result, number) in [("done", reloads.done), ("refused", reloads.refused)] {
+            count(&mut metric, &[("result", result)], number)?;
+        }
         let mut build = described(encoder, names::BUILD, MetricType::Gauge)?;
         build.encode_family(&[("version", self.readings.version)])?.encode_gauge(&1u64)?;
         let Some(process) = self.readings.process else { return Ok(()) };

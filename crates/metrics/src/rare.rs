@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::cells::{Seen, bucket};
 use crate::recorder::{Cells, Recorder};
+use crate::rows::Upstream;
 
 /// Everything that is counted. Cheap to clone; all clones count into one.
 #[derive(Debug, Clone, Default)]
@@ -12,13 +13,33 @@ pub struct Metrics(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The providers' ids, by the number of their upstream.
-    upstreams: Vec<String>,
+    /// The providers' ids, by the number of their upstream. None is ever taken out: what was counted stays counted.
+    upstreams: RwLock<Vec<String>>,
     cores: Mutex<Vec<Arc<Cells>>>,
     refreshes: Mutex<BTreeMap<(String, &'static str), u64>>,
     consents: Mutex<BTreeMap<(String, &'static str), u64>>,
     tool_errors: Mutex<BTreeMap<(String, &'static str), u64>>,
     store: [Operation; StoreOperation::ALL.len()],
+    reloads: Mutex<Reloads>,
+}
+
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// It holds.
+    Done,
+    /// It does not, and what held before goes on.
+    Refused,
+}
+
+/// The start counts as the first one that was done.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reloads {
+    pub(crate) done: u64,
+    pub(crate) refused: u64,
+    pub(crate) last_refused: bool,
+    /// When the configuration that holds was read, in seconds since the Unix epoch.
+    pub(crate) held_since: u64,
 }
 
 #[derive(Debug, Default)]
@@ -77,16 +98,22 @@ impl StoreOperation {
 }
 
 impl Metrics {
-    /// For upstreams of these providers, in their order.
+    /// What calls of a provider are counted under, by its id.
     #[must_use]
-    pub fn new(upstreams: Vec<String>) -> Self {
-        Self(Arc::new(Shared { upstreams, ..Shared::default() }))
+    pub fn upstream(&self, id: &str) -> Upstream {
+        let mut upstreams = self.0.upstreams.write().unwrap_or_else(PoisonError::into_inner);
+        let known = upstreams.iter().position(|known| known == id);
+        let number = known.unwrap_or_else(|| {
+            upstreams.push(id.to_owned());
+            upstreams.len() - 1
+        });
+        Upstream(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
     /// Where one core counts; to be made on its thread.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
-        let (recorder, cells) = Recorder::new(self.0.upstreams.len());
+        let (recorder, cells) = Recorder::new();
         self.0.cores.lock().unwrap_or_else(PoisonError::into_inner).push(cells);
         recorder
     }
@@ -127,8 +154,22 @@ impl Metrics {
         cells.errors.fetch_add(u64::from(failed), Ordering::Relaxed);
     }
 
-    pub(crate) fn upstreams(&self) -> &[String] {
-        &self.0.upstreams
+    /// Counts that the configuration was read again, at `now`, in seconds since the Unix epoch; so it is at the start.
+    pub fn reloaded(&self, reload: Reload, now: u64) {
+        let mut reloads = self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        reloads.last_refused = reload == Reload::Refused;
+        match reload {
+            Reload::Done => (reloads.done, reloads.held_since) = (reloads.done + 1, now),
+            Reload::Refused => reloads.refused += 1,
+        }
+    }
+
+    pub(crate) fn reloads(&self) -> Reloads {
+        *self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn upstreams(&self) -> Vec<String> {
+        self.0.upstreams.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn cores(&self) -> Vec<Arc<Cells>> {

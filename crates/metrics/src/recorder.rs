@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::cells::{Row, Single};
+use crate::cells::Single;
 use crate::code;
+use crate::rows::{Rows, Upstream};
 
 /// The way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ impl Door {
 /// One request, answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
-    /// The number of its upstream; `None` where it belongs to none.
-    pub upstream: Option<usize>,
+    /// Its upstream; `None` where it belongs to none.
+    pub upstream: Option<Upstream>,
     /// The way in.
     pub door: Door,
     /// The answer's.
@@ -65,11 +66,11 @@ pub struct Recorder {
 }
 
 /// What one core counts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Cells {
-    /// By upstream, and the last for none; made when there is something to count.
-    pub(crate) rows: Box<[OnceLock<Box<Row>>]>,
+    /// Made when there is something to count.
+    pub(crate) rows: Rows,
     pub(crate) accepted: Single,
     pub(crate) closed: Single,
     /// Refusals are not on the way of a call that is forwarded.
@@ -78,22 +79,14 @@ pub(crate) struct Cells {
 }
 
 impl Recorder {
-    pub(crate) fn new(upstreams: usize) -> (Self, Arc<Cells>) {
-        let cells = Arc::new(Cells {
-            rows: (0..=upstreams).map(|_| OnceLock::new()).collect(),
-            accepted: Single::default(),
-            closed: Single::default(),
-            denied: Mutex::default(),
-            turned_away: Mutex::default(),
-        });
+    pub(crate) fn new() -> (Self, Arc<Cells>) {
+        let cells = Arc::new(Cells::default());
         (Self { cells: cells.clone(), here: PhantomData }, cells)
     }
 
     /// Counts a request that was answered.
     pub fn call(&self, call: &Call) {
-        let none = self.cells.rows.len().saturating_sub(1);
-        let Some(row) = self.cells.rows.get(call.upstream.unwrap_or(none)) else { return };
-        let row = row.get_or_init(Box::default);
+        let Some(row) = self.cells.rows.row(call.upstream) else { return };
         if let Some(count) = row.requests.get(call.door as usize).and_then(|codes| codes.get(code::index(call.status)))
         {
             count.add(1);

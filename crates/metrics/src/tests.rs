@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use crate::{Call, Consent, Door, Metrics, NAMES, Process, Readings, Refresh, StoreOperation};
+use crate::{Call, Consent, Door, Metrics, NAMES, Process, Readings, Refresh, Reload, StoreOperation, Upstream};
 
-fn call(upstream: Option<usize>, status: u16) -> Call {
+fn call(upstream: Option<Upstream>, status: u16) -> Call {
     let upstream_took = upstream.map(|_| Duration::from_millis(2));
     Call { upstream, door: Door::Ath, status, took: Duration::from_millis(3), upstream_took, bytes: 10, masked: 1 }
 }
@@ -14,17 +14,20 @@ fn readings() -> Readings {
 
 #[test]
 fn what_every_core_counted_is_summed() {
-    let metrics = Metrics::new(vec!["helpdesk".to_owned(), "quiet".to_owned()]);
+    let metrics = Metrics::default();
+    let _quiet = metrics.upstream("quiet");
+    let helpdesk = metrics.upstream("helpdesk");
+    metrics.reloaded(Reload::Done, 1_700_000_000);
+    metrics.reloaded(Reload::Refused, 1_700_000_009);
     let cores: Vec<_> = (0..3)
         .map(|_| {
             let metrics = metrics.clone();
             std::thread::spawn(move || {
                 let recorder = metrics.recorder();
                 for _ in 0..1000 {
-                    recorder.call(&call(Some(0), 200));
+                    recorder.call(&call(Some(helpdesk), 200));
                 }
                 recorder.call(&call(None, 499));
-                recorder.call(&call(Some(7), 200));
                 recorder.denied("token_invalid");
                 recorder.accepted();
                 recorder.accepted();
@@ -61,6 +64,10 @@ fn what_every_core_counted_is_summed() {
         "ath_gateway_access_log_dropped_total 3",
         "ath_gateway_audit_waiting 7",
         "ath_gateway_draining 1",
+        "ath_gateway_config_reload_success 0",
+        "ath_gateway_config_held_since_seconds 1700000000",
+        "ath_gateway_config_reloads_total{result=\"done\"} 1",
+        "ath_gateway_config_reloads_total{result=\"refused\"} 1",
         "ath_gateway_build_info{version=\"0.1.0\"} 1",
         "process_start_time_seconds 4.5",
         "process_cpu_seconds_total 6.25",
@@ -69,6 +76,7 @@ fn what_every_core_counted_is_summed() {
         assert!(page.lines().any(|known| known == line), "{line}\n{page}");
     }
     assert!(!page.contains("quiet"), "nobody called it");
+    assert_eq!(metrics.upstream("helpdesk"), helpdesk, "whoever configures it again goes on counting");
 }
 
 #[test]

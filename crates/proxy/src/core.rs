@@ -43,7 +43,7 @@ use crate::websocket::{self, Handshake};
 pub struct Core {
     plane: Arc<DataPlane>,
     /// Made when the first call to the upstream comes by here.
-    pools: Vec<OnceCell<Box<Pools>>>,
+    pools: Vec<Rc<OnceCell<Box<Pools>>>>,
     /// What may be under way at each upstream.
     corners: Vec<Rc<Corner>>,
     near: Rc<Near>,
@@ -52,6 +52,9 @@ pub struct Core {
     observer: Rc<dyn Observer>,
     drain: Drain,
 }
+
+/// What one core has of one upstream.
+type Side = (Rc<OnceCell<Box<Pools>>>, Rc<Corner>);
 
 /// Somebody who was let in by the door for MCP clients, and their place there for as long as this is kept.
 pub struct Admitted {
@@ -64,9 +67,31 @@ impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
     pub fn new(plane: Arc<DataPlane>, observer: Rc<dyn Observer>, drain: Drain) -> Self {
-        let pools = plane.upstreams.iter().map(|_| OnceCell::new()).collect();
-        let corners = plane.upstreams.iter().map(|upstream| upstream.concurrent_calls.corner("")).collect();
-        let (near, ring) = (Rc::new(Near::new(plane.broker.clone())), plane.audit.ring());
+        let ring = plane.audit.ring();
+        Self::with(plane, ring, observer, drain, |_| None)
+    }
+
+    /// The same core under another configuration. Upstreams that are the same in both keep their connections, and what is counted there.
+    #[must_use]
+    pub fn renewed(&self, plane: Arc<DataPlane>, observer: Rc<dyn Observer>) -> Self {
+        Self::with(plane, self.ring.clone(), observer, self.drain.clone(), |upstream| {
+            let number = self.plane.number_of(upstream)?;
+            Some((self.pools.get(number)?.clone(), self.corners.get(number)?.clone()))
+        })
+    }
+
+    fn with(
+        plane: Arc<DataPlane>,
+        ring: Ring,
+        observer: Rc<dyn Observer>,
+        drain: Drain,
+        known: impl Fn(&Arc<Upstream>) -> Option<Side>,
+    ) -> Self {
+        let side = |upstream: &Arc<Upstream>| {
+            known(upstream).unwrap_or_else(|| (Rc::default(), upstream.concurrent_calls.corner("")))
+        };
+        let (pools, corners) = plane.upstreams.iter().map(side).unzip();
+        let near = Rc::new(Near::new(plane.broker.clone()));
         Self { plane, pools, corners, near, flights: Rc::default(), ring, observer, drain }
     }
 
@@ -76,9 +101,10 @@ impl Core {
         &self.plane
     }
 
-    /// Sees to it that what is under way ends when it has to. Never returns.
-    pub async fn watch(&self) {
-        self.flights.watch(&self.near).await;
+    /// Sees to it that what is under way ends when it has to; for as long as there is such a core, and what it began.
+    pub fn watch(self: &Rc<Self>) -> impl Future<Output = ()> + use<> {
+        let (core, flights, near) = (Rc::downgrade(self), self.flights.clone(), self.near.clone());
+        async move { flights.watch(&near, || core.strong_count() > 0).await }
     }
 
     /// Forwards a call that has passed the gate ([`crate::check`]), or refuses it. What has to be read of it first is kept in `space`.
@@ -108,7 +134,7 @@ impl Core {
 
     /// Whether it came by the door of an MCP server.
     fn is_at_server(&self, route: &Proxied) -> bool {
-        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        let upstream = self.plane.upstream(route);
         route.entrance != Entrance::Ath && upstream.is_some_and(|upstream| upstream.mcp.is_some())
     }
 
@@ -116,7 +142,7 @@ impl Core {
     pub async fn admit(&self, origin: Origin, route: &Proxied, parts: &Parts) -> Result<Admitted, ProxyError> {
         self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;
         let now = self.near.now();
-        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        let upstream = self.plane.upstream(route);
         let seen = authenticate(&self.near, (origin, now), &parts.headers, route, upstream).await?;
         seen.admit(now)?;
         let place = self.near.begin_visit(&seen).ok_or(ProxyError::Crowded)?;
@@ -182,7 +208,7 @@ impl Core {
         (dialect, rpc): (Dialect, &mut Option<Rpc>),
     ) -> Result<Response<ProxyBody>, ProxyError> {
         let (begun, mut now) = (Instant::now(), self.near.now());
-        let upstream = route.upstream.and_then(|number| self.plane.upstreams.get(number));
+        let upstream = self.plane.upstream(route);
         let pools = route.upstream.and_then(|number| self.pools.get(number));
         if self.is_at_server(route) {
             self.plane.origins.check(&parts.headers).map_err(|_| ProxyError::ForeignOrigin)?;

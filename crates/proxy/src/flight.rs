@@ -50,10 +50,10 @@ impl Flights {
         Flight { flights: self.clone(), key, _places: places }
     }
 
-    /// Makes the rounds, and has `near` forget what is over. Rests where nothing is under way.
-    pub(crate) async fn watch(&self, near: &Near) {
+    /// Makes the rounds, and has `near` forget what is over. Rests where nothing is under way, and ends where nothing is to come either.
+    pub(crate) async fn watch(&self, near: &Near, more_may_come: impl Fn() -> bool) {
         let mut swept = Instant::now();
-        loop {
+        while more_may_come() || !self.is_empty() {
             if self.is_empty() {
                 // The end of the wait is as good as a beginning: both are followed by a round.
                 let _ = tokio::time::timeout(SWEEP, self.begun.notified()).await;

@@ -18,11 +18,11 @@ use crate::pace::Pace;
 use crate::route::{Entrance, Proxied, Route, Routes};
 use crate::upstream::Upstream;
 
-/// What all cores share, and none changes.
+/// What all cores share, and none changes: another configuration is another one.
 pub struct DataPlane {
     pub(crate) broker: Broker,
     pub(crate) audit: Audit,
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     routes: Routes,
     pub(crate) public_url: String,
     /// Of each upstream.
@@ -40,7 +40,7 @@ impl DataPlane {
     pub fn new(
         broker: Broker,
         audit: Audit,
-        upstreams: Vec<Upstream>,
+        upstreams: Vec<Arc<Upstream>>,
         (public_url, hosts, discovery): (&Url, Hosts, Discovery),
         door: &McpDoor,
         entropy: Arc<dyn Entropy>,
@@ -60,6 +60,17 @@ impl DataPlane {
     /// Whether a request is to be forwarded, and where; refused where it is for a host that is none of the gateway's.
     pub fn route(&self, parts: &Parts) -> Result<Route, GateError> {
         self.routes.find(parts)
+    }
+
+    /// Where a route leads.
+    pub(crate) fn upstream(&self, route: &Proxied) -> Option<&Upstream> {
+        self.upstreams.get(route.upstream?).map(Arc::as_ref)
+    }
+
+    /// The number of an upstream, where it is this very one.
+    pub(crate) fn number_of(&self, upstream: &Arc<Upstream>) -> Option<usize> {
+        let number = self.routes.by_id(&upstream.provider_id)?;
+        self.upstreams.get(number).is_some_and(|known| Arc::ptr_eq(known, upstream)).then_some(number)
     }
 
     /// The web pages that may use the door for MCP clients.

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
@@ -100,12 +101,13 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// Where two upstreams have the same way, it leads to the first.
-    pub(crate) fn new(upstreams: &[Upstream], own: Hosts, door: &McpDoor) -> Self {
+    pub(crate) fn new(upstreams: &[impl Borrow<Upstream>], own: Hosts, door: &McpDoor) -> Self {
         let (ids, hosts, prefixes) = Default::default();
-        let servers = upstreams.iter().map(|upstream| upstream.mcp.is_some()).collect();
+        let upstreams = upstreams.iter().map(Borrow::borrow);
+        let servers = upstreams.clone().map(|upstream: &Upstream| upstream.mcp.is_some()).collect();
         let has_mcp = matches!(door, McpDoor::Open(_));
         let mut routes = Self { own, ids, servers, hosts, prefixes, deepest: 0, has_mcp };
-        for (number, upstream) in upstreams.iter().enumerate() {
+        for (number, upstream) in upstreams.enumerate() {
             routes.ids.entry(upstream.provider_id.clone()).or_insert(number);
             if let Some(host) = &upstream.entrance_host {
                 routes.hosts.entry(host.as_str().into()).or_insert(number);

@@ -130,6 +130,12 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Whose it is.
+    #[must_use]
+    pub fn provider_id(&self) -> &ProviderId {
+        &self.provider_id
+    }
+
     /// Prepares everything that a request would otherwise have to.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let base = &settings.api_base;

@@ -162,7 +162,7 @@ impl Store for EmbeddedStore {
         self.watchers.subscribe()
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
+    fn observe(&self, observer: &Arc<dyn Observer>) {
         self.watchers.observe(observer);
     }
 

@@ -72,8 +72,9 @@ pub trait Store: Send + Sync {
     /// From now on, the keys whose records changed. A receiver that lags, or sees [`Invalidation::All`], forgets everything.
     fn watch(&self) -> broadcast::Receiver<Invalidation>;
 
-    /// From now on, `observer` is told of changes; of those that this process makes, before they are acknowledged.
-    fn observe(&self, observer: Arc<dyn Observer>);
+    /// From now on, `observer` is told of changes, for as long as somebody else holds it; of those that this process makes, before they are
+    /// acknowledged.
+    fn observe(&self, observer: &Arc<dyn Observer>);
 
     /// Whether observers have been told of every change that was acknowledged anywhere half a second ago or earlier: whether what they
     /// remember may be relied on right now.

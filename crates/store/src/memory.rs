@@ -135,7 +135,7 @@ impl Store for MemoryStore {
         self.watchers.subscribe()
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
+    fn observe(&self, observer: &Arc<dyn Observer>) {
         self.watchers.observe(observer);
     }
 

@@ -203,7 +203,7 @@ impl Store for RedisStore {
         self.watchers.subscribe()
     }
 
-    fn observe(&self, observer: Arc<dyn Observer>) {
+    fn observe(&self, observer: &Arc<dyn Observer>) {
         self.watchers.observe(observer);
     }
 

@@ -1,4 +1,4 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use tokio::sync::broadcast;
 
@@ -16,7 +16,7 @@ pub trait Observer: Send + Sync {
 /// Everybody who is told of changes.
 #[derive(Clone)]
 pub(crate) struct Watchers {
-    observers: Arc<RwLock<Vec<Arc<dyn Observer>>>>,
+    observers: Arc<RwLock<Vec<Weak<dyn Observer>>>>,
     messages: broadcast::Sender<Invalidation>,
 }
 
@@ -25,8 +25,10 @@ impl Watchers {
         Self { observers: Arc::default(), messages: broadcast::Sender::new(crate::WATCH_BACKLOG) }
     }
 
-    pub(crate) fn observe(&self, observer: Arc<dyn Observer>) {
-        self.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
+    pub(crate) fn observe(&self, observer: &Arc<dyn Observer>) {
+        let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
+        observers.retain(|known| known.strong_count() > 0);
+        observers.push(Arc::downgrade(observer));
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Invalidation> {
@@ -35,18 +37,20 @@ impl Watchers {
 
     pub(crate) fn changed(&self, keys: Vec<Key>) {
         for key in keys {
-            for observer in self.observers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-                observer.changed(&key);
-            }
+            self.each(|observer| observer.changed(&key));
             // No watcher, nobody to tell.
             let _ = self.messages.send(Invalidation::Key(key));
         }
     }
 
     pub(crate) fn forget(&self) {
-        for observer in self.observers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            observer.forget();
-        }
+        self.each(|observer| observer.forget());
         let _ = self.messages.send(Invalidation::All);
+    }
+
+    fn each(&self, tell: impl Fn(&dyn Observer)) {
+        for observer in self.observers.read().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
+            tell(observer.as_ref());
+        }
     }
 }

@@ -426,7 +426,7 @@ async fn a_change_that_has_propagated_was_heard_by_every_fresh_replica() {
     let one_ = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let other = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let told = Arc::new(Told::default());
-    other.observe(told.clone());
+    other.observe(&(told.clone() as Arc<dyn store::Observer>));
     until("both are fresh", || one_.is_fresh() && other.is_fresh()).await;
     one(&one_, insert("shared", b"0")).await;
     for round in 1..=50u64 {
@@ -448,7 +448,7 @@ async fn without_redis_nothing_stays_fresh_and_what_was_remembered_is_forgotten(
     let server = RedisServer::start(&[]);
     let store = RedisStore::connect(server.servers(), options()).await.expect("connects");
     let told = Arc::new(Told::default());
-    store.observe(told.clone());
+    store.observe(&(told.clone() as Arc<dyn store::Observer>));
     until("it is fresh", || store.is_fresh()).await;
     let before = told.forgotten.load(Ordering::Relaxed);
     let port = server.stop();

@@ -16,7 +16,7 @@ use url::Url;
 use super::*;
 use crate::fetches::{Fetched, StrangerFetcher};
 use crate::tests::{ActingProvider, NOW, parts};
-use crate::{FrontSettings, Parts};
+use crate::{FrontSettings, Parts, Settings};
 
 /// Serves JWK sets by their URL, to strangers' fetcher and to the operator's client; and counts.
 #[derive(Default)]
@@ -81,7 +81,8 @@ impl Bench {
         let enterprise = Enterprise { issuer: ISSUER.to_owned(), keys, identity_assertions };
         let front = FrontSettings { enterprise: Some(enterprise), ..FrontSettings::default() };
         let parts = parts(Arc::new(MemoryStore::new(clock.clone())), &clock, Arc::new(ActingProvider::default()));
-        let broker = Broker::new(Parts { front, strangers: strangers.clone(), operators: operators.clone(), ..parts });
+        let settings = Settings { front, strangers: strangers.clone(), operators: operators.clone(), ..parts.settings };
+        let broker = Broker::new(Parts { settings, ..parts });
         let key = drawn(1);
         operators.pages.lock().expect("no panic").insert(KEYS.to_owned(), set(&[&key]).to_string());
         Self { broker, clock, strangers, operators, key }

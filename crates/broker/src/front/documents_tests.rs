@@ -12,7 +12,7 @@ use super::*;
 use crate::fetches::Fetched;
 use crate::front::GrantType;
 use crate::tests::{ActingProvider, NOW, parts};
-use crate::{FrontSettings, Parts};
+use crate::{FrontSettings, Parts, Settings};
 
 /// Serves documents by their URL, and counts.
 #[derive(Default)]
@@ -49,8 +49,9 @@ impl Bench {
             ..FrontSettings::default()
         };
         let parts = parts(Arc::new(MemoryStore::new(clock.clone())), &clock, Arc::new(ActingProvider::default()));
-        let development = crate::Development { loopback, ..parts.development };
-        let broker = Broker::new(Parts { front, strangers: web.clone(), development, ..parts });
+        let development = crate::Development { loopback, ..parts.settings.development };
+        let settings = Settings { front, strangers: web.clone(), development, ..parts.settings };
+        let broker = Broker::new(Parts { settings, ..parts });
         Self { broker, clock, web }
     }
 
@@ -283,7 +284,8 @@ async fn a_host_is_not_stormed_by_ids_that_somebody_makes_up() {
         ..crate::Limits::off()
     };
     let front = FrontSettings { documents: ClientDocuments::Everywhere, ..FrontSettings::default() };
-    let broker = Broker::new(Parts { front, strangers: web.clone(), limits, ..parts });
+    let settings = Settings { front, strangers: web.clone(), limits, ..parts.settings };
+    let broker = Broker::new(Parts { settings, ..parts });
     let mut busy = 0;
     for n in 0..100 {
         let asked = broker.client_document(&format!("https://claude.ai/{n}")).await;

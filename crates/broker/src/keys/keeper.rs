@@ -25,7 +25,7 @@ impl Broker {
                 () = self.vault.key_missed() => true,
             };
             if read_again {
-                self.read_again().await;
+                self.read_keys_again().await;
             }
             if let Err(error) = self.claim_keys(&self.vault.keys()).await {
                 tracing::debug!(error = %error, "what this gateway holds was not said");
@@ -45,7 +45,8 @@ impl Broker {
         missing.map_or(Ok(()), |id| Err(OpenError::UnknownKey(id).into()))
     }
 
-    async fn read_again(&self) {
+    /// Reads the keys where they are kept, and takes over what may be taken over; what may not is logged.
+    pub async fn read_keys_again(&self) {
         match self.adopt_keys(Demand::NoLess).await {
             Ok(()) => {}
             Err(BrokerError::Keys(error @ (KeysError::NotHeld { .. } | KeysError::Missing(_)))) => {

@@ -473,12 +473,13 @@ fn careful() -> Bench {
         scopes: vec![policy::ScopePattern::parse("write").expect("a scope")],
         reason: None,
     };
-    let parts = Parts {
-        providers: vec![Provider { operations, ..crm(bench.provider.clone()) }],
+    let parts = parts(Arc::new(MemoryStore::new(clock.clone())), &clock, bench.provider.clone());
+    let settings = Settings {
+        providers: vec![Arc::new(Provider { operations, ..crm(bench.provider.clone()) })],
         approvals: policy::Approvals::new(vec![waits]),
-        ..parts(Arc::new(MemoryStore::new(clock.clone())), &clock, bench.provider.clone())
+        ..parts.settings
     };
-    Bench { broker: Broker::new(parts), ..bench }
+    Bench { broker: Broker::new(Parts { settings, ..parts }), ..bench }
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ pub(crate) fn of_preset(preset: &catalogue::Preset) -> Vec<Setting> {
     settings(preset.template(), &|_| true)
 }
 
-fn settings(table: &DeTable<'_>, from_preset: &dyn Fn(usize) -> bool) -> Vec<Setting> {
+pub(super) fn settings(table: &DeTable<'_>, from_preset: &dyn Fn(usize) -> bool) -> Vec<Setting> {
     let mut found = Vec::new();
     collect(table, "", from_preset, &mut found);
     found
@@ -95,6 +95,13 @@ fn collect(table: &DeTable<'_>, above: &str, from_preset: &dyn Fn(usize) -> bool
 /// Where a secret is kept is one thing.
 fn is_reference(table: &DeTable<'_>) -> bool {
     table.len() == 1 && (table.contains_key("file") || table.contains_key("env"))
+}
+
+/// All of a table, secrets among it: to be hashed, and not to be shown.
+pub(super) fn written_table(table: &DeTable<'_>) -> String {
+    let entries: Vec<String> =
+        table.iter().map(|(key, value)| format!("{:?} = {}", key.get_ref(), written(value.get_ref()))).collect();
+    format!("{{ {} }}", entries.join(", "))
 }
 
 fn written(value: &DeValue<'_>) -> String {

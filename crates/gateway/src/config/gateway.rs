@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use protocol::Loopback;
 use proxy::{HostName, Hosts, LoopbackNames};
@@ -45,6 +46,16 @@ pub(crate) struct TlsFiles {
     pub(crate) key: PrivateKeyDer<'static>,
     /// Whose certificates clients may present; without any, none is asked for.
     pub(crate) client_roots: Vec<CertificateDer<'static>>,
+    /// Where all that lies.
+    pub(crate) paths: TlsPaths,
+}
+
+/// The files that TLS at the listener is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsPaths {
+    pub(crate) cert_chain: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) client_roots: Option<PathBuf>,
 }
 
 /// The section, as far as it can be read: others need the public URL even where something else is wrong.
@@ -115,10 +126,15 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn tls(table: &Table<'_>) -> Option<TlsFiles> {
     let files = table.text(&CERT_FILE).zip(table.text(&KEY_FILE));
+    let paths = files.as_ref().map(|(chain, key)| TlsPaths {
+        cert_chain: chain.value.into(),
+        key: key.value.into(),
+        client_roots: table.text(&CLIENT_CA_FILE).map(|file| file.value.into()),
+    });
     let identity = files.and_then(|(chain, key)| pem::identity(&chain, &key));
     let client_roots = table.text(&CLIENT_CA_FILE).map(|file| pem::roots(&file));
     let Identity { chain: cert_chain, key } = identity?;
-    Some(TlsFiles { cert_chain, key, client_roots: client_roots.unwrap_or(Some(Vec::new()))? })
+    Some(TlsFiles { cert_chain, key, client_roots: client_roots.unwrap_or(Some(Vec::new()))?, paths: paths? })
 }
 
 pub(super) const KEYS: &[Key] = &[

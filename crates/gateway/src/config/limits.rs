@@ -12,7 +12,7 @@ mod numbers;
 pub(crate) use numbers::NumbersConfig;
 
 /// How often what may happen, and how much at a time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LimitsConfig {
     rates: [Option<Rate>; 11],
     pub(crate) numbers: NumbersConfig,

@@ -17,6 +17,7 @@ mod development;
 mod duration;
 mod effective;
 mod environment;
+mod fingerprint;
 mod gateway;
 mod key;
 mod lifetimes;
@@ -56,7 +57,8 @@ pub(crate) use audit::AuditConfig;
 pub(crate) use development::{DevelopmentConfig, PlaceholderCodes};
 pub(crate) use effective::{Setting, of_preset};
 pub(crate) use environment::{Contents, Environment, MAX_CONFIGURATION, Readers, SystemEnvironment};
-pub(crate) use gateway::{Ending, FrontConfig, GatewayConfig, ProxyProtocol, TlsFiles};
+pub(crate) use fingerprint::{Fingerprint, Fixed};
+pub(crate) use gateway::{Ending, FrontConfig, GatewayConfig, ProxyProtocol, TlsFiles, TlsPaths};
 pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::{LimitsConfig, NumbersConfig};
 pub(crate) use log::{LogConfig, LogFormat};
@@ -109,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) development: DevelopmentConfig,
     /// The upstream services; their ids, path prefixes and hosts differ.
     pub(crate) providers: Vec<ProviderConfig>,
+    /// What is read at the start alone.
+    pub(crate) fixed: Fixed,
 }
 
 impl Config {
@@ -153,7 +157,8 @@ impl Config {
         }
         presets::lay_beneath(tree.get_mut(), &context);
         // Where the syntax is broken, keys that seem to be missing may stand in the broken part.
-        let config = if errors.is_empty() { read(&context.root(tree.get_ref(), KEYS)) } else { None };
+        let fixed = Fixed::of(tree.get_ref());
+        let config = if errors.is_empty() { read(&context.root(tree.get_ref(), KEYS), fixed) } else { None };
         match (Problems::among(file, context.into_findings()), config) {
             (Err(warnings), Some(config)) => Ok((config, warnings)),
             (Ok(problems), _) => Err(problems),
@@ -163,7 +168,7 @@ impl Config {
 }
 
 /// Reads every section to its end before any of them is missed, so that all problems come at once.
-fn read(root: &Table<'_>) -> Option<Config> {
+fn read(root: &Table<'_>, fixed: Fixed) -> Option<Config> {
     let development = development::read(&root.table(&DEVELOPMENT));
     let gateway_table = root.table(&GATEWAY);
     let gateway = gateway::read(&gateway_table, development.value.loopback);
@@ -225,6 +230,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         agents,
         development: development.value,
         providers,
+        fixed,
     })
 }
 

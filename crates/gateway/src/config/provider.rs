@@ -34,6 +34,7 @@ use proxy::{BodyGuard, Connections, ExpirySign, RequestHeader, UpstreamProtocol,
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
+use super::fingerprint::Fingerprint;
 use super::key::{Form, Key};
 use super::pem::{self, Identity};
 use super::reader::{Found, Table};
@@ -44,6 +45,8 @@ use super::urls::{self, PlainHttp};
 pub(crate) struct ProviderConfig {
     /// As it stands in paths.
     pub(crate) id: ProviderId,
+    /// What all of it comes to, with the files that it refers to.
+    pub(crate) fingerprint: Fingerprint,
     /// The preset that it goes by.
     pub(crate) preset: Option<String>,
     /// What the preset was told, `name=value` in lines, which tells apart tenants that share a host.
@@ -118,6 +121,7 @@ pub(crate) struct ProviderConfig {
 }
 
 /// What a provider must fit in with.
+#[derive(Debug)]
 pub(super) struct Surroundings {
     /// `None` where it could not be read.
     pub(super) public_url: Option<Url>,
@@ -126,6 +130,7 @@ pub(super) struct Surroundings {
 }
 
 /// Where people sign in, as far as providers have to do with it.
+#[derive(Debug)]
 pub(super) enum SignedInAt {
     /// At providers alone.
     Provider,
@@ -161,6 +166,7 @@ pub(super) struct Partial<'c> {
     pub(super) path_prefix: Option<Found<'c, String>>,
     pub(super) host: Option<Found<'c, String>>,
     pub(super) rest: Option<Rest>,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// What nothing else is compared with.
@@ -195,7 +201,7 @@ pub(super) struct Rest {
 
 impl Partial<'_> {
     pub(super) fn complete(self) -> Option<ProviderConfig> {
-        let (id, rest) = (self.id?.value, self.rest?);
+        let (id, rest, fingerprint) = (self.id?.value, self.rest?, self.fingerprint?);
         let mut way = rest.way.way;
         if let (WayConfig::OAuth { settings, .. }, ReturnPath::Own) = (&mut way, rest.way.returns) {
             settings.redirect_uri = format!("{}/{id}", settings.redirect_uri);
@@ -220,6 +226,7 @@ impl Partial<'_> {
         Some(ProviderConfig {
             display_name: rest.display_name.unwrap_or_else(|| id.to_string()),
             id,
+            fingerprint,
             preset: rest.preset,
             values: rest.values,
             categories: rest.categories,
@@ -273,13 +280,16 @@ fn bound_in_its_place(table: &Table<'_>, settings: &::oauth::Settings, grant: &G
 }
 
 pub(super) fn read<'c>(table: &Table<'c>, surroundings: &Surroundings) -> Partial<'c> {
+    table.begin_record();
     let id = table.parsed(&ID, ProviderId::parse);
-    Partial {
+    let partial = Partial {
         path_prefix: table.parsed(&PATH_PREFIX, entrance::path_prefix),
         host: table.parsed(&HOST, |text| entrance::host(text, surroundings.public_url.as_ref())),
         rest: rest(table, id.as_ref().map(|found| &found.value), surroundings),
         id,
-    }
+        fingerprint: None,
+    };
+    Partial { fingerprint: Some(table.end_record(&format!("{surroundings:?}"))), ..partial }
 }
 
 /// Whether a browser comes back from there to the callback that is nobody's own.

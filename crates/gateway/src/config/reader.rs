@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::duration;
 use super::environment::Environment;
+use super::fingerprint::{Fingerprint, Recorder};
 use super::key::{Form, Key, Presence};
 use super::remedy;
 use super::report::{Finding, Lines, Position, Severity};
@@ -20,7 +21,7 @@ pub(super) struct Context<'c> {
     /// Where the text came from.
     file: &'c Path,
     lines: OnceCell<Lines>,
-    environment: &'c dyn Environment,
+    environment: Recorder<'c>,
     findings: RefCell<Vec<Finding>>,
     /// Where providers begin, in order, and their ids; empty where one provider needs no telling apart.
     providers: RefCell<Vec<(usize, ProviderId)>>,
@@ -62,7 +63,7 @@ impl<'c> Context<'c> {
             text,
             file,
             lines: OnceCell::new(),
-            environment,
+            environment: Recorder::new(environment),
             findings: RefCell::default(),
             providers: RefCell::default(),
             presets: RefCell::default(),
@@ -122,7 +123,7 @@ impl<'c> Place<'c> {
     }
 
     pub(super) fn environment(&self) -> &'c dyn Environment {
-        self.context.environment
+        &self.context.environment
     }
 
     /// The path of a file that is looked for where the configuration is.
@@ -200,6 +201,16 @@ impl<'c> Table<'c> {
             table.place.below(written, name.span().start).problem(format!("is not known; {remedy}"));
         }
         table
+    }
+
+    /// From here on it is kept in mind what is read for this table.
+    pub(super) fn begin_record(&self) {
+        let _ = self.place.context.environment.take();
+    }
+
+    /// What the table comes to with all that was read since, and with what it depends on besides.
+    pub(super) fn end_record(&self, besides: &str) -> Fingerprint {
+        Fingerprint::of(self.tree, self.place.context.environment.take(), besides)
     }
 
     /// Where the table begins.

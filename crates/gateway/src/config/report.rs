@@ -67,6 +67,12 @@ impl Problems {
         self.findings.iter().map(Finding::to_json).collect()
     }
 
+    /// What keeps the gateway from taking the file, line by line: without the warnings.
+    pub(crate) fn alone(&self) -> Vec<String> {
+        let problems = self.findings.iter().filter(|finding| finding.severity == Severity::Problem);
+        problems.map(|finding| finding.line(&self.file)).collect()
+    }
+
     /// How many there are, warnings not counted.
     pub(crate) fn count(&self) -> usize {
         self.count
@@ -160,6 +166,7 @@ mod tests {
         ];
         let problems = Problems::among("x.toml", findings).expect("problems");
         assert_eq!(problems.to_string(), "x.toml: is wrong\nx.toml:2:1: warning: b: is wrong\nx.toml:3:1: c: is wrong");
+        assert_eq!(problems.alone(), ["x.toml: is wrong", "x.toml:3:1: c: is wrong"]);
         assert_eq!(problems.count(), 2);
         let warnings =
             Problems::among("x.toml", vec![finding(Severity::Warning, Some(2), "b")]).expect_err("no problem");

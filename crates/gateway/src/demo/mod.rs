@@ -19,6 +19,7 @@ use proxy::Drain;
 use secret::Unspoken;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli;
@@ -28,6 +29,7 @@ use crate::demo::place::{Place, Ports};
 use crate::serve::stop_signal;
 use crate::server::Server;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::wiring::Tasks;
 use crate::{admin, telemetry, wiring};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,6 +43,7 @@ struct Stage {
     drain: Drain,
     shutdown: CancellationToken,
     server: Server,
+    _tasks: Tasks,
 }
 
 /// Starts the demonstration; with `--story`, plays it and exits 0 only if all of it held.
@@ -74,22 +77,19 @@ impl Stage {
             Config::parse("demo.toml", &text, &SystemEnvironment).map_err(|problems| problems.to_string())?;
         let unspoken = Arc::new(Unspoken::default());
         telemetry::start(&config.log, unspoken.clone());
-        let (door, data) = ((config.admin.clone(), config.gateway.hosts()), config.store.path.clone());
+        let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
-        let wired = wiring::parts(config, None, unspoken, drain.clone()).await?;
-        let server = Server::start(listen, &wired)?;
-        let seen = admin::Seen { drain: drain.clone(), records: wired.records.clone() };
-        admin::start((&door.0, door.1), &data, wired.broker.clone(), seen, shutdown.clone()).await;
-        tokio::spawn(wired.broker.clone().tell_providers());
-        tokio::spawn(wired.broker.clone().keep_keys());
-        tokio::spawn(wired.descriptions.clone().keep());
-        tokio::spawn(wired.broker.clone().keep_refreshes());
-        tokio::spawn(wired.broker.clone().clear_providers());
+        let (ground, generation) = wiring::start(config, None, unspoken, drain.clone()).await?;
+        let (ground, generation) = (Arc::new(ground), Arc::new(generation));
+        let server = Server::start(listen, &generation.parts)?;
+        let tasks = generation.tasks(&ground.runtime);
+        let seen = admin::Seen { holds: watch::Sender::new(generation).subscribe(), ground, reload: None };
+        admin::start(&door, &data, seen, shutdown.clone()).await;
 
         let agent = Arc::new(Agent::new(&ports)?);
         let listener = TcpListener::bind(("127.0.0.1", ports.agent)).await?;
         tokio::spawn(web::serve(listener, agent.clone(), shutdown.clone()));
-        Ok(Self { place, ports, helpdesk, agent, drain, shutdown, server })
+        Ok(Self { place, ports, helpdesk, agent, drain, shutdown, server, _tasks: tasks })
     }
 
     async fn play(&self, arguments: &cli::Demo) -> Result<(), Failure> {

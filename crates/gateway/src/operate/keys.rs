@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::{Door, OutputForm, printable, word};
 use crate::cli::KeysCommand;
 use crate::config::{Config, KeyPlace, SystemEnvironment};
+use crate::ground;
 use crate::output::{out, out_line};
-use crate::wiring;
 
 /// Carries one out: what came of it on standard output, or why it did not on standard error and exit 1.
 pub(crate) fn run(config: &Path, command: &KeysCommand, form: OutputForm) -> ExitCode {
@@ -103,8 +103,8 @@ fn forget(config: &Path, key: &str, form: OutputForm) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     let gone = runtime.block_on(async {
-        let store = wiring::open_store(&loaded.store, "keys-forget").await.map_err(|error| error.to_string())?;
-        let audit = wiring::open_audit(&loaded.audit).map_err(|error| error.to_string())?;
+        let store = ground::open_store(&loaded.store, "keys-forget").await.map_err(|error| error.to_string())?;
+        let audit = ground::open_audit(&loaded.audit).map_err(|error| error.to_string())?;
         let event = Event::new("key_forgotten").by("operator").reason(id.to_string());
         audit.record(&event).await.map_err(|error| error.to_string())?;
         broker::forget_key(store.as_ref(), id).await.map_err(|error| error.to_string())

@@ -29,7 +29,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
-use crate::server::Here;
 use crate::server::guests::Guest;
 use crate::server::http2::builder;
 use crate::server::line::{Line, Places, Socket};
@@ -38,11 +37,15 @@ use crate::server::spoken::{Protocol, spoken};
 use crate::server::state::{Busy, Late};
 use crate::server::streams::{Executor, Flowing};
 use crate::server::witness::Own;
+use crate::server::{Here, Present};
 use crate::tls;
+use crate::tls_door::TlsDoor;
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
-pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room), here: Rc<Here>) {
+pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room), present: Rc<Present>) {
+    // A connection begins by the configuration that holds then; each of its requests is served by the one that it meets.
+    let here = present.here();
     let timeouts = here.parts.timeouts;
     if let Err(error) = prepare(&stream, timeouts.write) {
         tracing::debug!(error = %error, %peer, "a connection was gone at once");
@@ -57,7 +60,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         Some(stay)
     };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
-    let Some(acceptor) = here.parts.tls.clone() else {
+    let Some(acceptor) = here.parts.tls.as_ref().map(TlsDoor::acceptor) else {
         // Boxed, so that an open connection keeps none of the room that its beginning took.
         let spoken = Box::pin(async {
             tokio::select! {
@@ -68,7 +71,8 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         let Some(spoken) = spoken.await else { return };
         match spoken {
             Ok(Ok((protocol, early))) => {
-                Box::pin(converse((stream, early, (room, stay)), protocol, arrival, here)).await;
+                drop(here);
+                Box::pin(converse((stream, early, (room, stay)), protocol, arrival, present)).await;
             }
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => {
@@ -85,7 +89,8 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
             arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
-            Box::pin(converse((stream, Bytes::new(), (room, stay)), protocol, arrival, here)).await;
+            drop(here);
+            Box::pin(converse((stream, Bytes::new(), (room, stay)), protocol, arrival, present)).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => {
@@ -108,27 +113,32 @@ async fn converse(
     (stream, early, places): (impl Socket, Bytes, Places),
     protocol: Protocol,
     arrival: Arrival,
-    here: Rc<Here>,
+    present: Rc<Present>,
 ) {
-    let guest = here.guests.arrive();
+    let here = present.here();
+    let guests = here.lasting.guests.clone();
+    let guest = guests.arrive(here.patience);
     let line = Line::new(stream, guest.state().clone(), early, places);
-    let (drain, state, date) = (here.parts.drain.clone(), guest.state().clone(), here.guests.date());
+    let (drain, state, date) = (here.parts.drain.clone(), guest.state().clone(), guests.date());
     let witness = here.witness.clone();
+    let (timeouts, numbers) = (here.parts.timeouts, here.parts.numbers);
+    // What is kept of one configuration ends with its last request.
+    drop(here);
     let ended = match protocol {
         Protocol::Http1 => {
             let service = move |request: Result<Request<http1::Body>, HeadError>| {
                 let request = request.map(|request| request.map(Inbound::Http1));
-                answer(request, arrival, here.clone(), state.ask())
+                answer(request, arrival, present.here(), state.ask())
             };
             Box::pin(drive(http1::Connection::new(line, service, date), &guest, &drain)).await
         }
         Protocol::Http2 => {
             let executor = Executor::default();
-            let builder = builder(executor.clone(), &here.parts.timeouts, &here.parts.numbers);
+            let builder = builder(executor.clone(), &timeouts, &numbers);
             let service = service_fn(move |request: Request<Incoming>| {
                 let request = Ok(request.map(Inbound::Http2));
-                let flow = executor.announce(here.guests.streams(), &state);
-                let answered = answer(request, arrival, here.clone(), state.ask());
+                let flow = executor.announce(guests.streams(), &state);
+                let answered = answer(request, arrival, present.here(), state.ask());
                 // Boxed: neither the future nor what it is put into has to be moved about whole.
                 Box::pin(async { Ok::<_, Infallible>(answered.await.map(|body| flow.of(body))) })
             });
@@ -277,7 +287,7 @@ async fn answer(
     here: Rc<Here>,
     busy: Busy,
 ) -> Response<Attended> {
-    let (id, begun) = (here.names.draw(), Instant::now());
+    let (id, begun) = (here.lasting.names.draw(), Instant::now());
     let request = match request {
         Ok(request) => request,
         Err(error) => return unread(&error, (id, begun), arrival, &here, busy),
@@ -289,7 +299,7 @@ async fn answer(
     let origin = Origin::new(id, arrival.address);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let state = busy.state().clone();
-    let taken = here.memory.hold(&state, &head);
+    let taken = here.lasting.memory.hold(&state, &head);
     let checked = client.and_then(|_| proxy::check(&head));
     let routed = checked.and_then(|()| here.core.plane().route(&head)).map_err(ProxyError::Gate);
     let routed = taken.as_ref().map_err(|NoSpace| ProxyError::Memory).and(routed);

@@ -16,7 +16,6 @@ use crate::system::SystemClock;
 /// The connections that are open on one core. Somebody walks by all of them once a second, and wakes what has to look at something: so
 /// none of them needs a timer, and an ordinary request costs none a thought.
 pub(super) struct Guests {
-    patience: Patience,
     seats: RefCell<Slab<Seat>>,
     streams: Rc<Streams>,
     /// Seconds, by the walks.
@@ -37,10 +36,10 @@ pub(super) struct Guest {
 }
 
 impl Guests {
-    /// None yet, and how long each may take.
-    pub(super) fn new(patience: Patience) -> Self {
+    /// None yet.
+    pub(super) fn new() -> Self {
         let date = Rc::new(Date::new(time()));
-        Self { patience, seats: RefCell::default(), streams: Rc::default(), now: Cell::new(0), date }
+        Self { seats: RefCell::default(), streams: Rc::default(), now: Cell::new(0), date }
     }
 
     /// What HTTP/2 connections answer at present.
@@ -53,9 +52,9 @@ impl Guests {
         self.date.clone()
     }
 
-    /// A new connection.
-    pub(super) fn arrive(self: &Rc<Self>) -> Guest {
-        let state = Arc::new(State::new(self.patience, self.now.get()));
+    /// A new connection, and how long it may take.
+    pub(super) fn arrive(self: &Rc<Self>, patience: Patience) -> Guest {
+        let state = Arc::new(State::new(patience, self.now.get()));
         let key = self.seats.borrow_mut().insert(Seat { state: state.clone(), waker: None });
         Guest { guests: self.clone(), key, state }
     }

@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::Method;
-use metrics::{Call, Door, Metrics, Recorder};
+use metrics::{Call, Door, Metrics, Recorder, Upstream};
 use protocol::{Clock, Origin, Refused};
 use proxy::{Ended, Entrance, Observer, Proxied};
 
@@ -14,15 +14,15 @@ use crate::system::SystemClock;
 pub(crate) struct Records {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Option<AccessLog>,
-    /// Of the upstreams, in their order.
-    pub(crate) providers: std::sync::Arc<[String]>,
+    /// Of the upstreams, in their order: what their calls are counted under, and their ids.
+    pub(crate) providers: std::sync::Arc<[(Upstream, String)]>,
 }
 
 /// What happens on one core: counted, and logged where that is asked for.
 pub(super) struct Witness {
     recorder: Recorder,
     page: Option<Rc<Page>>,
-    providers: std::sync::Arc<[String]>,
+    providers: std::sync::Arc<[(Upstream, String)]>,
 }
 
 /// An answer of the gateway's own: of the control plane, or a refusal.
@@ -49,6 +49,11 @@ impl Records {
 }
 
 impl Witness {
+    /// The same under another configuration.
+    pub(super) fn under(&self, records: &Records) -> Self {
+        Self { recorder: self.recorder.clone(), page: self.page.clone(), providers: records.providers.clone() }
+    }
+
     /// Sees to it that lines do not stay here. Never returns where there are any.
     pub(super) fn page(&self) -> Option<Rc<Page>> {
         self.page.clone()
@@ -67,6 +72,7 @@ impl Witness {
     pub(super) fn answered(&self, own: &Own<'_>) {
         let (door, upstream) = way(own.route);
         let Own { status, bytes, took, .. } = *own;
+        let (upstream, provider) = self.provider(upstream);
         self.recorder.call(&Call { upstream, door, status, took, upstream_took: None, bytes, masked: 0 });
         if let Some(refused) = own.refused {
             self.recorder.denied(refused.reason);
@@ -78,7 +84,7 @@ impl Witness {
             client: own.origin.address(),
             door: door.name(),
             method: own.method.as_str(),
-            provider: self.provider(upstream),
+            provider,
             status,
             bytes,
             took,
@@ -90,8 +96,9 @@ impl Witness {
         });
     }
 
-    fn provider(&self, upstream: Option<usize>) -> Option<&str> {
-        Some(self.providers.get(upstream?)?.as_str())
+    fn provider(&self, upstream: Option<usize>) -> (Option<Upstream>, Option<&str>) {
+        let provider = upstream.and_then(|upstream| self.providers.get(upstream));
+        provider.map(|(upstream, id)| (*upstream, id.as_str())).unzip()
     }
 }
 
@@ -100,6 +107,7 @@ impl Observer for Witness {
         let (door, upstream) = way(Some(call.route));
         let Ended { status, bytes, masked, took, .. } = *call;
         let upstream_took = Some(call.upstream_took);
+        let (upstream, provider) = self.provider(upstream);
         self.recorder.call(&Call { upstream, door, status, took, upstream_took, bytes, masked });
         let Some(page) = &self.page else { return };
         let shape = page.shape();
@@ -109,7 +117,7 @@ impl Observer for Witness {
             client: call.origin.address(),
             door: door.name(),
             method: call.method,
-            provider: self.provider(upstream),
+            provider,
             status,
             bytes,
             took,

@@ -99,7 +99,7 @@ async fn a_partition_and_a_failover_lose_nothing_that_was_acknowledged() {
     let inner = RedisServers::at_url(&watched.inner_url(old)).expect("a URL");
     let inside = Arc::new(RedisStore::connect(inner, waiting()).await.expect("connects"));
     let told = Arc::new(Told::default());
-    store.observe(told.clone());
+    store.observe(&(told.clone() as Arc<dyn store::Observer>));
     let (load, load_inside) = (Load::start(&store, "w").await, Load::start(&inside, "i").await);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(store.is_fresh() && load.total() > 50 && load_inside.total() > 50, "{}", load.total());

@@ -13,7 +13,7 @@ use super::super::report::{Finding, Report};
 use crate::config::{Config, KeyPlace, StoreKind};
 use crate::running::Said;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::{keys, wiring};
+use crate::{ground, keys};
 
 pub(super) async fn examine(report: &mut Report, config: &Config, running: Option<&Said>) {
     if let Some(said) = running {
@@ -82,7 +82,7 @@ async fn looked_at(config: &Config) -> Finding {
     let instance = Opaque::generate("", &SystemEntropy);
     let begun = SystemClock.now();
     let opened = timeout(PATIENCE, async {
-        let store = wiring::open_store(&config.store, instance.expose()).await.map_err(|error| error.to_string())?;
+        let store = ground::open_store(&config.store, instance.expose()).await.map_err(|error| error.to_string())?;
         store.health().await.map_err(|error| error.to_string())
     });
     match opened.await {
