@@ -190,9 +190,9 @@ fn the_operators_key_and_a_client_secret_are_taken_up() {
     );
     let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\nkey = {{ file = {key:?} }}\n\n");
     let gateway = Gateway::start_with(Store::Embedded, upstream.gateway_port(), &(admin + &providers));
-    let place: Value =
-        serde_json::from_str(&fs::read_to_string(gateway.folder().join("data/admin.json")).expect("where it is"))
-            .expect("JSON");
+    let file = gateway.folder().join("data/admin.json");
+    eventually("operators are listened for", || file.exists());
+    let place: Value = serde_json::from_str(&fs::read_to_string(file).expect("where it is")).expect("JSON");
     let reload = |key: &str| {
         let url = format!("{}/admin/configuration/reload", place["url"].as_str().expect("a URL"));
         tests::Request::new("POST", &url).header("authorization", &format!("Bearer {key}")).send()

@@ -44,6 +44,9 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 
 fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
+    // From the first moment on: nobody who sends them means an end.
+    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+    let rotations = runtime.block_on(async { signal(SignalKind::user_defined1()) })?;
     let drain = Drain::default();
     let listen = config.gateway.listen;
     let public_url = config.gateway.public_url.clone();
@@ -52,8 +55,6 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let (ground, first) = (Arc::new(ground), Arc::new(first));
     // Whoever finds it listening may tell it to stop.
     let mut signals = runtime.block_on(async { StopSignals::new() })?;
-    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
-    let rotations = runtime.block_on(async { signal(SignalKind::user_defined1()) })?;
     let server = Server::start(listen, &first.parts)?;
     let reloader = Reloader::new(path.to_owned(), ground.clone(), first, server.orders());
     let holds = reloader.holds();
