@@ -253,7 +253,7 @@ impl Gateway {
     /// An operator's command against this gateway.
     #[must_use]
     pub fn operate(&self, arguments: &[&str]) -> Operated {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program(&self.environment));
         command.args(arguments).arg("--config").arg(self.folder.path().join("gateway.toml"));
         let ended = command.current_dir(self.folder.path()).env("SEALING_KEY", SEALING_KEY);
         let ended = ended.env("CLIENT_SECRET", crate::upstream::CLIENT_SECRET);
@@ -331,7 +331,7 @@ fn in_development(providers: &str) -> String {
 
 fn spawn(config: &Path, log: &Path, environment: &[(String, String)]) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
-    let mut command = Command::new(binary());
+    let mut command = Command::new(program(environment));
     command.args(["serve", "--config"]).arg(config).current_dir(config.parent().expect("a folder"));
     // Nothing goes through a proxy of the environment's: every request of every test would fail there.
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
@@ -354,6 +354,14 @@ impl Drop for Gateway {
             assert!(!log.contains("panicked"), "something panicked: {log}");
         }
     }
+}
+
+/// Names, in a gateway's environment, another program than the built one.
+pub const PROGRAM: &str = "TESTED_PROGRAM";
+
+fn program(environment: &[(String, String)]) -> PathBuf {
+    let other = environment.iter().find(|(name, _)| name == PROGRAM);
+    other.map_or_else(binary, |(_, path)| PathBuf::from(path))
 }
 
 /// The binary that lies beside this test's own.

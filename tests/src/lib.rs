@@ -40,6 +40,7 @@ mod talk;
 mod tls;
 mod tunnel;
 mod upstream;
+pub mod versions;
 mod wire;
 
 pub use agent::{Agent, now};
@@ -49,7 +50,7 @@ pub use clock::MovedClock;
 pub use fault_proxy::{End, FaultProxy, Way, Weather};
 pub use front::{Front, connect_from};
 pub use fronted::Fronted;
-pub use gateway::{Gateway, Launch, Operated, SEALING_KEY, Store, binary};
+pub use gateway::{Gateway, Launch, Operated, PROGRAM, SEALING_KEY, Store, binary};
 pub use http1::{Answer, Request, raw};
 pub use impostor::Impostor;
 pub use nginx::Nginx;

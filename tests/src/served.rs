@@ -37,7 +37,11 @@ pub enum Reply {
 impl Served {
     /// Serves on a free port of 127.0.0.1.
     pub fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a free port"), answer)
+    }
+
+    /// Serves on this listener.
+    pub fn on(listener: TcpListener, answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let port = listener.local_addr().expect("an address").port();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (log, answer) = (received.clone(), Arc::new(answer));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use store::Life;
 
 use crate::consent::about;
-use crate::records::{Agent, Kept, Session, Stage};
+use crate::records::{Agent, Kept, Later, Session, Stage};
 use crate::{Broker, BrokerError};
 
 impl Broker {
@@ -71,6 +71,7 @@ impl Broker {
             era: None,
             dpop: None,
             front: None,
+            later: Later::default(),
         };
         let key = Session::key(&session);
         (session, key, record)

@@ -8,7 +8,7 @@ use crate::binding::key_of;
 use crate::consent::{Ending, Next, about};
 use crate::people::Greeting;
 use crate::records::{
-    Arrived, Brought, Browser, Connection, ConnectionState, KeptHash, Session, Stage, Tokens, User, Whose, Work,
+    Arrived, Brought, Browser, Connection, ConnectionState, KeptHash, Later, Session, Stage, Tokens, User, Whose, Work,
 };
 use crate::set_out::Onward;
 use crate::text::named;
@@ -374,6 +374,7 @@ impl Broker {
                 renewed: None,
                 ends: None,
                 listed: older.as_ref().and_then(|older| older.body.listed),
+                later: Later::default(),
             };
             let (connection, hint) = self.with_hint(&key, connection);
             let write = match &older {

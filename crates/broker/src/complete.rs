@@ -165,6 +165,7 @@ impl Broker {
                 family,
                 revoked: None,
                 ends: self.lasting_until(session, &consented.scopes, live.map(|live| &live.body)),
+                later: live.map(|live| live.body.later.clone()).unwrap_or_default(),
             };
             let written = match held {
                 Some(held) => self.vault.swap(&key, held.version, &grant, Life::Forever).await?,

@@ -322,6 +322,7 @@ mod tests {
             renewed: None,
             ends: None,
             listed: None,
+            later: crate::records::Later::default(),
         }
     }
 

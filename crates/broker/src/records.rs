@@ -2,6 +2,7 @@
 
 mod attempt;
 mod browser;
+mod later;
 mod session;
 mod tokens;
 
@@ -19,6 +20,7 @@ use crate::sign_in::KeptTokens;
 use crate::vault::Fingerprint;
 pub(crate) use attempt::{Attempt, Rank, Rotation};
 pub(crate) use browser::{Browser, SignedInBy};
+pub(crate) use later::Later;
 pub(crate) use session::{Arrived, Brought, Consented, Device, Exchanged, Renews, Session, Stage, Whose, Work};
 pub(crate) use tokens::Tokens;
 
@@ -196,6 +198,9 @@ pub(crate) struct Connection {
     /// The hour under which it was listed last as one that is to be kept alive.
     #[serde(default)]
     pub(crate) listed: Option<u64>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl Connection {
@@ -264,6 +269,9 @@ pub(crate) struct Agent {
     /// What it is as an OAuth client; `None` where it registered by ATH.
     #[serde(default)]
     pub(crate) oauth: Option<OAuthClient>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl Agent {
@@ -386,6 +394,9 @@ pub(crate) struct Grant {
     /// Until when the person allowed each scope; those that are not named, until they end it.
     #[serde(default)]
     pub(crate) ends: BTreeMap<Scope, Timestamp>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl Grant {
@@ -425,6 +436,9 @@ pub(crate) struct Token {
     /// What is more to know of it where an OAuth client got it.
     #[serde(default)]
     pub(crate) front: Option<FrontToken>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl Token {
@@ -443,6 +457,9 @@ pub(crate) struct ProviderSwitch {
     /// What follows the last time that it was.
     #[serde(default)]
     pub(crate) clearance: Option<Clearance>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl ProviderSwitch {
@@ -470,6 +487,9 @@ pub(crate) struct Revocation {
     /// The provider that issued them, by its fingerprint; empty in records of earlier versions.
     #[serde(default)]
     pub(crate) mark: Fingerprint,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl Revocation {

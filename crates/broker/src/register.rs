@@ -8,7 +8,7 @@ use url::Url;
 use crate::approve::{answers, status};
 use crate::documents::AgentIdentity;
 use crate::front::is_registered;
-use crate::records::{Agent, Client, Door, KeptHash, Requested, Standing};
+use crate::records::{Agent, Client, Door, KeptHash, Later, Requested, Standing};
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -190,6 +190,7 @@ impl Broker {
             approval_expires: now.plus(self.lifetimes.approval),
             oauth: None,
             agent_id,
+            later: Later::default(),
         };
         Ok((agent, secret))
     }

@@ -10,7 +10,7 @@ use store::{Key, Life, Write};
 
 use crate::binding::key_of;
 use crate::clearance::Run;
-use crate::records::{Revocation, Tokens};
+use crate::records::{Later, Revocation, Tokens};
 use crate::vault::Fingerprint;
 use crate::{Broker, BrokerError, Provider, Way};
 
@@ -61,6 +61,7 @@ impl Broker {
             next: now,
             run: run.cloned(),
             mark: mark.clone(),
+            later: Later::default(),
         };
         let bytes = self.vault.seal(&key, store::Version::FIRST, &[], &body)?;
         let mut writes = vec![

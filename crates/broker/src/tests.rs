@@ -24,6 +24,7 @@ mod keys;
 mod refreshing;
 mod revoking;
 mod sign_in;
+mod versions;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const AGENT: &str = "https://agent.example/agent.json";

@@ -9,7 +9,7 @@ use store::{Key, Life};
 use crate::authorize::attestation;
 use crate::broker::Codes;
 use crate::consent::about;
-use crate::records::{Agent, Consented, Exchanged, Grant, KeptHash, Session, Stage, Token};
+use crate::records::{Agent, Consented, Exchanged, Grant, KeptHash, Later, Session, Stage, Token};
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
 
@@ -154,6 +154,7 @@ impl Broker {
             expires: self.now().plus(lifetime),
             revoked: None,
             front: None,
+            later: Later::default(),
         };
         let key = Token::key(secret.hash());
         self.decide(event, self.hand_out(session, held, &key, &token, code)).await?;

@@ -8,6 +8,9 @@ use console::PageRow;
 use protocol::{Act, ErrorCode, Problem};
 use proxy::{ProxyError, Row};
 
+#[path = "../src/trouble.rs"]
+mod trouble;
+
 fn main() {
     print!("{}", page());
 }
@@ -23,6 +26,10 @@ fn page() -> String {
     table(&mut text, issuer::Refusal::rows().iter().map(oauth));
     text.push_str(PAGES);
     table(&mut text, PageRow::all().iter().map(shown));
+    text.push_str(STARTS);
+    for told in trouble::LIST.iter().map(|told| told.trouble.told()) {
+        line(&mut text, &[&format!("`{}`", told.code), &told.exit.to_string(), told.means, told.remedy]);
+    }
     text
 }
 
@@ -104,7 +111,7 @@ fn written(code: ErrorCode) -> String {
 const HEAD: &str = "\
 # What refusals say
 
-Every refusal that a client of the gateway can meet, with what to do. The page is made of the tables that the gateway itself answers from, by
+Every refusal that a client of the gateway can meet, and every reason for which a gateway does not start, with what to do. The page is made of the tables that the gateway itself answers from, by
 `cargo run -q -p gateway --example errors > docs/errors.md`; a test fails where it differs.
 
 | where | form |
@@ -191,6 +198,16 @@ People read the words. A program at `/ath/callback` gets code and reason, with t
 
 | status | code | reason | what the page says | what to do |
 |---|---|---|---|---|
+";
+
+const STARTS: &str = "
+## A gateway that does not start
+
+The last line of its log says `the gateway cannot run`, with `code`, what happened here (`error`), what that means and `remedy`. `ath-gateway doctor` finds most of it before
+a start ([operations.md](operations.md#what-is-wrong-here)).
+
+| code | exit | what is wrong | what to do |
+|---|---|---|---|
 ";
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod demo;
 mod descriptions;
 mod doctor;
 mod egress;
+mod ended;
 mod failpoints;
 mod ground;
 mod hash_password;
@@ -36,6 +37,7 @@ mod system;
 mod telemetry;
 mod tls;
 mod tls_door;
+mod trouble;
 mod wiring;
 
 use std::path::Path;

@@ -97,6 +97,10 @@ impl Store for MeteredStore {
         self.inner.is_exclusive()
     }
 
+    async fn claim_format(&self) -> Result<(), StoreError> {
+        self.inner.claim_format().await
+    }
+
     async fn health(&self) -> Result<Durability, StoreError> {
         self.inner.health().await
     }

@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::access_log::AccessLog;
 use crate::admin::Seen;
 use crate::config::{Config, Ending, SystemEnvironment};
+use crate::ended::{Hurried, NotListening};
 use crate::reload::Reloader;
 use crate::server::Server;
 use crate::supervisor::{self, State};
-use crate::{admin, telemetry, wiring};
+use crate::trouble::Trouble;
+use crate::{admin, ended, telemetry, wiring};
 
 /// Runs the gateway until it is told to stop. A configuration with a problem in it exits 2 before anything is opened.
 pub(crate) fn run(path: &Path) -> ExitCode {
@@ -25,7 +27,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprintln!("{problems}");
-            return ExitCode::from(2);
+            return ExitCode::from(Trouble::Configuration.told().exit);
         }
     };
     let unspoken = Arc::new(Unspoken::default());
@@ -36,8 +38,15 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     match serve(config, path, unspoken) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = %error, "the gateway cannot run");
-            ExitCode::FAILURE
+            let told = ended::trouble(error.as_ref()).told();
+            tracing::error!(
+                error = ended::sentence(error.as_ref()),
+                code = told.code,
+                means = told.means,
+                remedy = told.remedy,
+                "the gateway cannot run"
+            );
+            ExitCode::from(told.exit)
         }
     }
 }
@@ -55,7 +64,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let (ground, first) = (Arc::new(ground), Arc::new(first));
     // Whoever finds it listening may tell it to stop.
     let mut signals = runtime.block_on(async { StopSignals::new() })?;
-    let server = Server::start(listen, &first.parts)?;
+    let server = Server::start(listen, &first.parts).map_err(|source| NotListening { address: listen, source })?;
     let reloader = Reloader::new(path.to_owned(), ground.clone(), first, server.orders());
     let holds = reloader.holds();
     let (wish, wishes) = mpsc::channel(WISHES);
@@ -94,13 +103,6 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     runtime.shutdown_background();
     ended
 }
-
-/// A second signal came before the end that the first one asked for.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "stopped at once by a second signal: what was under way is cut, and a refresh that was begun is settled at the next start"
-)]
-struct Hurried;
 
 /// The end, step by step: goes on as before, not ready; takes nothing new; cuts what is still open; and leaves nothing unwritten.
 async fn end(ending: Ending, server: Server, broker: &Broker, drain: &Drain, helpers: &[JoinHandle<()>]) {

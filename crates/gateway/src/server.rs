@@ -129,7 +129,7 @@ struct Order {
 impl Server {
     /// Binds the address once for each core, then starts them. Port 0 is drawn once, for all.
     pub(crate) fn start(address: SocketAddr, parts: &Parts) -> std::io::Result<Self> {
-        let first = listener::bind(address)?;
+        let first = listener::first(address)?;
         let address = first.local_addr()?;
         let mut listeners = vec![first];
         for _ in 1..parts.workers.get() {

@@ -186,6 +186,11 @@ impl Store for EmbeddedStore {
         true
     }
 
+    /// The store is this process's alone, which said it when it opened the file.
+    async fn claim_format(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn health(&self) -> Result<Durability, StoreError> {
         // An empty batch goes through the writer and the disk.
         self.apply(Operation::Batch(Vec::new())).await.map(|_| Durability::Durable)

@@ -8,6 +8,7 @@
 
 mod copy;
 mod embedded;
+mod format;
 mod key;
 mod memory;
 mod operation;
@@ -92,7 +93,10 @@ pub trait Store: Send + Sync {
         false
     }
 
-    /// Whether the store answers, and what its durability is worth.
+    /// Says in which format this program writes, before it writes anything; refused where the store is in one that it does not read.
+    async fn claim_format(&self) -> Result<(), StoreError>;
+
+    /// Whether the store answers in a format that this program reads, and what its durability is worth.
     async fn health(&self) -> Result<Durability, StoreError>;
 }
 
@@ -155,6 +159,33 @@ pub enum StoreError {
     /// The store holds bytes that this program did not write.
     #[error("the store holds a record of unknown form under {0}")]
     Corrupt(String),
+    /// A newer version has changed the form of what lies in the store.
+    #[error(
+        "the store is in format {written}, which a newer version wrote; this one reads formats up to {reads}: start the newer version again, or \
+         put back the copy that was made before the upgrade (docs/upgrade.md)"
+    )]
+    Newer {
+        /// The store's format.
+        written: u32,
+        /// The newest that this program reads.
+        reads: u32,
+    },
+    /// What lies in the store is older than what this program still reads.
+    #[error(
+        "the store is in format {written}, and this version reads formats from {reads} on: start the version before this one first \
+         (docs/upgrade.md)"
+    )]
+    Older {
+        /// The store's format.
+        written: u32,
+        /// The oldest that this program reads.
+        reads: u32,
+    },
+    /// Where the store's format should stand is something else.
+    #[error(
+        "what stands where the store says its format was not written by a gateway: look whether key_prefix, or path, of [store] is the right one"
+    )]
+    NoMark,
     /// The store cannot be opened as configured.
     #[error("the store cannot be opened: {0}")]
     Open(String),

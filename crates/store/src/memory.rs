@@ -150,6 +150,10 @@ impl Store for MemoryStore {
         Err(CopyError::Elsewhere)
     }
 
+    async fn claim_format(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn health(&self) -> Result<Durability, StoreError> {
         Ok(Durability::Memory)
     }

@@ -8,6 +8,7 @@ mod commands;
 mod dial;
 mod failure;
 mod fleet;
+mod format;
 mod lease;
 mod link;
 mod node;
@@ -77,6 +78,7 @@ impl RedisStore {
         worth.refuse_what_loses().await?;
         let watchers = Watchers::new();
         let commands = Arc::new(Commands::new(options.prefix));
+        format::look(&fleet, &commands).await?;
         let (ear, tasks) = watch::start(fleet.clone(), commands.clone(), options.member, watchers.clone()).await?;
         let guard = worth::guard(worth.clone());
         Ok(Self { fleet, commands, worth, watchers, ear, _tasks: tasks, _guard: guard })
@@ -219,7 +221,13 @@ impl Store for RedisStore {
         Err(CopyError::Elsewhere)
     }
 
+    async fn claim_format(&self) -> Result<(), StoreError> {
+        format::claim(&self.fleet, &self.commands).await
+    }
+
+    /// A newer gateway may have changed the format while this one runs.
     async fn health(&self) -> Result<Durability, StoreError> {
+        format::look(&self.fleet, &self.commands).await?;
         self.worth.health().await
     }
 }

@@ -142,10 +142,8 @@ impl Broker {
         era: u64,
         change: impl Fn(Clearance) -> Clearance,
     ) -> Result<(), BrokerError> {
-        let noted = |switch: ProviderSwitch| match switch.clearance {
-            Some(clearance) if switch.era == era => {
-                ProviderSwitch { clearance: Some(change(clearance)), suspended: switch.suspended, era }
-            }
+        let noted = |mut switch: ProviderSwitch| match switch.clearance.take() {
+            Some(clearance) if switch.era == era => ProviderSwitch { clearance: Some(change(clearance)), ..switch },
             clearance => ProviderSwitch { clearance, ..switch },
         };
         self.turn_switch(provider, noted).await.map(drop)

@@ -7,7 +7,7 @@ use super::documents::ClientDocumentError;
 use super::metadata::{ClientMetadata, MetadataProof};
 use super::records::{OAuthClient, Origin, Proof};
 use super::{ConfiguredClient, FrontError, GrantType, IdentityAssertions};
-use crate::records::{Agent, KeptHash, Requested, Standing};
+use crate::records::{Agent, KeptHash, Later, Requested, Standing};
 use crate::vault::Held;
 use crate::{Broker, FetchError};
 
@@ -148,6 +148,7 @@ impl Broker {
             registered: now,
             approval_expires: now.plus(self.lifetimes.approval),
             oauth: Some(oauth),
+            later: Later::default(),
         }
     }
 }
@@ -176,6 +177,7 @@ fn continued(fresh: Agent, stored: Option<&Held<Agent>>) -> Agent {
         registered: stored.registered,
         approval_expires: stored.approval_expires,
         secret: stored.secret.clone(),
+        later: stored.later.clone(),
         ..fresh
     }
 }

@@ -10,7 +10,7 @@ use super::records::{Family, FrontToken, family_id};
 use super::scopes::OPENID;
 use super::{FrontError, GrantProblem, GrantType, IssuedTokens};
 use crate::consent::about;
-use crate::records::{Agent, Consented, Exchanged, Grant, Kept, KeptHash, Session, Stage, Token};
+use crate::records::{Agent, Consented, Exchanged, Grant, Kept, KeptHash, Later, Session, Stage, Token};
 use crate::token::TOKEN_TOMBSTONE;
 use crate::vault::Held;
 use crate::{Broker, BrokerError};
@@ -118,6 +118,7 @@ impl Broker {
             ends,
             idles: now.plus(self.front.refresh_idle).min(ends),
             revoked: None,
+            later: Later::default(),
         })
     }
 
@@ -141,6 +142,7 @@ impl Broker {
                 issued: now,
                 family: Some(family.id.clone()),
             }),
+            later: Later::default(),
         }
     }
 

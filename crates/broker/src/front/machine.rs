@@ -8,7 +8,7 @@ use super::records::{FrontToken, Origin};
 use super::scopes::Wish;
 use super::{ConfiguredProof, FrontError, GrantProblem, GrantType, IssuedTokens, ProvenClient};
 use crate::consent::about;
-use crate::records::{Agent, Arrived, Connection, Consented, Identity, Session, SignIn, Token, Tokens};
+use crate::records::{Agent, Arrived, Connection, Consented, Identity, Later, Session, SignIn, Token, Tokens};
 use crate::{Broker, BrokerError, Grant, Provider, StaticKey, Unapproved, Way};
 
 /// What a token hangs on besides its grant.
@@ -118,6 +118,7 @@ impl Broker {
                 issued: now,
                 family: within.family.clone(),
             }),
+            later: Later::default(),
         };
         let event = self.event("token_issued").agent(&agent.agent_id).client(&agent.client_id).user(&consented.user);
         let event = event.provider(&wish.provider).account(&consented.account).effective(&scopes);

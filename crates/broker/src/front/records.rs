@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::{Key, Kind};
 
 use super::GrantType;
-use crate::records::{Kept, KeptHash};
+use crate::records::{Kept, KeptHash, Later};
 
 /// What an agent is as an OAuth client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -138,6 +138,9 @@ pub(crate) struct Family {
     /// When it ends if nobody uses it.
     pub(crate) idles: Timestamp,
     pub(crate) revoked: Option<Timestamp>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 impl Family {

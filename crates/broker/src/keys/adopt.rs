@@ -18,9 +18,10 @@ pub(crate) enum Demand {
 }
 
 impl Broker {
-    /// The first look at the store's keys: refused where records need one that this gateway has not got. A store of an older version, whose
+    /// The first look at the store: refused where its format is a newer version's, or where records need one that this gateway has not got. A store of an older version, whose
     /// keys are not marked, is read through once.
     pub async fn open_keys(&self) -> Result<(), BrokerError> {
+        self.vault.store().claim_format().await?;
         let _changing = self.keys.changing.lock().await;
         let ring = self.vault.keys();
         let mut ledger = self.ledger().await?;

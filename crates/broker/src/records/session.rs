@@ -2,7 +2,7 @@ use protocol::{AccountId, AgentId, ClientId, ProviderId, ScopeSet, SessionId, Ti
 use serde::{Deserialize, Serialize};
 use store::{Key, Kind};
 
-use super::{Kept, KeptHash, Tokens};
+use super::{Kept, KeptHash, Later, Tokens};
 use crate::front::FrontSession;
 use crate::vault::Fingerprint;
 
@@ -35,6 +35,9 @@ pub(crate) struct Session {
     /// What is more to know of it where an OAuth client began it.
     #[serde(default)]
     pub(crate) front: Option<FrontSession>,
+    /// What a newer version has added.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
 
 /// A connection that is to work again.

@@ -3,6 +3,7 @@ use std::ops::Bound;
 use protocol::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
+use crate::format::{self, Mark};
 use crate::operation::{LeaseRow, Rows, Stored};
 use crate::{Cursor, Index, Key, Page, Record, StoreError, Version};
 
@@ -15,6 +16,11 @@ const INDEXES: TableDefinition<(&str, &str), ()> = TableDefinition::new("indexes
 /// Key -> fencing number (8), end in milliseconds (8), holder.
 const LEASES: TableDefinition<&str, &[u8]> = TableDefinition::new("leases");
 
+/// What is said of the whole file.
+const ABOUT: TableDefinition<&str, &[u8]> = TableDefinition::new("about");
+/// In which format it is.
+const FORMAT: &str = "format";
+
 /// The tables of one write transaction.
 pub(super) struct Tables<'t> {
     records: Table<'t, &'static str, &'static [u8]>,
@@ -23,11 +29,22 @@ pub(super) struct Tables<'t> {
     leases: Table<'t, &'static str, &'static [u8]>,
 }
 
-/// Makes the tables of a new file, so that readers find them; frees the leases of an old one.
+/// Makes the tables of a new file, so that readers find them; frees the leases of an old one. A file that a newer version wrote is left as
+/// it is.
 pub(super) fn make(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(unavailable)?;
+    mark(&transaction)?;
     Tables::open(&transaction)?.free_leases()?;
     transaction.commit().map_err(unavailable)
+}
+
+fn mark(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut about = transaction.open_table(ABOUT).map_err(unavailable)?;
+    let found = about.get(FORMAT).map_err(unavailable)?.map(|mark| mark.value().to_vec());
+    if format::judge(found.as_deref())? != Mark::Stands {
+        about.insert(FORMAT, format::mark().as_bytes()).map_err(unavailable)?;
+    }
+    Ok(())
 }
 
 /// One record, from a snapshot.

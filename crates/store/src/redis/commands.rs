@@ -86,6 +86,29 @@ impl Commands {
         command
     }
 
+    /// What the store says of its format.
+    pub(super) fn format(&self) -> Cmd {
+        command("GET", &self.format_name())
+    }
+
+    /// Says the format where none is said yet.
+    pub(super) fn begin_format(&self, mark: &str) -> Cmd {
+        let mut command = self.change_format(mark);
+        command.arg("NX");
+        command
+    }
+
+    /// Says another format.
+    pub(super) fn change_format(&self, mark: &str) -> Cmd {
+        let mut command = command("SET", &self.format_name());
+        command.arg(mark);
+        command
+    }
+
+    fn format_name(&self) -> String {
+        format!("{}{{bus}}:format", self.prefix)
+    }
+
     fn members(&self) -> String {
         format!("{}{{bus}}:members", self.prefix)
     }

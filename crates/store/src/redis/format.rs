@@ -1,0 +1,25 @@
+//! In which format everything under the prefix is: one value, which every gateway reads before it reads anything else.
+
+use super::commands::Commands;
+use super::fleet::Fleet;
+use super::node::Lane;
+use crate::StoreError;
+use crate::format::{self, Mark};
+
+/// Refuses a format that this program does not read. Writes nothing.
+pub(super) async fn look(fleet: &Fleet, commands: &Commands) -> Result<Mark, StoreError> {
+    let found: Option<Vec<u8>> = fleet.query(commands.bus(), commands.format(), Lane::Read).await?;
+    format::judge(found.as_deref())
+}
+
+/// Says in which format this program writes. Of two that begin at once the one with the newer format has the last word: the other never
+/// writes over what is there, and refuses it.
+pub(super) async fn claim(fleet: &Fleet, commands: &Commands) -> Result<(), StoreError> {
+    let command = match look(fleet, commands).await? {
+        Mark::Stands => return Ok(()),
+        Mark::Missing => commands.begin_format(&format::mark()),
+        Mark::Older => commands.change_format(&format::mark()),
+    };
+    fleet.run(commands.bus(), vec![command], Lane::Write).await?;
+    look(fleet, commands).await.map(drop)
+}
