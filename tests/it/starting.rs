@@ -1,15 +1,16 @@
 //! A gateway that cannot start says why, with a code of docs/errors.md and what to do; and `doctor` says the same before.
 
 use std::fs;
-use std::net::TcpListener;
-use std::process::Command;
-use std::time::Duration;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::{RedisServer, SEALING_KEY, binary, free_port};
+use tests::{Authority, RedisServer, SEALING_KEY, SecureSite, binary, free_port};
 
 use crate::init::json as json_of;
+use crate::versions::say_format;
 
 /// The key of somebody else's store.
 const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
@@ -77,6 +78,25 @@ impl Desk {
     }
 }
 
+/// A gateway that starts, and ends with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(desk: &Desk) -> Self {
+        let running =
+            Self(desk.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"));
+        tests::eventually("it listens", || TcpStream::connect(("127.0.0.1", desk.port)).is_ok());
+        running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn by_url(url: &str) -> String {
     format!("url = \"{url}\"\nkeys = [{{ env = \"SEALING_KEY\" }}]\npath = \"$folder/data\"")
 }
@@ -90,8 +110,8 @@ fn a_redis_that_is_not_there_or_is_another_one() {
     let guarded = RedisServer::start_with(&["--requirepass", "the-password"]);
     for url in [guarded.url(), guarded.url().replace("redis://", "redis://:another@")] {
         let desk = Desk::new(&by_url(&url), "");
-        desk.does_not_start("store_not_opened", "password");
-        desk.doctor_says("store", "wrong", "password");
+        desk.does_not_start("store_not_opened", "it refuses the login");
+        desk.doctor_says("store", "wrong", "look at the user and the password");
     }
 }
 
@@ -105,8 +125,8 @@ fn a_redis_that_takes_no_writes() {
 
     let full = RedisServer::start_with(&["--maxmemory", "1mb"]);
     let desk = Desk::on(&full);
-    desk.does_not_start("store_unavailable", "memory");
-    desk.doctor_says("store", "wrong", "memory");
+    desk.does_not_start("store_not_opened", "no memory left");
+    desk.doctor_says("store", "wrong", "raise its maxmemory");
 
     let evicting = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let desk = Desk::on(&evicting);
@@ -121,18 +141,15 @@ fn a_redis_that_takes_no_writes() {
 fn a_store_of_another_version_or_key() {
     let redis = RedisServer::start();
     let desk = Desk::on(&redis);
-    redis.command(&["set", "ath:{bus}:format", "2"]);
+    say_format(&redis, "2");
     desk.does_not_start("store_newer", "the store is in format 2");
     desk.doctor_says("store", "wrong", "start the newer version again");
-    redis.command(&["set", "ath:{bus}:format", "nonsense"]);
+    say_format(&redis, "nonsense");
     desk.does_not_start("store_foreign", "was not written by a gateway");
-    redis.command(&["del", "ath:{bus}:format"]);
+    say_format(&redis, "1");
 
     // A gateway begins the store, and the next one has another key.
-    let mut begun = desk.command(&["serve"]).stderr(std::process::Stdio::null()).spawn().expect("it starts");
-    tests::eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", desk.port)).is_ok());
-    begun.kill().expect("killed");
-    begun.wait().expect("ended");
+    drop(Running::start(&desk));
     let other = Desk::on(&redis);
     fs::write(other.folder.path().join("other"), OTHER_KEY).expect("written");
     let text = by_url(&redis.url()).replace("{ env = \"SEALING_KEY\" }", "{ file = \"$folder/other\" }");
@@ -157,12 +174,48 @@ fn a_folder_a_log_or_a_key_that_is_of_no_use() {
     desk.does_not_start("store_not_opened", "gateway.redb");
     desk.doctor_says("store", "wrong", "gateway.redb");
 
+    for (mode, verdict, says) in
+        [(0o755, "note", "may be read by others"), (0o770, "wrong", "may be written by others")]
+    {
+        let desk = Desk::new("path = \"$folder/data\"", "");
+        fs::create_dir(desk.folder.path().join("data")).expect("made");
+        fs::set_permissions(desk.folder.path().join("data"), fs::Permissions::from_mode(mode)).expect("changed");
+        desk.doctor_says("data folder", verdict, says);
+    }
+
     let desk = Desk::new("path = \"$folder/data\"", "[audit]\npath = \"$folder/gateway.toml/audit\"\n");
     desk.does_not_start("audit_log", "gateway.toml/audit");
     desk.doctor_says("audit log", "wrong", "path in [audit]");
     let desk = Desk::new("path = \"$folder/data\"", "[access_log]\npath = \"$folder/gateway.toml/access\"\n");
     desk.does_not_start("access_log", "gateway.toml/access");
     desk.doctor_says("access log", "wrong", "path in [access_log]");
+}
+
+#[test]
+fn a_service_whose_certificate_is_of_no_use() {
+    let told = |site: &Authority, trusts: bool| {
+        let port = SecureSite::start(site).port;
+        let trust = if trusts { format!("ca_file = {:?}", site.certificate_file()) } else { String::new() };
+        let base = format!("https://localhost:{port}");
+        let provider = format!(
+            "[[provider]]\nid = \"acme\"\ndisplay_name = \"Acme\"\napi_base = \"{base}\"\n{trust}\n\n[provider.oauth]\n\
+             authorize_endpoint = \"{base}/authorize\"\ntoken_endpoint = \"{base}/token\"\nclient_id = \"gateway\"\n\n[provider.scopes]\n\
+             read = {{ says = \"Read\", allow = [\"GET /things\"] }}\n"
+        );
+        let desk = Desk::new("path = \"$folder/data\"", &provider);
+        let ended = desk.command(&["doctor", "acme"]).output().expect("it runs");
+        assert_eq!(ended.status.code(), Some(1), "{}", String::from_utf8_lossy(&ended.stderr));
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        said.lines().find(|line| line.contains("wrong api_base")).unwrap_or(&said).to_owned()
+    };
+    for (site, trusts, says) in [
+        (Authority::of(&["localhost"]), false, "name the authority of its certificate with ca_file"),
+        (Authority::over("localhost"), true, "its certificate is over, or this machine's clock is wrong"),
+        (Authority::of(&["another.example"]), true, "its certificate is for other names"),
+    ] {
+        let said = told(&site, trusts);
+        assert!(said.contains(says), "{says}: {said}");
+    }
 }
 
 #[test]
@@ -183,14 +236,11 @@ fn an_address_that_is_not_to_be_had() {
 #[test]
 fn an_address_that_another_gateway_has() {
     let first = Desk::new("path = \"$folder/data\"", "");
-    let mut runs = first.command(&["serve"]).stderr(std::process::Stdio::null()).spawn().expect("it starts");
-    tests::eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", first.port)).is_ok());
+    let runs = Running::start(&first);
     // The same configuration once more: its store is held.
     first.does_not_start("store_not_opened", "gateway.redb");
     let second = Desk::new("path = \"$folder/data\"", "");
     second.listen(&format!("127.0.0.1:{}", first.port), "path = \"$folder/data\"", "");
     second.does_not_start("listener", "in use");
-    runs.kill().expect("killed");
-    runs.wait().expect("ended");
-    std::thread::sleep(Duration::from_millis(10));
+    drop(runs);
 }

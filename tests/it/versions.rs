@@ -50,7 +50,7 @@ fn an_older_redis_is_served_and_goes_on() {
     story.still_holds(&gateway);
 
     // A newer version comes, and changes the form of what lies there.
-    redis.command(&["set", "ath:{bus}:format", "2"]);
+    say_format(&redis, "2");
     let ready = gateway.request("GET", "/readyz").send();
     assert_eq!((ready.status, ready.text("/missing/0")), (503, "store".to_owned()));
     assert!(gateway.log().contains("the store is in format 2, which a newer version wrote"), "{}", gateway.log());
@@ -59,11 +59,16 @@ fn an_older_redis_is_served_and_goes_on() {
         assert!(refused.contains(text), "{text}: {refused}");
     }
     assert_eq!(redis.command(&["get", "ath:{bus}:format"]), "2", "it is left as it is");
-    redis.command(&["set", "ath:{bus}:format", "a list of somebody else's"]);
+    say_format(&redis, "a list of somebody else's");
     assert!(gateway.refused_again().contains("store_foreign"));
-    redis.command(&["set", "ath:{bus}:format", "1"]);
+    say_format(&redis, "1");
     gateway.restart();
     story.still_holds(&gateway);
+}
+
+/// As another version would say it.
+pub(crate) fn say_format(redis: &RedisServer, format: &str) {
+    assert_eq!(redis.command(&["set", "ath:{bus}:format", format]), "OK");
 }
 
 /// Every record is sealed anew, the older version's too.

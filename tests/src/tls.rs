@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{Certificate, CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -24,6 +24,19 @@ impl Authority {
     pub fn of(names: &[&str]) -> Self {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a certificate");
+        Self::kept(&cert, &signing_key)
+    }
+
+    /// One whose time was over long ago.
+    #[must_use]
+    pub fn over(name: &str) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+        parameters.not_after = date_time_ymd(2020, 1, 2);
+        Self::kept(&parameters.self_signed(&key).expect("a certificate"), &key)
+    }
+
+    fn kept(cert: &Certificate, signing_key: &KeyPair) -> Self {
         let folder = TempDir::new().expect("a folder");
         let authority = Self { certificate: cert.pem(), key: signing_key.serialize_pem(), folder };
         std::fs::write(authority.certificate_file(), &authority.certificate).expect("written");

@@ -35,7 +35,8 @@ async fn ready(Extension(broker): Extension<Broker>, Extension(availability): Ex
     let missing: Vec<&str> = parts.iter().filter(|(_, error)| error.is_some()).map(|(name, _)| *name).collect();
     for (name, error) in parts {
         if let Some(error) = error {
-            tracing::warn!(error = %error, missing = name, "not ready");
+            let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(error = %error, cause, missing = name, "not ready");
         }
     }
     let status = match availability {

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use data_encoding::HEXLOWER;
 use secret::{Entropy, KeyId, KeyRing};
 
-pub use forget::forget_key;
+pub use forget::{forget_key, keys_needed};
 pub(crate) use rotation::Rotation;
 pub use view::{GatewayView, KeyView, KeysView, RotationView};
 

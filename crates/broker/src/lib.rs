@@ -82,6 +82,7 @@ pub use front::{
 pub use keep_alive::RefreshTokenLife;
 pub use keys::{
     GatewayView, KeyOwner, KeySource, KeySourceError, KeyView, KeysError, KeysView, RotationView, forget_key,
+    keys_needed,
 };
 pub use limits::Limits;
 pub use near::{Near, Seen};

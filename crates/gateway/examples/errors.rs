@@ -204,7 +204,7 @@ const STARTS: &str = "
 ## A gateway that does not start
 
 The last line of its log says `the gateway cannot run`, with `code`, what happened here (`error`), what that means and `remedy`. `ath-gateway doctor` finds most of it before
-a start ([operations.md](operations.md#what-is-wrong-here)).
+a start ([operations.md](operations.md#before-it-is-started)).
 
 | code | exit | what is wrong | what to do |
 |---|---|---|---|

@@ -41,9 +41,9 @@ pub(crate) fn holds(path: &Path, id: KeyId) -> bool {
     KeyFile { path: path.to_owned() }.read().is_ok_and(|ring| ring.holds(id))
 }
 
-/// How many keys are in the gateway's own file, which has to be there.
-pub(crate) fn count(path: &Path) -> Result<usize, KeySourceError> {
-    Ok(KeyFile { path: path.to_owned() }.read()?.ids().count())
+/// The keys in the gateway's own file, which has to be there.
+pub(crate) fn ids(path: &Path) -> Result<Vec<KeyId>, KeySourceError> {
+    Ok(KeyFile { path: path.to_owned() }.read()?.ids().collect())
 }
 
 /// Keys that the operator names in the configuration.

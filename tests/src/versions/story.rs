@@ -82,8 +82,8 @@ impl Story {
         assert_eq!(served.status, 200, "{}", served.body_text());
         assert_eq!(plain(gateway, &self.word("/client/access"), "helpdesk").status, 200);
         assert_eq!(call("/agent/id", "/agent/ended").refusal(), (401, "TOKEN_REVOKED".to_owned()));
-        let suspended = call("/suspended/id", "/suspended/token");
-        assert_eq!((suspended.status, suspended.text("/details/reason")), (403, "agent_suspended".to_owned()));
+        // A suspended agent's tokens are dead.
+        assert_eq!(call("/suspended/id", "/suspended/token").refusal(), (401, "TOKEN_REVOKED".to_owned()));
         let closed = Request::new("GET", &format!("{}/ath/proxy/other/tickets", gateway.url()));
         let closed = closed.header("authorization", &format!("Bearer {}", self.word("/agent/token"))).send();
         assert!(closed.status >= 400, "{}", closed.body_text());
@@ -121,7 +121,8 @@ impl Story {
         all.iter().for_each(|gateway| assert_eq!(plain(gateway, &of_bob, "helpdesk").status, 200));
 
         let mut alice = self.alice(gateway);
-        let page = alice.open(&format!("{}/device?user_code={}", gateway.public_url(), self.word("/device/user_code")));
+        let page =
+            alice.open(&format!("{}/oauth/device?user_code={}", gateway.public_url(), self.word("/device/user_code")));
         let page = if page.says("name=\"user_code\"") {
             let code = self.word("/device/user_code");
             alice.submit(&page, &[("user_code", &code)])

@@ -1,7 +1,7 @@
 use secret::KeyId;
 use store::{Store, Write};
 
-use super::marks::mark_key;
+use super::marks::{all, mark_key};
 use crate::BrokerError;
 use crate::vault::Vault;
 
@@ -22,6 +22,18 @@ pub async fn forget_key(store: &dyn Store, id: KeyId) -> Result<u64, BrokerError
             return Ok(gone);
         }
     }
+}
+
+/// The keys that records of a store are sealed with, by its marks. Opens nothing, and needs no key for it.
+pub async fn keys_needed(store: &dyn Store) -> Result<Vec<KeyId>, BrokerError> {
+    let mut needed = Vec::new();
+    for key in store.scan(&all()).await? {
+        let [id] = key.parts() else { continue };
+        if let (Some(id), Some(_)) = (KeyId::parse(id), store.get(&key).await?) {
+            needed.push(id);
+        }
+    }
+    Ok(needed)
 }
 
 fn marks(write: &Write, id: KeyId) -> bool {

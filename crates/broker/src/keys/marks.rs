@@ -75,7 +75,7 @@ impl Ledger {
 }
 
 /// Every mark and every holding. A mark stays listed for good: taking it off could cross its being made anew.
-fn all() -> Index {
+pub(super) fn all() -> Index {
     Index::new("keys", "all")
 }
 

@@ -167,6 +167,10 @@ fn connecting(cause: &str) -> &'static str {
         "nothing listens there: look at host and port, and whether the service runs"
     } else if says("invalidcontenttype") || says("corrupt message") {
         "no TLS is spoken there: look at the port, or at the scheme"
+    } else if says("certificate") && says("expired") {
+        "its certificate is over, or this machine's clock is wrong: have the service renew it, or set the clock"
+    } else if says("notvalidforname") || says("not valid for name") {
+        "its certificate is for other names: write the name that it is for"
     } else if says("certificate") || says("unknownissuer") {
         "name the authority of its certificate with ca_file, or look at the host's name"
     } else {

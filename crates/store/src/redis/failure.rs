@@ -12,7 +12,7 @@ pub(super) enum Failure {
     Unusable(&'static str),
     #[error("{0}")]
     Down(String),
-    #[error("{} {}", text(.0), .0.code().unwrap_or_default())]
+    #[error("{}", text(.0))]
     Answered(#[from] RedisError),
     #[error("it answered something else than was asked")]
     MixedUp,
@@ -29,10 +29,30 @@ pub(super) enum Redirection {
     Again,
 }
 
-/// What kind of failure it was; of a connection's, which says nothing of records, the cause. A server's sentence may quote what it was sent.
+/// What kind of failure it was, and what to do where that is known; of a connection's, which says nothing of records, the cause. A server's
+/// sentence may quote what it was sent.
 fn text(error: &RedisError) -> String {
-    if error.is_io_error() { error.to_string() } else { format!("{:?}", error.kind()) }
+    if error.is_io_error() {
+        return error.to_string();
+    }
+    let (kind, code) = (error.kind(), error.code().unwrap_or_default());
+    let known = match (kind, code) {
+        (ErrorKind::AuthenticationFailed, _) | (_, "NOAUTH" | "WRONGPASS") => LOGIN,
+        (_, "OOM") => FULL,
+        (_, "NOPERM") => {
+            "this user may not do all that a gateway does; docs/operations.md has the rights that it needs"
+        }
+        (_, "MISCONF") => "it cannot write to its disk, and takes no writes until it can; look at its log",
+        (_, "NOREPLICAS") => "it has fewer replicas than it wants for a write (min-replicas-to-write); bring them back",
+        _ => "",
+    };
+    let bare = format!("{kind:?} {code}");
+    if known.is_empty() { bare.trim_end().to_owned() } else { format!("{known} ({})", bare.trim_end()) }
 }
+
+const LOGIN: &str = "it refuses the login; look at the user and the password in url of [store]";
+/// What is written is refused until there is room again.
+pub(super) const FULL: &str = "it has no memory left; raise its maxmemory, or make room";
 
 impl Failure {
     /// Whether the connection is of no further use.

@@ -7,7 +7,7 @@ use redis::{Cmd, FromRedisValue};
 use tokio::task::JoinHandle;
 
 use super::dial::info;
-use super::failure::Failure;
+use super::failure::{FULL, Failure};
 use super::fleet::Fleet;
 use super::node::{Lane, Node, RedisDisk, Safety, expect};
 use crate::{Durability, StoreError};
@@ -36,6 +36,9 @@ impl Worth {
         for node in self.fleet.nodes() {
             let facts = Facts::of(&node).await?;
             facts.keeps()?;
+            if facts.is_full {
+                return Err(StoreError::Open(format!("Redis at {}: {FULL}", node.address())));
+            }
             if self.safety.disk == RedisDisk::Awaited && !facts.can_await_disk() {
                 return Err(StoreError::Open(format!("Redis at {}: {NO_AOF}", node.address())));
             }
@@ -99,6 +102,7 @@ struct Facts {
     policy: Option<String>,
     version: Option<(u32, u32)>,
     has_log: bool,
+    is_full: bool,
 }
 
 impl Facts {
@@ -111,7 +115,10 @@ impl Facts {
             let mut numbers = version.split('.').map(str::parse);
             Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
         });
+        let bytes = |name: &str| facts.get(name).and_then(|number| number.parse::<u64>().ok()).unwrap_or_default();
+        let counted = bytes("used_memory").saturating_sub(bytes("mem_not_counted_for_evict"));
         Ok(Self {
+            is_full: bytes("maxmemory") > 0 && counted >= bytes("maxmemory"),
             policy: facts.get("maxmemory_policy").map(|policy| (*policy).to_owned()),
             version,
             has_log: facts.get("aof_enabled").is_some_and(|enabled| *enabled == "1"),

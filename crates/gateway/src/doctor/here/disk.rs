@@ -1,5 +1,6 @@
 //! What the gateway writes, and whether there is room for it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::statvfs;
@@ -12,6 +13,9 @@ use crate::process;
 pub(super) fn examine(report: &mut Report, config: &Config) {
     let data = config.store.path.as_path();
     report.add(folder("data folder", data, "name another with path in [store], or let this user write there"));
+    if let Some(finding) = readers(data) {
+        report.add(finding);
+    }
     if let JournalConfig::Folder(journal) = &config.store.journal
         && !journal.starts_with(data)
     {
@@ -43,6 +47,23 @@ fn folder(what: &str, place: &Path, remedy: &str) -> Finding {
         }
         Some(mebibytes) => Finding::well(about, format!("can be written, and has {mebibytes} MiB left")),
         None => Finding::well(about, "can be written"),
+    }
+}
+
+/// The gateway makes it for its own user alone; whoever made it before perhaps did not.
+fn readers(data: &Path) -> Option<Finding> {
+    let mode = data.metadata().ok()?.permissions().mode();
+    let about = format!("data folder {}", data.display());
+    match mode & 0o777 {
+        open if open & 0o022 != 0 => Some(Finding::wrong(
+            about,
+            format!("may be written by others (mode {open:o}): they can put another store or key there; chmod 700"),
+        )),
+        open if open & 0o077 != 0 => Some(Finding::note(
+            about,
+            format!("may be read by others (mode {open:o}); what lies there is for the gateway alone: chmod 700"),
+        )),
+        _ => None,
     }
 }
 

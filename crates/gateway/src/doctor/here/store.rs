@@ -1,10 +1,10 @@
 //! The store and the keys to it: by the word of the gateway that runs, and else by looking.
 
-use std::path::Path;
+use std::error::Error;
 use std::time::Duration;
 
 use protocol::Clock;
-use secret::Opaque;
+use secret::{KeyId, Opaque, SealingKey};
 use serde_json::Value;
 use store::{Durability, EmbeddedStore};
 use tokio::time::timeout;
@@ -13,14 +13,15 @@ use super::super::report::{Finding, Report};
 use crate::config::{Config, KeyPlace, StoreKind};
 use crate::running::Said;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::{ground, keys};
+use crate::{ended, ground, keys};
 
 pub(super) async fn examine(report: &mut Report, config: &Config, running: Option<&Said>) {
     if let Some(said) = running {
         return by_word(report, said);
     }
-    report.add(looked_at(config).await);
-    report.add(key(config));
+    let (finding, needed) = looked_at(config).await;
+    report.add(finding);
+    report.add(key(config, &needed));
 }
 
 /// What `/readyz` of the gateway that runs says.
@@ -69,55 +70,71 @@ fn by_word(report: &mut Report, said: &Said) {
     }
 }
 
-async fn looked_at(config: &Config) -> Finding {
+/// What the store is like, and the keys that its records are sealed with.
+async fn looked_at(config: &Config) -> (Finding, Vec<KeyId>) {
     let data = &config.store.path;
     if matches!(config.store.kind, StoreKind::Embedded) {
         if EmbeddedStore::is_in_use(data) {
-            return Finding::note("store", "is held by a process that does not answer; look which one it is");
+            let says = "is held by a process that does not answer; look which one it is";
+            return (Finding::note("store", says), Vec::new());
         }
         if !data.join("gateway.redb").exists() {
-            return Finding::well("store", format!("is made in {} at the first start", data.display()));
+            return (Finding::well("store", format!("is made in {} at the first start", data.display())), Vec::new());
         }
     }
     let instance = Opaque::generate("", &SystemEntropy);
     let begun = SystemClock.now();
-    let opened = timeout(PATIENCE, async {
-        let store = ground::open_store(&config.store, instance.expose()).await.map_err(|error| error.to_string())?;
-        store.health().await.map_err(|error| error.to_string())
+    let asked = timeout(PATIENCE, async {
+        let said = |error: &(dyn Error + 'static)| ended::sentence(error);
+        let store = ground::open_store(&config.store, instance.expose()).await.map_err(|error| said(&error))?;
+        let worth = store.health().await.map_err(|error| said(&error))?;
+        let needed = broker::keys_needed(store.as_ref()).await.map_err(|error| said(&error))?;
+        Ok::<_, String>((worth, needed))
     });
-    match opened.await {
-        Ok(Ok(Durability::BestEffort)) => Finding::note("store", BEST_EFFORT),
-        Ok(Ok(_)) => {
+    match asked.await {
+        Ok(Ok((Durability::BestEffort, needed))) => (Finding::note("store", BEST_EFFORT), needed),
+        Ok(Ok((_, needed))) => {
             let took = SystemClock.now().as_millis().saturating_sub(begun.as_millis());
-            Finding::well("store", format!("answers (within {took} ms); what it acknowledges survives a crash"))
+            let says = format!("answers (within {took} ms); what it acknowledges survives a crash");
+            (Finding::well("store", says), needed)
         }
-        Ok(Err(error)) => Finding::wrong("store", format!("{error}; look at [store]")),
+        Ok(Err(error)) => (Finding::wrong("store", format!("{error}; look at [store]")), Vec::new()),
         Err(_) => {
-            Finding::wrong("store", "does not answer in time; look at [store], and whether this machine may reach it")
+            let says = "does not answer in time; look at [store], and whether this machine may reach it";
+            (Finding::wrong("store", says), Vec::new())
         }
     }
 }
 
-fn key(config: &Config) -> Finding {
+fn key(config: &Config, needed: &[KeyId]) -> Finding {
     let about = "sealing keys";
-    match &config.store.keys {
-        KeyPlace::Given(given) => Finding::well(about, format!("{} named, and read", given.len())),
-        KeyPlace::File(path) if !path.exists() && has_store(config) => Finding::wrong(
+    let (there, says) = match &config.store.keys {
+        KeyPlace::Given(given) => {
+            let ids: Vec<KeyId> = given.iter().map(SealingKey::id).collect();
+            let says = format!("{} named, and read", ids.len());
+            (ids, says)
+        }
+        KeyPlace::File(path) if !path.exists() && has_store(config) => {
+            let says = "is not there, and the store is: without it nothing in it can be read; put it back";
+            return Finding::wrong(about, format!("{} {says}", path.display()));
+        }
+        KeyPlace::File(path) if !path.exists() => return Finding::well(about, "one is made at the first start"),
+        KeyPlace::File(path) => match keys::ids(path) {
+            Ok(ids) => {
+                let says = format!("{} in {}", ids.len(), path.display());
+                (ids, says)
+            }
+            Err(error) => return Finding::wrong(about, format!("{error}; put the right file back")),
+        },
+    };
+    match needed.iter().find(|id| !there.contains(id)) {
+        None => Finding::well(about, says),
+        Some(id) => Finding::wrong(
             about,
             format!(
-                "{} is not there, and the store is: without it nothing in it can be read; put it back",
-                path.display()
+                "{says}; records of the store are sealed with key {id}, which is not among them: put it back, behind the key that seals"
             ),
         ),
-        KeyPlace::File(path) if !path.exists() => Finding::well(about, "one is made at the first start"),
-        KeyPlace::File(path) => in_file(about, path),
-    }
-}
-
-fn in_file(about: &str, path: &Path) -> Finding {
-    match keys::count(path) {
-        Ok(count) => Finding::well(about, format!("{count} in {}", path.display())),
-        Err(error) => Finding::wrong(about, format!("{error}; put the right file back")),
     }
 }
 
