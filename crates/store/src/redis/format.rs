@@ -6,9 +6,10 @@ use super::node::Lane;
 use crate::StoreError;
 use crate::format::{self, Mark};
 
-/// Refuses a format that this program does not read. Writes nothing.
+/// Refuses a format that this program does not read. Writes nothing. Asked before replicas have vouched for anybody: from a primary that
+/// was cut off it may be the format of a moment ago, which the next look finds out.
 pub(super) async fn look(fleet: &Fleet, commands: &Commands) -> Result<Mark, StoreError> {
-    let found: Option<Vec<u8>> = fleet.query(commands.bus(), commands.format(), Lane::Read).await?;
+    let found: Option<Vec<u8>> = fleet.query(commands.bus(), commands.format(), Lane::Plain).await?;
     format::judge(found.as_deref())
 }
 
