@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use broker::{BrokerError, KeysError};
 use store::StoreError;
 
+use crate::ground::WiringError;
 use crate::keys;
 use crate::trouble::Trouble;
-use crate::wiring::WiringError;
 
 /// A second signal came before the end that the first one asked for.
 #[derive(Debug, thiserror::Error)]
