@@ -1,9 +1,11 @@
-"""What the site has besides the files in docs/: the project's own page, its configuration, its changes; and every link that leads out of docs/."""
+"""What the site has besides the files in docs/: the project's own page, an example of its configuration, its changes, its own endpoints; and every
+link that leads out of docs/."""
 
 import posixpath
 import re
 from pathlib import Path
 
+import openapi
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changes.md",
-    "gateway.toml.example": "configuration.md",
+    "gateway.toml.example": "example.md",
 }
 
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
@@ -45,8 +47,11 @@ def on_files(files, config):
     for source, page in PAGES.items():
         text = (ROOT / source).read_text()
         if source.endswith(".example"):
-            text = f"# Configuration\n\nEvery key of `gateway.toml`, as in `{source}`.\n\n```toml\n{text}```\n"
+            text = f"# A whole configuration\n\n`{source}`: every key of `gateway.toml`, with a value. [The reference](configuration.md) has their forms and bounds.\n\n```toml\n{text}```\n"
         files.append(File.generated(config, page, content=text))
+    document = (ROOT / "crates/issuer/src/openapi.json").read_text()
+    files.append(File.generated(config, "api.md", content=openapi.page(document)))
+    files.append(File.generated(config, "openapi.json", content=document))
     return files
 
 

@@ -39,8 +39,8 @@ pub(crate) enum Command {
     Connections(Operation<ConnectionsCommand>),
     /// People known to a running gateway: delete.
     Users(Operation<UsersCommand>),
-    /// Print a JSON Schema (2020-12) of gateway.toml, for editors.
-    Schema,
+    /// Print every key of gateway.toml: as a JSON Schema (2020-12) for editors, or as a page.
+    Schema(Schema),
     /// Providers: which ones the gateway knows and what is to be written for them (list, show), and those of a running gateway (suspend,
     /// resume).
     Providers(Operation<ProvidersCommand>),
@@ -53,6 +53,13 @@ pub(crate) enum Command {
     /// Run everything on loopback: the gateway, and a helpdesk to stand in front of. No account, nothing to install.
     #[cfg(feature = "demo")]
     Demo(Demo),
+}
+
+#[derive(Args)]
+pub(crate) struct Schema {
+    /// Print a page in Markdown, with a table of keys for each table of the file: docs/configuration.md.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Args)]

@@ -47,7 +47,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::cli::{
-    AllAt, Check, Cli, Command, ConnectionsCommand, Healthcheck, Operation, ProvidersCommand, SupportBundle,
+    AllAt, Check, Cli, Command, ConnectionsCommand, Healthcheck, Operation, ProvidersCommand, Schema, SupportBundle,
 };
 
 /// Requests make and drop many small things on the core where they are served, which it is made for.
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         Command::Reload(arguments) => {
             operate::run(&arguments.config.config, &operate::Wish::reload(), form(arguments.json))
         }
-        Command::Schema => providers::schema(),
+        Command::Schema(arguments) => schema(&arguments),
         Command::Keygen => keygen::run(),
         Command::HashPassword => hash_password::run(),
         Command::Agents(arguments) => operate(arguments, operate::Wish::agents),
@@ -119,6 +119,10 @@ fn connections(arguments: Operation<ConnectionsCommand>) -> ExitCode {
         }
         command => operate(Operation { command, ..arguments }, operate::Wish::connections),
     }
+}
+
+fn schema(arguments: &Schema) -> ExitCode {
+    providers::keys(if arguments.markdown { providers::KeysAs::Page } else { providers::KeysAs::Schema })
 }
 
 /// What the gateway knows of providers needs none that runs.

@@ -38,9 +38,21 @@ pub(crate) fn show(config: &Path, name: &str, form: OutputForm, environment: &dy
     ExitCode::SUCCESS
 }
 
-/// A JSON Schema of the configuration.
-pub(crate) fn schema() -> ExitCode {
-    out_line!("{:#}", config::schema());
+/// What every key of the configuration is printed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeysAs {
+    /// A JSON Schema.
+    Schema,
+    /// docs/configuration.md.
+    Page,
+}
+
+/// Every key of the configuration.
+pub(crate) fn keys(form: KeysAs) -> ExitCode {
+    match form {
+        KeysAs::Schema => out_line!("{:#}", config::schema()),
+        KeysAs::Page => out!("{}", config::reference()),
+    }
     ExitCode::SUCCESS
 }
 

@@ -86,13 +86,3 @@ fn every_name_is_on_the_page() {
     let known: Vec<String> = NAMES.iter().map(|name| format!("{} {}", name.name, name.kind)).collect();
     assert_eq!(told, known);
 }
-
-#[test]
-fn the_documentation_says_what_the_page_does() {
-    let documented = include_str!("../../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
-    let known = NAMES.iter().map(|name| {
-        let behind = if name.kind == "counter" { "_total" } else { "" };
-        format!("| `{}{behind}` | {} | {} | {} |", name.name, name.kind, name.labels.join(", "), name.says)
-    });
-    assert_eq!(documented.collect::<Vec<_>>(), known.collect::<Vec<_>>());
-}

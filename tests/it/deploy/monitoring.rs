@@ -48,6 +48,22 @@ fn alerts_and_dashboard_name_metrics_that_there_are() {
     }
 }
 
+#[test]
+fn the_page_lists_the_alerts_that_there_are() {
+    let rules = fs::read_to_string(deployed("prometheus/alerts.yaml")).expect("a file");
+    let rules = rules.split("- alert: ").skip(1).map(|rule| {
+        let severity = rule.split("severity: ").nth(1).and_then(|rest| rest.split([' ', '\n', '}', ',']).next());
+        (rule.lines().next().expect("a name").trim().to_owned(), severity.expect("a severity").to_owned())
+    });
+    let page = fs::read_to_string(root().join("docs/monitoring.md")).expect("a page");
+    let told = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `AthGateway")?.split(" | ");
+        let name = cells.next()?.trim_end_matches('`').to_owned();
+        Some((format!("AthGateway{name}"), cells.next()?.to_owned()))
+    });
+    assert_eq!(told.collect::<Vec<_>>(), rules.collect::<Vec<_>>());
+}
+
 /// Prometheus, watching these admin listeners.
 struct Prometheus {
     process: Child,

@@ -13,7 +13,13 @@ fn the_site_is_built_and_every_link_leads_somewhere() {
     content(&deployed("site"), &[], "");
     let page = |name: &str| fs::read_to_string(root().join("target/site").join(name)).expect("a page");
     assert!(page("index.html").contains("no agent ever sees a credential"));
-    assert!(page("configuration.html").contains("public_url"));
+    assert!(page("configuration.html").contains("id=\"provideroauth\""));
+    assert!(page("example.html").contains("public_url"));
+    for told in ["POST /oauth/token", "GET /ath/my/services", "DELETE /ath/agents/{client_id}", "href=\"openapi.json\""] {
+        assert!(page("api.html").contains(told), "{told}");
+    }
+    let document = fs::read_to_string(root().join("crates/issuer/src/openapi.json")).expect("a file");
+    assert_eq!(page("openapi.json"), document);
     assert!(page("many-gateways.html").contains("href=\"legacy-api.html\""));
     let page = page("index.html");
     for outside in ["src=\"http", "href=\"http://fonts", "href=\"https://fonts", "cdnjs"] {
@@ -26,8 +32,10 @@ fn a_link_that_leads_nowhere_is_found() {
     let folder = TempDir::new().expect("a folder");
     let copied = Command::new("cp").arg("-r").arg(root().join("docs")).arg(folder.path()).status().expect("copied");
     assert!(copied.success());
-    for file in ["README.md", "CHANGELOG.md", "gateway.toml.example"] {
-        fs::copy(root().join(file), folder.path().join(file)).expect("copied");
+    for file in ["README.md", "CHANGELOG.md", "gateway.toml.example", "crates/issuer/src/openapi.json"] {
+        let copy = folder.path().join(file);
+        fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
+        fs::copy(root().join(file), copy).expect("copied");
     }
     let page = folder.path().join("docs/broken.md");
     let links = ["no-such-page.md", "limits.md#no-such-heading", "../no/such.rs"];

@@ -87,7 +87,7 @@ impl GatewayConfig {
 }
 
 pub(super) fn read(table: &Table<'_>, loopback: Loopback) -> Partial {
-    let workers = table.integer(&WORKERS, 1..=1024).and_then(|count| usize::try_from(count).ok());
+    let workers = table.integer(&WORKERS).and_then(|count| usize::try_from(count).ok());
     let listen = table.parsed(&LISTEN, address);
     if let Some(listen) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback())
         && table.written(&TLS).is_none()
@@ -170,7 +170,7 @@ const LISTEN: Key = Key::default(
 );
 const WORKERS: Key = Key::optional(
     "workers",
-    Form::Integer,
+    Form::Integer { least: 1, most: 1024 },
     "Threads that forward requests; by default one for each core, since each of them never waits.",
 );
 const TLS: Key = Key::optional(

@@ -22,8 +22,17 @@ pub(super) enum Form {
     Texts,
     /// The same, with tables of these keys among them.
     TextsOrTables(&'static [Key]),
+    /// As in `90s`, `10m`, `1h` or `90d`.
+    Duration,
+    /// As in `600/m`, or `off`.
+    Rate,
+    /// Left out, it is false.
     Boolean,
-    Integer,
+    /// A whole number, both ends included.
+    Integer {
+        least: u32,
+        most: u32,
+    },
     /// A table with these keys.
     Table(&'static [Key]),
     /// This word, or a table with these keys.
@@ -50,7 +59,7 @@ pub(super) enum Presence {
     /// It may not; this is the line to add.
     Required(&'static str),
     Optional,
-    /// It may, and then this holds, for a [`Form::Text`] or [`Form::OneOf`].
+    /// It may, and then this holds, for texts of every kind and for whole numbers.
     Default(&'static str),
 }
 
@@ -72,7 +81,7 @@ impl Form {
     pub(super) fn accepts(self, value: &DeValue<'_>) -> bool {
         let items = || value.as_array().map(|items| items.iter().map(toml::Spanned::get_ref));
         match self {
-            Self::Text => value.is_str(),
+            Self::Text | Self::Duration | Self::Rate => value.is_str(),
             Self::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Texts => value.is_str() || items().is_some_and(|mut items| items.all(DeValue::is_str)),
             Self::TextsOrTables(_) => {
@@ -80,7 +89,7 @@ impl Form {
                 one(value) || items().is_some_and(|mut items| items.all(one))
             }
             Self::Boolean => value.is_bool(),
-            Self::Integer => value.is_integer(),
+            Self::Integer { .. } => value.is_integer(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) | Self::Secret => value.is_table(),
             Self::Tables(_) | Self::Secrets => items().is_some_and(|mut items| items.all(DeValue::is_table)),
             Self::WordOrTable(word, _) => value.is_table() || value.as_str() == Some(word),
@@ -91,12 +100,12 @@ impl Form {
     /// What is expected, for people.
     pub(super) fn wanted(self) -> String {
         match self {
-            Self::Text => "a string in quotes".to_owned(),
+            Self::Text | Self::Duration | Self::Rate => "a string in quotes".to_owned(),
             Self::OneOf(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
             Self::Texts => "a string, or a list of strings".to_owned(),
             Self::TextsOrTables(_) => "a string, or a list of strings and tables".to_owned(),
             Self::Boolean => "true or false".to_owned(),
-            Self::Integer => "a whole number".to_owned(),
+            Self::Integer { .. } => "a whole number".to_owned(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) => "a table".to_owned(),
             Self::WordOrTable(word, _) => format!("a table, or \"{word}\""),
             Self::Tables(_) => "a list of tables".to_owned(),

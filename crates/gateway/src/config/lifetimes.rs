@@ -22,16 +22,16 @@ pub(super) fn read(table: &Table<'_>) -> Option<LifetimesConfig> {
 pub(super) const KEYS: &[Key] = &[TOKEN, APPROVAL, BROWSER];
 
 const TOKEN: Key =
-    Key::default("token", Form::Text, "1h", "How long an agent's token is good for; 1h by default, as ATH 0.1 has it.");
+    Key::default("token", Form::Duration, "1h", "How long an agent's token is good for; 1h by default, as ATH 0.1 has it.");
 const APPROVAL: Key = Key::default(
     "approval",
-    Form::Text,
+    Form::Duration,
     "90d",
     "How long a registered agent stays approved; 90d by default, so that agents nobody uses any more fall away.",
 );
 const BROWSER: Key = Key::default(
     "browser",
-    Form::Text,
+    Form::Duration,
     "12h",
     "How long a browser stays signed in at the gateway; 12h by default, a long working day.",
 );

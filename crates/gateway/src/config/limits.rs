@@ -87,63 +87,63 @@ pub(super) const KEYS: &[Key] = &[
 
 const HANDSHAKE_PER_ADDRESS: Key = Key::default(
     "handshake_per_address",
-    Form::Text,
+    Form::Rate,
     "6000/m",
     "Registrations, consents begun and tokens asked for, from each address; 6000/m by default: 6000 at once, then 100 a second.",
 );
 const HANDSHAKE_PER_AGENT: Key = Key::default(
     "handshake_per_agent",
-    Form::Text,
+    Form::Rate,
     "3000/m",
     "The same by each agent, whose signature held; 3000/m by default.",
 );
 const TOKEN_PER_CLIENT: Key = Key::default(
     "token_per_client",
-    Form::Text,
+    Form::Rate,
     "3000/m",
     "Tokens asked for and revoked, and looks at the registration, by each client; 3000/m by default.",
 );
 const WRONG_SECRETS: Key = Key::default(
     "wrong_secrets",
-    Form::Text,
+    Form::Rate,
     "300/m",
     "Wrong client secrets, for each client and address; 300/m by default, far from enough to guess one.",
 );
 const WRONG_TOKENS: Key = Key::default(
     "wrong_tokens",
-    Form::Text,
+    Form::Rate,
     "6000/m",
     "Calls with tokens that do not exist, from each address; 6000/m by default.",
 );
 const DOCUMENTS_PER_HOST: Key = Key::default(
     "documents_per_host",
-    Form::Text,
+    Form::Rate,
     "600/m",
     "Documents and keys of agents and clients that are fetched from each host and port, whoever asks; 600/m by default, so that nobody is stormed through the gateway.",
 );
 const CALLS_PER_AGENT: Key = Key::default(
     "calls_per_agent",
-    Form::Text,
+    Form::Rate,
     "off",
     "Calls that are forwarded, by each agent; off by default, since only you know what your APIs carry.",
 );
 const CALLS_PER_USER: Key = Key::default(
     "calls_per_user",
-    Form::Text,
+    Form::Rate,
     "off",
     "Calls that are forwarded, for each person, by whichever agent; off by default.",
 );
 const REGISTRATIONS: Key = Key::default(
     "registrations",
-    Form::Text,
+    Form::Rate,
     "2000/h",
     "OAuth clients that register themselves, from everywhere together; 2000/h by default. One that nobody consents to is forgotten after a day.",
 );
 const REGISTRATIONS_PER_ADDRESS: Key =
-    Key::default("registrations_per_address", Form::Text, "1000/h", "The same from each address; 1000/h by default.");
+    Key::default("registrations_per_address", Form::Rate, "1000/h", "The same from each address; 1000/h by default.");
 const USER_CODES: Key = Key::default(
     "user_codes",
-    Form::Text,
+    Form::Rate,
     "20/m",
     "Wrong codes of devices that are typed in, from each address; 20/m by default, far from enough to guess one.",
 );

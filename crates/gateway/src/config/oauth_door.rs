@@ -159,26 +159,26 @@ const REDIRECT_SCHEMES: Key = Key::optional(
 );
 const REFRESH_GRACE: Key = Key::default(
     "refresh_grace",
-    Form::Text,
+    Form::Duration,
     "60s",
     "For how long a refresh token that was just used brings the same successor once more; 60s by default, since clients ask twice at once; after \
      that, its use ends everything that came of the same consent.",
 );
 const REFRESH_IDLE: Key = Key::default(
     "refresh_idle",
-    Form::Text,
+    Form::Duration,
     "30d",
     "How long a refresh token is good that nobody uses; 30d by default, and each use begins it anew.",
 );
 const REFRESH_ENDS: Key = Key::default(
     "refresh_ends",
-    Form::Text,
+    Form::Duration,
     "90d",
     "How long a consent at this door lasts in all, however often its tokens are refreshed; 90d by default; then the person is asked again.",
 );
 const UNUSED_CLIENTS: Key = Key::default(
     "unused_clients",
-    Form::Text,
+    Form::Duration,
     "1d",
     "How long a client that registered itself is kept while nobody has consented to it; 1d by default.",
 );

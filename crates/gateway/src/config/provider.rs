@@ -333,7 +333,7 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
     let identity = table.optional_table(&CLIENT_CERTIFICATE).map(|table| client_certificate::read(&table));
     let openapi = openapi::read(table, (id, api_base.as_ref()), server.as_ref(), http);
     let [connect, response] = [&CONNECT_TIMEOUT, &RESPONSE_TIMEOUT].map(|key| table.duration(key));
-    let concurrent_calls = table.integer(&CONCURRENT_CALLS, 1..=1_000_000).unwrap_or(CONCURRENT_CALLS_BY_DEFAULT);
+    let concurrent_calls = table.integer(&CONCURRENT_CALLS).unwrap_or(1);
     let expired = expired::read(table, &EXPIRED);
     let bases = api_base_from::read(table, &API_BASE_FROM, http);
     let placement = credential::read(table, &CREDENTIAL);
@@ -356,7 +356,7 @@ fn rest(table: &Table<'_>, id: Option<&ProviderId>, surroundings: &Surroundings)
         _ => UpstreamProtocol::Auto,
     };
     let read_by_default = if server.is_some() { MOST_READ_KIB } else { READ_KIB_BY_DEFAULT };
-    let read_body = table.integer(&READ_BODY, 1..=MOST_READ_KIB).unwrap_or(read_by_default);
+    let read_body = table.integer(&READ_BODY).unwrap_or(read_by_default);
     let way = way::read(table, (http, server.as_ref()), surroundings.public_url.as_ref(), &surroundings.sign_in);
     let asked = match way.as_ref().map(|read| &read.way) {
         Some(WayConfig::OAuth { settings, grant, .. }) => {
@@ -501,23 +501,23 @@ const CLIENT_CERTIFICATE: Key = Key::optional(
 );
 const CONNECT_TIMEOUT: Key = Key::default(
     "connect_timeout",
-    Form::Text,
+    Form::Duration,
     "5s",
     "How long a connection to the API may take; 5s by default, enough for a lost packet or two.",
 );
 const RESPONSE_TIMEOUT: Key = Key::default(
     "response_timeout",
-    Form::Text,
+    Form::Duration,
     "60s",
     "How long the API may take to begin its answer; 60s by default, longer than most services allow themselves.",
 );
-const CONCURRENT_CALLS: Key = Key::optional(
+const CONCURRENT_CALLS: Key = Key::default(
     "concurrent_calls",
-    Form::Integer,
+    Form::Integer { least: 1, most: 1_000_000 },
+    "4000",
     "Calls that may be under way there at once, answers that stream among them, so that a service which hangs holds nothing up but itself; \
      4000 by default.",
 );
-const CONCURRENT_CALLS_BY_DEFAULT: u32 = 4000;
 const EXPIRED: Key = Key::optional(
     "expired",
     Form::Tables(expired::KEYS),
@@ -566,7 +566,7 @@ const PROTOCOL: Key = Key::default(
 );
 const READ_BODY: Key = Key::optional(
     "read_body",
-    Form::Integer,
+    Form::Integer { least: 1, most: MOST_READ_KIB },
     "KiB of a body that are read at most, where a rule looks into it; longer ones are refused there; 64 by default, 512 for an MCP server \
      and at most.",
 );

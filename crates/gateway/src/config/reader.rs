@@ -1,6 +1,5 @@
 use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -261,12 +260,18 @@ impl<'c> Table<'c> {
         self.get(key).and_then(|found| found.value.as_bool()).unwrap_or_default()
     }
 
-    pub(super) fn integer(&self, key: &Key, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn integer(&self, key: &Key) -> Option<u32> {
+        let Form::Integer { least, most } = key.form else {
+            return None;
+        };
+        if let (Presence::Default(value), None) = (key.presence, self.written(key)) {
+            return value.parse().ok();
+        }
         let found = self.get(key)?;
         let integer = found.value.as_integer()?;
-        let value = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| range.contains(value));
+        let value = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| (least..=most).contains(value));
         if value.is_none() {
-            found.place.problem(format!("is out of range; write a number from {} to {}", range.start(), range.end()));
+            found.place.problem(format!("is out of range; write a number from {least} to {most}"));
         }
         value
     }

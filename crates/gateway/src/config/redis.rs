@@ -38,7 +38,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<RedisConfig> {
     for further in names {
         further.problem("names another Redis than the line before; write one of url, sentinels and cluster");
     }
-    let (prefix, replicas) = (table.text(&KEY_PREFIX), table.integer(&REPLICAS, 0..=100));
+    let (prefix, replicas) = (table.text(&KEY_PREFIX), table.integer(&REPLICAS));
     let tls = tls(table);
     if table.written(&SENTINELS).is_none() {
         refuse(
@@ -86,7 +86,7 @@ fn several(table: &Table<'_>, tls: Option<RedisTls>) -> Option<RedisServers> {
         refuse(table, &[CA_FILE, CLIENT_CERT_FILE, CLIENT_KEY_FILE], "is for TLS; add `tls = true`, or remove it");
     }
     let mut account = login(table, &USER, &PASSWORD)?;
-    account.database = table.integer(&DATABASE, 0..=1_000_000).unwrap_or_default();
+    account.database = table.integer(&DATABASE).unwrap_or_default();
     let topology = if let Some(place) = table.written(&SENTINELS) {
         let sentinels = addresses(table, &SENTINELS);
         let login = login(table, &SENTINEL_USER, &SENTINEL_PASSWORD);
@@ -230,9 +230,10 @@ pub(super) const USER: Key = Key::optional(
 );
 pub(super) const PASSWORD: Key =
     Key::optional("password", Form::Secret, "With sentinels or cluster, the password at Redis.");
-pub(super) const DATABASE: Key = Key::optional(
+pub(super) const DATABASE: Key = Key::default(
     "database",
-    Form::Integer,
+    Form::Integer { least: 0, most: 1_000_000 },
+    "0",
     "With sentinels, the number of the database; 0 by default, as Redis has it.",
 );
 pub(super) const TLS: Key = Key::optional(
@@ -260,7 +261,7 @@ pub(super) const KEY_PREFIX: Key = Key::default(
 );
 pub(super) const REPLICAS: Key = Key::optional(
     "replicas_to_wait_for",
-    Form::Integer,
+    Form::Integer { least: 0, most: 100 },
     "How many Redis replicas must have a write before it counts; by default 0 with url, since a Redis alone has none, and 1 with sentinels \
      or cluster, since a failover would lose it.",
 );

@@ -46,7 +46,8 @@ fn property(key: &Key, wants: Wants) -> Value {
     let mut property = form(key.form, wants);
     insert(&mut property, "description", json!(key.says));
     if let Presence::Default(value) = key.presence {
-        insert(&mut property, "default", json!(value));
+        let number = matches!(key.form, Form::Integer { .. }).then(|| value.parse::<u32>().ok()).flatten();
+        insert(&mut property, "default", number.map_or_else(|| json!(value), |number| json!(number)));
     }
     property
 }
@@ -55,7 +56,8 @@ fn form(form: Form, wants: Wants) -> Value {
     let text = || json!({"type": "string"});
     let list = |items: Value| json!({"type": "array", "items": items});
     match form {
-        Form::Text => text(),
+        Form::Text | Form::Rate => text(),
+        Form::Duration => json!({"type": "string", "pattern": "^[0-9]+[smhd]$"}),
         Form::OneOf(words) => json!({"enum": words}),
         Form::Texts => json!({"anyOf": [text(), list(text())]}),
         Form::TextsOrTables(keys) => {
@@ -64,7 +66,7 @@ fn form(form: Form, wants: Wants) -> Value {
             json!({"anyOf": [text(), table, list(json!({"anyOf": [text(), table]}))]})
         }
         Form::Boolean => json!({"type": "boolean"}),
-        Form::Integer => json!({"type": "integer"}),
+        Form::Integer { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
         Form::Table(keys) => object(keys, wants),
         Form::WordOrTable(word, keys) => json!({"anyOf": [{"const": word}, object(keys, wants)]}),
         Form::Tables(keys) => list(object(keys, wants)),

@@ -22,6 +22,7 @@ mod oauth_door;
 mod openapi;
 mod presets;
 mod redis;
+mod reference;
 mod schema;
 mod sign_in;
 mod slips;

@@ -29,35 +29,35 @@ pub(super) fn read(table: &Table<'_>) -> Option<TimeoutsConfig> {
 pub(super) const KEYS: &[Key] = &[HANDSHAKE, HEAD, IDLE, BODY, WRITE, PING];
 
 const HANDSHAKE: Key =
-    Key::default("handshake", Form::Text, "5s", "For the PROXY header and for the TLS handshake, each; 5s by default.");
+    Key::default("handshake", Form::Duration, "5s", "For the PROXY header and for the TLS handshake, each; 5s by default.");
 const HEAD: Key = Key::default(
     "head",
-    Form::Text,
+    Form::Duration,
     "15s",
     "From the beginning of a connection, or the first byte of a later request, to the end of the request's head, however steadily it comes; \
      15s by default.",
 );
 const IDLE: Key = Key::default(
     "idle",
-    Form::Text,
+    Form::Duration,
     "75s",
     "For how long a connection without a request is kept; 75s by default, longer than the minute for which most proxies in front keep theirs.",
 );
 const BODY: Key = Key::default(
     "body",
-    Form::Text,
+    Form::Duration,
     "10s",
     "How often it is looked whether a request's body that is waited for comes on, by limits.bytes_per_second; 10s by default.",
 );
 const WRITE: Key = Key::default(
     "write",
-    Form::Text,
+    Form::Duration,
     "30s",
     "How often it is looked whether an answer that waits to be taken is taken, by limits.bytes_per_second; 30s by default.",
 );
 const PING: Key = Key::default(
     "http2_ping",
-    Form::Text,
+    Form::Duration,
     "30s",
     "How often an HTTP/2 client is asked whether it is still there, and for how long its answer is awaited; 30s by default.",
 );

@@ -20,14 +20,14 @@ pub(super) fn read(table: &Table<'_>) -> Option<Ending> {
 
 pub(super) const DRAIN: Key = Key::default(
     "drain",
-    Form::Text,
+    Form::Duration,
     "20s",
     "How long what is under way has when the gateway is told to stop; streams that are open by then are cut; 20s by default, which leaves \
      time within the 30 seconds that Kubernetes gives.",
 );
 pub(super) const DRAIN_DELAY: Key = Key::optional(
     "drain_delay",
-    Form::Text,
+    Form::Duration,
     "For how long it still takes connections when it is told to stop, while /readyz says 503, so that load balancers notice; not at all by \
      default: set it longer than your balancer takes between two looks.",
 );

@@ -71,7 +71,7 @@ fn success(table: &Table<'_>) -> Option<Success> {
 }
 
 fn error_rule(table: &Table<'_>) -> Option<ErrorRule> {
-    let status = table.integer(&STATUS, 200..=599).and_then(|status| u16::try_from(status).ok());
+    let status = table.integer(&STATUS).and_then(|status| u16::try_from(status).ok());
     let code = table.words(&CODE).map(|found| found.value);
     if status.is_none() && code.is_none() {
         table.place().problem("says of no answer what it means; add status, code, or both");
@@ -153,7 +153,7 @@ const SUCCESS: Key = Key::optional(
 );
 
 const ERROR_KEYS: &[Key] = &[STATUS, CODE, MEANS];
-const STATUS: Key = Key::optional("status", Form::Integer, "The HTTP status; any if left out.");
+const STATUS: Key = Key::optional("status", Form::Integer { least: 200, most: 599 }, "The HTTP status; any if left out.");
 const CODE: Key = Key::optional(
     "code",
     Form::Text,

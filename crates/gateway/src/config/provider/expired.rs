@@ -14,12 +14,7 @@ pub(super) fn read(provider: &Table<'_>, key: &Key) -> Vec<ExpirySign> {
 }
 
 fn sign(table: &Table<'_>) -> Option<ExpirySign> {
-    let status = match table.written(&STATUS) {
-        None => Some(StatusCode::UNAUTHORIZED),
-        Some(_) => {
-            table.integer(&STATUS, 200..=599).and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok())
-        }
-    };
+    let status = table.integer(&STATUS).and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
     let www_authenticate = table.words(&WWW_AUTHENTICATE);
     let pointer = table.parsed(&POINTER, |text| match Pointer::parse(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -47,7 +42,7 @@ fn sign(table: &Table<'_>) -> Option<ExpirySign> {
 
 pub(super) const KEYS: &[Key] = &[STATUS, WWW_AUTHENTICATE, POINTER, VALUE];
 
-const STATUS: Key = Key::optional("status", Form::Integer, "Its status; 401 if left out.");
+const STATUS: Key = Key::default("status", Form::Integer { least: 200, most: 599 }, "401", "Its status; 401 if left out.");
 const WWW_AUTHENTICATE: Key = Key::optional(
     "www_authenticate",
     Form::Text,

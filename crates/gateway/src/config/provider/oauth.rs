@@ -205,10 +205,7 @@ fn refresh_tokens(table: &Table<'_>) -> RefreshTokenLife {
 }
 
 fn concurrent_refreshes(table: &Table<'_>) -> Option<usize> {
-    if table.written(&CONCURRENT_REFRESHES).is_none() {
-        return Some(CONCURRENT_REFRESHES_BY_DEFAULT);
-    }
-    table.integer(&CONCURRENT_REFRESHES, 1..=1000).and_then(|count| usize::try_from(count).ok())
+    table.integer(&CONCURRENT_REFRESHES).and_then(|count| usize::try_from(count).ok())
 }
 
 /// In seconds; `None` where it does not end by itself.
@@ -406,32 +403,32 @@ const OWN_PARAMETERS: &[&str] = &[
 ];
 const TIMEOUT: Key = Key::default(
     "timeout",
-    Form::Text,
+    Form::Duration,
     "30s",
     "How long its answers may take; 30s by default, since slow is better than asked twice.",
 );
 const REFRESH_TOKEN_IDLE: Key = Key::optional(
     "refresh_token_idle",
-    Form::Text,
+    Form::Duration,
     "How long a refresh token is good for that nobody uses: the gateway uses it after 60 to 70 % of that time; left out, what the provider's \
      answers say, if anything.",
 );
 const REFRESH_TOKEN_LIFETIME: Key = Key::optional(
     "refresh_token_lifetime",
-    Form::Text,
+    Form::Duration,
     "How long a consent is good for, whatever is done: people are told a week before it ends; left out, what the provider's answers say, if \
      anything.",
 );
-const CONCURRENT_REFRESHES: Key = Key::optional(
+const CONCURRENT_REFRESHES: Key = Key::default(
     "concurrent_refreshes",
-    Form::Integer,
+    Form::Integer { least: 1, most: 1000 },
+    "16",
     "How many refreshes may be under way there at once, for each gateway; 16 by default, so that a thousand tokens which expire together \
      storm nobody.",
 );
-const CONCURRENT_REFRESHES_BY_DEFAULT: usize = 16;
 const REFRESH_BEFORE: Key = Key::default(
     "refresh_before",
-    Form::Text,
+    Form::Duration,
     "60s",
     "How long before its end an access token is renewed; 60s by default, for clocks that differ.",
 );
