@@ -88,7 +88,7 @@ fn systemd_takes_the_unit_and_finds_it_closed() {
 
 #[test]
 fn the_scripts_and_the_yaml_are_clean() {
-    let scripts = ["make-secrets", "one-machine", "image", "site"].map(deployed);
+    let scripts = ["make-secrets", "one-machine", "image", "package", "site"].map(deployed);
     let scripts: Vec<&str> = scripts.iter().map(String::as_str).collect();
     content(&tool("shellcheck"), &scripts, "");
     let rules =
