@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tests::{Request, eventually, free_port};
 
 use super::one_machine::{Installation, legacy_api};
-use super::{content, deployed, refused, root};
+use super::{ask, client, content, deployed, refused, root};
 
 /// Panels that show nothing unless something is wrong, or is used that is not used here.
 const EMPTY_WHERE_ALL_IS_WELL: [&str; 5] =
@@ -141,7 +141,28 @@ fn every_panel_of_the_dashboard_shows_something() {
     }
     println!("{shown} queries of the dashboard answered");
     assert!(shown >= 22, "{shown}");
+    drawn(&prometheus);
     // Somebody was refused by scope, and no alert is about that.
     let alerts = prometheus.ask("ALERTS");
     assert!(alerts.is_empty(), "{alerts:?}");
+}
+
+/// The whole dashboard on one page with what Prometheus has, and a picture of it, in target/dashboard: to be looked at.
+fn drawn(prometheus: &Prometheus) {
+    let folder = root().join("target/dashboard");
+    fs::create_dir_all(&folder).expect("a folder");
+    let address = format!("http://127.0.0.1:{}", prometheus.port);
+    let drawn = ask("python3", &[&client("dashboard.py"), &deployed("grafana/ath-gateway.json"), &address, "30"], "");
+    let panels = String::from_utf8_lossy(&drawn.stderr).into_owned();
+    assert!(drawn.status.success(), "{panels}");
+    let page = folder.join("index.html");
+    fs::write(&page, &drawn.stdout).expect("written");
+    let cells = panels.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let empty: BTreeSet<&str> = cells.filter(|cells| cells[1] == "0").map(|cells| cells[0]).collect();
+    assert!(empty.iter().all(|title| EMPTY_WHERE_ALL_IS_WELL.contains(title)), "{empty:?}");
+    assert!(!String::from_utf8_lossy(&drawn.stdout).contains("no name"), "a legend says nothing: {panels}");
+    let picture = format!("--screenshot={}", folder.join("dashboard.png").display());
+    let shot =
+        ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1460,2300", &picture];
+    content("chromium", &[&shot[..], &[&format!("file://{}", page.display())]].concat(), "");
 }
