@@ -5,6 +5,7 @@
 // With $CLIENT_KEY, the path of a public key in PEM, and $CLIENT_ALG the client proves itself by private_key_jwt and has no secret.
 // With $DPOP=required every token is bound to a key (RFC 9449), and every proof needs a nonce; /me is the API then, which verifies proofs.
 // With $REGISTRATION=on clients register themselves (RFC 7591).
+// With $REALM it is laid out as Keycloak lays out a realm of that name: the issuer has a path, and the endpoints have Keycloak's. $CLIENT_ID is the client's.
 // PKCE is required, refresh tokens rotate and their reuse is detected. Access tokens live for $ACCESS_TTL seconds. GET /_control/state tells what was issued
 // and how often the token endpoint was asked. GET /_control/spoil?nonce=x makes every later ID token carry that nonce, likewise iss and aud;
 // callback_iss and callback_state change what the browser brings back; without parameters all is well again. Prints READY when it listens.
@@ -17,7 +18,9 @@ import Provider from 'oidc-provider';
 process.stdout.on('error', () => {});
 
 const [port, redirectUri] = process.argv.slice(2);
-const issuer = `http://localhost:${port}`;
+const realm = process.env.REALM ? `/realms/${process.env.REALM}` : '';
+const issuer = `http://localhost:${port}${realm}`;
+const clientId = process.env.CLIENT_ID ?? 'ath-gateway';
 const issued = new Set();
 let spoilt = {};
 const dpop = process.env.DPOP === 'required';
@@ -31,7 +34,7 @@ let revoked = 0;
 
 const provider = new Provider(issuer, {
   clients: [{
-    client_id: 'ath-gateway', ...proof, redirect_uris: [redirectUri],
+    client_id: clientId, ...proof, redirect_uris: [redirectUri],
     grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], response_types: ['code'],
     dpop_bound_access_tokens: dpop,
   }],
@@ -47,6 +50,8 @@ const provider = new Provider(issuer, {
     registration: { enabled: process.env.REGISTRATION === 'on' },
     dPoP: dpop ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true, allowReplay: false } : { enabled: false },
   },
+  ...(realm && { routes: Object.fromEntries([['authorization', 'auth'], ['token', 'token'], ['userinfo', 'userinfo'], ['jwks', 'certs'],
+    ['end_session', 'logout'], ['revocation', 'revoke']].map(([name, path]) => [name, `/protocol/openid-connect/${path}`])) }),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['only for tests'] },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@idp.test` }) }),
@@ -131,5 +136,8 @@ createServer((request, response) => {
   }
   if (path.startsWith('/interaction/')) return interaction(request, response).catch(failed);
   if (path.startsWith('/api/')) return api(request, response).catch(failed);
+  if (!path.startsWith(`${realm}/`)) return json(response, 404, {});
+  request.originalUrl = request.url;
+  request.url = request.url.slice(realm.length);
   return handle(request, response);
 }).listen(Number(port), '127.0.0.1', () => console.log(`READY ${issuer}`));

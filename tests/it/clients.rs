@@ -96,6 +96,11 @@ impl OidcProvider {
         format!("http://localhost:{}", self.port)
     }
 
+    /// The issuer of a realm, where it was started with one.
+    pub(crate) fn issuer_of(&self, realm: &str) -> String {
+        format!("{}/realms/{realm}", self.issuer())
+    }
+
     fn providers(&self) -> String {
         let base = self.issuer();
         format!(

@@ -177,3 +177,24 @@ fn an_openid_provider_that_is_down_is_said_to_be() {
     }
     assert_eq!(scene.gateway.request("GET", "/healthz").send().status, 200, "agents go on");
 }
+
+/// docs/keycloak.md's own table, with a server that is laid out as the guide's realm is: `/realms/acme`, and Keycloak's paths below it.
+#[test]
+fn the_guide_for_keycloak_holds() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/keycloak.md")).expect("the page");
+    let (_, rest) = page.split_once("```toml\n[sign_in]\n").expect("its table");
+    let (table, _) = rest.split_once("```").expect("its end");
+    let port = free_port();
+    // Where the guide lets people send their answers back to.
+    let redirect_uri = page.split("`https://gateway.example.com").nth(1).and_then(|rest| rest.split('`').next());
+    let redirect_uri = format!("http://127.0.0.1:{port}{}", redirect_uri.expect("the redirect URI"));
+    let realm = [("REALM", "acme"), ("CLIENT_ID", "ath-gateway-sign-in")];
+    let oidc = OidcProvider::start_with(&redirect_uri, "3600", &realm);
+    let secret = "{ file = \"/run/secrets/sign-in\" }";
+    assert!(table.contains(secret) && table.contains("https://id.example.com/realms/acme"), "{table}");
+    let table = table.replace("https://id.example.com/realms/acme", &oidc.issuer_of("acme"));
+    let table = table.replace(secret, "{ env = \"CLIENT_SECRET\" }");
+    let sso = Sso { oidc, scene: Scene::at(port, &table) };
+    assert!(Browser::new().open(&sso.scene.begin().0).says("Sign in with Acme"));
+    sso.scene.whole_way(&mut sso.signed_in("ada"));
+}
