@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use tests::{RedisServer, binary};
+use rustix::process::{Pid, Signal, kill_process};
+use tests::{RedisServer, Request, binary, eventually, free_port};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).output().expect("it runs")
@@ -54,4 +55,30 @@ fn the_example_configuration_passes_its_own_check() {
         .output()
         .expect("it runs");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+/// Whoever read the log is gone: a collector that died, or `head`.
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gateway.toml");
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let text = format!(
+        "[gateway]\npublic_url = \"{url}\"\nlisten = \"{}\"\n\n[log]\nfilter = \"debug\"\n\n[development]\nloopback_http = true\n\n[[provider]]\n\
+         id = \"crm\"\napi_base = \"http://localhost:1\"\n\n[provider.oauth]\nauthorize_endpoint = \"http://localhost:1/a\"\n\
+         token_endpoint = \"http://localhost:1/t\"\nclient_id = \"x\"\nclient_secret = {{ env = \"CLIENT_SECRET\" }}\n\n[provider.scopes]\n\
+         \"read\" = {{ says = \"See things\", allow = [\"GET /things\"] }}\n",
+        url.trim_start_matches("http://")
+    );
+    std::fs::write(&path, text).expect("written");
+    let mut command = Command::new(binary());
+    command.args(["serve", "--config"]).arg(&path).current_dir(folder.path()).env("CLIENT_SECRET", "a-secret");
+    let mut gateway = command.stderr(Stdio::piped()).spawn().expect("it runs");
+    drop(gateway.stderr.take());
+    let listens = || std::net::TcpStream::connect(url.trim_start_matches("http://")).is_ok();
+    eventually("it listens", listens);
+    assert_eq!(Request::new("GET", &format!("{url}/healthz")).send().status, 200);
+    let process = i32::try_from(gateway.id()).ok().and_then(Pid::from_raw).expect("a process");
+    kill_process(process, Signal::TERM).expect("told");
+    assert_eq!(gateway.wait().expect("it ends").code(), Some(0));
 }
