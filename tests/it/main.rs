@@ -24,6 +24,7 @@ mod developer_hub;
 mod device;
 mod diagnosis;
 mod doctor;
+mod documented;
 mod dpop;
 mod drain;
 mod embedded;

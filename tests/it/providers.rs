@@ -120,8 +120,9 @@ fn the_recipes_hold() {
         let text = std::fs::read_to_string(&path).expect("text");
         let blocks: Vec<&str> = text.split("```").skip(1).step_by(2).collect();
         let toml = blocks.iter().find_map(|block| block.strip_prefix("toml\n")).expect("its TOML");
-        let shown = blocks.iter().find(|block| block.starts_with("\nprovider ") || block.starts_with("\ngateway "));
-        let shown = shown.expect("what check prints").trim();
+        let shown =
+            blocks.iter().find(|block| block.starts_with("text\nprovider ") || block.starts_with("text\ngateway "));
+        let shown = shown.and_then(|block| block.strip_prefix("text\n")).expect("what check prints").trim();
         let head =
             if toml.contains("[gateway]") { "" } else { "[gateway]\npublic_url = \"https://gateway.example.com\"\n" };
         let place = tempfile::tempdir().expect("a folder");

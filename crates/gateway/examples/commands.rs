@@ -47,7 +47,7 @@ fn program(text: &mut String, root: Command) {
 fn command(text: &mut String, level: &str, one: &Described) {
     let Described { name, says, usage, takes } = one;
     // Writing into a text does not fail.
-    let _ = write!(text, "\n{level} `{name}`\n\n{says}\n\n```\n{usage}\n```\n");
+    let _ = write!(text, "\n{level} `{name}`\n\n{says}\n\n```text\n{usage}\n```\n");
     if takes.is_empty() {
         return;
     }

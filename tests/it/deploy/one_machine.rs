@@ -205,9 +205,9 @@ fn two_gateways_behind_nginx_and_envoy_live_through_rolling_restarts() {
     let page = blocks("many-gateways.md", "sh");
     let folder = installation.folder.path().to_owned();
     let ready =
-        installation.runs(&page[0].replace("localhost:8443", &format!("localhost:{}", installation.port)), &folder);
+        installation.runs(&page[1].replace("localhost:8443", &format!("localhost:{}", installation.port)), &folder);
     assert!(ready.contains("\"status\":\"ok\"") && ready.contains("\"durability\":\"durable\""), "{ready}");
-    let keys = installation.runs(&page[2], &folder);
+    let keys = installation.runs(&page[3], &folder);
     assert!(keys.contains("gateway-"), "they say who holds the key: {keys}");
 
     let token = installation.token();
@@ -228,7 +228,7 @@ fn two_gateways_behind_nginx_and_envoy_live_through_rolling_restarts() {
                 });
             }
         }
-        installation.runs(&page[1], &folder);
+        installation.runs(&page[2], &folder);
         let begun = Instant::now();
         while !installation.said().contains("restarted") && begun.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(100));

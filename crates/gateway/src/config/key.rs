@@ -29,10 +29,7 @@ pub(super) enum Form {
     /// Left out, it is false.
     Boolean,
     /// A whole number, both ends included.
-    Integer {
-        least: u32,
-        most: u32,
-    },
+    Integer { least: u32, most: u32 },
     /// A table with these keys.
     Table(&'static [Key]),
     /// This word, or a table with these keys.

@@ -21,8 +21,12 @@ pub(super) fn read(table: &Table<'_>) -> Option<LifetimesConfig> {
 
 pub(super) const KEYS: &[Key] = &[TOKEN, APPROVAL, BROWSER];
 
-const TOKEN: Key =
-    Key::default("token", Form::Duration, "1h", "How long an agent's token is good for; 1h by default, as ATH 0.1 has it.");
+const TOKEN: Key = Key::default(
+    "token",
+    Form::Duration,
+    "1h",
+    "How long an agent's token is good for; 1h by default, as ATH 0.1 has it.",
+);
 const APPROVAL: Key = Key::default(
     "approval",
     Form::Duration,

@@ -269,7 +269,8 @@ impl<'c> Table<'c> {
         }
         let found = self.get(key)?;
         let integer = found.value.as_integer()?;
-        let value = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| (least..=most).contains(value));
+        let value =
+            u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| (least..=most).contains(value));
         if value.is_none() {
             found.place.problem(format!("is out of range; write a number from {least} to {most}"));
         }

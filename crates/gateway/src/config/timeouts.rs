@@ -28,8 +28,12 @@ pub(super) fn read(table: &Table<'_>) -> Option<TimeoutsConfig> {
 
 pub(super) const KEYS: &[Key] = &[HANDSHAKE, HEAD, IDLE, BODY, WRITE, PING];
 
-const HANDSHAKE: Key =
-    Key::default("handshake", Form::Duration, "5s", "For the PROXY header and for the TLS handshake, each; 5s by default.");
+const HANDSHAKE: Key = Key::default(
+    "handshake",
+    Form::Duration,
+    "5s",
+    "For the PROXY header and for the TLS handshake, each; 5s by default.",
+);
 const HEAD: Key = Key::default(
     "head",
     Form::Duration,

@@ -153,7 +153,8 @@ const SUCCESS: Key = Key::optional(
 );
 
 const ERROR_KEYS: &[Key] = &[STATUS, CODE, MEANS];
-const STATUS: Key = Key::optional("status", Form::Integer { least: 200, most: 599 }, "The HTTP status; any if left out.");
+const STATUS: Key =
+    Key::optional("status", Form::Integer { least: 200, most: 599 }, "The HTTP status; any if left out.");
 const CODE: Key = Key::optional(
     "code",
     Form::Text,

@@ -42,7 +42,8 @@ fn sign(table: &Table<'_>) -> Option<ExpirySign> {
 
 pub(super) const KEYS: &[Key] = &[STATUS, WWW_AUTHENTICATE, POINTER, VALUE];
 
-const STATUS: Key = Key::default("status", Form::Integer { least: 200, most: 599 }, "401", "Its status; 401 if left out.");
+const STATUS: Key =
+    Key::default("status", Form::Integer { least: 200, most: 599 }, "401", "Its status; 401 if left out.");
 const WWW_AUTHENTICATE: Key = Key::optional(
     "www_authenticate",
     Form::Text,

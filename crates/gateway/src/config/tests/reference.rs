@@ -32,7 +32,8 @@ fn a_key_is_told_with_its_form_its_bounds_and_its_default() {
         assert!(page.lines().any(|line| line.starts_with(row)), "{row}\n{page}");
     }
     let links = page.split("](#").skip(1).filter_map(|rest| rest.split(')').next());
-    let headings: Vec<String> = page.lines().filter_map(|line| line.strip_prefix("## ")).map(reference::anchor).collect();
+    let headings: Vec<String> =
+        page.lines().filter_map(|line| line.strip_prefix("## ")).map(reference::anchor).collect();
     for link in links {
         assert!(headings.iter().any(|heading| heading == link), "{link}: {headings:?}");
     }
