@@ -181,6 +181,31 @@ fn an_end_under_load_loses_no_request() {
     assert_eq!(agent.exchange(&gateway, &session, &end["code"]).status, 200, "and ends where it was left");
 }
 
+#[test]
+fn a_connection_that_is_kept_for_later_is_not_ended_under_a_request() {
+    let upstream = Upstream::start(free_port(), |_| {});
+    let mut gateway = alone("drain = \"20s\"\ndrain_delay = \"0s\"", &upstream);
+    let (agent, token) = registered(&gateway);
+    let mut lines: Vec<Line> = (0..6).map(|_| Line::to(gateway.port()).expect("connects")).collect();
+    for line in &mut lines {
+        assert!(line.call(agent.id.as_str(), &token, "/tickets") == Some(Kept::Open));
+    }
+    gateway.terminate();
+    eventually("nothing new is taken", || TcpStream::connect(("127.0.0.1", gateway.port())).is_err());
+    let closed = Instant::now();
+    let rested = lines.split_off(3);
+    for line in &mut lines {
+        std::thread::sleep(Duration::from_millis(500));
+        let kept = line.call(agent.id.as_str(), &token, "/tickets");
+        assert!(kept == Some(Kept::Closed), "what comes is answered, and is the last");
+    }
+    for mut line in rested {
+        assert_eq!(line.0.read(&mut [0; 1]).ok(), Some(0), "who does not come back is let go");
+    }
+    assert!(closed.elapsed() < Duration::from_secs(8), "{:?}", closed.elapsed());
+    assert_eq!(gateway.exit_code(Duration::from_secs(10)), Some(0), "{}", gateway.log());
+}
+
 /// Reads as a slow line does, for two seconds, then the rest; how much there was, and whether it was as long as it said.
 fn slowly(mut stream: TcpStream) -> (usize, bool) {
     let begun = Instant::now();

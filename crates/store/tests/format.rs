@@ -11,7 +11,7 @@ use store::{EmbeddedStore, StoreError};
 const ABOUT: TableDefinition<&str, &[u8]> = TableDefinition::new("about");
 
 fn open(folder: &Path) -> Result<EmbeddedStore, StoreError> {
-    EmbeddedStore::open(folder, Arc::new(ManualClock::new(Timestamp::from_secs(1_790_000_000))))
+    EmbeddedStore::open(folder, Arc::new(ManualClock::at(Timestamp::from_secs(1_790_000_000))))
 }
 
 fn mark(folder: &Path) -> Option<Vec<u8>> {

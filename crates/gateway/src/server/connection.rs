@@ -176,7 +176,7 @@ async fn drive<C: Conversation>(conversation: C, guest: &Guest, drain: &Drain) -
             Some(Late::Idle) if told.is_some_and(|told| guest.state().now().wrapping_sub(told) <= LEAVE) => {}
             Some(_) => return Poll::Ready(Some(Ok(()))),
         }
-        if said == Goodbye::Unsaid && drain.has_reached(C::GOODBYE) {
+        if said == Goodbye::Unsaid && drain.has_reached(C::GOODBYE) && guest.state().has_rested(C::RESTS) {
             said = Goodbye::Said;
             conversation.as_mut().say_goodbye();
             context.waker().wake_by_ref();
@@ -206,6 +206,9 @@ trait Conversation {
     /// When it is told that the gateway goes. GOAWAY loses nothing: it says which streams are still answered. HTTP/1.1 can only hang up,
     /// which a request on its way may meet.
     const GOODBYE: Stage;
+    /// For how many seconds one must have rested before it is told: who keeps connections for later may be about to use this one, and a
+    /// request that meets its end cannot always be sent again. Until then its next answer says that it is the last.
+    const RESTS: u32;
     /// Whether one that rests too long can be ended so that nothing is lost.
     const LETS_GO: bool;
 
@@ -220,6 +223,7 @@ where
     A: Future<Output = Response<Attended>>,
 {
     const GOODBYE: Stage = Stage::Closing;
+    const RESTS: u32 = 3;
     const LETS_GO: bool = false;
 
     fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
@@ -240,6 +244,7 @@ where
     Executor: Http2ServerConnExec<S::Future, Flowing<Attended>>,
 {
     const GOODBYE: Stage = Stage::Leaving;
+    const RESTS: u32 = 0;
     const LETS_GO: bool = true;
 
     fn poll_on(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {

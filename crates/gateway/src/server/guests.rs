@@ -70,7 +70,13 @@ impl Guests {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(WALK) => self.walk(),
+                () = tokio::time::sleep(WALK) => {
+                    self.walk();
+                    // On the way out every connection looks by itself whether its time has come.
+                    if next.is_none() {
+                        self.wake(|_| true);
+                    }
+                }
                 () = stage => {
                     next = if next == Some(Stage::Leaving) { Some(Stage::Closing) } else { None };
                     self.wake(|_| true);

@@ -278,6 +278,12 @@ impl State {
         self.stuck.forget();
     }
 
+    /// Whether nothing has been going on here for so many seconds, or none are asked for.
+    pub(super) fn has_rested(&self, seconds: u32) -> bool {
+        let rested = self.now().wrapping_sub(self.since.load(Ordering::Relaxed));
+        seconds == 0 || (self.busy.load(Ordering::Relaxed) == 0 && !self.head.is_set() && rested >= seconds)
+    }
+
     /// What it is too late with.
     pub(super) fn late(&self) -> Option<Late> {
         if self.flooding.load(Ordering::Relaxed) {
