@@ -184,7 +184,7 @@ fn an_end_under_load_loses_no_request() {
 #[test]
 fn a_connection_that_is_kept_for_later_is_not_ended_under_a_request() {
     let upstream = Upstream::start(free_port(), |_| {});
-    let mut gateway = alone("drain = \"20s\"\ndrain_delay = \"0s\"", &upstream);
+    let mut gateway = alone("drain = \"20s\"\ndrain_delay = \"1s\"", &upstream);
     let (agent, token) = registered(&gateway);
     let mut lines: Vec<Line> = (0..6).map(|_| Line::to(gateway.port()).expect("connects")).collect();
     for line in &mut lines {
