@@ -12,6 +12,7 @@ use crate::records::{
 };
 use crate::set_out::Onward;
 use crate::text::named;
+use crate::token_request::token_request;
 use crate::urls::Outcome;
 use crate::vault::Held;
 use crate::{Broker, BrokerError, NamesItself, Provider, ReturnPath, Way};
@@ -323,7 +324,9 @@ impl Broker {
         let Ok(client) = provider.client() else { return Err(oauth::OAuthError::Nonsense("no_client")) };
         let key = key_of(session.dpop.as_ref());
         let prover = self.prover(provider, client, key.as_ref());
-        let tokens = client.exchange(&self.outside_by(&prover), code, Some(&verifier), resource).await?;
+        let outside = self.outside_by(&prover);
+        let asking = client.exchange(&outside, code, Some(&verifier), resource);
+        let tokens = token_request("authorization_code", &provider.id, asking).await?;
         self.hush(&tokens);
         self.provider_answered(provider);
         Ok(tokens)

@@ -50,6 +50,7 @@ mod standing;
 mod tests;
 mod text;
 mod token;
+mod token_request;
 mod urls;
 mod vault;
 mod way;

@@ -144,10 +144,13 @@ fn router(door: Door) -> Router {
 /// Everything that is counted, for Prometheus.
 async fn metrics(State(door): State<Arc<Door>>) -> Response {
     let (ground, present) = (&door.seen.ground, door.present());
+    let (traces_dropped, logs_dropped) = ground.telemetry.dropped();
     let readings = Readings {
         version: env!("CARGO_PKG_VERSION"),
         audit_waiting: u64::try_from(present.parts.broker.audit_waiting()).unwrap_or(u64::MAX),
         access_log_lost: ground.access_log.as_ref().map_or(0, AccessLog::lost),
+        traces_dropped,
+        logs_dropped,
         draining: ground.drain.has_reached(Stage::Leaving),
         process: process::reading(),
     };

@@ -1,7 +1,8 @@
 //! The only place where the control plane makes outgoing HTTP requests: to providers' OAuth servers, and for agents' identity
-//! documents. No redirects, no proxies from the environment, bounded time and size.
+//! documents; and to the collector of traces and logs. No redirects, no proxies from the environment, bounded time and size.
 
 mod addresses;
+mod collector;
 mod descriptions;
 mod freshness;
 
@@ -17,6 +18,7 @@ use rustls::ClientConfig;
 use url::{Host, Url};
 
 use crate::egress::addresses::{Refused, VettedResolver};
+pub(crate) use crate::egress::collector::{CollectorClient, Unsent};
 pub(crate) use crate::egress::descriptions::{DescriptionClient, Got, Unfetched};
 use crate::egress::freshness::{is_json, max_age};
 

@@ -22,6 +22,7 @@ use crate::config::{
 };
 use crate::metered_store::MeteredStore;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry::Telemetry;
 use crate::{keys, process};
 
 /// What every generation of the configuration stands on.
@@ -37,6 +38,8 @@ pub(crate) struct Ground {
     pub(crate) workers: NonZeroUsize,
     /// What the log does not write.
     pub(crate) unspoken: Arc<Unspoken>,
+    /// What goes to a collector.
+    pub(crate) telemetry: Telemetry,
     /// Where the control plane runs.
     pub(crate) runtime: Handle,
     /// What the configuration said that all this was made of.
@@ -85,7 +88,7 @@ impl Ground {
     pub(crate) async fn open(
         config: &mut Config,
         file: Option<&Path>,
-        unspoken: Arc<Unspoken>,
+        (unspoken, telemetry): (Arc<Unspoken>, Telemetry),
         drain: Drain,
     ) -> Result<(Self, Opened), WiringError> {
         let instance = Opaque::generate("", &SystemEntropy).expose().to_owned();
@@ -102,6 +105,7 @@ impl Ground {
             houseful: Houseful::new(numbers.connections, numbers.connections_per_address),
             workers: workers(config.gateway.workers),
             unspoken,
+            telemetry,
             runtime: Handle::current(),
             fixed: config.fixed.clone(),
         };

@@ -18,6 +18,7 @@ use crate::ended::{Hurried, NotListening};
 use crate::reload::Reloader;
 use crate::server::Server;
 use crate::supervisor::{self, State};
+use crate::telemetry::Telemetry;
 use crate::trouble::Trouble;
 use crate::{admin, ended, telemetry, wiring};
 
@@ -31,11 +32,11 @@ pub(crate) fn run(path: &Path) -> ExitCode {
         }
     };
     let unspoken = Arc::new(Unspoken::default());
-    telemetry::start(&config.log, unspoken.clone());
+    let telemetry = telemetry::start(&config, unspoken.clone());
     for warning in warnings {
         tracing::warn!(%warning, "configuration");
     }
-    match serve(config, path, unspoken) {
+    match serve(config, path, unspoken, &telemetry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let told = ended::trouble(error.as_ref()).told();
@@ -51,7 +52,12 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(
+    config: Config,
+    path: &Path,
+    unspoken: Arc<Unspoken>,
+    telemetry: &Telemetry,
+) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     // From the first moment on: nobody who sends them means an end.
     let hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
@@ -60,7 +66,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
     let listen = config.gateway.listen;
     let public_url = config.gateway.public_url.clone();
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
-    let (ground, first) = runtime.block_on(wiring::start(config, Some(path), unspoken, drain.clone()))?;
+    let (ground, first) = runtime.block_on(wiring::start(config, Some(path), (unspoken, telemetry.clone()), drain.clone()))?;
     let (ground, first) = (Arc::new(ground), Arc::new(first));
     // Whoever finds it listening may tell it to stop.
     let mut signals = runtime.block_on(async { StopSignals::new() })?;
@@ -98,6 +104,7 @@ fn serve(config: Config, path: &Path, unspoken: Arc<Unspoken>) -> Result<(), Box
             tracing::error!(error = %error, "stopped before everything was in the audit log");
         }
         tracing::info!("stopped");
+        runtime.block_on(telemetry.finish());
     }
     // Nobody waits for what a second signal overtook.
     runtime.shutdown_background();

@@ -202,7 +202,7 @@ impl Here {
     fn new((core, witness): (Rc<Core>, Rc<Witness>), parts: Parts, lasting: Rc<Lasting>) -> Self {
         tokio::task::spawn_local(core.watch());
         let patience = Patience::new(&parts.timeouts, &parts.numbers);
-        let letterbox = Letterbox::hang(core.clone());
+        let letterbox = Letterbox::hang(core.clone(), parts.records.spans.clone());
         Self { core, parts, patience, witness, letterbox, lasting }
     }
 }

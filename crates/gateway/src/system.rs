@@ -16,6 +16,13 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clock in nanoseconds since the Unix epoch, as traces have it.
+#[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]
+pub(crate) fn unix_nanos() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The operating system's generator, by way of aws-lc-rs.
 pub(crate) struct SystemEntropy;
 

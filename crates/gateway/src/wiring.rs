@@ -30,6 +30,7 @@ use crate::ground::{Ground, WiringError};
 use crate::secret_files::{self, SecretFiles};
 use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry::{Spans, Telemetry, with_routes};
 use crate::tls::Trust;
 use crate::tls_door::TlsDoor;
 
@@ -68,10 +69,10 @@ pub(crate) struct Changes {
 pub(crate) async fn start(
     mut config: Config,
     file: Option<&Path>,
-    unspoken: Arc<Unspoken>,
+    said: (Arc<Unspoken>, Telemetry),
     drain: Drain,
 ) -> Result<(Ground, Generation), WiringError> {
-    let (ground, opened) = Ground::open(&mut config, file, unspoken, drain).await?;
+    let (ground, opened) = Ground::open(&mut config, file, said, drain).await?;
     let (settings, frame) = frame(config, &ground, None)?;
     let broker = Broker::new(broker::Parts {
         store: opened.store,
@@ -171,6 +172,7 @@ struct Frame {
     secret_files: Vec<SecretFiles>,
     wired: HashMap<ProviderId, Wired>,
     limits: (LimitsConfig, Limits),
+    spans: Option<Spans>,
 }
 
 fn frame(
@@ -178,6 +180,7 @@ fn frame(
     ground: &Ground,
     before: Option<&Generation>,
 ) -> Result<(broker::Settings, Frame), WiringError> {
+    let spans = ground.telemetry.spans(&config);
     let hosts = config.gateway.hosts();
     let tls = config.gateway.tls.map(TlsDoor::new).transpose()?;
     let outgoing = Outgoing::new()?;
@@ -249,6 +252,7 @@ fn frame(
         secret_files,
         wired: all,
         limits: (config.limits, limits),
+        spans,
     };
     Ok((settings, frame))
 }
@@ -263,6 +267,7 @@ impl Frame {
         let door = mcp_door(&self.mcp, &self.public_url);
         let doors = mcp::router(mcp::Toolbox::new(&broker, self.descriptions.shelves()));
         let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router()).merge(doors);
+        let router = if self.spans.is_some() { with_routes(router) } else { router };
         let providers = self.upstreams.iter().map(|upstream| {
             let id = upstream.provider_id().to_string();
             (ground.metrics.upstream(&id), id)
@@ -271,6 +276,7 @@ impl Frame {
             metrics: ground.metrics.clone(),
             access_log: ground.access_log.clone(),
             providers: providers.collect(),
+            spans: self.spans,
         };
         let parts = Parts {
             plane: Arc::new(DataPlane::new(

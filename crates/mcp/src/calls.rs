@@ -5,13 +5,36 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
-use protocol::{Origin, ProviderId};
+use protocol::{Origin, ProviderId, TraceContext};
 
 /// Puts a request on the way that every agent's request goes: authentication, policy, permit, guard and audit.
 #[async_trait]
 pub trait Calls: Send + Sync {
     /// Makes the call, and reads its answer as far as `most` bytes after the first `skip`.
     async fn call(&self, call: Call) -> Result<Answer, Unanswered>;
+
+    /// A tool call begins; `heard` is what the client says of the trace that it is part of. `None` where nobody writes that down.
+    fn begin(&self, origin: &Origin, heard: Option<TraceContext>) -> Option<Box<dyn ToolSpan>>;
+}
+
+/// A tool call that is under way, for whoever writes traces. It is over when this is dropped.
+pub trait ToolSpan: Send + Sync {
+    /// Where what the call does comes from.
+    fn origin(&self) -> Origin;
+
+    /// The call is over.
+    fn end(self: Box<Self>, call: ToolCall);
+}
+
+/// What is written down of a tool call.
+#[derive(Debug, Default)]
+pub struct ToolCall {
+    /// The tool's name, where it is one that the gateway gave.
+    pub tool: Option<String>,
+    /// Whose tool it is.
+    pub provider: Option<ProviderId>,
+    /// Why it did not succeed, as the metrics have it.
+    pub failed: Option<&'static str>,
 }
 
 /// One request, as an agent would have sent it below `/ath/proxy/{provider}`.

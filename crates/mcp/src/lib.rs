@@ -22,7 +22,7 @@ mod skill;
 mod toolbox;
 mod visit;
 
-pub use calls::{Answer, Call, Calls, From, Rest, Unanswered};
+pub use calls::{Answer, Call, Calls, From, Rest, ToolCall, ToolSpan, Unanswered};
 pub use door::{Unread, router, unread};
 pub use toolbox::Toolbox;
 pub use visit::Visit;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use broker::Provider;
 use http::request::Parts;
-use protocol::Problem;
+use protocol::{Problem, TraceContext};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
     CompleteResult, DiscoverResult, GetSkillRequestParams, GetSkillResult, Implementation, InitializeRequestParams,
@@ -17,6 +17,7 @@ use rmcp::{ErrorData, ServerHandler};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Kind, PlainArguments};
+use crate::calls::ToolCall;
 use crate::eliciting::{self, Round};
 use crate::results::{self, Refusal};
 use crate::servers::Servers;
@@ -58,6 +59,58 @@ impl Server {
         called.map(CallToolResponse::from)
     }
 
+    /// A tool call, and what is counted and written down of it.
+    async fn tool_call(
+        &self,
+        guest: &Guest,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+        done: &mut ToolCall,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(behind) = self.tools.behind(&request.name, guest.visit.only.as_ref()) else {
+            failed(guest, done, "unknown_tool");
+            return Err(ErrorData::invalid_params(format!("there is no tool {:?}", request.name), None));
+        };
+        done.provider = behind.service().cloned();
+        // What follows the name of an MCP server is its client's text.
+        done.tool = (!matches!(behind, Behind::Server(_))).then(|| request.name.to_string());
+        let round = Round::of(guest, &request).inspect_err(|_| failed(guest, done, "bad_state"))?;
+        let name = request.name.clone();
+        let provider = behind.service().and_then(|id| guest.service(id.as_str()));
+        if let (Round::Accepted, Some(provider)) = (round, provider) {
+            guest.wait_for(provider).await;
+        }
+        let mut called = self.called(guest, &behind, request.clone()).await;
+        if round == Round::Accepted {
+            // What the person does now, no record says before it is done: the call itself is the question, as long as it is refused here.
+            for _ in 0..eliciting::TRIES {
+                if !called.as_ref().is_err_and(|refusal| refusal.connect_url.is_some()) {
+                    break;
+                }
+                tokio::time::sleep(eliciting::TRY_AGAIN).await;
+                called = self.called(guest, &behind, request.clone()).await;
+            }
+        }
+        let refusal = match called {
+            Ok(result) => {
+                if let Some(code) = results::failed(&result) {
+                    failed(guest, done, code);
+                }
+                return Ok(result);
+            }
+            Err(refusal) => refusal,
+        };
+        failed(guest, done, refusal.code);
+        if let (Round::First, Some(provider), Some(url)) = (round, provider, &refusal.connect_url)
+            && eliciting::can_open_links(context)
+            && let Some(question) = eliciting::ask(guest, provider, &name, url)
+        {
+            return Ok(question.into());
+        }
+        tracing::debug!(code = refusal.code, tool = %name, "a tool call was refused");
+        Ok(refusal.result().into())
+    }
+
     fn info(&self, guest: Option<&Guest>) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_skills().build();
         let about = Implementation::new("ath-gateway", env!("CARGO_PKG_VERSION")).with_title("ATH Gateway");
@@ -67,6 +120,19 @@ impl Server {
             None => info,
         }
     }
+}
+
+/// Counts it, once for each time that it is said.
+fn failed(guest: &Guest, done: &mut ToolCall, code: &'static str) {
+    guest.broker.count_tool_error(done.provider.as_ref(), code);
+    done.failed = Some(code);
+}
+
+/// What the client says of the trace that its call is part of, in `_meta` (SEP-414).
+fn trace(context: &RequestContext<RoleServer>, request: &CallToolRequestParams) -> Option<TraceContext> {
+    let own = request.meta.as_ref().and_then(|meta| meta.get("traceparent"));
+    let text = own.or_else(|| context.meta.get("traceparent"))?.as_str()?;
+    TraceContext::parse(text.as_bytes())
 }
 
 async fn plain(
@@ -137,47 +203,17 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let guest = guest(&context)?;
-        let Some(behind) = self.tools.behind(&request.name, guest.visit.only.as_ref()) else {
-            guest.broker.count_tool_error(None, "unknown_tool");
-            return Err(ErrorData::invalid_params(format!("there is no tool {:?}", request.name), None));
-        };
-        let round = Round::of(&guest, &request)
-            .inspect_err(|_| guest.broker.count_tool_error(behind.service(), "bad_state"))?;
-        let name = request.name.clone();
-        let provider = behind.service().and_then(|id| guest.service(id.as_str()));
-        if let (Round::Accepted, Some(provider)) = (round, provider) {
-            guest.wait_for(provider).await;
+        let mut guest = guest(&context)?;
+        let span = guest.visit.calls.begin(&guest.origin, trace(&context, &request));
+        if let Some(span) = &span {
+            guest.origin = span.origin();
         }
-        let mut called = self.called(&guest, &behind, request.clone()).await;
-        if round == Round::Accepted {
-            // What the person does now, no record says before it is done: the call itself is the question, as long as it is refused here.
-            for _ in 0..eliciting::TRIES {
-                if !called.as_ref().is_err_and(|refusal| refusal.connect_url.is_some()) {
-                    break;
-                }
-                tokio::time::sleep(eliciting::TRY_AGAIN).await;
-                called = self.called(&guest, &behind, request.clone()).await;
-            }
+        let mut done = ToolCall::default();
+        let answer = self.tool_call(&guest, request, &context, &mut done).await;
+        if let Some(span) = span {
+            span.end(done);
         }
-        let refusal = match called {
-            Ok(result) => {
-                if let Some(code) = results::failed(&result) {
-                    guest.broker.count_tool_error(behind.service(), code);
-                }
-                return Ok(result);
-            }
-            Err(refusal) => refusal,
-        };
-        guest.broker.count_tool_error(behind.service(), refusal.code);
-        if let (Round::First, Some(provider), Some(url)) = (round, provider, &refusal.connect_url)
-            && eliciting::can_open_links(&context)
-            && let Some(question) = eliciting::ask(&guest, provider, &name, url)
-        {
-            return Ok(question.into());
-        }
-        tracing::debug!(code = refusal.code, tool = %name, "a tool call was refused");
-        Ok(refusal.result().into())
+        answer
     }
 
     fn get_tool(&self, _name: &str) -> Option<Tool> {

@@ -101,6 +101,12 @@ pub(crate) const LOST: Name = Name {
     labels: &[],
     says: "Lines that are not in the access log, since it could not keep up",
 };
+pub(crate) const UNSENT: Name = Name {
+    name: "ath_gateway_telemetry_dropped",
+    kind: "counter",
+    labels: &["signal"],
+    says: "Spans (traces) and log records (logs) that did not reach the collector of [opentelemetry], since it could not be reached or keep up",
+};
 pub(crate) const AUDIT: Name = Name {
     name: "ath_gateway_audit_waiting",
     kind: "gauge",
@@ -161,6 +167,7 @@ pub const NAMES: &[Name] = &[
     ACCEPTED,
     TURNED_AWAY,
     LOST,
+    UNSENT,
     AUDIT,
     READY,
     RELOAD,

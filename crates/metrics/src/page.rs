@@ -22,6 +22,10 @@ pub struct Readings {
     pub audit_waiting: u64,
     /// Lines that are not in the access log.
     pub access_log_lost: u64,
+    /// Spans that did not reach a collector.
+    pub traces_dropped: u64,
+    /// Log records that did not.
+    pub logs_dropped: u64,
     /// Whether the gateway was told to stop.
     pub draining: bool,
     /// What the system says of the process, where it does.
@@ -167,6 +171,10 @@ impl Page {
             count(&mut metric, &[("reason", reason)], number)?;
         }
         counter(encoder, names::LOST, self.readings.access_log_lost)?;
+        let mut unsent = described(encoder, names::UNSENT, MetricType::Counter)?;
+        for (signal, number) in [("traces", self.readings.traces_dropped), ("logs", self.readings.logs_dropped)] {
+            count(&mut unsent, &[("signal", signal)], number)?;
+        }
         gauge(encoder, names::AUDIT, self.readings.audit_waiting)?;
         gauge(encoder, names::READY, u64::from(self.readings.draining))?;
         let reloads = self.metrics.reloads();

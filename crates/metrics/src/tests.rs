@@ -9,7 +9,15 @@ fn call(upstream: Option<Upstream>, status: u16) -> Call {
 
 fn readings() -> Readings {
     let process = Process { memory: 1, files: 2, most_files: 3, started: 4.5, processor: 6.25 };
-    Readings { version: "0.1.0", audit_waiting: 7, access_log_lost: 3, draining: true, process: Some(process) }
+    Readings {
+        version: "0.1.0",
+        audit_waiting: 7,
+        access_log_lost: 3,
+        traces_dropped: 5,
+        logs_dropped: 0,
+        draining: true,
+        process: Some(process),
+    }
 }
 
 #[test]
@@ -62,6 +70,8 @@ fn what_every_core_counted_is_summed() {
         "ath_gateway_agent_connections 3",
         "ath_gateway_agent_connections_accepted_total 6",
         "ath_gateway_access_log_dropped_total 3",
+        "ath_gateway_telemetry_dropped_total{signal=\"traces\"} 5",
+        "ath_gateway_telemetry_dropped_total{signal=\"logs\"} 0",
         "ath_gateway_audit_waiting 7",
         "ath_gateway_draining 1",
         "ath_gateway_config_reload_success 0",

@@ -12,6 +12,7 @@ mod key;
 mod origin;
 mod problem;
 mod scope;
+mod trace;
 pub mod wire;
 
 pub use attestation::{Attestation, AttestationError, Attested, Audience};
@@ -22,3 +23,4 @@ pub use key::{AgentKey, AgentPublicKey, KeyError};
 pub use origin::{Origin, RequestId};
 pub use problem::{Act, Problem};
 pub use scope::{Scope, ScopeError, ScopeSet};
+pub use trace::{Sampling, SpanId, TraceContext, TraceId, is_trace_state};

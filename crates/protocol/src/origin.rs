@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use crate::trace::TraceContext;
+
 /// A request's name in logs, records and answers: sixteen hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId([u8; 16]);
@@ -29,18 +31,38 @@ impl std::fmt::Display for RequestId {
     }
 }
 
-/// Where a piece of work comes from: one request, by its name in logs and answers, and the address that sent it.
+/// Where a piece of work comes from: one request, by its name in logs and answers, the address that sent it, and the step of a trace that
+/// it is part of, where traces are written down.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Origin {
     request_id: Option<RequestId>,
     address: Option<IpAddr>,
+    trace: Option<TraceContext>,
 }
 
 impl Origin {
     /// A request named `request_id`, from `address`.
     #[must_use]
     pub fn new(request_id: RequestId, address: IpAddr) -> Self {
-        Self { request_id: Some(request_id), address: Some(address.to_canonical()) }
+        Self { request_id: Some(request_id), address: Some(address.to_canonical()), trace: None }
+    }
+
+    /// The same, as part of this step.
+    #[must_use]
+    pub fn within(self, step: TraceContext) -> Self {
+        Self { trace: Some(step), ..self }
+    }
+
+    /// The step of a trace that it is part of.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
+    }
+
+    /// The same where it is to be kept.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        self.request_id
     }
 
     /// The request's name; `None` for the gateway's own work.

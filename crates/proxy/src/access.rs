@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use audit::{Call, End, Place};
 use broker::Seen;
 use http::{Method, StatusCode, Uri};
-use protocol::{Origin, Scope};
+use protocol::{Origin, Scope, SpanId};
 
-use crate::observer::{Ended, Observer};
+use crate::observer::{Ended, Failed, Observer};
 use crate::route::Proxied;
 
 /// The record of one forwarded call, written when its answer's body has ended or was dropped. No path, no query, no header value.
@@ -24,13 +24,19 @@ pub(crate) struct Access {
     end: End,
     /// When the upstream was asked.
     asked: Instant,
-    told: Option<Told>,
+    told: Told,
+    answered: Option<Answered>,
 }
 
-/// Who is told of the call when its answer has ended, and what only they want to know.
-struct Told {
-    observer: Rc<dyn Observer>,
-    route: Proxied,
+/// Who is told of the call when it is over, and what only they want to know.
+pub(crate) struct Told {
+    pub(crate) observer: Rc<dyn Observer>,
+    pub(crate) route: Proxied,
+    pub(crate) span: Option<SpanId>,
+}
+
+/// The head of the answer.
+struct Answered {
     upstream_took: Duration,
     uri: Option<Uri>,
 }
@@ -41,6 +47,7 @@ impl Access {
         (origin, begun): (Origin, Instant),
         caller: Rc<Seen>,
         (method, scope): (&Method, &Scope),
+        told: Told,
     ) -> Self {
         Self {
             place: Some(place),
@@ -54,24 +61,21 @@ impl Access {
             finds: 0,
             end: End::Cut,
             asked: Instant::now(),
-            told: None,
+            told,
+            answered: None,
         }
     }
 
     /// The head of the upstream's answer is there.
-    pub(crate) fn answered(
-        &mut self,
-        status: StatusCode,
-        (observer, route, uri): (Rc<dyn Observer>, Proxied, Option<Uri>),
-    ) {
+    pub(crate) fn answered(&mut self, status: StatusCode, uri: Option<Uri>) {
         self.status = status;
-        self.told = Some(Told { observer, route, upstream_took: self.asked.elapsed(), uri });
+        self.answered = Some(Answered { upstream_took: self.asked.elapsed(), uri });
     }
 
     /// It becomes a refusal all the same, and is told as one.
     pub(crate) fn refused(&mut self) {
         self.status = StatusCode::BAD_GATEWAY;
-        self.told = None;
+        self.answered = None;
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {
@@ -102,20 +106,25 @@ impl Drop for Access {
         let Some(place) = self.place.take() else { return };
         let took = self.begun.elapsed();
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if let Some(told) = self.told.take() {
-            told.observer.ended(&Ended {
-                origin: &self.origin,
+        let Told { observer, route, span } = &self.told;
+        let (origin, method, waited) = (&self.origin, self.method, self.asked.duration_since(self.begun));
+        match &self.answered {
+            None => observer.failed(&Failed { origin, route: *route, method, waited, took, span: *span }),
+            Some(Answered { upstream_took, uri }) => observer.ended(&Ended {
+                origin,
                 caller: &self.caller,
-                route: told.route,
-                method: self.method,
+                route: *route,
+                method,
                 status: self.status.as_u16(),
                 bytes: self.bytes,
                 masked: self.finds,
                 complete: matches!(self.end, End::Complete),
+                waited,
                 took,
-                upstream_took: told.upstream_took,
-                uri: told.uri.as_ref(),
-            });
+                upstream_took: *upstream_took,
+                uri: uri.as_ref(),
+                span: *span,
+            }),
         }
         tracing::debug!(
             target: "ath_gateway::access",

@@ -15,7 +15,7 @@ use policy::{CanonicalPath, Content, Denied, PathError, Permit, Ruling, Undecide
 use protocol::{Origin, Scope, Timestamp};
 use tracing::{Instrument, Span};
 
-use crate::access::Access;
+use crate::access::{Access, Told};
 use crate::authenticate::authenticate;
 use crate::body::{Download, ProxyBody, Streamed};
 use crate::drain::Drain;
@@ -250,11 +250,13 @@ impl Core {
         let place = self.ring.reserve()?;
         let (caller, lent) = self.lent(origin, caller, permit.scope(), now).await?;
         query::without(query, &lent)?;
-        let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()));
+        let mut headers = headers::onward(parts.headers, upstream);
+        let span = self.observer.calls(&origin, *route, &mut headers);
+        let told = Told { observer: self.observer.clone(), route: *route, span };
+        let mut access = Access::new(place, (origin, begun), caller.clone(), (permit.method(), permit.scope()), told);
         let flight = self.flights.begin(caller.clone(), places);
         let watch = Watch::new(self.near.clone(), origin, caller, permit.scope().clone(), flight);
         let uri = self.observer.keeps_paths().then(|| parts.uri.clone());
-        let headers = headers::onward(parts.headers, upstream);
         let call = Call {
             pools,
             upstream,
@@ -280,7 +282,7 @@ impl Core {
         let rewriting =
             target.as_deref().map(|target| Rewriting::new(upstream, target, route.entrance, &self.plane.public_url));
         // What fails before this is told as a refusal.
-        access.answered(answered.status(), (self.observer.clone(), *route, uri));
+        access.answered(answered.status(), uri);
         if let Some(handshake) = handshake {
             let (about, rewriting) = ((upstream, *handshake), rewriting.as_ref());
             return Box::pin(self.switched(about, answered, rewriting, lents, (access, watch))).await;
@@ -348,8 +350,10 @@ impl Core {
 }
 
 /// For the rare ways: on the usual one there is nothing to say.
-pub(crate) fn named(origin: &Origin) -> Span {
-    tracing::info_span!("request", request_id = origin.request_id())
+#[must_use]
+pub fn named(origin: &Origin) -> Span {
+    let trace = origin.trace().map(tracing::field::display);
+    tracing::info_span!("request", request_id = origin.request_id(), traceparent = trace)
 }
 
 /// The upstream's answer, as far as it may be handed on.

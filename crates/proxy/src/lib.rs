@@ -55,7 +55,7 @@ mod upstream;
 mod watch;
 mod websocket;
 
-pub use crate::core::{Admitted, Core};
+pub use crate::core::{Admitted, Core, named};
 pub use crate::http1::Http1Error;
 pub use body::{BodyError, ProxyBody};
 pub use challenge::Discovery;
@@ -68,7 +68,7 @@ pub use grpc::Dialect;
 pub use hosts::{HostName, HostNameError, Hosts, LoopbackNames};
 pub use inbound::{Inbound, InboundError};
 pub use network::{Network, NetworkError};
-pub use observer::{Ended, Observer};
+pub use observer::{Ended, Failed, Observer};
 pub use origin::{McpDoor, Origins};
 pub use pace::Pace;
 pub use plane::DataPlane;

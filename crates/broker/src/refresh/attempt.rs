@@ -15,6 +15,7 @@ use super::settle::Settled;
 use super::{Need, RefreshFailure, SHORTLY, Step, ended, unavailable};
 use crate::binding::key_of;
 use crate::records::{Attempt, Connection, Rotation};
+use crate::token_request::token_request;
 use crate::vault::Held;
 use crate::{Broker, BrokerError, Provider};
 
@@ -280,7 +281,7 @@ impl Broker {
         let Ok(client) = provider.client() else { return Err(RefreshFailure::ReconnectRequired) };
         let prover = self.prover(provider, client, key.as_ref());
         let outside = self.outside_by(&prover);
-        let asking = client.refresh(&outside, token);
+        let asking = token_request("refresh_token", &provider.id, client.refresh(&outside, token));
         self.steps.reached(Step::Sent);
         let answer = self.awaited(refreshing, asking).await;
         self.steps.reached(Step::Answered);

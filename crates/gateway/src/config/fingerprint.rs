@@ -123,7 +123,7 @@ fn is_fixed(key: &str) -> bool {
 }
 
 /// Where such settings stand.
-const SECTIONS: &[&str] = &["gateway", "store", "log", "audit", "access_log", "admin", "limits"];
+const SECTIONS: &[&str] = &["gateway", "store", "log", "audit", "access_log", "admin", "limits", "opentelemetry"];
 const FIXED: &[&str] = &[
     "gateway.listen",
     "gateway.workers",
@@ -132,6 +132,7 @@ const FIXED: &[&str] = &[
     "audit",
     "access_log",
     "admin",
+    "opentelemetry",
     "limits.connections",
     "limits.connections_per_address",
     "limits.request_memory",

@@ -30,6 +30,8 @@ pub(super) enum Form {
     Boolean,
     /// A whole number, both ends included.
     Integer { least: u32, most: u32 },
+    /// A number, with a fraction or without.
+    Number,
     /// A table with these keys.
     Table(&'static [Key]),
     /// This word, or a table with these keys.
@@ -44,6 +46,8 @@ pub(super) enum Form {
     Secret,
     /// A list of such.
     Secrets,
+    /// A table of such under names of the operator's own.
+    SecretMap,
     /// A string, or where a secret one is kept.
     TextOrSecret,
     /// A string, or `{ file = "..." }`.
@@ -87,7 +91,8 @@ impl Form {
             }
             Self::Boolean => value.is_bool(),
             Self::Integer { .. } => value.is_integer(),
-            Self::Table(_) | Self::TextMap | Self::TableMap(_) | Self::Secret => value.is_table(),
+            Self::Number => value.is_integer() || value.is_float(),
+            Self::Table(_) | Self::TextMap | Self::TableMap(_) | Self::Secret | Self::SecretMap => value.is_table(),
             Self::Tables(_) | Self::Secrets => items().is_some_and(|mut items| items.all(DeValue::is_table)),
             Self::WordOrTable(word, _) => value.is_table() || value.as_str() == Some(word),
             Self::TextOrSecret | Self::TextOrFile => value.is_str() || value.is_table(),
@@ -103,11 +108,13 @@ impl Form {
             Self::TextsOrTables(_) => "a string, or a list of strings and tables".to_owned(),
             Self::Boolean => "true or false".to_owned(),
             Self::Integer { .. } => "a whole number".to_owned(),
+            Self::Number => "a number".to_owned(),
             Self::Table(_) | Self::TextMap | Self::TableMap(_) => "a table".to_owned(),
             Self::WordOrTable(word, _) => format!("a table, or \"{word}\""),
             Self::Tables(_) => "a list of tables".to_owned(),
             Self::Secret => format!("{SECRET}; the secret itself does not stand in this file"),
             Self::Secrets => format!("a list of {SECRET}; the secrets themselves do not stand in this file"),
+            Self::SecretMap => format!("a table of {SECRET}; the secrets themselves do not stand in this file"),
             Self::TextOrSecret => format!("a string, or {SECRET}"),
             Self::TextOrFile => "a string, or { file = \"...\" }".to_owned(),
         }

@@ -25,6 +25,7 @@ mod limits;
 mod log;
 mod mcp;
 mod oauth_door;
+mod opentelemetry;
 mod pem;
 mod presets;
 mod provider;
@@ -64,6 +65,7 @@ pub(crate) use lifetimes::LifetimesConfig;
 pub(crate) use limits::{LimitsConfig, NumbersConfig};
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use mcp::{McpConfig, McpDoorConfig};
+pub(crate) use opentelemetry::{CollectorConfig, Incoming, OpenTelemetryConfig, Signal};
 pub(crate) use presets::meant;
 pub(crate) use provider::{OpenapiConfig, OpenapiSource, ProviderConfig, WayConfig, path_prefix, untyped};
 pub(crate) use reference::reference;
@@ -93,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) audit: AuditConfig,
     /// Where every request is logged.
     pub(crate) access_log: AccessLogConfig,
+    /// Where traces and logs go.
+    pub(crate) opentelemetry: OpenTelemetryConfig,
     /// The operators' door.
     pub(crate) admin: AdminConfig,
     /// How often what may happen, and how much at a time.
@@ -215,6 +219,13 @@ fn read(root: &Table<'_>, fixed: Fixed) -> Option<Config> {
         },
     );
     let mcp = mcp::read(&root.table(&MCP));
+    let opentelemetry = opentelemetry::read(
+        &root.table(&OPENTELEMETRY),
+        &opentelemetry::Surroundings {
+            providers: providers.iter().map(|provider| &provider.id).collect(),
+            complete: providers.len() == provider_tables.len(),
+        },
+    );
     Some(Config {
         gateway: gateway.complete()?,
         store: store?,
@@ -222,6 +233,7 @@ fn read(root: &Table<'_>, fixed: Fixed) -> Option<Config> {
         lifetimes: lifetimes?,
         audit: audit?,
         access_log: access_log?,
+        opentelemetry: opentelemetry?,
         admin: admin?,
         limits: limits?,
         timeouts: timeouts?,
@@ -261,6 +273,7 @@ const KEYS: &[Key] = &[
     LIFETIMES,
     AUDIT,
     ACCESS_LOG,
+    OPENTELEMETRY,
     ADMIN,
     LIMITS,
     TIMEOUTS,
@@ -287,6 +300,11 @@ const ACCESS_LOG: Key = Key::optional(
     "access_log",
     key::Form::Table(access_log::KEYS),
     "Where every request is written down, whatever became of it; the audit log has the calls and decisions in any case.",
+);
+const OPENTELEMETRY: Key = Key::optional(
+    "opentelemetry",
+    key::Form::Table(opentelemetry::KEYS),
+    "Where traces and logs go by OpenTelemetry's protocol, OTLP; the log on standard error is written in any case.",
 );
 const ADMIN: Key = Key::optional("admin", key::Form::Table(admin::KEYS), "The door for operators' commands.");
 const LIMITS: Key = Key::optional(

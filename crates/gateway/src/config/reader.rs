@@ -13,6 +13,7 @@ use super::fingerprint::{Fingerprint, Recorder};
 use super::key::{Form, Key, Presence};
 use super::remedy;
 use super::report::{Finding, Lines, Position, Severity};
+use super::secrets::{self, Kept};
 
 /// What every part of the reader shares: the text, the way to files and variables, and what was found wrong so far.
 pub(super) struct Context<'c> {
@@ -277,6 +278,18 @@ impl<'c> Table<'c> {
         value
     }
 
+    /// A part of the whole, from 0 to 1.
+    pub(super) fn ratio(&self, key: &Key, default: f64) -> Option<f64> {
+        if self.written(key).is_none() {
+            return Some(default);
+        }
+        let Found { value, place } = self.get(key)?;
+        let text =
+            value.as_float().map(toml::de::DeFloat::as_str).or(value.as_integer().map(toml::de::DeInteger::as_str));
+        let ratio = text.and_then(|text| text.parse().ok()).filter(|ratio| (0.0..=1.0).contains(ratio));
+        ratio.or_else(|| place.refused("is out of range; write a number from 0 to 1"))
+    }
+
     pub(super) fn texts(&self, key: &Key) -> Vec<Found<'c, &'c str>> {
         let Some(Found { value, place }) = self.get(key) else {
             return Vec::new();
@@ -344,6 +357,17 @@ impl<'c> Table<'c> {
             .filter_map(|(name, Found { value, place })| match value.as_str() {
                 Some(text) => Some((name, place.with(text))),
                 None => place.refused(format!("must be {}", Form::Text.wanted())),
+            })
+            .collect()
+    }
+
+    /// Where each of some secrets is kept; `None` for what is reported.
+    pub(super) fn secret_map(&self, key: &Key) -> Vec<(Found<'c, &'c str>, Option<Kept<'c>>)> {
+        let entries = self.entries(key).into_iter();
+        entries
+            .map(|(name, Found { value, place })| match value.as_table() {
+                Some(tree) => (name, secrets::at(&Self::open(Some(tree), place, secrets::KEYS))),
+                None => (name, place.refused(format!("must be {}", Form::Secret.wanted()))),
             })
             .collect()
     }

@@ -67,6 +67,7 @@ fn form(form: Form, wants: Wants) -> Value {
         }
         Form::Boolean => json!({"type": "boolean"}),
         Form::Integer { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Form::Number => json!({"type": "number"}),
         Form::Table(keys) => object(keys, wants),
         Form::WordOrTable(word, keys) => json!({"anyOf": [{"const": word}, object(keys, wants)]}),
         Form::Tables(keys) => list(object(keys, wants)),
@@ -74,6 +75,7 @@ fn form(form: Form, wants: Wants) -> Value {
         Form::TableMap(keys) => json!({"type": "object", "additionalProperties": object(keys, wants)}),
         Form::Secret => kept(&["file", "env"]),
         Form::Secrets => list(kept(&["file", "env"])),
+        Form::SecretMap => json!({"type": "object", "additionalProperties": kept(&["file", "env"])}),
         Form::TextOrSecret => json!({"anyOf": [text(), kept(&["file", "env"])]}),
         Form::TextOrFile => json!({"anyOf": [text(), kept(&["file"])]}),
     }

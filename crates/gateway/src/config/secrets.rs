@@ -20,6 +20,11 @@ pub(super) fn list<'c>(table: &Table<'c>, key: &Key) -> Option<Vec<Kept<'c>>> {
     Some(table.references(key, KEYS)?.iter().filter_map(|place| fetch(place, KEYS)).collect())
 }
 
+/// The secret whose place stands in this table.
+pub(super) fn at<'c>(place: &Table<'c>) -> Option<Kept<'c>> {
+    fetch(place, KEYS)
+}
+
 /// A text that stands in the file, or is kept as a secret is.
 pub(super) fn literal_or_one<'c>(table: &Table<'c>, key: &Key) -> Option<Kept<'c>> {
     literal_or(table, key, KEYS)

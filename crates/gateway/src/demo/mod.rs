@@ -76,10 +76,10 @@ impl Stage {
         let (config, _) =
             Config::parse("demo.toml", &text, &SystemEnvironment).map_err(|problems| problems.to_string())?;
         let unspoken = Arc::new(Unspoken::default());
-        telemetry::start(&config.log, unspoken.clone());
+        let telemetry = telemetry::start(&config, unspoken.clone());
         let (door, data) = (config.admin.clone(), config.store.path.clone());
         let listen = config.gateway.listen;
-        let (ground, generation) = wiring::start(config, None, unspoken, drain.clone()).await?;
+        let (ground, generation) = wiring::start(config, None, (unspoken, telemetry), drain.clone()).await?;
         let (ground, generation) = (Arc::new(ground), Arc::new(generation));
         let server = Server::start(listen, &generation.parts)?;
         let tasks = generation.tasks(&ground.runtime);

@@ -36,8 +36,9 @@ use crate::server::memory::Held;
 use crate::server::spoken::{Protocol, spoken};
 use crate::server::state::{Busy, Late};
 use crate::server::streams::{Executor, Flowing};
-use crate::server::witness::Own;
+use crate::server::witness::{Own, way};
 use crate::server::{Here, Present};
+use crate::telemetry::Underway;
 use crate::tls;
 use crate::tls_door::TlsDoor;
 
@@ -260,6 +261,8 @@ where
 struct Attended {
     body: Either<ProxyBody, axum::body::Body>,
     _busy: Busy,
+    /// Ends with it.
+    _span: Option<Box<Underway>>,
 }
 
 impl Body for Attended {
@@ -301,7 +304,7 @@ async fn answer(
     let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
-    let origin = Origin::new(id, arrival.address);
+    let (origin, span) = here.witness.begin(Origin::new(id, arrival.address), &head.headers);
     let (dialect, method) = (Dialect::of(&head), head.method.clone());
     let state = busy.state().clone();
     let taken = here.lasting.memory.hold(&state, &head);
@@ -330,17 +333,18 @@ async fn answer(
         }
         Ok(Route::Proxied(route)) => {
             // What is said on the usual way of a call is for whoever looks for a fault.
-            let span = tracing::debug_span!("request", request_id = id.as_str());
+            let traceparent = origin.trace().map(tracing::field::display);
+            let span = tracing::debug_span!("request", request_id = id.as_str(), traceparent);
             let (mut taken, mut none) = (taken, NoSpace);
             let space = taken.as_mut().map_or(&mut none as &mut dyn Space, |held| held);
             here.core.serve(origin, route, (head, body), space).instrument(span).await.map(Either::Left)
         }
         Ok(Route::Mcp(route)) => {
-            let span = tracing::info_span!("request", request_id = id.as_str());
+            let span = proxy::named(&origin);
             Box::pin(at_the_door((head, body), (origin, route), taken.ok(), &here).instrument(span)).await
         }
         Ok(Route::Control) => {
-            let span = tracing::info_span!("request", request_id = id.as_str());
+            let span = proxy::named(&origin);
             let mut request = Request::from_parts(head, body);
             request.extensions_mut().insert(origin);
             request.extensions_mut().insert(arrival);
@@ -354,6 +358,7 @@ async fn answer(
         here.core.plane().origins().open(&page, response.headers_mut());
     }
     let refused = response.extensions_mut().remove::<Refused>();
+    let span = span.map(|span| span.answered(way(route), &method, &mut response, refused));
     // What is forwarded is told when its body has ended.
     if refused.is_some() || matches!(response.body(), Either::Right(_)) {
         let bytes = response.body().size_hint().exact().unwrap_or_default();
@@ -368,7 +373,7 @@ async fn answer(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.map(|body| Attended { body, _busy: busy })
+    response.map(|body| Attended { body, _busy: busy, _span: span })
 }
 
 /// A request of an MCP client: let in, and answered on the other runtime.
@@ -406,18 +411,19 @@ fn unread(
     here: &Here,
     busy: Busy,
 ) -> Response<Attended> {
-    let origin = Origin::new(id, arrival.address);
+    let (origin, span) = here.witness.begin(Origin::new(id, arrival.address), &http::HeaderMap::new());
     let asked = Asked { dialect: Dialect::Http, origin, route: None };
     let mut response = here.core.plane().refuse(&ProxyError::Gate(GateError::from(error)), &asked);
     let refused = response.extensions_mut().remove::<Refused>();
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     let method = Method::from_bytes(UNREAD).unwrap_or_default();
+    let span = span.map(|span| span.answered(way(None), &method, &mut response, refused));
     here.witness.answered(&Own { origin: &origin, route: None, method: &method, status, bytes, took, refused });
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.map(|body| Attended { body: Either::Left(body), _busy: busy })
+    response.map(|body| Attended { body: Either::Left(body), _busy: busy, _span: span })
 }
 
 /// What probes are told.

@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
-use mcp::{Answer, Call, Calls, From, Rest, Unanswered};
-use protocol::Refused;
+use mcp::{Answer, Call, Calls, From, Rest, ToolSpan, Unanswered};
+use protocol::{Origin, Refused, TraceContext};
 use proxy::{Asked, Core, Counted, Dialect, Inbound, ProxyBody, ProxyError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// Where a core takes them.
+use crate::telemetry::Spans;
+
+/// Where a core takes them, and who writes down that they were made.
 #[derive(Clone)]
-pub(super) struct Letterbox(mpsc::Sender<Letter>);
+pub(super) struct Letterbox(mpsc::Sender<Letter>, Option<Spans>);
 
 /// One call, and who waits for its answer.
 struct Letter {
@@ -26,7 +28,7 @@ struct Letter {
 
 impl Letterbox {
     /// A box that this core empties for as long as it runs.
-    pub(super) fn hang(core: Rc<Core>) -> Self {
+    pub(super) fn hang(core: Rc<Core>, spans: Option<Spans>) -> Self {
         let (sender, mut letters) = mpsc::channel::<Letter>(LETTERS);
         tokio::task::spawn_local(async move {
             while let Some(letter) = letters.recv().await {
@@ -42,7 +44,7 @@ impl Letterbox {
                 });
             }
         });
-        Self(sender)
+        Self(sender, spans)
     }
 
     /// As the door for MCP clients knows it.
@@ -57,6 +59,10 @@ impl Calls for Letterbox {
         let (answer, answered) = oneshot::channel();
         self.0.send(Letter { call, answer }).await.map_err(|_| Unanswered::Leaving)?;
         answered.await.map_err(|_| Unanswered::Leaving)?
+    }
+
+    fn begin(&self, origin: &Origin, heard: Option<TraceContext>) -> Option<Box<dyn ToolSpan>> {
+        self.1.as_ref()?.tool(origin, heard)
     }
 }
 

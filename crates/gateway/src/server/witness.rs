@@ -1,13 +1,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderMap, Method};
 use metrics::{Call, Door, Metrics, Recorder, Upstream};
-use protocol::{Clock, Origin, Refused};
-use proxy::{Ended, Entrance, Observer, Proxied};
+use protocol::{Clock, Origin, Refused, SpanId};
+use proxy::{Ended, Entrance, Failed, Observer, Proxied};
 
 use crate::access_log::{AccessLog, Line, Page};
 use crate::system::SystemClock;
+use crate::telemetry::{Spans, Telemetry, Tracer, Underway};
 
 /// What happens on all cores, written down.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub(crate) struct Records {
     pub(crate) access_log: Option<AccessLog>,
     /// Of the upstreams, in their order: what their calls are counted under, and their ids.
     pub(crate) providers: std::sync::Arc<[(Upstream, String)]>,
+    /// Where traces are written down.
+    pub(crate) spans: Option<Spans>,
 }
 
 /// What happens on one core: counted, and logged where that is asked for.
@@ -23,6 +26,7 @@ pub(super) struct Witness {
     recorder: Recorder,
     page: Option<Rc<Page>>,
     providers: std::sync::Arc<[(Upstream, String)]>,
+    tracer: Option<Rc<Tracer>>,
 }
 
 /// An answer of the gateway's own: of the control plane, or a refusal.
@@ -44,14 +48,16 @@ impl Records {
     /// For the core that this is called on.
     pub(super) fn witness(&self) -> Witness {
         let page = self.access_log.as_ref().map(AccessLog::page);
-        Witness { recorder: self.metrics.recorder(), page, providers: self.providers.clone() }
+        let tracer = self.spans.as_ref().map(Spans::tracer);
+        Witness { recorder: self.metrics.recorder(), page, providers: self.providers.clone(), tracer }
     }
 }
 
 impl Witness {
     /// The same under another configuration.
     pub(super) fn under(&self, records: &Records) -> Self {
-        Self { recorder: self.recorder.clone(), page: self.page.clone(), providers: records.providers.clone() }
+        let tracer = records.spans.as_ref().map(Spans::tracer);
+        Self { recorder: self.recorder.clone(), page: self.page.clone(), providers: records.providers.clone(), tracer }
     }
 
     /// Sees to it that lines do not stay here. Never returns where there are any.
@@ -67,6 +73,12 @@ impl Witness {
     /// Counts a connection that was not taken, or not kept, and why.
     pub(super) fn turned_away(&self, why: &'static str) {
         self.recorder.turned_away(why);
+    }
+
+    /// A request has come: the step of a trace that it is, and what to keep until it is answered, where that is written down.
+    pub(super) fn begin(&self, origin: Origin, headers: &HeaderMap) -> (Origin, Option<Box<Underway>>) {
+        let Some(tracer) = &self.tracer else { return (origin, None) };
+        tracer.begin(origin, headers)
     }
 
     pub(super) fn answered(&self, own: &Own<'_>) {
@@ -109,6 +121,9 @@ impl Observer for Witness {
         let upstream_took = Some(call.upstream_took);
         let (upstream, provider) = self.provider(upstream);
         self.recorder.call(&Call { upstream, door, status, took, upstream_took, bytes, masked });
+        if let Some((tracer, span)) = self.tracer.as_ref().zip(call.span) {
+            tracer.ended(call, span);
+        }
         let Some(page) = &self.page else { return };
         let shape = page.shape();
         page.write(&Line {
@@ -129,6 +144,16 @@ impl Observer for Witness {
         });
     }
 
+    fn calls(&self, origin: &Origin, route: Proxied, headers: &mut HeaderMap) -> Option<SpanId> {
+        self.tracer.as_ref()?.calls(origin, route, headers)
+    }
+
+    fn failed(&self, call: &Failed<'_>) {
+        if let Some((tracer, span)) = self.tracer.as_ref().zip(call.span) {
+            tracer.failed(call, span);
+        }
+    }
+
     fn keeps_paths(&self) -> bool {
         self.page.as_ref().is_some_and(|page| page.shape().paths)
     }
@@ -140,7 +165,8 @@ impl Drop for Open {
     }
 }
 
-fn way(route: Option<Proxied>) -> (Door, Option<usize>) {
+/// The door that a request came by, and the upstream that it is for.
+pub(super) fn way(route: Option<Proxied>) -> (Door, Option<usize>) {
     let Some(route) = route else { return (Door::Control, None) };
     let door = match route.entrance() {
         Entrance::Ath => Door::Ath,

@@ -108,7 +108,7 @@ fn every_key_is_explained_in_the_example() {
         };
         assert!(EXAMPLE.lines().any(stands), "{}", key.name);
     }
-    assert_eq!(keys, 299);
+    assert_eq!(keys, 311);
 }
 
 #[test]
