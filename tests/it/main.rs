@@ -51,6 +51,7 @@ mod narrowing;
 mod oauth_clients;
 mod oauth_door;
 mod oidc;
+mod opentelemetry;
 mod operating;
 mod placement;
 mod plain_api;
