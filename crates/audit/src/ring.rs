@@ -114,7 +114,7 @@ const SIZE: usize = 65_536;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use protocol::{AccountId, AgentId, ClientId, Loopback, ManualClock, Origin, ProviderId, Scope, ScopeSet, UserId};
+    use protocol::{AccountId, AgentId, ClientId, Loopback, ManualClock, ProviderId, Scope, ScopeSet, UserId};
 
     use super::*;
     use crate::{End, Who};
@@ -133,7 +133,8 @@ pub(crate) mod tests {
             &ScopeSet::default(),
         );
         Call {
-            origin: Origin::default(),
+            request_id: None,
+            address: None,
             who: Arc::new(who),
             method: "GET",
             scope: Scope::parse("a").expect("a scope"),

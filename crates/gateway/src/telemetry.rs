@@ -68,7 +68,8 @@ pub(crate) fn start(config: &Config, unspoken: Arc<Unspoken>) -> Telemetry {
     }
     let (outbox, inbox) = Outbox::new();
     let ids = Arc::new(Ids::new(&SystemEntropy, collector.sample_ratio));
-    let listener = Listener { outbox: outbox.clone(), ids: ids.clone(), unspoken: unspoken.clone() };
+    let (outbox_there, ids_there, traces) = (outbox.clone(), ids.clone(), collector.traces);
+    let listener = Listener { outbox: outbox_there, ids: ids_there, unspoken: unspoken.clone(), traces };
     to_both(&config.log, collector, listener, unspoken);
     let exporter = match exporter(collector, &config.gateway.public_url) {
         Ok(exporter) => exporter,

@@ -138,7 +138,8 @@ impl Drop for Access {
             millis,
         );
         place.fill(Call {
-            origin: self.origin,
+            request_id: self.origin.request(),
+            address: self.origin.address(),
             who: self.caller.who().clone(),
             method: self.method,
             scope: self.scope.clone(),

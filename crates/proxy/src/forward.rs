@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use policy::Permit;
+use tracing::Instrument;
 
 use crate::body::Download;
 use crate::error::ProxyError;
@@ -68,7 +69,7 @@ impl Call<'_> {
         if proof == Proof::Another || self.verdict(&mut answered).await? != Verdict::Refused {
             return Ok((answered, Lents { lent, refused: None }));
         }
-        Box::pin(self.exchange_again(answered, &sent, lent)).await
+        Box::pin(self.exchange_again(answered, &sent, lent).instrument(self.watch.named())).await
     }
 
     /// An MCP server looks at the token of each request before anything else (its authorization is the transport's), so that one which it

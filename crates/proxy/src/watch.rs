@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use broker::{Broker, Caller, Near, Seen};
 use protocol::{Origin, Scope};
+use tracing::Span;
 
+use crate::core::named;
 use crate::flight::Flight;
 
 /// Ends what is under way when its caller may no longer have it: a token, grant, connection, agent or provider that was ended meanwhile.
@@ -31,6 +33,11 @@ pub(crate) enum Look {
 impl Watch {
     pub(crate) fn new(near: Rc<Near>, origin: Origin, caller: Rc<Seen>, scope: Scope, flight: Flight) -> Self {
         Self { near, origin, caller, scope, flight, over: RefCell::new(None) }
+    }
+
+    /// For what is said of its call, on the rare ways.
+    pub(crate) fn named(&self) -> Span {
+        named(&self.origin)
     }
 
     /// A broker at work for the request that is watched. Whoever asks for one has time.

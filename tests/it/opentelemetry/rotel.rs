@@ -31,7 +31,7 @@ fn a_collector_of_others_understands_what_it_is_sent() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let mut command = Command::new(program());
     command.args(["start", "--exporter", "otlp", "--otlp-exporter-protocol", "http"]);
-    command.args(["--otlp-exporter-compression", "none", "--otlp-exporter-endpoint", &behind.server.url()]);
+    command.args(["--otlp-exporter-endpoint", &behind.server.url()]);
     command.args(["--otlp-http-endpoint", &format!("127.0.0.1:{http}")]);
     command.args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}")]);
     command.args(["--pid-file", &folder.path().join("pid").display().to_string()]);

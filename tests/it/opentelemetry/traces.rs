@@ -10,7 +10,7 @@ fn a_call_is_a_request_and_a_call_to_the_service() {
     let collector = Collector::start();
     let house = House::start(&collector.table("resource_attributes = { \"deployment.environment.name\" = \"test\" }"));
     let answer = house.call("/tickets/1?secret=query");
-    assert_eq!(answer.status, 200);
+    assert_eq!(answer.status, 200, "{}", house.gateway.log());
     let spans = collector.spans_of(&answer, 2);
     let (server, client) = (of_kind(&spans, "SPAN_KIND_SERVER"), of_kind(&spans, "SPAN_KIND_CLIENT"));
     assert_eq!(server["name"], "GET /ath/proxy/{provider}/{path}");

@@ -20,6 +20,7 @@ mod leaks;
 mod mcp;
 mod oauth_door;
 mod openapi;
+mod opentelemetry;
 mod presets;
 mod redis;
 mod reference;

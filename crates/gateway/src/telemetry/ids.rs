@@ -31,10 +31,8 @@ impl Ids {
     pub(crate) fn begin(&self) -> TraceContext {
         loop {
             let (high, low) = (self.draw(), self.draw());
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&high.to_be_bytes());
-            bytes[8..].copy_from_slice(&low.to_be_bytes());
-            if let Some(trace) = TraceId::new(bytes) {
+            let number = u128::from(high) << 64 | u128::from(low);
+            if let Some(trace) = TraceId::new(number.to_be_bytes()) {
                 return TraceContext::new(trace, self.span(), self.sampling(low));
             }
         }

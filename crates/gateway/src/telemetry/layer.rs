@@ -7,7 +7,7 @@ use protocol::{Sampling, TraceContext};
 use secret::Unspoken;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
@@ -16,6 +16,7 @@ use super::ids::Ids;
 use super::logs::Record;
 use super::outbox::Outbox;
 use super::span::{Finished, What};
+use crate::config::Signal;
 use crate::system::unix_nanos;
 
 /// One for the process, beside what writes standard error.
@@ -23,6 +24,7 @@ pub(super) struct Listener {
     pub(super) outbox: Outbox,
     pub(super) ids: Arc<Ids>,
     pub(super) unspoken: Arc<Unspoken>,
+    pub(super) traces: Signal,
 }
 
 /// The request that a span is about.
@@ -41,7 +43,9 @@ struct Step {
 
 /// Whether a span is one of those that say which request it is, or which step: the log's filter is about what is said in them.
 pub(super) fn concerns(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span() && (metadata.target() == STEP || is_request(metadata))
+    // On the usual way of a call there is a span at debug, which costs something and of which nothing is said.
+    let at_info = *metadata.level() <= Level::INFO;
+    metadata.is_span() && at_info && (metadata.target() == STEP || is_request(metadata))
 }
 
 fn is_request(metadata: &Metadata<'_>) -> bool {
@@ -53,6 +57,9 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Listener {
         let Some(span) = context.span(id) else { return };
         let mut words = Words::default();
         if attributes.metadata().target() == STEP {
+            if self.traces == Signal::Kept {
+                return;
+            }
             attributes.record(&mut words);
             let parent = around(&span);
             let context = parent.map_or_else(|| self.ids.begin(), |parent| parent.step(self.ids.span()));

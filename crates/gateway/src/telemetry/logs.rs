@@ -57,7 +57,8 @@ impl Reader<'_> {
     fn text(&mut self, field: &Field, text: &str) {
         let mut text = redacted(text, self.unspoken).into_owned();
         if text.len() > LONGEST {
-            text.truncate(text.floor_char_boundary(LONGEST));
+            let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+            text.truncate(end);
         }
         match field.name() {
             "message" => self.message = text,

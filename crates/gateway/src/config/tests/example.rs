@@ -61,6 +61,8 @@ fn every_line_that_is_switched_off_would_be_understood() {
             "enterprise.issuer",
             "enterprise.jwks",
             "enterprise.jwks.file",
+            "opentelemetry.ca_file",
+            "opentelemetry.headers.x-api-key.file",
             "admin.key.file",
             "provider.client_id",
             "provider.client_secret",
