@@ -102,8 +102,11 @@ fn instance() -> String {
     data_encoding::HEXLOWER.encode(&bytes)
 }
 
-/// Has answers of the control plane say which endpoint they are of, as it is declared.
-pub(crate) fn with_routes(router: Router) -> Router {
+/// Has answers of the control plane say which endpoint they are of, as it is declared, where somebody writes that down.
+pub(crate) fn with_routes(router: Router, spans: Option<&Spans>) -> Router {
+    if spans.is_none() {
+        return router;
+    }
     router.route_layer(from_fn(async |request: Request, next: Next| {
         let endpoint = request.extensions().get::<MatchedPath>().cloned();
         let mut response = next.run(request).await;
@@ -163,9 +166,8 @@ fn to_both(log: &LogConfig, collector: &CollectorConfig, listener: Listener, uns
 }
 
 fn filter(log: &LogConfig, without: &[&str]) -> EnvFilter {
-    let without: String = without.iter().map(|target| format!(",{target}=off")).collect();
-    let filter = EnvFilter::try_new(format!("{}{without}", log.filter));
-    filter.unwrap_or_else(|_| EnvFilter::new(format!("info{without}")))
+    let directives = |usual: &str| format!("{usual},{}=off", without.join("=off,"));
+    EnvFilter::try_new(directives(&log.filter)).unwrap_or_else(|_| EnvFilter::new(directives("info")))
 }
 
 /// The MCP library tells each request at info, and what is in it below that: arguments and results are people's. Steps of traces are

@@ -155,7 +155,7 @@ impl Line<'_> {
         if std::mem::take(&mut self.failing) {
             let what = self.what;
             tracing::dispatcher::with_default(self.loud, || {
-                tracing::info!(signal = what, "the collector takes again what is sent")
+                tracing::info!(signal = what, "the collector takes again what is sent");
             });
         }
         rejected

@@ -63,6 +63,7 @@ pub(super) struct Scope {
     pub(super) version: String,
 }
 
+#[expect(clippy::struct_field_names, reason = "the fields are called as the protocol calls them")]
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Span {
     #[prost(bytes = "vec", tag = "1")]
