@@ -117,6 +117,7 @@ where
                 shared.lost((source.lost)(unsent.min(count)));
             }
             source.taken.clear();
+            oldest = None;
             continue;
         }
         if is_ending {
