@@ -60,16 +60,11 @@ impl Collector {
 
     /// Everything that came to one path, as OpenTelemetry's own messages read it.
     fn read(&self, path: &str) -> Vec<Value> {
-        let lines: String = self
-            .exports()
-            .iter()
-            .filter(|export| export.path == path)
-            .map(|export| {
-                assert_eq!(export.kind, "application/x-protobuf");
-                let hex: String = export.body.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("{path} {hex}\n")
-            })
-            .collect();
+        let mut lines = String::new();
+        for export in self.exports().iter().filter(|export| export.path == path) {
+            assert_eq!(export.kind, "application/x-protobuf");
+            lines.extend([path, " ", &data_encoding::HEXLOWER.encode(&export.body), "\n"]);
+        }
         let mut command = Command::new(script(".venv/bin/python"));
         command.arg(script("otlp_decode.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("it must be installed: ./tests/run does it");

@@ -122,7 +122,7 @@ fn nobody_is_named_and_no_secret_leaves() {
     for path in ["/tickets/alice", "/tickets/1/attachments/alice.pdf", "/nowhere/alice"] {
         house.call(path);
     }
-    house.gateway.request("GET", "/ath/agents/alice-canary").send();
+    assert!(house.gateway.request("GET", "/ath/agents/alice-canary").send().status >= 400);
     let last = house.call("/tickets");
     collector.spans_of(&last, 2);
     eventually("logs came, too", || collector.exports().iter().any(|export| export.path == "/v1/logs"));
