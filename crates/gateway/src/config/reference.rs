@@ -79,6 +79,8 @@ impl Section {
             Form::Rate => "a rate, such as `600/m`, or `off`".to_owned(),
             Form::Boolean => "`true` or `false`".to_owned(),
             Form::Integer { least, most } => format!("a whole number, {least} to {most}"),
+            Form::Number => "a number".to_owned(),
+            Form::SecretMap => format!("a table under names of your own, each with the place of a secret: {FILE_OR_ENV}"),
             Form::Table(_) => format!("a table: {link}"),
             Form::WordOrTable(word, _) => format!("`\"{word}\"`, or a table: {link}"),
             Form::Tables(_) => format!("any number of tables: {link}"),
@@ -101,7 +103,7 @@ fn tables(path: &str, keys: &'static [Key]) -> Vec<Section> {
 fn left_out(key: &Key) -> String {
     match (key.presence, key.form) {
         (Presence::Required(_), _) => "**required**".to_owned(),
-        (Presence::Default(value), Form::Integer { .. }) => format!("`{value}`"),
+        (Presence::Default(value), Form::Integer { .. } | Form::Number) => format!("`{value}`"),
         (Presence::Default(value), _) => format!("`\"{value}\"`"),
         (Presence::Optional, Form::Boolean) => "`false`".to_owned(),
         (Presence::Optional, _) => String::new(),
@@ -113,6 +115,7 @@ fn places(form: Form) -> Option<&'static str> {
     match form {
         Form::Secret => Some("by its place alone"),
         Form::Secrets => Some("a list, by their places alone"),
+        Form::SecretMap => Some("each by its place alone"),
         Form::TextOrSecret => Some("by its place, or as it is"),
         _ => None,
     }
