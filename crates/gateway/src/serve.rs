@@ -66,7 +66,8 @@ fn serve(
     let listen = config.gateway.listen;
     let public_url = config.gateway.public_url.clone();
     let (admin, data) = (config.admin.clone(), config.store.path.clone());
-    let (ground, first) = runtime.block_on(wiring::start(config, Some(path), (unspoken, telemetry.clone()), drain.clone()))?;
+    let (ground, first) =
+        runtime.block_on(wiring::start(config, Some(path), (unspoken, telemetry.clone()), drain.clone()))?;
     let (ground, first) = (Arc::new(ground), Arc::new(first));
     // Whoever finds it listening may tell it to stop.
     let mut signals = runtime.block_on(async { StopSignals::new() })?;

@@ -267,7 +267,7 @@ impl Frame {
         let door = mcp_door(&self.mcp, &self.public_url);
         let doors = mcp::router(mcp::Toolbox::new(&broker, self.descriptions.shelves()));
         let router = console::router(broker.clone()).merge(issuer::router(&broker)).merge(api::router()).merge(doors);
-        let router = if self.spans.is_some() { with_routes(router) } else { router };
+        let router = with_routes(router, self.spans.as_ref());
         let providers = self.upstreams.iter().map(|upstream| {
             let id = upstream.provider_id().to_string();
             (ground.metrics.upstream(&id), id)

@@ -80,7 +80,9 @@ impl Section {
             Form::Boolean => "`true` or `false`".to_owned(),
             Form::Integer { least, most } => format!("a whole number, {least} to {most}"),
             Form::Number => "a number".to_owned(),
-            Form::SecretMap => format!("a table under names of your own, each with the place of a secret: {FILE_OR_ENV}"),
+            Form::SecretMap => {
+                format!("a table under names of your own, each with the place of a secret: {FILE_OR_ENV}")
+            }
             Form::Table(_) => format!("a table: {link}"),
             Form::WordOrTable(word, _) => format!("`\"{word}\"`, or a table: {link}"),
             Form::Tables(_) => format!("any number of tables: {link}"),

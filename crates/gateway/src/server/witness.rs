@@ -8,7 +8,7 @@ use proxy::{Ended, Entrance, Failed, Observer, Proxied};
 
 use crate::access_log::{AccessLog, Line, Page};
 use crate::system::SystemClock;
-use crate::telemetry::{Spans, Telemetry, Tracer, Underway};
+use crate::telemetry::{Spans, Tracer, Underway};
 
 /// What happens on all cores, written down.
 #[derive(Clone)]
