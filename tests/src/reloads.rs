@@ -138,9 +138,9 @@ impl Rig {
                 self.write(&text);
                 self.hang_up_until(result);
                 if result == "done" {
-                    told.done += 1
+                    told.done += 1;
                 } else {
-                    told.refused += 1
+                    told.refused += 1;
                 }
                 if round == rounds / 10 {
                     told.memory.0 = self.gateway.memory();

@@ -64,9 +64,9 @@ impl Descriptions {
 
     /// Whether there was one of that provider's.
     fn take_over(&mut self, before: &Self, provider: &ProviderId) -> bool {
-        let Some(shelf) = before.shelves.get(provider) else { return false };
-        self.shelves.insert(provider.clone(), shelf.clone());
-        self.fetched.extend(before.fetched.iter().filter(|source| Arc::ptr_eq(&source.shelf, shelf)).cloned());
+        let Some(place) = before.shelves.get(provider) else { return false };
+        self.shelves.insert(provider.clone(), place.clone());
+        self.fetched.extend(before.fetched.iter().filter(|source| Arc::ptr_eq(&source.shelf, place)).cloned());
         true
     }
 

@@ -102,8 +102,13 @@ impl Reloader {
         self.ground.metrics.reloaded(counted, SystemClock.now().as_secs());
         match &outcome {
             Ok(changes) => {
-                let (added, changed, removed) = (told(&changes.added), told(&changes.changed), told(&changes.removed));
-                tracing::info!(added, changed, removed, "the configuration was read again, and holds");
+                let (added, removed) = (told(&changes.added), told(&changes.removed));
+                tracing::info!(
+                    added,
+                    changed = told(&changes.changed),
+                    removed,
+                    "the configuration was read again, and holds"
+                );
             }
             Err(refused) => {
                 for problem in refused.problems() {

@@ -1,6 +1,7 @@
 //! What lies in a Redis as text: a line for each key, with its life, its name and its values.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
+use std::fmt::Write as _;
 
 use crate::RedisServer;
 
@@ -21,7 +22,8 @@ pub fn written_down(redis: &RedisServer) -> String {
             other => panic!("{name} is a {other}"),
         };
         let values: Vec<String> = values.iter().map(|value| BASE64.encode(value)).collect();
-        text += &format!("{kind} {life} {} {}\n", BASE64.encode(name.as_bytes()), values.join(" "));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{kind} {life} {} {}", BASE64.encode(name.as_bytes()), values.join(" "));
     }
     text
 }
@@ -34,7 +36,7 @@ pub fn restore(redis: &RedisServer, text: &str) {
         let decoded = |word: &str| BASE64.decode(word.as_bytes()).expect("base64");
         let name = String::from_utf8(decoded(name)).expect("a name");
         for value in values {
-            let digits: String = decoded(value).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits: String = HEXLOWER.encode(&decoded(value));
             let done = redis.command(&["eval", PUT, "1", &name, kind, life, &digits]);
             assert_eq!(done, "1", "{name}");
         }

@@ -118,7 +118,9 @@ impl Story {
         let got = form(last, "/oauth/token", &fields).send();
         assert_eq!(got.status, 200, "{}", got.body_text());
         let of_bob = got.text("/access_token");
-        all.iter().for_each(|gateway| assert_eq!(plain(gateway, &of_bob, "helpdesk").status, 200));
+        for gateway in all {
+            assert_eq!(plain(gateway, &of_bob, "helpdesk").status, 200);
+        }
 
         let mut alice = self.alice(gateway);
         let page =
@@ -145,8 +147,9 @@ impl Story {
             assert_eq!(got.status, 200, "{}", got.body_text());
             self.0["client"]["refresh"] = json!(got.text("/refresh_token"));
             self.0["client"]["access"] = json!(got.text("/access_token"));
-            all.iter()
-                .for_each(|gateway| assert_eq!(plain(gateway, &got.text("/access_token"), "helpdesk").status, 200));
+            for gateway in all {
+                assert_eq!(plain(gateway, &got.text("/access_token"), "helpdesk").status, 200);
+            }
         }
         self
     }
@@ -154,7 +157,9 @@ impl Story {
     /// Ends the agent's token at `gateway`: when that is acknowledged it has ended at each of `all`.
     pub fn ends(&self, gateway: &Gateway, all: &[&Gateway]) {
         let token = self.word("/agent/token");
-        all.iter().for_each(|each| assert_eq!(call(each, &self.word("/agent/id"), &token).status, 200));
+        for each in all {
+            assert_eq!(call(each, &self.word("/agent/id"), &token).status, 200);
+        }
         let wish = json!({"client_id": self.word("/agent/client"), "client_secret": self.word("/agent/secret"), "token": token});
         assert_eq!(gateway.request("POST", "/ath/revoke").json(&wish).send().status, 200);
         for each in all {

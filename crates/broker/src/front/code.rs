@@ -34,7 +34,7 @@ impl Broker {
             if held.body.client_id != client.agent.client_id || held.body.front.is_none() {
                 return Err(unknown);
             }
-            match self.take_code(client, &id, held, presented, hash.clone()).await {
+            match Box::pin(self.take_code(client, &id, held, presented, hash.clone())).await {
                 // Somebody else's attempt came between: look again.
                 Err(FrontError::Broker(BrokerError::SessionClaimed)) => {}
                 outcome => return outcome,
