@@ -192,17 +192,24 @@ impl Broker {
             tasks: parts.tasks,
             under_way: TaskTracker::new(),
         };
-        Self::with(Arc::new(lasting), parts.settings)
+        Self::with(Arc::new(lasting), parts.settings, None)
     }
 
     /// The same gateway under other settings. What was begun under these ends under these; what is under way is known to both, so that
     /// nothing is refreshed, exchanged or told twice.
     #[must_use]
     pub fn under(&self, settings: Settings) -> Self {
-        Self::with(self.inner.lasting.clone(), settings)
+        Self::with(self.inner.lasting.clone(), settings, Some(&self.inner))
     }
 
-    fn with(lasting: Arc<Lasting>, settings: Settings) -> Self {
+    fn with(lasting: Arc<Lasting>, settings: Settings, before: Option<&Inner>) -> Self {
+        // How a provider does that is the same as before is known.
+        let known = |provider: &Arc<Provider>| {
+            let before = before?;
+            before.providers.has(provider).then(|| before.healths.shared(&provider.id)).flatten()
+        };
+        let healths = settings.providers.iter().map(|it| (it.id.clone(), it.concurrent_refreshes, known(it)));
+        let healths = Healths::new(healths);
         let standings = Arc::new(Standings::default());
         lasting.vault.store().observe(&(standings.clone() as Arc<dyn Observer>));
         let (clock, per_host) = (&lasting.clock, &settings.limits.documents_per_host);
@@ -210,7 +217,7 @@ impl Broker {
             documents: Documents::new(settings.documents, clock.clone(), settings.pinned, per_host.clone()),
             client_documents: ClientDocumentCache::new(settings.strangers.clone(), clock.clone(), per_host.clone()),
             key_sets: KeySets::new(settings.strangers, settings.operators, clock.clone(), per_host.clone()),
-            healths: Healths::new(settings.providers.iter().map(|it| (it.id.clone(), it.concurrent_refreshes))),
+            healths,
             approvals: settings.approvals,
             limits: settings.limits,
             providers: Providers::new(settings.providers),

@@ -21,7 +21,7 @@ use crate::{Broker, BrokerError, Caller, Lent};
 pub struct Near {
     broker: Broker,
     callers: RefCell<Generations<[u8; 32], Rc<Seen>, BuildHasherDefault<First>>>,
-    agents: RefCell<HashMap<AgentId, Rc<Corners>>>,
+    agents: Rc<RefCell<HashMap<AgentId, Rc<Corners>>>>,
 }
 
 /// This core's part of what one agent may have under way.
@@ -44,7 +44,16 @@ impl Near {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(broker: Broker) -> Self {
-        Self { broker, callers: RefCell::new(Generations::new(MOST_TOKENS)), agents: RefCell::default() }
+        Self { broker, callers: RefCell::new(Generations::new(MOST_TOKENS)), agents: Rc::default() }
+    }
+
+    /// Nothing seen yet under other settings; what is under way counts on where the limits are the same.
+    #[must_use]
+    pub fn under(&self, broker: Broker) -> Self {
+        let (before, now) = (&self.broker.limits, &broker.limits);
+        let same = now.concurrent_calls.is_same(&before.concurrent_calls) && now.sockets.is_same(&before.sockets);
+        let agents = if same { self.agents.clone() } else { Rc::default() };
+        Self { agents, ..Self::new(broker) }
     }
 
     /// What is behind it, at work for nobody in particular.

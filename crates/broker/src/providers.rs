@@ -30,6 +30,12 @@ impl Providers {
         self.all.iter().map(Arc::as_ref)
     }
 
+    /// Whether this very one is among them.
+    pub(crate) fn has(&self, provider: &Arc<Provider>) -> bool {
+        let number = self.ids.get(&provider.id);
+        number.and_then(|number| self.all.get(*number)).is_some_and(|known| Arc::ptr_eq(known, provider))
+    }
+
     pub(crate) fn get(&self, id: &ProviderId) -> Option<&Provider> {
         self.at_number(*self.ids.get(id)?)
     }

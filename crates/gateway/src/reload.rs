@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use metrics::Reload;
 use protocol::Clock;
+use proxy::Stage;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -85,7 +86,9 @@ impl Reloader {
             };
             supervisor::tell(&SystemEnvironment, State::Reloading);
             let outcome = self.reload().await;
-            supervisor::tell(&SystemEnvironment, State::Ready);
+            if !self.ground.drain.has_reached(Stage::Leaving) {
+                supervisor::tell(&SystemEnvironment, State::Ready);
+            }
             if let Some(wish) = wish {
                 // Whoever asked may have gone; it is done all the same.
                 let _ = wish.send(outcome);
@@ -132,11 +135,11 @@ impl Reloader {
         }
         let (changes, generation) = (generation.changes(&before), Arc::new(generation));
         self.cores.give(generation.parts.clone()).await;
-        self.tasks = generation.tasks(&self.ground.runtime);
         self.holds.send_replace(generation.clone());
         let broker = generation.parts.broker.clone();
         // That may wait for other gateways.
-        self.ground.runtime.spawn(async move { broker.read_keys_again().await });
+        let keys = self.ground.runtime.spawn(async move { broker.read_keys_again().await });
+        self.tasks = generation.tasks(&self.ground.runtime).and(keys);
         Ok(changes)
     }
 }

@@ -32,7 +32,6 @@ use std::time::Duration;
 use broker::Broker;
 use limits::Houseful;
 use proxy::{Core, DataPlane, Drain, Stage};
-use rustls_pki_types::DnsName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -52,7 +51,7 @@ use crate::server::state::Patience;
 use crate::server::tools::Letterbox;
 use crate::server::witness::Witness;
 use crate::system::SystemEntropy;
-use crate::tls_door::TlsDoor;
+use crate::tls_door::{ClientProof, TlsDoor};
 
 /// What every core is made of; by another configuration, of others.
 #[derive(Clone)]
@@ -67,8 +66,8 @@ pub(crate) struct Parts {
     pub(crate) descriptions: Descriptions,
     /// Where TLS ends here.
     pub(crate) tls: Option<TlsDoor>,
-    /// The name that the certificate of a proxy in front must be for.
-    pub(crate) proxy_name: Option<DnsName<'static>>,
+    /// What the certificate of a proxy in front must be.
+    pub(crate) client_proof: Arc<ClientProof>,
     /// What stands in front.
     pub(crate) front: Front,
     /// How far the end has come.

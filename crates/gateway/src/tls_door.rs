@@ -5,11 +5,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, DnsName, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Environment, SystemEnvironment, TlsFiles, TlsPaths};
 use crate::tls;
+
+/// By what clients' certificates are judged. Where two configurations say the same of it, it is one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ClientProof {
+    /// The name that the certificate of a proxy in front must be for.
+    pub(crate) proxy_name: Option<DnsName<'static>>,
+    /// The authorities.
+    pub(crate) client_roots: Vec<CertificateDer<'static>>,
+}
 
 /// What connections are accepted with. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -86,9 +95,11 @@ impl TlsDoor {
         }
     }
 
-    /// Whether something else lay there, which is used from now on.
+    /// Whether something else lay there, which is used from now on. Whose certificates clients may show is part of the configuration, which is
+    /// read as a whole.
     fn look(&self, environment: &dyn Environment) -> Result<bool, Unusable> {
-        let found = Material::read(&self.0.paths, environment)?;
+        let client_roots = self.0.material.read().unwrap_or_else(PoisonError::into_inner).client_roots.clone();
+        let found = Material::read(&self.0.paths, client_roots, environment)?;
         if *self.0.material.read().unwrap_or_else(PoisonError::into_inner) == found {
             return Ok(false);
         }
@@ -105,15 +116,14 @@ impl TlsDoor {
 }
 
 impl Material {
-    fn read(paths: &TlsPaths, environment: &dyn Environment) -> Result<Self, Unusable> {
+    fn read(
+        paths: &TlsPaths,
+        client_roots: Vec<CertificateDer<'static>>,
+        environment: &dyn Environment,
+    ) -> Result<Self, Unusable> {
         let key_file = contents(&paths.key, environment)?;
         let key = PrivateKeyDer::from_pem_slice(&key_file).map_err(|error| form(&paths.key, error))?;
-        let client_roots = paths.client_roots.as_ref().map(|path| certificates(path, environment));
-        Ok(Self {
-            cert_chain: certificates(&paths.cert_chain, environment)?,
-            key,
-            client_roots: client_roots.transpose()?.unwrap_or_default(),
-        })
+        Ok(Self { cert_chain: certificates(&paths.cert_chain, environment)?, key, client_roots })
     }
 }
 

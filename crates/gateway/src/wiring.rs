@@ -16,6 +16,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::DnsName;
 use secret::Unspoken;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use zeroize::Zeroizing;
@@ -32,7 +33,7 @@ use crate::server::{Control, Front, Parts, Records};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::{Spans, Telemetry, with_routes};
 use crate::tls::Trust;
-use crate::tls_door::TlsDoor;
+use crate::tls_door::{ClientProof, TlsDoor};
 
 /// Everything that follows from one configuration: what cores serve by, until another one takes its place.
 pub(crate) struct Generation {
@@ -137,7 +138,7 @@ impl Generation {
         if let Some(tls) = &self.parts.tls {
             tasks.push(runtime.spawn(tls.clone().watch()));
         }
-        Tasks { _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }
+        Tasks { tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect() }
     }
 
     /// A provider that is the same as before may have been told another secret meanwhile.
@@ -152,7 +153,15 @@ impl Generation {
 
 /// What a generation does all the time. Dropped, it does it no more.
 pub(crate) struct Tasks {
-    _tasks: Vec<AbortOnDropHandle<()>>,
+    tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Tasks {
+    /// One more, which ends with the others, or by itself.
+    pub(crate) fn and(mut self, task: JoinHandle<()>) -> Self {
+        self.tasks.push(AbortOnDropHandle::new(task));
+        self
+    }
 }
 
 /// A generation that has no broker yet.
@@ -160,7 +169,7 @@ struct Frame {
     upstreams: Vec<Arc<Upstream>>,
     descriptions: Descriptions,
     tls: Option<TlsDoor>,
-    proxy_name: Option<DnsName<'static>>,
+    client_proof: Arc<ClientProof>,
     front: Front,
     hosts: Hosts,
     public_url: Url,
@@ -182,6 +191,7 @@ fn frame(
 ) -> Result<(broker::Settings, Frame), WiringError> {
     let spans = ground.telemetry.spans(&config);
     let hosts = config.gateway.hosts();
+    let client_roots = config.gateway.tls.as_ref().map(|tls| tls.client_roots.clone()).unwrap_or_default();
     let tls = config.gateway.tls.map(TlsDoor::new).transpose()?;
     let outgoing = Outgoing::new()?;
     let secret_files = secret_files::of(&config.providers);
@@ -207,6 +217,9 @@ fn frame(
         all.insert(id, wired);
     }
     let (sign_in, proxy_name) = wire_sign_in(config.sign_in, &outgoing);
+    let client_proof = Arc::new(ClientProof { proxy_name, client_roots });
+    let known = before.map(|before| before.parts.client_proof.clone()).filter(|known| *known == client_proof);
+    let client_proof = known.unwrap_or(client_proof);
     let loopback = config.development.loopback;
     let documents = Arc::new(DocumentClient::new(outgoing.trust.client(&[])?, loopback)?);
     // What was counted counts on, where the limits are the same.
@@ -240,7 +253,7 @@ fn frame(
         upstreams,
         descriptions,
         tls,
-        proxy_name,
+        client_proof,
         front: Front::new(config.gateway.front, config.timeouts.handshake),
         hosts,
         public_url: config.gateway.public_url,
@@ -292,7 +305,7 @@ impl Frame {
             control: Control::new(router, ground.runtime.clone()),
             descriptions: self.descriptions,
             tls: self.tls,
-            proxy_name: self.proxy_name,
+            client_proof: self.client_proof,
             front: self.front,
             drain: ground.drain.clone(),
             records,

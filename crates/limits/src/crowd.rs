@@ -51,6 +51,12 @@ impl Crowd {
         Self(Arc::new(Rooms { own, shared: most - own * cores.get(), given: Mutex::default() }))
     }
 
+    /// Whether both count in one place.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The part of this core. Two corners of one name on one core would give too much.
     #[must_use]
     pub fn corner(&self, name: &str) -> Rc<Corner> {

@@ -67,14 +67,15 @@ impl Core {
     /// A core without connections yet; to be made where it is to run.
     #[must_use]
     pub fn new(plane: Arc<DataPlane>, observer: Rc<dyn Observer>, drain: Drain) -> Self {
-        let ring = plane.audit.ring();
-        Self::with(plane, ring, observer, drain, |_| None)
+        let (ring, near) = (plane.audit.ring(), Near::new(plane.broker.clone()));
+        Self::with(plane, (ring, near), observer, drain, |_| None)
     }
 
     /// The same core under another configuration. Upstreams that are the same in both keep their connections, and what is counted there.
     #[must_use]
     pub fn renewed(&self, plane: Arc<DataPlane>, observer: Rc<dyn Observer>) -> Self {
-        Self::with(plane, self.ring.clone(), observer, self.drain.clone(), |upstream| {
+        let near = self.near.under(plane.broker.clone());
+        Self::with(plane, (self.ring.clone(), near), observer, self.drain.clone(), |upstream| {
             let number = self.plane.number_of(upstream)?;
             Some((self.pools.get(number)?.clone(), self.corners.get(number)?.clone()))
         })
@@ -82,7 +83,7 @@ impl Core {
 
     fn with(
         plane: Arc<DataPlane>,
-        ring: Ring,
+        (ring, near): (Ring, Near),
         observer: Rc<dyn Observer>,
         drain: Drain,
         known: impl Fn(&Arc<Upstream>) -> Option<Side>,
@@ -91,7 +92,7 @@ impl Core {
             known(upstream).unwrap_or_else(|| (Rc::default(), upstream.concurrent_calls.corner("")))
         };
         let (pools, corners) = plane.upstreams.iter().map(side).unzip();
-        let near = Rc::new(Near::new(plane.broker.clone()));
+        let near = Rc::new(near);
         Self { plane, pools, corners, near, flights: Rc::default(), ring, observer, drain }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::RefreshFailure;
 
 /// How each provider's OAuth server does, as this gateway has seen it.
-pub(crate) struct Healths(BTreeMap<ProviderId, Health>);
+pub(crate) struct Healths(BTreeMap<ProviderId, Arc<Health>>);
 
 /// One provider's: how many may ask it at once, whether anybody may, and what its operator has to mend.
 pub(crate) struct Health {
@@ -59,19 +59,27 @@ pub(crate) enum Admission {
 }
 
 impl Healths {
-    /// For these providers, each with how many refreshes it takes at once.
-    pub(crate) fn new(providers: impl Iterator<Item = (ProviderId, usize)>) -> Self {
-        let health =
-            |at_once: usize| Health { permits: Arc::new(Semaphore::new(at_once.max(1))), state: Mutex::default() };
-        Self(providers.map(|(provider, at_once)| (provider, health(at_once))).collect())
+    /// For these providers, each with how many refreshes it takes at once, and what is known of it already.
+    pub(crate) fn new(providers: impl Iterator<Item = (ProviderId, usize, Option<Arc<Health>>)>) -> Self {
+        let health = |at_once: usize| {
+            Arc::new(Health { permits: Arc::new(Semaphore::new(at_once.max(1))), state: Mutex::default() })
+        };
+        let of = |(provider, at_once, known): (ProviderId, usize, Option<Arc<Health>>)| {
+            (provider, known.unwrap_or_else(|| health(at_once)))
+        };
+        Self(providers.map(of).collect())
+    }
+
+    pub(crate) fn shared(&self, provider: &ProviderId) -> Option<Arc<Health>> {
+        self.0.get(provider).cloned()
     }
 
     pub(crate) fn of(&self, provider: &ProviderId) -> Option<&Health> {
-        self.0.get(provider)
+        self.0.get(provider).map(Arc::as_ref)
     }
 
     pub(crate) fn view(&self) -> Vec<ProviderHealth> {
-        let view = |(provider, health): (&ProviderId, &Health)| {
+        let view = |(provider, health): (&ProviderId, &Arc<Health>)| {
             let state = health.state();
             let paused = state.open_until.is_some_and(|until| Instant::now() < until);
             ProviderHealth { provider: provider.clone(), paused, alarm: state.alarm.clone() }

@@ -51,7 +51,11 @@ impl Broker {
         loop {
             tokio::select! {
                 _ = look.tick() => self.recover().await,
-                () = self.kept.upheaval.notified() => self.put_everything_back().await,
+                () = self.kept.upheaval.notified() => {
+                    // To its end, also where another configuration takes this one's place: nobody is told again.
+                    let broker = self.clone();
+                    let _ = self.spawn(async move { broker.put_everything_back().await }).await;
+                }
             }
             self.settle_all().await;
             for lease in self.kept.leases() {

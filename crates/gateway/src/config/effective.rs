@@ -64,7 +64,7 @@ pub(crate) fn of_preset(preset: &catalogue::Preset) -> Vec<Setting> {
     settings(preset.template(), &|_| true)
 }
 
-pub(super) fn settings(table: &DeTable<'_>, from_preset: &dyn Fn(usize) -> bool) -> Vec<Setting> {
+fn settings(table: &DeTable<'_>, from_preset: &dyn Fn(usize) -> bool) -> Vec<Setting> {
     let mut found = Vec::new();
     collect(table, "", from_preset, &mut found);
     found
@@ -95,6 +95,21 @@ fn collect(table: &DeTable<'_>, above: &str, from_preset: &dyn Fn(usize) -> bool
 /// Where a secret is kept is one thing.
 fn is_reference(table: &DeTable<'_>) -> bool {
     table.len() == 1 && (table.contains_key("file") || table.contains_key("env"))
+}
+
+/// Every setting of a table by its key, as it is written, secrets among it: to be hashed, and not to be shown.
+pub(super) fn plain(table: &DeTable<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::Table(below) if !is_reference(below) && !below.is_empty() => {
+                found
+                    .extend(plain(below).into_iter().map(|(name, value)| (format!("{}.{name}", key.get_ref()), value)));
+            }
+            value => found.push((key.get_ref().to_string(), written(value))),
+        }
+    }
+    found
 }
 
 /// All of a table, secrets among it: to be hashed, and not to be shown.

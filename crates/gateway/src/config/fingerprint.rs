@@ -1,6 +1,7 @@
 //! Whether something is configured as it was before: what it says, and what stands in the files and variables that it refers to.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +10,7 @@ use std::path::Path;
 use aws_lc_rs::digest::{Context, SHA256};
 use toml::de::DeTable;
 
-use super::effective::{self, Setting};
+use super::effective;
 use super::environment::{Contents, Environment};
 
 /// What one part of a configuration comes to. Prints nothing of it.
@@ -22,9 +23,9 @@ pub(super) struct Recorder<'e> {
     read: RefCell<Context>,
 }
 
-/// The settings that are read at the start alone: listeners, the store and logs are opened once.
+/// The settings that are read at the start alone: listeners, the store and logs are opened once. By their keys, and what each comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fixed(Vec<Setting>);
+pub(crate) struct Fixed(BTreeMap<String, Fingerprint>);
 
 impl Fingerprint {
     /// Of a table, what was read for it, and what it depends on besides.
@@ -99,27 +100,44 @@ impl Fixed {
         let sections =
             SECTIONS.iter().filter_map(|section| Some((*section, root.get(*section)?.get_ref().as_table()?)));
         let settings = sections.flat_map(|(section, table)| {
-            let settings = effective::settings(table, &|_| false).into_iter();
-            settings.map(move |setting| Setting { key: format!("{section}.{}", setting.key), ..setting })
+            let settings = effective::plain(table).into_iter();
+            settings.map(move |(key, value)| (format!("{section}.{key}"), value))
         });
-        Self(settings.filter(|setting| is_fixed(&setting.key)).collect())
+        let known = settings.filter_map(|(key, value)| match standing(&key) {
+            Standing::Fixed => Some((key, Fingerprint::of_parts([value.as_bytes()].into_iter()))),
+            // What it says is read again, and that it is there is not.
+            Standing::Kept => Some((key, Fingerprint::of_parts(std::iter::empty()))),
+            Standing::ReadAgain => None,
+        });
+        Self(known.collect())
     }
 
     /// The keys that say something else than before, or are there on one side alone.
     pub(crate) fn differing<'s>(&'s self, before: &'s Self) -> Vec<&'s str> {
-        let lacks = |settings: &Self, one: &Setting| !settings.0.contains(one);
-        let new = self.0.iter().filter(|setting| lacks(before, setting));
-        let gone = before.0.iter().filter(|setting| lacks(self, setting));
-        let mut keys: Vec<&str> = new.chain(gone).map(|setting| setting.key.as_str()).collect();
+        let new = self.0.iter().filter(|(key, value)| before.0.get(*key) != Some(value));
+        let gone = before.0.iter().filter(|(key, _)| !self.0.contains_key(*key));
+        let mut keys: Vec<&str> = new.chain(gone).map(|(key, _)| key.as_str()).collect();
         keys.sort_unstable();
         keys.dedup();
         keys
     }
 }
 
-fn is_fixed(key: &str) -> bool {
+/// When a setting is read.
+enum Standing {
+    Fixed,
+    Kept,
+    ReadAgain,
+}
+
+fn standing(key: &str) -> Standing {
     let below = |fixed: &str| key.strip_prefix(fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    FIXED.iter().any(|fixed| below(fixed)) && !READ_AGAIN.iter().any(|again| below(again))
+    let among = |keys: &[&str]| keys.iter().any(|known| below(known));
+    match (among(FIXED), among(KEPT), among(READ_AGAIN)) {
+        (_, true, _) => Standing::Kept,
+        (true, false, false) => Standing::Fixed,
+        _ => Standing::ReadAgain,
+    }
 }
 
 /// Where such settings stand.
@@ -138,7 +156,9 @@ const FIXED: &[&str] = &[
     "limits.request_memory",
 ];
 /// Of those, what is read again all the same.
-const READ_AGAIN: &[&str] = &["store.keys", "admin.key"];
+const READ_AGAIN: &[&str] = &["store.keys"];
+/// What is there from the start on, or never, whatever it says.
+const KEPT: &[&str] = &["admin.key"];
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +204,11 @@ mod tests {
         let other = of(
             "[gateway]\nlisten = \"127.0.0.1:2\"\n[store]\npath = \"x\"\nredis.url = \"r\"\n[admin]\nkey = { file = \"k\" }",
         );
-        assert_eq!(other.differing(&before), ["gateway.listen", "store.redis.url"]);
+        assert_eq!(other.differing(&before), ["admin.key", "gateway.listen", "store.redis.url"]);
+        let prefix = |prefix: &str| of(&format!("[store]\nkey_prefix = \"{prefix}\"\nurl = \"redis://u:{prefix}@h\""));
+        assert_eq!(prefix("a").differing(&prefix("b")), ["store.key_prefix", "store.url"], "also what is never shown");
+        let key = |file: &str| of(&format!("[admin]\nkey = {{ file = \"{file}\" }}"));
+        assert_eq!(key("a").differing(&key("b")), Vec::<&str>::new(), "another key may lie elsewhere");
         assert_eq!(before.differing(&of("")), ["gateway.listen", "store.path"]);
     }
 }

@@ -55,7 +55,6 @@ pub(crate) struct TlsFiles {
 pub(crate) struct TlsPaths {
     pub(crate) cert_chain: PathBuf,
     pub(crate) key: PathBuf,
-    pub(crate) client_roots: Option<PathBuf>,
 }
 
 /// The section, as far as it can be read: others need the public URL even where something else is wrong.
@@ -126,11 +125,7 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn tls(table: &Table<'_>) -> Option<TlsFiles> {
     let files = table.text(&CERT_FILE).zip(table.text(&KEY_FILE));
-    let paths = files.as_ref().map(|(chain, key)| TlsPaths {
-        cert_chain: chain.value.into(),
-        key: key.value.into(),
-        client_roots: table.text(&CLIENT_CA_FILE).map(|file| file.value.into()),
-    });
+    let paths = files.as_ref().map(|(chain, key)| TlsPaths { cert_chain: chain.value.into(), key: key.value.into() });
     let identity = files.and_then(|(chain, key)| pem::identity(&chain, &key));
     let client_roots = table.text(&CLIENT_CA_FILE).map(|file| pem::roots(&file));
     let Identity { chain: cert_chain, key } = identity?;

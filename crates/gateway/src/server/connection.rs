@@ -3,6 +3,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,7 @@ use crate::server::witness::{Own, way};
 use crate::server::{Here, Present};
 use crate::telemetry::Underway;
 use crate::tls;
-use crate::tls_door::TlsDoor;
+use crate::tls_door::{ClientProof, TlsDoor};
 
 /// Serves one connection to its end; after shutdown, to the end of what is under way. A client that is slow to say what it speaks is
 /// not waited for.
@@ -61,6 +62,8 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         Some(stay)
     };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
+    // Counted by this core alone.
+    let judged_by = Rc::new(here.parts.client_proof.clone());
     let Some(acceptor) = here.parts.tls.as_ref().map(TlsDoor::acceptor) else {
         // Boxed, so that an open connection keeps none of the room that its beginning took.
         let spoken = Box::pin(async {
@@ -73,7 +76,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         match spoken {
             Ok(Ok((protocol, early))) => {
                 drop(here);
-                Box::pin(converse((stream, early, (room, stay)), protocol, arrival, present)).await;
+                Box::pin(converse((stream, early, (room, stay)), protocol, (arrival, judged_by), present)).await;
             }
             Ok(Err(error)) => tracing::debug!(error = %error, %peer, "a connection was gone at once"),
             Err(_) => {
@@ -89,9 +92,9 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
-            arrival.certificate = tls::client_certificate(presented, here.parts.proxy_name.as_ref());
+            arrival.certificate = tls::client_certificate(presented, judged_by.proxy_name.as_ref());
             drop(here);
-            Box::pin(converse((stream, Bytes::new(), (room, stay)), protocol, arrival, present)).await;
+            Box::pin(converse((stream, Bytes::new(), (room, stay)), protocol, (arrival, judged_by), present)).await;
         }
         Ok(Err(error)) => tracing::debug!(error = %error, %peer, "no TLS"),
         Err(_) => {
@@ -113,7 +116,7 @@ fn prepare(stream: &TcpStream, write: Duration) -> std::io::Result<()> {
 async fn converse(
     (stream, early, places): (impl Socket, Bytes, Places),
     protocol: Protocol,
-    arrival: Arrival,
+    (arrival, judged_by): (Arrival, Rc<Arc<ClientProof>>),
     present: Rc<Present>,
 ) {
     let here = present.here();
@@ -129,7 +132,7 @@ async fn converse(
         Protocol::Http1 => {
             let service = move |request: Result<Request<http1::Body>, HeadError>| {
                 let request = request.map(|request| request.map(Inbound::Http1));
-                answer(request, arrival, present.here(), state.ask())
+                answer(request, (arrival, judged_by.clone()), present.here(), state.ask())
             };
             Box::pin(drive(http1::Connection::new(line, service, date), &guest, &drain)).await
         }
@@ -139,7 +142,7 @@ async fn converse(
             let service = service_fn(move |request: Request<Incoming>| {
                 let request = Ok(request.map(Inbound::Http2));
                 let flow = executor.announce(guests.streams(), &state);
-                let answered = answer(request, arrival, present.here(), state.ask());
+                let answered = answer(request, (arrival, judged_by.clone()), present.here(), state.ask());
                 // Boxed: neither the future nor what it is put into has to be moved about whole.
                 Box::pin(async { Ok::<_, Infallible>(answered.await.map(|body| flow.of(body))) })
             });
@@ -291,17 +294,24 @@ async fn silent(drain: &Drain) {
 /// One request: named, routed, answered.
 async fn answer(
     request: Result<Request<Inbound>, HeadError>,
-    arrival: Arrival,
+    (arrival, judged_by): (Arrival, Rc<Arc<ClientProof>>),
     here: Rc<Here>,
     busy: Busy,
 ) -> Response<Attended> {
     let (id, begun) = (here.lasting.names.draw(), Instant::now());
+    // Another configuration has other proxies: what was judged by the one before is worth nothing, and the client comes again.
+    let outdated =
+        !matches!(arrival.certificate, ClientCertificate::Absent) && !Arc::ptr_eq(&judged_by, &here.parts.client_proof);
+    let arrival = if outdated { Arrival { certificate: ClientCertificate::Absent, ..arrival } } else { arrival };
     let request = match request {
         Ok(request) => request,
         Err(error) => return unread(&error, (id, begun), arrival, &here, busy),
     };
     let (head, body) = request.into_parts();
-    let leaving = here.parts.drain.has_reached(Stage::Leaving) && head.version < Version::HTTP_2;
+    let leaving = (outdated || here.parts.drain.has_reached(Stage::Leaving)) && head.version < Version::HTTP_2;
+    if outdated && head.version >= Version::HTTP_2 {
+        busy.state().let_go();
+    }
     let client = here.parts.front.trusted.client(arrival.address, &head.headers);
     let arrival = Arrival { address: *client.as_ref().unwrap_or(&arrival.address), ..arrival };
     let (origin, span) = here.witness.begin(Origin::new(id, arrival.address), &head.headers);

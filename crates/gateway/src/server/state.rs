@@ -30,6 +30,8 @@ pub(super) struct State {
     taken: AtomicU64,
     stalled: AtomicBool,
     flooding: AtomicBool,
+    /// Its client is to come again by another one.
+    let_go: AtomicBool,
     /// Streams of it that were ended, since what they were sent was not taken.
     strikes: AtomicU32,
     /// Requests of it that could be read in more than one way.
@@ -128,6 +130,7 @@ impl State {
             taken: AtomicU64::new(0),
             stalled: AtomicBool::new(false),
             flooding: AtomicBool::new(false),
+            let_go: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
             offences: AtomicU32::new(0),
             turn: AtomicUsize::new(usize::MAX),
@@ -188,6 +191,11 @@ impl State {
     /// It has said that it will send nothing more.
     pub(super) fn finish(&self) {
         self.finished.store(true, Ordering::Relaxed);
+    }
+
+    /// When nothing is going on there, it is ended as one that has rested too long.
+    pub(super) fn let_go(&self) {
+        self.let_go.store(true, Ordering::Relaxed);
     }
 
     /// It says much, and nothing.
@@ -294,6 +302,9 @@ impl State {
         }
         if self.busy.load(Ordering::Relaxed) > 0 {
             return None;
+        }
+        if self.let_go.load(Ordering::Relaxed) {
+            return Some(Late::Idle);
         }
         let now = self.now();
         if self.head.since(now).is_some_and(|waited| waited > self.patience.head) {
