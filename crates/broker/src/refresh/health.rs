@@ -177,7 +177,7 @@ mod tests {
     use crate::records::User;
 
     fn health() -> Healths {
-        Healths::new([(ProviderId::parse("crm").expect("an id"), 2)].into_iter())
+        Healths::new([(ProviderId::parse("crm").expect("an id"), 2, None)].into_iter())
     }
 
     fn key(number: u8) -> Key {

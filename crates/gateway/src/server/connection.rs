@@ -62,8 +62,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         Some(stay)
     };
     let mut arrival = Arrival { address, certificate: ClientCertificate::Absent };
-    // Counted by this core alone.
-    let judged_by = Rc::new(here.parts.client_proof.clone());
+    let judged_by = Rc::new(JudgedBy(here.parts.client_proof.clone()));
     let Some(acceptor) = here.parts.tls.as_ref().map(TlsDoor::acceptor) else {
         // Boxed, so that an open connection keeps none of the room that its beginning took.
         let spoken = Box::pin(async {
@@ -92,7 +91,7 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             let presented = stream.get_ref().1.peer_certificates();
-            arrival.certificate = tls::client_certificate(presented, judged_by.proxy_name.as_ref());
+            arrival.certificate = tls::client_certificate(presented, judged_by.0.proxy_name.as_ref());
             drop(here);
             Box::pin(converse((stream, Bytes::new(), (room, stay)), protocol, (arrival, judged_by), present)).await;
         }
@@ -103,6 +102,9 @@ pub(super) async fn serve(mut stream: TcpStream, (peer, room): (SocketAddr, Room
         }
     }
 }
+
+/// By what the certificate of a connection was judged. Kept in an `Rc`, so that requests count it on their core alone.
+struct JudgedBy(Arc<ClientProof>);
 
 /// The kernel ends what takes nothing for so long: a tunnel, too, which nobody here looks at.
 fn prepare(stream: &TcpStream, write: Duration) -> std::io::Result<()> {
@@ -116,7 +118,7 @@ fn prepare(stream: &TcpStream, write: Duration) -> std::io::Result<()> {
 async fn converse(
     (stream, early, places): (impl Socket, Bytes, Places),
     protocol: Protocol,
-    (arrival, judged_by): (Arrival, Rc<Arc<ClientProof>>),
+    (arrival, judged_by): (Arrival, Rc<JudgedBy>),
     present: Rc<Present>,
 ) {
     let here = present.here();
@@ -294,14 +296,14 @@ async fn silent(drain: &Drain) {
 /// One request: named, routed, answered.
 async fn answer(
     request: Result<Request<Inbound>, HeadError>,
-    (arrival, judged_by): (Arrival, Rc<Arc<ClientProof>>),
+    (arrival, judged_by): (Arrival, Rc<JudgedBy>),
     here: Rc<Here>,
     busy: Busy,
 ) -> Response<Attended> {
     let (id, begun) = (here.lasting.names.draw(), Instant::now());
     // Another configuration has other proxies: what was judged by the one before is worth nothing, and the client comes again.
-    let outdated =
-        !matches!(arrival.certificate, ClientCertificate::Absent) && !Arc::ptr_eq(&judged_by, &here.parts.client_proof);
+    let outdated = !matches!(arrival.certificate, ClientCertificate::Absent)
+        && !Arc::ptr_eq(&judged_by.0, &here.parts.client_proof);
     let arrival = if outdated { Arrival { certificate: ClientCertificate::Absent, ..arrival } } else { arrival };
     let request = match request {
         Ok(request) => request,
