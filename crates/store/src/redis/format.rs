@@ -13,8 +13,8 @@ pub(super) async fn look(fleet: &Fleet, commands: &Commands) -> Result<Mark, Sto
     format::judge(found.as_deref())
 }
 
-/// Says in which format this program writes. Of two that begin at once the one with the newer format has the last word: the other never
-/// writes over what is there, and refuses it.
+/// Says in which format this program writes. Never writes over a newer one that it has read. There is one format so far: before there is a
+/// second one, two that begin at once have to be settled in one step (set where absent or older).
 pub(super) async fn claim(fleet: &Fleet, commands: &Commands) -> Result<(), StoreError> {
     let command = match look(fleet, commands).await? {
         Mark::Stands => return Ok(()),
